@@ -1,0 +1,145 @@
+//! JSON text: decoding and encoding of strings, removal of white space.
+//! Strings are WTF-8 bytes: UTF-8 in which a lone surrogate may stand, as Python's `json` keeps it.
+
+use std::borrow::Cow;
+
+/// Decodes the inside of a valid JSON string (without its quotes).
+pub fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = memchr::memchr(b'\\', raw) else { return Cow::Borrowed(raw) };
+    let mut out = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    let mut next = Some(first);
+    while let Some(at) = next {
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
+        let (&kind, tail) = rest.split_first().unwrap_or((&b'\\', &[]));
+        rest = tail;
+        match kind {
+            b'b' => out.push(8),
+            b'f' => out.push(12),
+            b'n' => out.push(b'\n'),
+            b'r' => out.push(b'\r'),
+            b't' => out.push(b'\t'),
+            b'u' => {
+                let mut unit = hex4(rest);
+                rest = rest.get(4..).unwrap_or_default();
+                // A high surrogate followed by an escaped low one is one character.
+                if (0xD800..0xDC00).contains(&unit)
+                    && let Some(low) = rest.strip_prefix(b"\\u").map(hex4)
+                    && (0xDC00..0xE000).contains(&low)
+                {
+                    unit = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
+                    rest = &rest[6..];
+                }
+                push_code_point(&mut out, unit);
+            }
+            other => out.push(other),
+        }
+        next = memchr::memchr(b'\\', rest);
+    }
+    out.extend_from_slice(rest);
+    Cow::Owned(out)
+}
+
+fn hex4(digits: &[u8]) -> u32 {
+    digits.iter().take(4).fold(0, |value, &digit| value << 4 | (digit as char).to_digit(16).unwrap_or(0))
+}
+
+/// Appends a code point, a surrogate included, in the generalised form of UTF-8.
+fn push_code_point(out: &mut Vec<u8>, code: u32) {
+    if let Some(character) = char::from_u32(code) {
+        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    } else {
+        let bits = |shift: u32| (code >> shift & 0x3F) as u8 | 0x80;
+        out.extend_from_slice(&[0xE0 | (code >> 12) as u8, bits(6), bits(0)]);
+    }
+}
+
+/// Appends `text` as a JSON string, with the fewest escapes. Lone surrogates are written as `\udxxx`.
+pub fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..0x20 => {
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            }
+            0xED if text.get(at + 1).is_some_and(|&next| next >= 0xA0) => {
+                let (second, third) = (text[at + 1], text.get(at + 2).copied().unwrap_or(0x80));
+                let unit = 0xD000 | u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F);
+                out.extend_from_slice(b"\\u");
+                out.extend((0..4).rev().map(|nibble| HEX[usize::from(unit >> (nibble * 4) & 15)]));
+                at += 2;
+            }
+            _ => out.push(byte),
+        }
+        at += 1;
+    }
+    out.push(b'"');
+}
+
+/// The same tokens without the white space between them.
+pub fn minify(json: &[u8]) -> Cow<'_, [u8]> {
+    let mut out = Vec::new();
+    let mut kept = 0;
+    let mut at = 0;
+    while let Some(&byte) = json.get(at) {
+        match byte {
+            b'"' => at = string_end(json, at),
+            b' ' | b'\n' | b'\r' | b'\t' => {
+                out.extend_from_slice(&json[kept..at]);
+                at += 1;
+                kept = at;
+            }
+            _ => at += 1,
+        }
+    }
+    if kept == 0 {
+        return Cow::Borrowed(json);
+    }
+    out.extend_from_slice(&json[kept..]);
+    Cow::Owned(out)
+}
+
+/// Position behind the string that opens at `start`.
+fn string_end(json: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(found) = json.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if json[at] == b'"' {
+            return at + 1;
+        }
+        at += 2;
+    }
+    json.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_survive_a_round_trip() {
+        for raw in [r"plain", r"\u0045ventName", r"a\nb\t\u0001", r"\ud83d\ude00", r"\ud800", r"\ude00\ud83d x", r#"\"\\\/"#] {
+            let decoded = unescape(raw.as_bytes()).into_owned();
+            let mut encoded = Vec::new();
+            escape_into(&mut encoded, &decoded);
+            assert_eq!(unescape(&encoded[1..encoded.len() - 1]).as_ref(), decoded, "{raw}");
+        }
+        assert_eq!(unescape(br"\u0045vent").as_ref(), b"Event");
+        assert_eq!(unescape(br"\ud83d\ude00").as_ref(), "😀".as_bytes());
+    }
+
+    #[test]
+    fn minify_keeps_tokens_and_strings() {
+        let pretty = b"{ \"a b\" : [ 1 , 2.0e1 ],\n\t\"c\\\" d\" : \" x \" }";
+        assert_eq!(minify(pretty).as_ref(), b"{\"a b\":[1,2.0e1],\"c\\\" d\":\" x \"}");
+        assert!(matches!(minify(b"{\"a\":1}"), Cow::Borrowed(_)));
+    }
+}

@@ -1,0 +1,7 @@
+//! The pure core of iota: bytes and `now` in, alerts out.
+//! No files, no network, no clock, no environment, no processes: those live in the crates around it.
+
+pub mod decode;
+pub mod dedup;
+pub mod event;
+pub mod json;
