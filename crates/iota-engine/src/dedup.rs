@@ -67,14 +67,14 @@ impl SeenRecords {
                 }
                 entries.insert(at, Entry { key, value });
                 if entries.len() > PAGE {
-                    self.split(index);
+                    self.split(index, &key);
                 }
                 Seen::First
             }
         }
     }
 
-    fn split(&mut self, index: usize) {
+    fn split(&mut self, index: usize, key: &Key) {
         let page = &mut self.pages[index];
         if page.bits == 32 {
             return;
@@ -91,12 +91,10 @@ impl SeenRecords {
             self.directory = self.directory.iter().flat_map(|&page| [page, page]).collect();
             self.bits = bits;
         }
-        let below = self.bits - bits;
-        for (at, page) in self.directory.iter_mut().enumerate() {
-            if *page as usize == index && at >> below & 1 == 1 {
-                *page = upper;
-            }
-        }
+        // All directory entries with the upper half's prefix lie side by side.
+        let half = 1 << (self.bits - bits);
+        let start = (prefix(key, bits - 1) * 2 + 1) * half;
+        self.directory[start..start + half].fill(upper);
     }
 }
 

@@ -45,7 +45,7 @@ fn canonical(raw: &[u8]) -> Vec<u8> {
 }
 
 /// First 16 bytes of SHA-256 over a version tag and parts, each prefixed with its length in bytes (u32, big endian).
-pub(crate) fn digest<'a>(tag: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 16] {
+pub(crate) fn digest<'a>(tag: &'a str, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 16] {
     let mut hash = Sha256::new();
     for part in std::iter::once(tag.as_bytes()).chain(parts) {
         hash.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
