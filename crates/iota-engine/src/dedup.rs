@@ -110,7 +110,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn identity(n: u64) -> Identity {
-        Identity(crate::event::digest("test", [&n.to_be_bytes()[..]]))
+        Identity(crate::event::identity::digest("test", [&n.to_be_bytes()[..]]))
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The pure core of iota: bytes and `now` in, alerts out.
 //! No files, no network, no clock, no environment, no processes: those live in the crates around it.
 
+pub mod aggregate;
+pub mod alert;
 pub mod decode;
 pub mod dedup;
 pub mod event;

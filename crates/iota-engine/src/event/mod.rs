@@ -1,11 +1,10 @@
 //! What the engine itself reads from a record: who, when, where, and which record it is.
 //! Knows nothing of rules.
 
-mod identity;
+pub(crate) mod identity;
 mod summary;
 mod time;
 
-pub(crate) use identity::digest;
 pub use identity::{Fingerprint, Identity};
 pub use summary::Summary;
 pub use time::{EventTime, MAX_FUTURE_MS, event_time, format_ms, parse_ms};

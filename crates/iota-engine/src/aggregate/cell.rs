@@ -1,0 +1,101 @@
+//! One cell of a group: the matches whose event time falls into one window-long slice of time.
+//! Keeps no more than what thresholds, ids and counts need.
+
+use crate::event::Identity;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Identities kept per cell when the threshold is lower. Counts are exact up to here.
+const MIN_IDENTITIES: usize = 100;
+
+/// One match, as far as counting cares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    pub identity: Identity,
+    /// Event time, in milliseconds since the Unix epoch.
+    pub ms: i64,
+    /// A value that `unique()` returned: then distinct values are counted against the threshold.
+    pub unique: Option<String>,
+    /// The record was seen before with another value: it counts only where its identity is known to be new.
+    pub variant: bool,
+}
+
+/// `B` is the body: what the alert takes from its earliest match.
+#[derive(Debug, Clone)]
+pub(super) struct Cell<B> {
+    pub(super) count: u64,
+    identities: BTreeSet<Identity>,
+    /// The earliest event times, ascending; at most as many as the threshold.
+    pub(super) times: Vec<i64>,
+    /// First and last time per value; at most as many values as the threshold, those that came earliest.
+    pub(super) unique: BTreeMap<String, (i64, i64)>,
+    pub(super) last: i64,
+    /// Time, identity and body of the earliest match.
+    pub(super) earliest: (i64, Identity, B),
+}
+
+impl<B> Cell<B> {
+    pub(super) fn new(sighting: &Sighting, body: B) -> Self {
+        Self {
+            count: 1,
+            identities: BTreeSet::from([sighting.identity]),
+            times: vec![sighting.ms],
+            unique: sighting.unique.iter().map(|value| (value.clone(), (sighting.ms, sighting.ms))).collect(),
+            last: sighting.ms,
+            earliest: (sighting.ms, sighting.identity, body),
+        }
+    }
+
+    pub(super) fn knows(&self, identity: &Identity) -> bool {
+        self.identities.contains(identity)
+    }
+
+    pub(super) fn first(&self) -> i64 {
+        self.earliest.0
+    }
+
+    /// Counts a match. False if it was counted before.
+    pub(super) fn add(&mut self, sighting: &Sighting, threshold: usize, body: impl FnOnce() -> B) -> bool {
+        if self.identities.len() < threshold.max(MIN_IDENTITIES) {
+            if !self.identities.insert(sighting.identity) {
+                return false;
+            }
+        } else if sighting.variant || self.knows(&sighting.identity) {
+            return false;
+        }
+        self.count += 1;
+        self.last = self.last.max(sighting.ms);
+        let at = self.times.partition_point(|&time| time <= sighting.ms);
+        if at < threshold {
+            self.times.insert(at, sighting.ms);
+            self.times.truncate(threshold);
+        }
+        if let Some(value) = &sighting.unique {
+            self.add_unique(value, sighting.ms, threshold);
+        }
+        if (sighting.ms, sighting.identity) < (self.earliest.0, self.earliest.1) {
+            self.earliest = (sighting.ms, sighting.identity, body());
+        }
+        true
+    }
+
+    fn add_unique(&mut self, value: &str, ms: i64, threshold: usize) {
+        if let Some((first, last)) = self.unique.get_mut(value) {
+            *first = ms.min(*first);
+            *last = ms.max(*last);
+            return;
+        }
+        self.unique.insert(value.to_owned(), (ms, ms));
+        if self.unique.len() > threshold {
+            // A value that is dropped here cannot decide anything: as many others came before it.
+            let latest = self.unique.iter().max_by_key(|(value, (first, _))| (*first, *value)).map(|(value, _)| value.clone());
+            if let Some(latest) = latest {
+                self.unique.remove(&latest);
+            }
+        }
+    }
+
+    /// What counts against the threshold, up to it.
+    pub(super) fn weight(&self) -> usize {
+        if self.unique.is_empty() { self.times.len() } else { self.unique.len() }
+    }
+}

@@ -1,0 +1,326 @@
+//! One group: the matches of one rule with one dedup key, cut into cells of event time.
+//! Emits what changes when a match arrives, or everything at the end.
+
+use super::cell::{Cell, Sighting};
+use super::segment::{Segment, segments};
+use crate::event::identity::digest;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a group is grouped by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupKey {
+    pub pack: String,
+    pub rule: String,
+    pub dedup: String,
+}
+
+impl GroupKey {
+    /// A function of the group and the cell alone: the same under redelivery, reordering, restarts and replicas.
+    /// Hex of the first 16 bytes of SHA-256 over length-prefixed UTF-8: version tag, pack, rule id, dedup key, cell number in decimal.
+    fn alert_id(&self, cell: i64) -> String {
+        let cell = cell.to_string();
+        hex(&digest("iota-alert-v1", [self.pack.as_bytes(), self.rule.as_bytes(), self.dedup.as_bytes(), cell.as_bytes()]))
+    }
+
+    /// Shifts the cells of this group, so that groups do not all roll over on the hour.
+    fn offset_ms(&self, window_ms: i64) -> i64 {
+        let [a, b, c, d, e, f, g, h, ..] =
+            digest("iota-group-v1", [self.pack.as_bytes(), self.rule.as_bytes(), self.dedup.as_bytes()]);
+        // The remainder is below window_ms, which is positive.
+        i64::try_from(u64::from_be_bytes([a, b, c, d, e, f, g, h]) % window_ms.max(1).unsigned_abs()).unwrap_or(0)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// How a rule's matches are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Length, in milliseconds; at least 1.
+    pub ms: i64,
+    /// Distinct matches (or `unique` values) within one window that make an alert; at least 1.
+    pub threshold: usize,
+}
+
+/// An alert of a group, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding<B> {
+    pub alert_id: String,
+    pub count: u64,
+    pub first_ms: i64,
+    pub last_ms: i64,
+    /// Of the earliest match.
+    pub body: B,
+}
+
+/// What one match changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change<B> {
+    /// Counted before.
+    Duplicate,
+    /// Counted; too few for an alert so far.
+    Below,
+    Alerts {
+        /// New alerts, each with the ids of those whose matches it took over.
+        created: Vec<(Finding<B>, Vec<String>)>,
+        /// An older alert that the match now belongs to.
+        grown: Option<Finding<B>>,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub struct Group<B> {
+    key: GroupKey,
+    window: Window,
+    offset_ms: i64,
+    cells: BTreeMap<i64, Cell<B>>,
+    /// Cells that named an alert when they were last looked at.
+    alerts: BTreeSet<i64>,
+}
+
+impl<B: Clone> Group<B> {
+    pub fn new(key: GroupKey, window: Window) -> Self {
+        let window = Window { ms: window.ms.max(1), threshold: window.threshold.max(1) };
+        let offset_ms = key.offset_ms(window.ms);
+        Self { key, window, offset_ms, cells: BTreeMap::new(), alerts: BTreeSet::new() }
+    }
+
+    pub fn key(&self) -> &GroupKey {
+        &self.key
+    }
+
+    /// Counts a match without looking for alerts. False if it was counted before.
+    pub fn count(&mut self, sighting: &Sighting, body: impl FnOnce() -> B) -> bool {
+        if sighting.variant && self.cells.values().any(|cell| cell.knows(&sighting.identity)) {
+            return false;
+        }
+        let number = self.cell_of(sighting.ms);
+        match self.cells.get_mut(&number) {
+            Some(cell) => cell.add(sighting, self.window.threshold, body),
+            None => {
+                self.cells.insert(number, Cell::new(sighting, body()));
+                true
+            }
+        }
+    }
+
+    /// Counts a match and tells what it changed.
+    pub fn add(&mut self, sighting: &Sighting, body: impl FnOnce() -> B) -> Change<B> {
+        if !self.count(sighting, body) {
+            return Change::Duplicate;
+        }
+        let number = self.cell_of(sighting.ms);
+        let (first, last) = self.reach(number);
+        let now = segments(self.cells.range(first..=last), self.window.threshold, self.window.ms);
+        let before: BTreeSet<i64> = self.alerts.range(first..=last).copied().collect();
+        let after: BTreeSet<i64> = now.iter().map(|segment| segment.cell).collect();
+        self.alerts.retain(|cell| !before.contains(cell));
+        self.alerts.extend(&after);
+        let superseded = |segment: &Segment| {
+            let taken = segment.with_next.then_some(segment.cell + 1);
+            taken.filter(|cell| before.contains(cell)).map(|cell| self.key.alert_id(cell)).into_iter().collect()
+        };
+        let created: Vec<_> = now
+            .iter()
+            .filter(|segment| !before.contains(&segment.cell))
+            .map(|segment| (self.finding(*segment), superseded(segment)))
+            .collect();
+        let grown = now
+            .iter()
+            .find(|segment| before.contains(&segment.cell) && segment.holds(number))
+            .map(|segment| self.finding(*segment));
+        if created.is_empty() && grown.is_none() { Change::Below } else { Change::Alerts { created, grown } }
+    }
+
+    /// All alerts, earliest first, and how many matches never made one.
+    pub fn finish(&self) -> (Vec<Finding<B>>, u64) {
+        let found: Vec<_> = segments(self.cells.iter(), self.window.threshold, self.window.ms)
+            .into_iter()
+            .map(|segment| self.finding(segment))
+            .collect();
+        let total: u64 = self.cells.values().map(|cell| cell.count).sum();
+        let counted: u64 = found.iter().map(|finding| finding.count).sum();
+        (found, total - counted)
+    }
+
+    fn cell_of(&self, ms: i64) -> i64 {
+        (ms.saturating_add(self.offset_ms)).div_euclid(self.window.ms)
+    }
+
+    /// First and last cell of what a match in `number` can change: with a threshold of one the cell alone, else the
+    /// unbroken run of cells around it.
+    fn reach(&self, number: i64) -> (i64, i64) {
+        let (mut first, mut last) = (number, number);
+        if self.window.threshold > 1 {
+            while self.cells.contains_key(&(first - 1)) {
+                first -= 1;
+            }
+            while self.cells.contains_key(&(last + 1)) {
+                last += 1;
+            }
+        }
+        (first, last)
+    }
+
+    fn finding(&self, segment: Segment) -> Finding<B> {
+        let own = &self.cells[&segment.cell];
+        let next = segment.with_next.then(|| &self.cells[&(segment.cell + 1)]);
+        Finding {
+            alert_id: self.key.alert_id(segment.cell),
+            count: own.count + next.map_or(0, |cell| cell.count),
+            first_ms: own.first(),
+            last_ms: next.map_or(own.last, |cell| cell.last.max(own.last)),
+            body: own.earliest.2.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Identity;
+    use proptest::prelude::*;
+
+    const MINUTE: i64 = 60_000;
+
+    fn key() -> GroupKey {
+        GroupKey { pack: "p".into(), rule: "r".into(), dedup: "d".into() }
+    }
+
+    fn sighting(n: u8, ms: i64) -> Sighting {
+        Sighting { identity: Identity([n; 16]), ms, unique: None, variant: false }
+    }
+
+    fn window(minutes: i64, threshold: usize) -> Window {
+        Window { ms: minutes * MINUTE, threshold }
+    }
+
+    /// The alerts of a set of matches, by the definition, from scratch.
+    fn group(window: Window, matches: &[Sighting]) -> Group<u8> {
+        let mut group = Group::new(key(), window);
+        for sighting in matches {
+            group.count(sighting, || sighting.identity.0[0]);
+        }
+        group
+    }
+
+    fn at(minutes: &[i64]) -> Vec<Sighting> {
+        (0..).zip(minutes).map(|(n, &minute)| sighting(n, minute * MINUTE)).collect()
+    }
+
+    #[test]
+    fn three_within_an_hour_fire_across_a_cell_edge() {
+        let (found, below) = group(window(60, 3), &at(&[0, 40, 61, 62])).finish();
+        assert_eq!(found.len(), 1, "40, 61 and 62 lie within 60 minutes");
+        assert!(found[0].count >= 3);
+        assert_eq!(found[0].count + below, 4);
+        assert!(group(window(60, 3), &at(&[0, 59, 119])).finish().0.is_empty(), "no hour holds three");
+        assert!(group(window(60, 3), &at(&[0, 30, 60])).finish().0.is_empty(), "the interval is half-open");
+        assert_eq!(group(window(60, 3), &at(&[0, 30, 59])).finish().0.len(), 1);
+    }
+
+    #[test]
+    fn ids_do_not_depend_on_the_order() {
+        let matches = at(&[0, 50, 70]);
+        let (expected, _) = group(window(60, 1), &matches).finish();
+        for order in [[2, 1, 0], [1, 0, 2], [1, 2, 0], [0, 2, 1], [2, 0, 1]] {
+            let permuted: Vec<_> = order.iter().map(|&n| matches[n].clone()).collect();
+            assert_eq!(group(window(60, 1), &permuted).finish().0, expected);
+        }
+        let twice: Vec<_> = matches.iter().chain(&matches).cloned().collect();
+        assert_eq!(group(window(60, 1), &twice).finish().0, expected, "duplicates change nothing");
+    }
+
+    #[test]
+    fn ids_are_pinned() {
+        // A committed id never changes: this one is part of the contract.
+        let (found, _) = group(window(60, 1), &at(&[0])).finish();
+        assert_eq!(found[0].alert_id, "6707283389de8e67bd4b656b4065e3ea");
+    }
+
+    #[test]
+    fn a_late_match_supersedes_and_does_not_page_twice() {
+        let window = window(60, 3);
+        let edge = Group::<u8>::new(key(), window).offset_ms;
+        // In cell 1, three matches close behind its start; then two just before it, in cell 0.
+        let start = window.ms - edge;
+        let mut group = Group::new(key(), window);
+        for (n, ms) in [(0, start + 1), (1, start + 2)] {
+            assert_eq!(group.add(&sighting(n, ms), || n), Change::Below);
+        }
+        let Change::Alerts { created, grown: None } = group.add(&sighting(2, start + 3), || 2) else { panic!("fires") };
+        assert_eq!((created.len(), created[0].1.len()), (1, 0));
+        let first_id = created[0].0.alert_id.clone();
+        let Change::Alerts { created, .. } = group.add(&sighting(3, start - 1), || 3) else { panic!("moves") };
+        assert_eq!(created[0].1, [first_id], "the alert that was paged is named");
+        assert_eq!(created[0].0.count, 4);
+    }
+
+    #[test]
+    fn a_variant_counts_once_in_a_group() {
+        let mut group = group(window(60, 1), &at(&[0]));
+        let mut variant = sighting(0, 200 * MINUTE);
+        variant.variant = true;
+        assert_eq!(group.add(&variant, || 9), Change::Duplicate);
+    }
+
+    #[test]
+    fn distinct_values_count_against_the_threshold() {
+        let with = |n: u8, minute: i64, value: &str| Sighting { unique: Some(value.into()), ..sighting(n, minute * MINUTE) };
+        let same = [with(0, 0, "a"), with(1, 1, "a"), with(2, 2, "a"), with(3, 3, "b")];
+        assert!(group(window(60, 3), &same).finish().0.is_empty());
+        let (found, _) = group(window(60, 3), &[with(0, 0, "a"), with(1, 50, "b"), with(2, 59, "c")]).finish();
+        assert_eq!(found.len(), 1);
+    }
+
+    /// The definition, in its simplest form: some interval of one window holds the threshold.
+    fn fires(times: &[i64], window: Window) -> bool {
+        let mut times = times.to_vec();
+        times.sort_unstable();
+        times.windows(window.threshold).any(|run| run[window.threshold - 1] - run[0] < window.ms)
+    }
+
+    proptest! {
+        #[test]
+        fn the_set_decides(
+            minutes in proptest::collection::vec(0_i64..400, 1..30),
+            threshold in 1_usize..5,
+            seed in any::<u64>(),
+        ) {
+            let window = window(60, threshold);
+            let matches = at(&minutes);
+            let mut shuffled = matches.clone();
+            let length = shuffled.len();
+            for n in 0..length {
+                shuffled.swap(n, (seed.rotate_left(n as u32) as usize) % length);
+            }
+            let (found, below) = group(window, &matches).finish();
+            let times: Vec<_> = matches.iter().map(|sighting| sighting.ms).collect();
+            prop_assert_eq!(!found.is_empty(), fires(&times, window), "fires iff some interval qualifies");
+            prop_assert_eq!(found.iter().map(|finding| finding.count).sum::<u64>() + below, matches.len() as u64);
+            prop_assert_eq!(&group(window, &shuffled).finish().0, &found);
+            // What was emitted step by step, minus what was superseded, is what stands in the end.
+            let mut live = Group::new(key(), window);
+            let mut standing = BTreeMap::new();
+            for sighting in &shuffled {
+                if let Change::Alerts { created, grown } = live.add(sighting, || sighting.identity.0[0]) {
+                    for (finding, supersedes) in created {
+                        for id in supersedes { standing.remove(&id); }
+                        standing.insert(finding.alert_id.clone(), finding);
+                    }
+                    if let Some(finding) = grown {
+                        standing.insert(finding.alert_id.clone(), finding);
+                    }
+                }
+            }
+            let ids: BTreeSet<_> = found.iter().map(|finding| finding.alert_id.clone()).collect();
+            prop_assert!(ids.iter().all(|id| standing.contains_key(id)), "every final alert was emitted");
+        }
+    }
+}

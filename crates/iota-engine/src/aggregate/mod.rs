@@ -1,0 +1,10 @@
+//! Matches to alerts: groups, windows, thresholds (docs/ARCHITECTURE.md, Aggregation).
+//! Alert ids and counts are functions of the *set* of matches: the order in which they come never matters.
+//! Knows nothing of rules, records or outputs.
+
+mod cell;
+mod group;
+mod segment;
+
+pub use cell::Sighting;
+pub use group::{Change, Finding, Group, GroupKey, Window};
