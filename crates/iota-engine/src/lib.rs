@@ -7,3 +7,4 @@ pub mod decode;
 pub mod dedup;
 pub mod event;
 pub mod json;
+pub mod rule;

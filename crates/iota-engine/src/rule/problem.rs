@@ -1,0 +1,46 @@
+//! Something wrong or suspicious in a rule pack, with the place to look at.
+
+use serde::Serialize;
+use std::fmt;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Warning,
+    Error,
+}
+
+/// One finding of `iota check`. An error keeps a rule (or the pack) from working as written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    pub level: Level,
+    /// Short stable name, e.g. `duplicate-id`.
+    pub code: &'static str,
+    pub pack: String,
+    /// Relative to the pack.
+    pub path: String,
+    /// From 1; 0 when the whole file is meant.
+    pub line: u64,
+    pub rule_id: Option<String>,
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            Level::Warning => "warning",
+            Level::Error => "error",
+        };
+        write!(f, "{}:{}: {level}[{}]: {}", self.path, self.line.max(1), self.code, self.message)
+    }
+}
+
+/// The closest of the known words, if one is close enough to be what was meant.
+pub(crate) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,203 @@
+//! The seam to Python: batches of (record, rules) pairs in, matches and failures out.
+//! Aggregation and outputs cannot tell what is on the other side.
+
+use crate::alert::Severity;
+use crate::decode::Record;
+use crate::event::{EventTime, Identity};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// Records to evaluate, in input order.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// The raw records, one after another.
+    bytes: Vec<u8>,
+    records: Vec<BatchRecord>,
+}
+
+/// What the pipeline knows of a record, besides its bytes.
+#[derive(Debug, Clone)]
+pub struct BatchRecord {
+    /// Where the record ends in the batch's bytes; it starts where the one before ends.
+    end: usize,
+    pub identity: Identity,
+    pub time: EventTime,
+    pub variant: bool,
+    /// Which input it came from (an index that the pipeline knows), and its ordinal there.
+    pub unit: u32,
+    pub number: u64,
+}
+
+impl Batch {
+    pub fn push(&mut self, record: &Record<'_>, identity: Identity, time: EventTime, variant: bool, unit: u32) {
+        self.bytes.extend_from_slice(record.raw);
+        let (end, number) = (self.bytes.len(), record.position.number);
+        self.records.push(BatchRecord { end, identity, time, variant, unit, number });
+    }
+
+    pub fn records(&self) -> &[BatchRecord] {
+        &self.records
+    }
+
+    /// Bytes of all records together.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The raw bytes of record `index`.
+    pub fn raw(&self, index: usize) -> &[u8] {
+        let start = index.checked_sub(1).map_or(0, |before| self.records[before].end);
+        &self.bytes[start..self.records[index].end]
+    }
+}
+
+/// A rule to be run on a record: indices into the pack and the batch. Ordered by record, then rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pair {
+    pub record: u32,
+    pub rule: u16,
+}
+
+/// What evaluating a batch gave. Pairs that are in none of the lists returned a falsy value.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Outcome {
+    #[serde(default)]
+    pub matches: Vec<RuleMatch>,
+    #[serde(default)]
+    pub errors: Vec<RuleError>,
+    #[serde(default)]
+    pub logs: Vec<RuleLog>,
+    #[serde(default)]
+    pub logs_dropped: u64,
+    #[serde(default)]
+    pub state: Vec<StateUpdate>,
+    /// Time per rule, in nanoseconds.
+    #[serde(default)]
+    pub nanos: BTreeMap<u16, u64>,
+    /// Pairs that were not run because their rule kept killing workers.
+    #[serde(skip)]
+    pub not_run: Vec<Pair>,
+}
+
+impl Outcome {
+    /// Adds what a later part of the same batch gave.
+    pub fn append(&mut self, mut later: Outcome) {
+        self.matches.append(&mut later.matches);
+        self.errors.append(&mut later.errors);
+        self.logs.append(&mut later.logs);
+        self.logs_dropped += later.logs_dropped;
+        self.state.append(&mut later.state);
+        for (rule, nanos) in later.nanos {
+            *self.nanos.entry(rule).or_default() += nanos;
+        }
+        self.not_run.append(&mut later.not_run);
+    }
+}
+
+/// A match of a rule, as its functions describe it. `record` and `rule` are indices into the batch and the pack.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RuleMatch {
+    pub record: u32,
+    pub rule: u16,
+    pub title: String,
+    pub dedup: String,
+    pub severity: Severity,
+    pub context: Option<Box<RawValue>>,
+    pub description: Option<String>,
+    pub reference: Option<String>,
+    pub runbook: Option<String>,
+    pub destinations: Option<Vec<String>>,
+    pub unique: Option<String>,
+}
+
+/// A function of a rule that failed on a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleError {
+    pub record: u32,
+    pub rule: u16,
+    /// Which function of the contract.
+    pub function: String,
+    #[serde(flatten)]
+    pub failure: Failure,
+}
+
+/// What Python says of an exception.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub r#type: String,
+    pub message: String,
+    /// Innermost place inside the pack.
+    #[serde(default)]
+    pub path: Option<String>,
+    #[serde(default)]
+    pub line: Option<u64>,
+    #[serde(default)]
+    pub traceback: String,
+}
+
+/// What a rule printed or logged.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RuleLog {
+    pub record: u32,
+    pub rule: u16,
+    pub text: String,
+}
+
+/// State operations of one pair, to be applied with its commit.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct StateUpdate {
+    pub record: u32,
+    pub rule: u16,
+    pub ops: Vec<serde_json::Value>,
+}
+
+/// What loading a pack gave, per rule in the pack's order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loaded {
+    pub python: String,
+    pub executable: String,
+    pub rules: Vec<LoadedRule>,
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadedRule {
+    pub index: u16,
+    pub ok: bool,
+    /// Contract functions the rule has, with the number of arguments they take.
+    #[serde(default)]
+    pub functions: BTreeMap<String, u8>,
+    #[serde(default)]
+    pub uses_state: bool,
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
+    pub error: Option<Failure>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    #[serde(default)]
+    pub path: Option<String>,
+    #[serde(default)]
+    pub line: u64,
+    pub message: String,
+}
+
+/// Runs the rules of one pack.
+pub trait RuleRunner {
+    type Error;
+
+    /// Runs every pair. Rules that crash, hang or raise are part of the outcome; an error means that nothing can be
+    /// run any more.
+    fn evaluate(&mut self, batch: &Batch, pairs: &[Pair]) -> Result<Outcome, Self::Error>;
+}
+
+/// Committed state of stateful helpers: counters, string sets and dictionaries of one pack.
+pub trait RuleState: Send {
+    /// The value kept under a key, in the protocol's JSON.
+    fn get(&self, kind: &str, key: &str) -> serde_json::Value;
+    /// Applies the operations of one pair, in order.
+    fn apply(&mut self, ops: &[serde_json::Value]);
+}
