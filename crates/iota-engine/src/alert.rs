@@ -104,9 +104,17 @@ pub struct Content {
     pub origin: Origin,
 }
 
-/// What changes while an alert grows, around its content.
+impl Content {
+    /// Its fields as JSON, without the braces around them: the part of an alert that never changes.
+    pub fn to_fields(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let json = serde_json::to_vec(self)?;
+        Ok(json.get(1..json.len() - 1).unwrap_or_default().to_vec())
+    }
+}
+
+/// What changes while an alert grows.
 #[derive(Debug, Clone, Serialize)]
-pub struct Alert<'a> {
+pub struct Standing {
     pub schema_version: &'static str,
     pub alert_id: String,
     pub action: Action,
@@ -120,6 +128,16 @@ pub struct Alert<'a> {
     pub last_seen: String,
     pub late: bool,
     pub engine_version: &'static str,
-    #[serde(flatten)]
-    pub content: &'a Content,
+}
+
+impl Standing {
+    /// The whole alert on one line; `content` comes from `Content::to_fields`.
+    pub fn to_json(&self, content: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+        let mut json = serde_json::to_vec(self)?;
+        json.pop();
+        json.push(b',');
+        json.extend_from_slice(content);
+        json.push(b'}');
+        Ok(json)
+    }
 }

@@ -8,3 +8,4 @@ pub mod dedup;
 pub mod event;
 pub mod json;
 pub mod rule;
+pub mod yaml;

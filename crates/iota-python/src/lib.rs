@@ -1,1 +1,17 @@
+//! Python worker processes: starting them, talking to them, replacing them, finding out which rule killed one.
+//! Knows nothing of sources, aggregation or outputs.
 
+mod cache;
+mod embedded;
+mod frame;
+mod interpreter;
+mod load;
+mod process;
+mod runner;
+
+pub use cache::LoadCache;
+pub use frame::FrameError;
+pub use interpreter::{Interpreter, InterpreterError};
+pub use load::{LoadError, load};
+pub use process::{Death, StartError};
+pub use runner::{PackRunner, Program, RunError};

@@ -5,13 +5,14 @@ use super::cell::{Cell, Sighting};
 use super::segment::{Segment, segments};
 use crate::event::identity::digest;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a group is grouped by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupKey {
-    pub pack: String,
-    pub rule: String,
-    pub dedup: String,
+    pub pack: Arc<str>,
+    pub rule: Arc<str>,
+    pub dedup: Arc<str>,
 }
 
 impl GroupKey {

@@ -1,49 +1,10 @@
 //! The YAML beside rules: the full key set of Panther-style metadata. Unknown keys are errors.
 //! Raw types first (`*File`); only checked ones leave this folder.
 
-use super::problem::suggestion;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
-
-/// Why a YAML file could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct YamlError {
-    /// From 1; 0 when unknown.
-    pub(super) line: u64,
-    pub(super) message: String,
-    pub(super) unknown_key: bool,
-}
-
-pub(super) fn from_yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, YamlError> {
-    let text = str::from_utf8(bytes).map_err(|error| YamlError {
-        line: bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() as u64 + 1,
-        message: "not valid UTF-8".to_owned(),
-        unknown_key: false,
-    })?;
-    let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let line = error.location().map_or(0, |location| location.line());
-        let message = error.without_snippet().render();
-        // The line is reported apart.
-        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text).to_owned();
-        let (message, unknown_key) = unknown_field(&message).map_or((message, false), |message| (message, true));
-        YamlError { line, message, unknown_key }
-    })
-}
-
-/// Rewords the YAML reader's message about an unknown field, with the closest known one.
-fn unknown_field(message: &str) -> Option<String> {
-    let rest = &message[message.find("unknown field `")? + "unknown field `".len()..];
-    let (name, rest) = rest.split_once('`')?;
-    let known = rest.trim_start_matches(", expected one of ").split(" at line ").next().unwrap_or_default().split(", ");
-    Some(match suggestion(name, known) {
-        Some(known) => format!("unknown key `{name}`; did you mean `{known}`?"),
-        None => format!("unknown key `{name}`"),
-    })
-}
 
 /// Just enough of any metadata file to know what it is.
 #[derive(Debug, Deserialize)]
@@ -233,6 +194,7 @@ pub struct DataModel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::yaml::from_yaml;
 
     #[test]
     fn unknown_keys_name_the_line_and_the_likely_key() {

@@ -8,6 +8,7 @@ mod problem;
 mod runner;
 mod snapshot;
 mod state;
+mod verdict;
 
 pub use metadata::{DataModel, GlobalModule, Mapping, Mock, RuleTest};
 pub use pack::{Code, Dialect, Pack, Rule, Unloaded};
@@ -18,5 +19,4 @@ pub use runner::{
 };
 pub use snapshot::Snapshot;
 pub use state::MemoryState;
-
-pub(crate) use problem::suggestion;
+pub use verdict::{FunctionResult, TestOutcome};

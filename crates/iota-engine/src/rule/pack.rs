@@ -1,13 +1,12 @@
 //! A pack: its rules, helpers, data models and everything that is wrong with them, from one snapshot.
 //! Collects all problems instead of stopping at the first.
 
-use super::metadata::{
-    DataModel, DataModelFile, GlobalFile, GlobalModule, Head, RuleFile, RuleTest, TestFile, YamlError, from_yaml,
-};
+use super::metadata::{DataModel, DataModelFile, GlobalFile, GlobalModule, Head, RuleFile, RuleTest, TestFile};
 use super::pack_file::PackFile;
 use super::problem::{Level, Problem};
 use super::snapshot::{PACK_FILES, Snapshot};
 use crate::alert::Severity;
+use crate::yaml::{YamlError, from_yaml, suggestion};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
@@ -136,8 +135,8 @@ impl Pack {
     pub fn configure(&mut self, overrides: &Map<String, Json>) -> Result<(), String> {
         for (name, value) in overrides {
             let Some(default) = self.config.get_mut(name) else {
-                let known = super::suggestion(name, self.config.keys().map(String::as_str))
-                    .map(|known| format!("; did you mean `{known}`?"));
+                let known =
+                    suggestion(name, self.config.keys().map(String::as_str)).map(|known| format!("; did you mean `{known}`?"));
                 return Err(format!("pack {} has no config value `{name}`{}", self.name, known.unwrap_or_default()));
             };
             if std::mem::discriminant(default) != std::mem::discriminant(value) && !default.is_null() {
@@ -146,6 +145,19 @@ impl Pack {
             *default = value.clone();
         }
         Ok(())
+    }
+
+    /// Adds what is not wrong but suspicious.
+    pub fn lint(&mut self) {
+        let untested: Vec<(String, String, u64)> = self
+            .rules
+            .iter()
+            .filter(|rule| rule.tests.is_empty())
+            .map(|rule| (rule.metadata.as_deref().unwrap_or(rule.path()).to_owned(), rule.id.clone(), rule.line))
+            .collect();
+        for (path, id, line) in untested {
+            self.problem(Level::Warning, "rule-without-test", &path, line, Some(&id), format!("rule `{id}` has no test"));
+        }
     }
 
     pub fn rule(&self, id: &str) -> Option<&Rule> {
@@ -247,8 +259,7 @@ impl Reader {
                 }
                 other => {
                     let known = ["rule", "global", "datamodel", "scheduled_rule", "correlation_rule", "policy"];
-                    let hint =
-                        super::suggestion(other, known).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
+                    let hint = suggestion(other, known).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
                     let message = format!("unknown AnalysisType `{other}`{hint}");
                     self.pack.error("bad-metadata", path, kind.referenced.line(), None, message);
                 }

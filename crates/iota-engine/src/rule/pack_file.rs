@@ -1,7 +1,7 @@
 //! `pack.yaml`: what a pack says of itself.
 
-use super::metadata::{YamlError, from_yaml};
 use super::pack::Dialect;
+use crate::yaml::{YamlError, from_yaml};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use serde_saphyr::Spanned;

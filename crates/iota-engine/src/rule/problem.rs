@@ -34,13 +34,3 @@ impl fmt::Display for Problem {
         write!(f, "{}:{}: {level}[{}]: {}", self.path, self.line.max(1), self.code, self.message)
     }
 }
-
-/// The closest of the known words, if one is close enough to be what was meant.
-pub(crate) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(score, _)| *score > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
-}

@@ -1,0 +1,8 @@
+//! Settings: flags over environment over configuration file over default, each with where it came from.
+//! Only checked settings leave this folder.
+
+mod file;
+mod setting;
+
+pub use file::{ConfigError, ConfigFile, Override, PackConfig};
+pub use setting::{Given, Origin, Setting, Settings};

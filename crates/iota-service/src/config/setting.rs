@@ -1,0 +1,211 @@
+//! Resolving settings from their layers.
+
+use super::file::{ConfigError, ConfigFile, Override, PackConfig};
+use iota_engine::decode::Limits;
+use jiff::SignedDuration;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where a setting came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Flag(&'static str),
+    Environment(&'static str),
+    File(PathBuf),
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "--{name}"),
+            Self::Environment(name) => f.write_str(name),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Setting<T> {
+    pub value: T,
+    pub origin: Origin,
+}
+
+/// What the command line and the environment say; `None` where neither does.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    pub config: Option<PathBuf>,
+    pub rules: Option<Setting<Vec<PathBuf>>>,
+    pub python: Option<Setting<String>>,
+    pub engine: Option<Setting<PathBuf>>,
+    pub workers: Option<Setting<usize>>,
+    pub rule_timeout: Option<Setting<String>>,
+    pub max_record: Option<Setting<String>>,
+    pub max_inflated: Option<Setting<String>>,
+}
+
+/// Checked settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub rules: Setting<Vec<PathBuf>>,
+    pub python: Setting<String>,
+    pub engine: Setting<Option<PathBuf>>,
+    pub workers: Setting<usize>,
+    pub rule_timeout: Setting<Duration>,
+    pub max_record: Setting<usize>,
+    pub max_inflated: Setting<u64>,
+    pub packs: BTreeMap<String, PackConfig>,
+    pub overrides: BTreeMap<String, Override>,
+}
+
+impl Settings {
+    pub fn resolve(given: Given) -> Result<Self, ConfigError> {
+        let file = given.config.as_deref().map(ConfigFile::read).transpose()?.unwrap_or_default();
+        let layer = Layer { path: file.path.clone() };
+        let limits = Limits::default();
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let settings = Self {
+            rules: layer.pick(given.rules, file.rules, Vec::new()),
+            python: layer.pick(given.python, file.python, "python3".to_owned()),
+            engine: layer.pick(given.engine.map(some), file.engine.map(Some), None),
+            workers: layer.pick(given.workers, file.workers, cores),
+            rule_timeout: layer.parse("rule_timeout", given.rule_timeout, file.rule_timeout, "1s", duration)?,
+            max_record: layer.parse("max_record", given.max_record, file.max_record, &limits.max_record.to_string(), |text| {
+                usize::try_from(bytes(text)?).map_err(|error| error.to_string())
+            })?,
+            max_inflated: layer.parse(
+                "max_inflated",
+                given.max_inflated,
+                file.max_inflated,
+                &limits.max_inflated.to_string(),
+                bytes,
+            )?,
+            packs: file.packs,
+            overrides: file.overrides,
+        };
+        let fail = |name, message: &str| Err(ConfigError::Setting { name, message: message.to_owned() });
+        if !(1..=1024).contains(&settings.workers.value) {
+            return fail("workers", "must be between 1 and 1024");
+        }
+        if !(1 << 10..=1 << 30).contains(&settings.max_record.value) {
+            return fail("max_record", "must be between 1KiB and 1GiB");
+        }
+        if settings.rule_timeout.value.is_zero() || settings.rule_timeout.value > Duration::from_secs(3600) {
+            return fail("rule_timeout", "must be more than 0 and at most 1h");
+        }
+        Ok(settings)
+    }
+
+    pub fn limits(&self) -> Limits {
+        Limits { max_record: self.max_record.value, max_inflated: self.max_inflated.value }
+    }
+
+    /// Name, value and origin of each setting, for `config show`.
+    pub fn table(&self) -> Vec<(&'static str, String, String)> {
+        fn row<T>(name: &'static str, setting: &Setting<T>, show: impl Fn(&T) -> String) -> (&'static str, String, String) {
+            (name, show(&setting.value), setting.origin.to_string())
+        }
+        let paths = |paths: &Vec<PathBuf>| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+        vec![
+            row("rules", &self.rules, paths),
+            row("python", &self.python, String::clone),
+            row("engine", &self.engine, |path| {
+                path.as_ref().map_or_else(|| "embedded".to_owned(), |path| path.display().to_string())
+            }),
+            row("workers", &self.workers, usize::to_string),
+            row("rule_timeout", &self.rule_timeout, |time| format!("{time:?}")),
+            row("max_record", &self.max_record, usize::to_string),
+            row("max_inflated", &self.max_inflated, u64::to_string),
+        ]
+    }
+}
+
+fn some<T>(setting: Setting<T>) -> Setting<Option<T>> {
+    Setting { value: Some(setting.value), origin: setting.origin }
+}
+
+struct Layer {
+    path: PathBuf,
+}
+
+impl Layer {
+    fn pick<T>(&self, given: Option<Setting<T>>, file: Option<T>, default: T) -> Setting<T> {
+        given.unwrap_or_else(|| match file {
+            Some(value) => Setting { value, origin: Origin::File(self.path.clone()) },
+            None => Setting { value: default, origin: Origin::Default },
+        })
+    }
+
+    fn parse<T>(
+        &self,
+        name: &'static str,
+        given: Option<Setting<String>>,
+        file: Option<String>,
+        default: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Setting<T>, ConfigError> {
+        let text = self.pick(given, file, default.to_owned());
+        match parse(&text.value) {
+            Ok(value) => Ok(Setting { value, origin: text.origin }),
+            Err(why) => Err(ConfigError::Setting { name, message: format!("{:?} (from {}): {why}", text.value, text.origin) }),
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: SignedDuration = text.parse().map_err(|_| "a duration such as 500ms, 1s or 2m was expected".to_owned())?;
+    Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    text.parse::<bytesize::ByteSize>().map(|size| size.0).map_err(|_| "a size such as 512KiB or 16MiB was expected".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn flag<T>(value: T) -> Option<Setting<T>> {
+        Some(Setting { value, origin: Origin::Flag("x") })
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() -> Result<(), Box<dyn std::error::Error>> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("iota.yaml");
+        fs::write(&path, "version: 1\nrules: [packs/a]\nworkers: 3\nrule_timeout: 250ms\npython: python3.12\n")?;
+        let given = Given { config: Some(path.clone()), workers: flag(7), ..Given::default() };
+        let settings = Settings::resolve(given)?;
+        assert_eq!((settings.workers.value, settings.workers.origin), (7, Origin::Flag("x")));
+        assert_eq!((settings.python.value.as_str(), settings.python.origin), ("python3.12", Origin::File(path)));
+        assert_eq!(settings.rules.value, [directory.path().join("packs/a")]);
+        assert_eq!(settings.rule_timeout.value, Duration::from_millis(250));
+        assert_eq!((settings.max_record.value, settings.max_record.origin), (16 << 20, Origin::Default));
+        Ok(())
+    }
+
+    #[test]
+    fn bad_values_say_what_and_where() -> Result<(), Box<dyn std::error::Error>> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("iota.yaml");
+        let mut message = |text: &str| -> Result<String, std::io::Error> {
+            fs::write(&path, text)?;
+            let error = Settings::resolve(Given { config: Some(path.clone()), ..Given::default() }).map(|_| ());
+            Ok(error.map_or_else(
+                |error| error.to_string().replace(&directory.path().display().to_string(), ""),
+                |()| "accepted".to_owned(),
+            ))
+        };
+        assert_eq!(message("version: 1\nworkrs: 3\n")?, "/iota.yaml:2: unknown key `workrs`; did you mean `workers`?");
+        assert_eq!(message("workers: 3\n")?, "/iota.yaml:1: `version: 1` is missing");
+        assert_eq!(message("version: 1\nworkers: 0\n")?, "workers: must be between 1 and 1024");
+        assert!(message("version: 1\nrule_timeout: soon\n")?.starts_with("rule_timeout: \"soon\" (from /iota.yaml): a duration"));
+        assert!(message("version: 2\n")?.contains("version 2 is not known"));
+        Ok(())
+    }
+}

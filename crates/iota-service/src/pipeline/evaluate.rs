@@ -1,0 +1,42 @@
+//! The evaluating part of a run: each thread has one worker per pack and takes batches as they come.
+//! Rules that keep state run in input order on a thread of their own.
+
+use super::read::Job;
+use crossbeam_channel::{Receiver, Sender};
+use iota_engine::rule::{Batch, Outcome, Pair, RuleRunner};
+use iota_python::{PackRunner, RunError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// One pack's part of a thread: its worker, and the rules it runs there.
+pub(super) struct Lane {
+    pub(super) runner: PackRunner,
+    pub(super) rules: Vec<u16>,
+}
+
+/// What a thread made of a batch.
+pub(super) struct Evaluated {
+    pub(super) job: Arc<Job>,
+    /// By pack; `None` when the worker of a pack is gone for good.
+    pub(super) outcomes: Result<Vec<Outcome>, RunError>,
+    pub(super) time: Duration,
+}
+
+/// Evaluates batches until there are no more, or nobody wants the results.
+pub(super) fn evaluate(mut lanes: Vec<Lane>, jobs: &Receiver<Arc<Job>>, results: &Sender<Evaluated>) {
+    for job in jobs {
+        let started = Instant::now();
+        let outcomes = lanes.iter_mut().map(|lane| lane.runner.evaluate(&job.batch, &pairs(&job.batch, &lane.rules))).collect();
+        let evaluated = Evaluated { job, outcomes, time: started.elapsed() };
+        let failed = evaluated.outcomes.is_err();
+        if results.send(evaluated).is_err() || failed {
+            return;
+        }
+    }
+}
+
+/// Every record with every rule.
+pub(super) fn pairs(batch: &Batch, rules: &[u16]) -> Vec<Pair> {
+    let records = u32::try_from(batch.records().len()).unwrap_or(u32::MAX);
+    (0..records).flat_map(|record| rules.iter().map(move |&rule| Pair { record, rule })).collect()
+}

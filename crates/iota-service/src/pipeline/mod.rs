@@ -1,0 +1,11 @@
+//! The way of an event through a batch run: source, decode, dedup, rules, aggregate, alerts.
+//! Reading overlaps with evaluation on all workers; results are taken in input order, so the output is always the same.
+
+mod bodies;
+mod collect;
+mod evaluate;
+mod read;
+mod run;
+
+pub use collect::{AlertSink, Emit};
+pub use run::{Progress, Run, RunFailure, RunResult};

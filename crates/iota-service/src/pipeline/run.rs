@@ -1,0 +1,187 @@
+//! Wires reading, evaluation and collection together for one batch run.
+
+use super::collect::{AlertSink, Collector, Emit};
+use super::evaluate::{Evaluated, Lane, evaluate};
+use super::read::{Job, Reader};
+use crate::rules::{LoadedPack, Python};
+use crate::source::Input;
+use crate::telemetry::{Stats, Times};
+use crossbeam_channel::{Receiver, bounded};
+use iota_engine::decode::{Limits, RejectReason, Skip};
+use iota_engine::rule::{MemoryState, Outcome};
+use iota_python::RunError;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// Batches under way per worker: one at work, one waiting, two being read or collected.
+const BATCHES_PER_WORKER: usize = 4;
+
+/// What one run does.
+#[derive(Debug)]
+pub struct Run<'a> {
+    pub packs: &'a [LoadedPack],
+    pub python: &'a Python,
+    pub inputs: &'a [Input],
+    pub limits: Limits,
+    pub workers: usize,
+    pub emit: Emit,
+    /// Also write alerts again when they have grown (with `Emit::First`).
+    pub updates: bool,
+}
+
+/// Shared with whoever watches a run.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Set to end the run early; what was read is still evaluated and written.
+    pub stop: AtomicBool,
+    /// Bytes read from files.
+    pub bytes: AtomicU64,
+    pub inputs: AtomicU64,
+}
+
+#[derive(Debug, Error)]
+pub enum RunFailure {
+    #[error(transparent)]
+    Python(#[from] RunError),
+    #[error("writing alerts: {0}")]
+    Write(#[source] io::Error),
+}
+
+#[derive(Debug)]
+pub struct RunResult {
+    pub stats: Stats,
+    pub failure: Option<RunFailure>,
+}
+
+/// What happens while reading, besides records.
+#[derive(Debug)]
+pub(super) enum Note {
+    Rejected(RejectReason),
+    Skipped(Skip),
+    Duplicate,
+    /// An input was read to its end.
+    Read {
+        bytes: u64,
+    },
+    Unreadable,
+}
+
+impl Run<'_> {
+    pub fn execute(&self, progress: &Progress, sink: &mut dyn AlertSink, stats: Stats) -> RunResult {
+        let started = Instant::now();
+        let under_way = self.workers * BATCHES_PER_WORKER + 4;
+        let (credit, credits) = bounded(under_way);
+        let (results, evaluated) = bounded(under_way);
+        let stateful = self.lanes(true);
+        let parts = if stateful.is_some() { 2 } else { 1 };
+        let mut collector = Collector::new(self.packs, self.inputs, self.python.program.now_ms, sink, stats);
+        (collector.emit, collector.updates) = (self.emit, self.updates);
+        for _ in 0..under_way {
+            let _ = credit.send(());
+        }
+        let failure = thread::scope(|scope| {
+            let (jobs, queue) = bounded::<Arc<Job>>(self.workers);
+            let mut queues = vec![jobs];
+            for lanes in self.lanes(false).map(|lanes| siblings(lanes, self.workers)).unwrap_or_default() {
+                let (queue, results) = (queue.clone(), results.clone());
+                scope.spawn(move || evaluate(lanes, &queue, &results));
+            }
+            if let Some(lanes) = stateful {
+                let (jobs, queue) = bounded::<Arc<Job>>(self.workers);
+                queues.push(jobs);
+                let results = results.clone();
+                scope.spawn(move || evaluate(lanes, &queue, &results));
+            }
+            drop((results, queue));
+            let reader = scope.spawn(move || {
+                Reader::new(self.inputs, self.limits, self.python.program.now_ms, progress, queues, credits).read()
+            });
+            let failure = collect(&mut collector, &evaluated, parts, || drop(credit.try_send(())));
+            // Whoever still waits for the collector must see that it is gone.
+            progress.stop.store(failure.is_some() || progress.stop.load(Ordering::Relaxed), Ordering::Relaxed);
+            drop((evaluated, credit));
+            collector.stats.seconds.decode = reader.join().unwrap_or_default().as_secs_f64();
+            failure
+        });
+        collector.stats.python.workers = (self.workers + parts - 1) as u64 * self.packs.len() as u64;
+        let finishing = Instant::now();
+        let (mut stats, written) =
+            if failure.is_some() { (std::mem::take(&mut collector.stats), Ok(())) } else { collector.finish() };
+        Times::add(&mut stats.seconds.aggregate, finishing.elapsed());
+        Times::add(&mut stats.seconds.total, started.elapsed());
+        RunResult { stats, failure: failure.or(written.err().map(RunFailure::Write)) }
+    }
+
+    /// The lanes of one thread: those of rules that keep state, or of all others. `None` where there is no state.
+    fn lanes(&self, stateful: bool) -> Option<Vec<Lane>> {
+        let lanes: Vec<Lane> = self
+            .packs
+            .iter()
+            .map(|pack| {
+                let rules = pack.runnable.iter().copied().filter(|&rule| pack.uses_state(rule) == stateful).collect();
+                let runner = pack.runner(self.python);
+                let runner = if stateful { runner.with_state(Box::new(MemoryState::default())) } else { runner };
+                Lane { runner, rules }
+            })
+            .collect();
+        (!stateful || lanes.iter().any(|lane| !lane.rules.is_empty())).then_some(lanes)
+    }
+}
+
+/// The same lanes for `count` threads.
+fn siblings(lanes: Vec<Lane>, count: usize) -> Vec<Vec<Lane>> {
+    let copy = |lane: &Lane| Lane { runner: lane.runner.sibling(), rules: lane.rules.clone() };
+    let mut threads: Vec<Vec<Lane>> = (1..count).map(|_| lanes.iter().map(copy).collect()).collect();
+    threads.push(lanes);
+    threads
+}
+
+/// Takes results in the order of their batches, once all `parts` of a batch are there.
+fn collect(collector: &mut Collector<'_>, evaluated: &Receiver<Evaluated>, parts: usize, done: impl Fn()) -> Option<RunFailure> {
+    let mut waiting: BTreeMap<u64, Vec<(Arc<Job>, Vec<Outcome>)>> = BTreeMap::new();
+    let mut next = 0;
+    for Evaluated { job, outcomes, time } in evaluated {
+        Times::add(&mut collector.stats.seconds.evaluate, time);
+        match outcomes {
+            Ok(outcomes) => waiting.entry(job.number).or_default().push((job, outcomes)),
+            Err(error) => return Some(error.into()),
+        }
+        while waiting.get(&next).is_some_and(|found| found.len() == parts) {
+            let started = Instant::now();
+            let found = waiting.remove(&next).unwrap_or_default();
+            if let Some((job, outcomes)) = found.into_iter().reduce(merge)
+                && let Err(error) = collector.take(&job, outcomes)
+            {
+                return Some(RunFailure::Write(error));
+            }
+            Times::add(&mut collector.stats.seconds.aggregate, started.elapsed());
+            next += 1;
+            done();
+        }
+    }
+    None
+}
+
+/// Puts the parts of a batch together, pack by pack.
+fn merge(mut one: (Arc<Job>, Vec<Outcome>), other: (Arc<Job>, Vec<Outcome>)) -> (Arc<Job>, Vec<Outcome>) {
+    for (outcome, more) in one.1.iter_mut().zip(other.1) {
+        outcome.append(more);
+    }
+    for outcome in &mut one.1 {
+        outcome.errors.sort_by_key(|error| (error.record, error.rule));
+        outcome.logs.sort_by_key(|log| (log.record, log.rule));
+    }
+    one
+}
+
+impl RunResult {
+    /// Wall-clock time of the whole run.
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_secs_f64(self.stats.seconds.total.max(0.0))
+    }
+}

@@ -1,0 +1,211 @@
+//! Packs that Python has seen: which rules run, and what is wrong with the others.
+
+use super::directory::{DirectoryError, read_snapshot};
+use crate::config::Settings;
+use iota_engine::rule::{Level, Loaded, Pack, Rule};
+use iota_python::{Interpreter, InterpreterError, LoadCache, LoadError, PackRunner, Program};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum RulesError {
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Interpreter(#[from] InterpreterError),
+    #[error("{pack}: {error}")]
+    Load { pack: String, error: LoadError },
+    #[error("{0}")]
+    Pack(String),
+}
+
+/// What workers are started with.
+#[derive(Debug, Clone)]
+pub struct Python {
+    pub program: Program,
+    pub cache: Option<LoadCache>,
+}
+
+/// Which rules of a pack are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    Enabled,
+    /// Also those that are disabled: they are tested and checked all the same.
+    All,
+}
+
+#[derive(Debug)]
+pub struct LoadedPack {
+    pub directory: PathBuf,
+    pub pack: Pack,
+    pub loaded: Loaded,
+    /// Indices of the rules that run.
+    pub runnable: Vec<u16>,
+}
+
+impl LoadedPack {
+    pub fn rule(&self, index: u16) -> &Rule {
+        &self.pack.rules[usize::from(index)]
+    }
+
+    pub fn runner(&self, python: &Python) -> PackRunner {
+        PackRunner::new(python.program.clone(), &self.pack, &self.runnable)
+    }
+
+    /// Whether a rule keeps state between records.
+    pub fn uses_state(&self, index: u16) -> bool {
+        self.loaded.rules.iter().any(|rule| rule.index == index && rule.uses_state)
+    }
+
+    /// Problems because of which something does not run as written.
+    pub fn errors(&self) -> impl Iterator<Item = &iota_engine::rule::Problem> {
+        self.pack.problems.iter().filter(|problem| problem.level == Level::Error)
+    }
+}
+
+/// Reads packs without starting Python. Fails where a pack as a whole cannot be used.
+pub fn read_packs(directories: &[PathBuf], settings: &Settings) -> Result<Vec<(PathBuf, Pack)>, RulesError> {
+    let mut packs: Vec<(PathBuf, Pack)> = Vec::new();
+    for directory in directories {
+        let mut pack = Pack::read(&directory_name(directory), read_snapshot(directory)?, env!("CARGO_PKG_VERSION"));
+        if let Some(problem) = pack.problems.iter().find(|problem| problem.level == Level::Error && is_pack_file(&problem.path)) {
+            return Err(RulesError::Pack(format!("{}/{problem}", directory.display())));
+        }
+        if let Some((other, _)) = packs.iter().find(|(_, other)| other.name == pack.name) {
+            let (here, there, name) = (directory.display(), other.display(), &pack.name);
+            return Err(RulesError::Pack(format!(
+                "rules: {here} and {there} are both packs named `{name}`; set `name:` in a pack.yaml"
+            )));
+        }
+        if let Some(config) = settings.packs.get(&pack.name) {
+            pack.configure(&config.config).map_err(RulesError::Pack)?;
+        }
+        packs.push((directory.clone(), pack));
+    }
+    unique_across(&mut packs);
+    apply_overrides(&mut packs, settings)?;
+    Ok(packs)
+}
+
+/// Reads packs and has Python load them.
+pub fn load_packs(
+    directories: &[PathBuf],
+    settings: &Settings,
+    python: &Python,
+    which: Which,
+) -> Result<Vec<LoadedPack>, RulesError> {
+    read_packs(directories, settings)?.into_iter().map(|(directory, pack)| load_pack(directory, pack, python, which)).collect()
+}
+
+fn load_pack(directory: PathBuf, mut pack: Pack, python: &Python, which: Which) -> Result<LoadedPack, RulesError> {
+    let wanted: Vec<u16> =
+        (0..=u16::MAX).zip(&pack.rules).filter(|(_, rule)| which == Which::All || rule.enabled).map(|(index, _)| index).collect();
+    let loaded = iota_python::load(&python.program, &pack, &wanted, python.cache.as_ref())
+        .map_err(|error| RulesError::Load { pack: directory.display().to_string(), error })?;
+    let mut runnable = Vec::new();
+    for of_rule in &loaded.rules {
+        let Some(rule) = pack.rules.get(usize::from(of_rule.index)).cloned() else { continue };
+        let path = rule.path().to_owned();
+        for warning in &of_rule.warnings {
+            let path = warning.path.as_deref().unwrap_or(&path);
+            pack.problem(Level::Warning, "python", path, warning.line, Some(&rule.id), warning.message.clone());
+        }
+        match &of_rule.error {
+            None => runnable.push(of_rule.index),
+            // A file that nothing declares and that has no `rule` after all is a helper.
+            Some(failure) if failure.r#type == "NoRuleFunction" && !rule.declared => {}
+            Some(failure) => {
+                let at = failure.path.as_deref().unwrap_or(&path);
+                let message = match failure.r#type.as_str() {
+                    "NoRuleFunction" | "BadSignature" | "BadDetection" | "ImportDied" => failure.message.clone(),
+                    kind => format!("{kind}: {}", failure.message),
+                };
+                pack.error(load_code(&failure.r#type), at, failure.line.unwrap_or(0), Some(&rule.id), message);
+            }
+        }
+    }
+    for warning in &loaded.warnings {
+        let path = warning.path.clone().unwrap_or_default();
+        pack.problem(Level::Warning, "python", &path, warning.line, None, warning.message.clone());
+    }
+    Ok(LoadedPack { directory, pack, loaded, runnable })
+}
+
+fn load_code(kind: &str) -> &'static str {
+    match kind {
+        "NoRuleFunction" => "no-rule-function",
+        "BadSignature" => "wrong-arity",
+        "BadDetection" => "bad-detection",
+        "SyntaxError" | "IndentationError" | "TabError" => "syntax-error",
+        _ => "import-error",
+    }
+}
+
+/// Rule ids are unique over all packs: of two, the first runs.
+fn unique_across(packs: &mut [(PathBuf, Pack)]) {
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for (directory, pack) in packs {
+        let mut repeated = Vec::new();
+        for rule in &pack.rules {
+            let place = rule.metadata.as_deref().unwrap_or(rule.path());
+            match seen.get(&rule.id) {
+                Some(there) => repeated.push((rule.id.clone(), place.to_owned(), rule.line, there.clone())),
+                None => {
+                    seen.insert(rule.id.clone(), format!("{}/{place}", directory.display()));
+                }
+            }
+        }
+        for (id, path, line, there) in repeated {
+            pack.rules.retain(|rule| rule.id != id);
+            pack.error(
+                "duplicate-id",
+                &path,
+                line,
+                Some(&id),
+                format!("rule id `{id}` is also used by {there}; that one runs, this one does not"),
+            );
+        }
+    }
+}
+
+fn apply_overrides(packs: &mut [(PathBuf, Pack)], settings: &Settings) -> Result<(), RulesError> {
+    for (id, values) in &settings.overrides {
+        let Some(rule) = packs.iter_mut().flat_map(|(_, pack)| &mut pack.rules).find(|rule| rule.id == *id) else {
+            let known = packs.iter().flat_map(|(_, pack)| pack.rules.iter().map(|rule| rule.id.as_str()));
+            let hint =
+                iota_engine::yaml::suggestion(id, known).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
+            return Err(RulesError::Pack(format!("overrides: there is no rule `{id}`{hint}")));
+        };
+        rule.enabled = values.enabled.unwrap_or(rule.enabled);
+        rule.window_minutes = values.dedup_period_minutes.unwrap_or(rule.window_minutes);
+        rule.threshold = values.threshold.unwrap_or(rule.threshold);
+    }
+    Ok(())
+}
+
+fn is_pack_file(path: &str) -> bool {
+    matches!(path, "pack.yaml" | "pack.yml")
+}
+
+fn directory_name(directory: &Path) -> String {
+    let absolute = std::fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
+    absolute.file_name().map_or_else(|| "rules".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+impl Python {
+    pub fn find(
+        settings: &Settings,
+        now_ms: i64,
+        path_variable: Option<&std::ffi::OsStr>,
+        cache: Option<PathBuf>,
+    ) -> Result<Self, RulesError> {
+        let program = Program {
+            interpreter: Interpreter::find(&settings.python.value, path_variable)?,
+            engine: settings.engine.value.clone(),
+            call_time: settings.rule_timeout.value,
+            now_ms,
+        };
+        Ok(Self { program, cache: cache.map(LoadCache::new) })
+    }
+}

@@ -1,0 +1,8 @@
+//! Rule directories: read once into snapshots, loaded by Python, ready to be run.
+//! Knows nothing of records.
+
+mod directory;
+mod loaded;
+
+pub use directory::{DirectoryError, pack_root, read_snapshot};
+pub use loaded::{LoadedPack, Python, RulesError, Which, load_packs, read_packs};

@@ -1,0 +1,123 @@
+//! Files, directories and standard input.
+
+use iota_engine::event::parse_ms;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+use walkdir::WalkDir;
+
+#[derive(Debug, Error)]
+pub enum SourceError {
+    #[error("{0} does not exist")]
+    Missing(PathBuf),
+    #[error("{path}: {why}")]
+    Unreadable { path: PathBuf, why: String },
+}
+
+/// One input: a file, or standard input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// `-` is standard input.
+    pub path: PathBuf,
+    /// Size in bytes, where it is known.
+    pub size: u64,
+}
+
+impl Input {
+    pub fn is_stdin(&self) -> bool {
+        self.path.as_os_str() == "-"
+    }
+
+    pub fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    pub fn open(&self) -> io::Result<File> {
+        File::open(&self.path)
+    }
+
+    /// When CloudTrail delivered the file, from the stamp in its name (`_YYYYMMDDTHHmmZ_`).
+    pub fn delivered_ms(&self) -> Option<i64> {
+        let name = self.path.file_name()?.to_str()?;
+        let stamp =
+            name.split('_').find(|part| part.len() == 14 && part.ends_with('Z') && part.as_bytes().get(8) == Some(&b'T'))?;
+        let (date, time) = stamp.trim_end_matches('Z').split_once('T')?;
+        let part = |text: &str, from: usize, to: usize| text.get(from..to).map(str::to_owned);
+        let (year, month, day) = (part(date, 0, 4)?, part(date, 4, 6)?, part(date, 6, 8)?);
+        parse_ms(&format!("{year}-{month}-{day}T{}:{}:00Z", part(time, 0, 2)?, part(time, 2, 4)?))
+    }
+}
+
+/// The inputs that paths stand for: a directory stands for all files below it, in order of their paths. Names that
+/// start with a dot are left out there. A file that two paths lead to is read once for each.
+pub fn find_inputs(paths: &[PathBuf]) -> Result<Vec<Input>, SourceError> {
+    let mut inputs = Vec::new();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            inputs.push(Input { path: path.clone(), size: 0 });
+            continue;
+        }
+        let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => SourceError::Missing(path.clone()),
+            _ => unreadable(path, &error),
+        })?;
+        if metadata.is_dir() {
+            files_below(path, &mut inputs)?;
+        } else {
+            File::open(path).map_err(|error| unreadable(path, &error))?;
+            inputs.push(Input { path: path.clone(), size: metadata.len() });
+        }
+    }
+    Ok(inputs)
+}
+
+fn files_below(directory: &Path, inputs: &mut Vec<Input>) -> Result<(), SourceError> {
+    let walk = WalkDir::new(directory).follow_links(true).sort_by_file_name().into_iter();
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')) {
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(directory).to_owned();
+            SourceError::Unreadable { path, why: error.to_string() }
+        })?;
+        if entry.file_type().is_file() {
+            let size = entry.metadata().map_or(0, |metadata| metadata.len());
+            inputs.push(Input { path: entry.into_path(), size });
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> SourceError {
+    SourceError::Unreadable { path: path.to_owned(), why: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stamp_in_the_name_is_the_time_of_delivery() {
+        let input = |name: &str| Input { path: name.into(), size: 0 };
+        let name =
+            "AWSLogs/1/CloudTrail/us-east-1/2024/07/15/111122223333_CloudTrail_us-east-1_20240715T1005Z_abcdefghijklmnop.json.gz";
+        assert_eq!(input(name).delivered_ms(), parse_ms("2024-07-15T10:05:00Z"));
+        assert_eq!(input("part-00000.jsonl").delivered_ms(), None);
+    }
+
+    #[test]
+    fn directories_are_read_in_order_and_without_hidden_files() -> Result<(), Box<dyn std::error::Error>> {
+        let directory = tempfile::tempdir()?;
+        for name in ["b/2.json", "b/1.json", "a.jsonl", ".hidden/x.json", "b/.tmp"] {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().ok_or("no parent")?)?;
+            fs::write(path, "{}")?;
+        }
+        let names: Vec<_> = find_inputs(&[directory.path().to_owned()])?
+            .into_iter()
+            .map(|input| input.path.strip_prefix(directory.path()).map(|path| path.display().to_string()))
+            .collect::<Result<_, _>>()?;
+        assert_eq!(names, ["a.jsonl", "b/1.json", "b/2.json"]);
+        assert!(matches!(find_inputs(&["nowhere".into()]), Err(SourceError::Missing(_))));
+        Ok(())
+    }
+}

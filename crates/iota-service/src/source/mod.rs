@@ -1,0 +1,5 @@
+//! Where input comes from. Yields named streams of bytes; knows nothing of records.
+
+mod files;
+
+pub use files::{Input, SourceError, find_inputs};

@@ -1,0 +1,5 @@
+//! Accounting: every record, pair, match and alert ends up in exactly one count.
+
+mod stats;
+
+pub use stats::{ErrorGroup, Records, RuleStats, Stats, Times};

@@ -1,0 +1,184 @@
+//! What `--stats` writes and the summary tells.
+
+use iota_engine::alert::Severity;
+use iota_engine::decode::{RejectReason, Skip};
+use iota_engine::rule::Failure;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Counts of one run. `docs/RULES.md` and `docs/ARCHITECTURE.md` state the identities between them.
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Stats {
+    pub schema_version: &'static str,
+    pub engine_version: &'static str,
+    /// Files (or standard input) that were read to their end, and those that could not be.
+    pub inputs: Inputs,
+    pub records: Records,
+    /// (rule, record) pairs: every evaluated record with every rule that could match it.
+    pub pairs: Pairs,
+    pub matches: Matches,
+    pub alerts: Alerts,
+    /// By `pack/rule`.
+    pub rules: BTreeMap<String, RuleStats>,
+    pub rule_errors: Vec<ErrorGroup>,
+    /// Rules that did not load.
+    pub rules_failed: u64,
+    pub python: PythonStats,
+    pub seconds: Times,
+}
+
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Inputs {
+    pub read: u64,
+    pub unreadable: u64,
+    /// Inflated bytes.
+    pub bytes: u64,
+}
+
+/// read = `no_candidate` + evaluated + duplicates + rejected + skipped
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Records {
+    pub read: u64,
+    /// No rule could match.
+    pub no_candidate: u64,
+    pub evaluated: u64,
+    /// Seen before, with the same value.
+    pub duplicates: u64,
+    /// Of those evaluated: seen before, with another value.
+    pub variants: u64,
+    pub rejected: u64,
+    pub rejected_by_reason: BTreeMap<&'static str, u64>,
+    /// Not events, left out on purpose.
+    pub skipped: u64,
+    pub skipped_by_reason: BTreeMap<&'static str, u64>,
+}
+
+/// pairs = skipped + returned + errored + `not_run`
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Pairs {
+    /// Settled without Python.
+    pub skipped: u64,
+    pub returned: u64,
+    pub errored: u64,
+    /// Left out because the rule killed one worker after the other.
+    pub not_run: u64,
+}
+
+/// total = opened + grouped + repeated + `below_threshold` + signals + suppressed
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Matches {
+    pub total: u64,
+    /// The first match of an alert.
+    pub opened: u64,
+    /// Further matches of alerts.
+    pub grouped: u64,
+    /// Variants of a record that was counted in the same group before.
+    pub repeated: u64,
+    pub below_threshold: u64,
+    /// Of rules with `CreateAlert: false`.
+    pub signals: u64,
+    pub suppressed: u64,
+}
+
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Alerts {
+    pub total: u64,
+    pub by_severity: BTreeMap<Severity, u64>,
+}
+
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct RuleStats {
+    pub calls: u64,
+    pub matches: u64,
+    pub alerts: u64,
+    /// By function of the contract.
+    pub errors: BTreeMap<String, u64>,
+    pub not_run: u64,
+    pub log_lines: u64,
+    /// Time in Python.
+    pub seconds: f64,
+}
+
+/// Failures of one function of one rule, with the first as an example.
+#[derive(Debug, Clone, Serialize)]
+pub struct ErrorGroup {
+    pub rule: String,
+    pub function: String,
+    pub count: u64,
+    #[serde(flatten)]
+    pub first: Failure,
+    pub first_object: String,
+    pub first_record: u64,
+}
+
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct PythonStats {
+    pub version: Option<String>,
+    /// Pairs that were handed to Python.
+    pub calls: u64,
+    pub batches: u64,
+    pub workers: u64,
+}
+
+/// Wall-clock seconds; the stages overlap, and `evaluate` adds up all workers.
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Times {
+    pub load_rules: f64,
+    pub decode: f64,
+    pub evaluate: f64,
+    pub aggregate: f64,
+    pub total: f64,
+}
+
+impl Stats {
+    pub fn new() -> Self {
+        Self { schema_version: "1.0", engine_version: env!("CARGO_PKG_VERSION"), ..Self::default() }
+    }
+
+    pub fn rejected(&mut self, reason: &RejectReason) {
+        self.records.read += 1;
+        self.records.rejected += 1;
+        *self.records.rejected_by_reason.entry(reason.code()).or_default() += 1;
+    }
+
+    pub fn skipped(&mut self, skip: Skip) {
+        self.records.read += 1;
+        self.records.skipped += 1;
+        *self.records.skipped_by_reason.entry(skip.code()).or_default() += 1;
+    }
+
+    pub fn rule(&mut self, name: &str) -> &mut RuleStats {
+        if !self.rules.contains_key(name) {
+            self.rules.insert(name.to_owned(), RuleStats::default());
+        }
+        self.rules.entry(name.to_owned()).or_default()
+    }
+
+    /// Rules failed on records, did not load, or were not run.
+    pub fn rules_in_trouble(&self) -> bool {
+        self.rules_failed > 0 || !self.rule_errors.is_empty() || self.pairs.not_run > 0
+    }
+
+    /// The first identity that does not hold, if one does not.
+    pub fn imbalance(&self) -> Option<String> {
+        let Records { read, no_candidate, evaluated, duplicates, rejected, skipped, .. } = &self.records;
+        let Matches { total, opened, grouped, repeated, below_threshold, signals, suppressed } = &self.matches;
+        if *read != no_candidate + evaluated + duplicates + rejected + skipped {
+            return Some(format!("records do not add up: {:?}", self.records));
+        }
+        if self.pairs.returned + self.pairs.errored != self.python.calls {
+            return Some(format!("pairs do not add up: {:?}, {} calls", self.pairs, self.python.calls));
+        }
+        if *total != opened + grouped + repeated + below_threshold + signals + suppressed {
+            return Some(format!("matches do not add up: {:?}", self.matches));
+        }
+        None
+    }
+}
+
+impl Times {
+    pub(crate) fn add(slot: &mut f64, time: Duration) {
+        *slot += time.as_secs_f64();
+    }
+}
