@@ -1,1 +1,29 @@
-fn main() {}
+//! The `iota` binary: arguments in, exit status out. Wires; decides nothing.
+
+mod args;
+mod commands;
+mod environment;
+mod exit;
+mod logging;
+mod printer;
+
+use args::{Cli, Command};
+use clap::{CommandFactory, FromArgMatches};
+use exit::Exit;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    logging::start(&cli.log);
+    let result = match cli.command {
+        Some(Command::Run(args)) => commands::run::run(&args, args::subcommand(&matches)),
+        Some(Command::Test(args)) => commands::test::test(&args, args::subcommand(&matches)),
+        Some(Command::Check(args)) => commands::check::check(&args, args::subcommand(&matches)),
+        Some(Command::Config(args)) => commands::config::config(&args, &matches),
+        Some(Command::Completion(args)) => commands::completion::completion(&args),
+        Some(Command::Man(args)) => commands::man::man(&args),
+        None => commands::run::original(&cli.original, &matches),
+    };
+    result.unwrap_or_else(|error| Exit::from_error(&error)).into()
+}

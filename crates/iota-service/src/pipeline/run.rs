@@ -101,7 +101,10 @@ impl Run<'_> {
             let reader = scope.spawn(move || {
                 Reader::new(self.inputs, self.limits, self.python.program.now_ms, progress, queues, credits).read()
             });
-            let failure = collect(&mut collector, &evaluated, parts, || drop(credit.try_send(())));
+            let failure = collect(&mut collector, &evaluated, parts, || {
+                // Full or without a reader: either way nobody waits for it.
+                let _ = credit.try_send(());
+            });
             // Whoever still waits for the collector must see that it is gone.
             progress.stop.store(failure.is_some() || progress.stop.load(Ordering::Relaxed), Ordering::Relaxed);
             drop((evaluated, credit));

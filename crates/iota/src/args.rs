@@ -1,0 +1,300 @@
+//! The command line. One struct per command; every flag has its text here.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Args, Parser, Subcommand, ValueEnum};
+use iota_engine::alert::Severity;
+use iota_service::config::{Given, Origin, Setting};
+use std::path::PathBuf;
+
+const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  iota run logs/ --rules rules/aws_cloudtrail            alerts for a directory of CloudTrail files
+  aws s3 cp s3://bucket/key - | iota run - --rules rules alerts for one object
+  iota test rules/aws_cloudtrail                         run the tests of a rule pack
+  iota check rules/aws_cloudtrail                        find broken and suspicious rules
+
+Exit codes: 0 ok; 1 findings asked to fail on, failed tests, problems found by check; 2 usage, configuration or
+unreadable input; 3 finished, but records were rejected or rules failed; 128+n ended by signal n.";
+
+/// Runs Python detection rules over AWS CloudTrail, inside your own account.
+#[derive(Debug, Parser)]
+#[command(name = "iota", version, styles = STYLES, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) original: OriginalArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// `iota --jsonl FILE --rules DIR`: the command line of the first iota.
+#[derive(Debug, Args)]
+pub(crate) struct OriginalArgs {
+    /// CloudTrail file to read (same as `iota run FILE`)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) jsonl: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run rules over files, directories or standard input and print the alerts
+    Run(RunArgs),
+    /// Run the tests of rule packs
+    Test(TestArgs),
+    /// Find broken and suspicious rules without running them on events
+    Check(CheckArgs),
+    /// Show the settings in force
+    Config(ConfigArgs),
+    /// Print a completion script for a shell
+    Completion(CompletionArgs),
+    /// Write manual pages
+    Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// Log more (twice: everything)
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Logging")]
+    pub(crate) verbose: u8,
+    /// Log errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Logging")]
+    pub(crate) quiet: bool,
+    /// Form of the logs on standard error
+    #[arg(long, global = true, env = "IOTA_LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto, help_heading = "Logging")]
+    pub(crate) log_format: LogFormat,
+    /// Log filter, e.g. `info,iota_python=debug`; wins over -v and -q
+    #[arg(long, global = true, env = "IOTA_LOG", value_name = "FILTER", help_heading = "Logging")]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Human on a terminal, JSON otherwise
+    Auto,
+    Human,
+    Json,
+}
+
+/// How rules are run; also settable in the configuration file.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct PythonArgs {
+    /// Configuration file [nothing is read when this is not given]
+    #[arg(long, env = "IOTA_CONFIG", value_name = "FILE", help_heading = "Settings")]
+    pub(crate) config: Option<PathBuf>,
+    /// Python 3.11 or newer that runs the rules [default: python3]
+    #[arg(long, env = "IOTA_PYTHON", value_name = "PYTHON", help_heading = "Settings")]
+    pub(crate) python: Option<String>,
+    /// Engine file that Python runs instead of the built-in worker
+    #[arg(long, env = "IOTA_ENGINE", value_name = "FILE", help_heading = "Settings")]
+    pub(crate) engine: Option<PathBuf>,
+    /// How long one rule may take on one record [default: 1s]
+    #[arg(long, env = "IOTA_RULE_TIMEOUT", value_name = "TIME", help_heading = "Settings")]
+    pub(crate) rule_timeout: Option<String>,
+}
+
+#[derive(Debug, Args, Clone)]
+pub(crate) struct RulesArgs {
+    /// Rule directory; may be given several times, each is a pack of its own
+    #[arg(long, env = "IOTA_RULES", value_name = "DIR", value_delimiter = ':', action = ArgAction::Append, help_heading = "Settings")]
+    pub(crate) rules: Option<Vec<PathBuf>>,
+    /// Python workers [default: number of cores]
+    #[arg(long, env = "IOTA_WORKERS", value_name = "N", help_heading = "Settings")]
+    pub(crate) workers: Option<usize>,
+    /// Largest record, e.g. 16MiB [default: 16MiB]
+    #[arg(long, env = "IOTA_MAX_RECORD", value_name = "SIZE", help_heading = "Settings")]
+    pub(crate) max_record: Option<String>,
+    /// Most bytes that one gzip input may inflate to [default: 16GiB]
+    #[arg(long, env = "IOTA_MAX_INFLATED", value_name = "SIZE", help_heading = "Settings")]
+    pub(crate) max_inflated: Option<String>,
+    #[command(flatten)]
+    pub(crate) python: PythonArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads JSON lines, {\"Records\": [...]}, arrays and single objects, EventBridge envelopes, `aws cloudtrail lookup-events`
+output and CloudWatch Logs subscription payloads, plain or gzip, told by content.
+
+Examples:
+  iota run events.json.gz --rules rules/aws_cloudtrail
+  iota run AWSLogs/ --rules rules/aws_cloudtrail --rules my_rules --format table
+  tail -F events.jsonl | iota run - --rules my_rules
+  iota run logs/ --rules rules/aws_cloudtrail --fail-on HIGH --stats stats.json > alerts.jsonl")]
+pub(crate) struct RunArgs {
+    /// Files or directories (read recursively); `-` is standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+    /// Form of the alerts on standard output
+    #[arg(long, value_enum, default_value_t = AlertFormat::Jsonl)]
+    pub(crate) format: AlertFormat,
+    /// When alerts are written: when created, or with their final counts at the end [default: first for `-`, else final]
+    #[arg(long, value_enum)]
+    pub(crate) emit: Option<EmitWhen>,
+    /// With `--emit first`: write an alert again (`"action": "update"`) when its count reaches 10, 100, 1000, 10000
+    #[arg(long)]
+    pub(crate) updates: bool,
+    /// Exit with 1 if an alert is at least this severe
+    #[arg(long, value_name = "SEVERITY", ignore_case = true, value_parser = parse_severity)]
+    pub(crate) fail_on: Option<Severity>,
+    /// Write the accounting of the run to a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stats: Option<PathBuf>,
+    /// Take this for the current time (RFC 3339), so that two runs give the same bytes
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<String>,
+}
+
+fn parse_severity(text: &str) -> Result<Severity, String> {
+    text.parse().map_err(|error: iota_engine::alert::UnknownSeverity| error.to_string())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AlertFormat {
+    /// One JSON object per line
+    Jsonl,
+    /// One JSON array
+    Json,
+    /// A table for people
+    Table,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EmitWhen {
+    First,
+    Final,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  iota test rules/aws_cloudtrail
+  iota test rules/aws_cloudtrail/root_activity.yml
+  iota test rules --rule aws.cloudtrail.trail-stopped --name 'trail stopped'
+  iota test rules --format junit > report.xml")]
+pub(crate) struct TestArgs {
+    /// Rule packs, directories below one, or single rules
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Only rules with this id; may be given several times
+    #[arg(long, value_name = "ID")]
+    pub(crate) rule: Vec<String>,
+    /// Only tests whose name contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+    /// Form of the report on standard output
+    #[arg(long, value_enum, default_value_t = TestFormat::Text)]
+    pub(crate) format: TestFormat,
+    #[command(flatten)]
+    pub(crate) python: PythonArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestFormat {
+    Text,
+    Json,
+    Junit,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  iota check rules/aws_cloudtrail
+  iota check rules --strict
+  iota check rules --format sarif > rules.sarif")]
+pub(crate) struct CheckArgs {
+    /// Rule packs, directories below one, or single rules
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Warnings fail, too
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Form of the report on standard output
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub(crate) format: CheckFormat,
+    #[command(flatten)]
+    pub(crate) python: PythonArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    Text,
+    Json,
+    Sarif,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting
+    Show {
+        /// Also print where each value comes from
+        #[arg(long)]
+        origin: bool,
+        #[command(flatten)]
+        rules: Box<RulesArgs>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionArgs {
+    /// Shell to complete for
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Directory to write the pages to
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+}
+
+/// The matches of the innermost subcommand.
+pub(crate) fn subcommand(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, matches)| subcommand(matches))
+}
+
+impl RulesArgs {
+    pub(crate) fn given(&self, matches: &ArgMatches) -> Given {
+        Given {
+            rules: setting(matches, "rules", "IOTA_RULES", self.rules.clone()),
+            workers: setting(matches, "workers", "IOTA_WORKERS", self.workers),
+            max_record: setting(matches, "max_record", "IOTA_MAX_RECORD", self.max_record.clone()),
+            max_inflated: setting(matches, "max_inflated", "IOTA_MAX_INFLATED", self.max_inflated.clone()),
+            ..self.python.given(matches)
+        }
+    }
+}
+
+impl PythonArgs {
+    pub(crate) fn given(&self, matches: &ArgMatches) -> Given {
+        Given {
+            config: self.config.clone(),
+            python: setting(matches, "python", "IOTA_PYTHON", self.python.clone()),
+            engine: setting(matches, "engine", "IOTA_ENGINE", self.engine.clone()),
+            rule_timeout: setting(matches, "rule_timeout", "IOTA_RULE_TIMEOUT", self.rule_timeout.clone()),
+            ..Given::default()
+        }
+    }
+}
+
+/// A flag's value with its origin. `name` is the flag's id, which is its name with `_` for `-`.
+fn setting<T>(matches: &ArgMatches, name: &'static str, variable: &'static str, value: Option<T>) -> Option<Setting<T>> {
+    let origin = match matches.value_source(name) {
+        Some(ValueSource::EnvVariable) => Origin::Environment(variable),
+        _ => Origin::Flag(name),
+    };
+    value.map(|value| Setting { value, origin })
+}

@@ -1,0 +1,24 @@
+//! One file per command.
+
+pub(crate) mod check;
+pub(crate) mod completion;
+pub(crate) mod config;
+pub(crate) mod man;
+pub(crate) mod run;
+mod select;
+pub(crate) mod test;
+
+use crate::environment;
+use anyhow::Context;
+use iota_service::config::Settings;
+use iota_service::rules::Python;
+
+/// Milliseconds since the Unix epoch.
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// The interpreter, before any work is done.
+fn find_python(settings: &Settings, now_ms: i64) -> anyhow::Result<Python> {
+    Python::find(settings, now_ms, environment::path().as_deref(), environment::cache_directory()).context("python")
+}

@@ -1,0 +1,202 @@
+//! `iota run`, and the command line of the first iota.
+
+use crate::args::{AlertFormat, EmitWhen, OriginalArgs, RunArgs};
+use crate::exit::{Exit, is_broken_pipe};
+use crate::printer::Printer;
+use anyhow::{Context, bail};
+use clap::ArgMatches;
+use indicatif::{ProgressBar, ProgressStyle};
+use iota_engine::alert::Severity;
+use iota_engine::event::parse_ms;
+use iota_service::config::Settings;
+use iota_service::pipeline::{Emit, Progress, Run, RunFailure, RunResult};
+use iota_service::rules::{LoadedPack, Which, load_packs};
+use iota_service::source::{Input, find_inputs};
+use iota_service::telemetry::Stats;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub(crate) fn original(args: &OriginalArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
+    let Some(path) = &args.jsonl else { bail!("no command given; try `iota run PATH --rules DIR` or `iota --help`") };
+    let run = RunArgs {
+        paths: vec![path.clone()],
+        rules: args.rules.clone(),
+        format: AlertFormat::Jsonl,
+        emit: None,
+        updates: false,
+        fail_on: None,
+        stats: None,
+        now: None,
+    };
+    self::run(&run, matches)
+}
+
+pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
+    let settings = Settings::resolve(args.rules.given(matches))?;
+    if settings.rules.value.is_empty() {
+        bail!("no rules given; name a rule directory with --rules DIR");
+    }
+    let now_ms = match &args.now {
+        Some(text) => {
+            parse_ms(text).with_context(|| format!("--now {text:?}: a time such as 2024-07-15T10:00:00Z was expected"))?
+        }
+        None => super::now_ms(),
+    };
+    let python = super::find_python(&settings, now_ms)?;
+    let inputs = find_inputs(&args.paths)?;
+    let mut stats = Stats::new();
+    let loading = Instant::now();
+    let packs = load_packs(&settings.rules.value, &settings, &python, Which::Enabled)?;
+    stats.seconds.load_rules = loading.elapsed().as_secs_f64();
+    report_load(&packs, &mut stats);
+    let stdin = inputs.iter().any(Input::is_stdin);
+    let emit = match args.emit {
+        Some(EmitWhen::First) => Emit::First,
+        Some(EmitWhen::Final) => Emit::Final,
+        None if stdin => Emit::First,
+        None => Emit::Final,
+    };
+    let mut printer = Printer::new(args.format, emit == Emit::First);
+    let progress = Arc::new(Progress::default());
+    let signal = watch_signals(&progress)?;
+    let (packs, inputs) = (&packs[..], &inputs[..]);
+    let run = Run {
+        packs,
+        python: &python,
+        inputs,
+        limits: settings.limits(),
+        workers: settings.workers.value,
+        emit,
+        updates: args.updates,
+    };
+    let RunResult { stats, failure, .. } = with_progress_bar(inputs, &progress, || run.execute(&progress, &mut printer, stats));
+    let written = printer.finish();
+    if let Some(path) = &args.stats {
+        write_stats(path, &stats)?;
+    }
+    let interrupted = u8::try_from(signal.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0);
+    match failure {
+        Some(RunFailure::Write(error)) if is_broken_pipe(&error) => return Ok(Exit::Ok),
+        Some(failure) => return Err(failure.into()),
+        None => {}
+    }
+    match written {
+        Err(error) if is_broken_pipe(&error) => return Ok(Exit::Ok),
+        written => written.context("writing alerts")?,
+    }
+    summarize(&stats, interrupted.is_some());
+    if let Some(imbalance) = stats.imbalance() {
+        bail!("internal error, please report it: {imbalance}");
+    }
+    Ok(match interrupted {
+        Some(signal) => Exit::Interrupted(signal),
+        None if stats.inputs.unreadable > 0 => Exit::Usage,
+        None if stats.records.rejected > 0 || stats.rules_in_trouble() => Exit::Partial,
+        None if args.fail_on.is_some_and(|limit| printer.worst() >= Some(limit)) => Exit::Findings,
+        None => Exit::Ok,
+    })
+}
+
+/// Says what will not run, and why.
+fn report_load(packs: &[LoadedPack], stats: &mut Stats) {
+    for pack in packs {
+        for problem in pack.errors() {
+            stats.rules_failed += 1;
+            tracing::error!("{}/{problem}", pack.directory.display());
+        }
+        for skipped in &pack.pack.skipped {
+            tracing::debug!("{}/{}: not run: {}", pack.directory.display(), skipped.path, skipped.reason);
+        }
+        stats.python.version = Some(pack.loaded.python.clone());
+        if pack.runnable.is_empty() {
+            tracing::warn!("{}: no rules to run", pack.directory.display());
+        }
+        tracing::debug!("{}: {} rules loaded by Python {}", pack.directory.display(), pack.runnable.len(), pack.loaded.python);
+    }
+}
+
+/// The first signal ends the run early, the second at once. Holds the signal's number when one came.
+fn watch_signals(progress: &Arc<Progress>) -> io::Result<Arc<AtomicUsize>> {
+    let received = Arc::new(AtomicUsize::new(0));
+    let again = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again))?;
+        signal_hook::flag::register(signal, Arc::clone(&again))?;
+        signal_hook::flag::register_usize(signal, Arc::clone(&received), usize::try_from(signal).unwrap_or_default())?;
+    }
+    let (progress, signals) = (Arc::clone(progress), Arc::clone(&received));
+    thread::spawn(move || {
+        while signals.load(Ordering::Relaxed) == 0 {
+            thread::sleep(Duration::from_millis(50));
+        }
+        progress.stop.store(true, Ordering::Relaxed);
+    });
+    Ok(received)
+}
+
+fn with_progress_bar<T>(inputs: &[Input], progress: &Progress, work: impl FnOnce() -> T) -> T {
+    let total: u64 = inputs.iter().map(|input| input.size).sum();
+    // Alerts on the same terminal would fight with the bar.
+    if !io::stderr().is_terminal() || io::stdout().is_terminal() || total < 16 << 20 {
+        return work();
+    }
+    let bar = ProgressBar::new(total);
+    let template = "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {msg} eta {eta}";
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                bar.set_position(progress.bytes.load(Ordering::Relaxed));
+                bar.set_message(format!("{}/{} files", progress.inputs.load(Ordering::Relaxed), inputs.len()));
+                thread::sleep(Duration::from_millis(100));
+            }
+            bar.finish_and_clear();
+        });
+        let result = work();
+        done.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+fn write_stats(path: &Path, stats: &Stats) -> anyhow::Result<()> {
+    let mut json = serde_json::to_vec_pretty(stats)?;
+    json.push(b'\n');
+    fs::write(path, json).with_context(|| format!("--stats {}", path.display()))
+}
+
+fn summarize(stats: &Stats, interrupted: bool) {
+    let by_severity: Vec<String> = Severity::ALL
+        .iter()
+        .rev()
+        .filter_map(|severity| stats.alerts.by_severity.get(severity).map(|count| format!("{count} {severity}")))
+        .collect();
+    let severities = if by_severity.is_empty() { String::new() } else { format!(" ({})", by_severity.join(", ")) };
+    let records = &stats.records;
+    let mut parts = vec![
+        format!("{} records from {} inputs", records.read, stats.inputs.read),
+        format!("{} matches", stats.matches.total),
+        format!("{} alerts{severities}", stats.alerts.total),
+    ];
+    for (count, what) in [
+        (records.duplicates, "duplicates"),
+        (records.skipped, "skipped"),
+        (records.rejected, "REJECTED"),
+        (stats.inputs.unreadable, "UNREADABLE INPUTS"),
+        (stats.rules_failed, "PROBLEMS IN RULE FILES"),
+        (stats.rule_errors.iter().map(|error| error.count).sum(), "RULE ERRORS"),
+        (stats.pairs.not_run, "CALLS NOT RUN"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    let outcome = if interrupted { "interrupted: " } else { "" };
+    tracing::info!("{outcome}{} in {:.1} s", parts.join(", "), stats.seconds.total + stats.seconds.load_rules);
+}

@@ -1,0 +1,155 @@
+//! `iota test`
+
+use super::select::Selection;
+use crate::args::{TestArgs, TestFormat};
+use crate::exit::Exit;
+use crate::printer::printable;
+use anyhow::bail;
+use clap::ArgMatches;
+use iota_engine::rule::{Rule, RuleTest};
+use iota_python::PackRunner;
+use iota_service::rules::LoadedPack;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use serde::Serialize;
+use serde_json::json;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+/// The log type of a test that states none.
+const LOG_TYPE: &str = "AWS.CloudTrail";
+
+#[derive(Debug, Serialize)]
+struct Tested {
+    pack: String,
+    rule: String,
+    path: String,
+    line: u64,
+    test: String,
+    passed: bool,
+    /// Why it failed.
+    reasons: Vec<String>,
+    /// What the rule printed.
+    logs: Vec<String>,
+    seconds: f64,
+}
+
+pub(crate) fn test(args: &TestArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
+    let selection = Selection::load(&args.paths, &args.python, matches)?;
+    if let Some(unknown) = args.rule.iter().find(|id| selection.packs.iter().all(|pack| pack.pack.rule(id).is_none())) {
+        let known = selection.packs.iter().flat_map(|pack| pack.pack.rules.iter().map(|rule| rule.id.as_str()));
+        let hint =
+            iota_engine::yaml::suggestion(unknown, known).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
+        bail!("there is no rule `{unknown}`{hint}");
+    }
+    let started = Instant::now();
+    let mut tested = Vec::new();
+    for pack in &selection.packs {
+        test_pack(args, &selection, pack, &mut tested)?;
+    }
+    let failed = tested.iter().filter(|test| !test.passed).count();
+    if tested.is_empty() {
+        bail!("no tests found");
+    }
+    match args.format {
+        TestFormat::Text => text(&tested, failed, started.elapsed())?,
+        TestFormat::Json => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&tested)?)?,
+        TestFormat::Junit => junit(&tested, started.elapsed())?,
+    }
+    Ok(if failed > 0 { Exit::Findings } else { Exit::Ok })
+}
+
+fn test_pack(args: &TestArgs, selection: &Selection, pack: &LoadedPack, tested: &mut Vec<Tested>) -> anyhow::Result<()> {
+    let mut runner = pack.runner(&selection.python);
+    for problem in pack.errors() {
+        let wanted = args.rule.is_empty() || problem.rule_id.as_ref().is_some_and(|id| args.rule.contains(id));
+        if wanted && selection.wants(pack, &[&problem.path]) {
+            tested.push(Tested {
+                pack: pack.pack.name.clone(),
+                rule: problem.rule_id.clone().unwrap_or_default(),
+                path: pack.directory.join(&problem.path).display().to_string(),
+                line: problem.line.max(1),
+                test: "loads".to_owned(),
+                passed: false,
+                reasons: vec![problem.message.clone()],
+                logs: Vec::new(),
+                seconds: 0.0,
+            });
+        }
+    }
+    for &index in &pack.runnable {
+        let rule = pack.rule(index);
+        let files: Vec<&str> = [Some(rule.path()), rule.metadata.as_deref()].into_iter().flatten().collect();
+        if !(args.rule.is_empty() || args.rule.contains(&rule.id)) || !selection.wants(pack, &files) {
+            continue;
+        }
+        for test in rule.tests.iter().filter(|test| args.name.as_ref().is_none_or(|name| test.name.contains(name.as_str()))) {
+            tested.push(run_test(&mut runner, pack, index, rule, test)?);
+        }
+    }
+    Ok(())
+}
+
+fn run_test(runner: &mut PackRunner, pack: &LoadedPack, index: u16, rule: &Rule, test: &RuleTest) -> anyhow::Result<Tested> {
+    let mocks: Vec<_> = test.mocks.iter().map(|mock| json!({"name": mock.object_name, "value": mock.return_value})).collect();
+    let log_type = test.log_type.as_deref().unwrap_or(LOG_TYPE);
+    let request = json!({"rule": index, "log_type": log_type, "log": test.log, "mocks": mocks});
+    let started = Instant::now();
+    let (reasons, logs) = match runner.test(&request)? {
+        Ok(outcome) => (test.reasons(&outcome), outcome.logs),
+        Err(death) => (vec![death.to_string()], Vec::new()),
+    };
+    Ok(Tested {
+        pack: pack.pack.name.clone(),
+        rule: rule.id.clone(),
+        path: pack.directory.join(rule.metadata.as_deref().unwrap_or(rule.path())).display().to_string(),
+        line: test.line,
+        test: test.name.clone(),
+        passed: reasons.is_empty(),
+        reasons,
+        logs,
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+fn text(tested: &[Tested], failed: usize, elapsed: Duration) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for test in tested.iter().filter(|test| !test.passed) {
+        writeln!(out, "FAIL {}: {}", printable(&test.rule), printable(&test.test))?;
+        writeln!(out, "  {}:{}", test.path, test.line)?;
+        for line in test.reasons.iter().flat_map(|reason| reason.lines()) {
+            writeln!(out, "  {}", printable(line))?;
+        }
+        for line in test.logs.iter().flat_map(|log| log.lines()) {
+            writeln!(out, "  | {}", printable(line))?;
+        }
+    }
+    writeln!(out, "{} passed, {failed} failed in {:.2} s", tested.len() - failed, elapsed.as_secs_f64())
+}
+
+fn junit(tested: &[Tested], elapsed: Duration) -> anyhow::Result<()> {
+    let mut report = Report::new("iota test");
+    report.set_time(elapsed);
+    for of_rule in tested.chunk_by(|a, b| a.rule == b.rule) {
+        let mut suite = TestSuite::new(of_rule[0].rule.as_str());
+        for test in of_rule {
+            let status = if test.passed {
+                TestCaseStatus::success()
+            } else {
+                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_message(test.reasons.first().and_then(|reason| reason.lines().next()).unwrap_or_default());
+                status.set_description(format!("{}:{}\n{}", test.path, test.line, test.reasons.join("\n")));
+                status
+            };
+            let mut case = TestCase::new(test.test.as_str(), status);
+            case.set_classname(test.rule.as_str());
+            case.set_time(Duration::from_secs_f64(test.seconds));
+            if !test.logs.is_empty() {
+                case.set_system_out(test.logs.join("\n"));
+            }
+            suite.add_test_case(case);
+        }
+        report.add_test_suite(suite);
+    }
+    report.serialize(io::stdout())?;
+    Ok(())
+}

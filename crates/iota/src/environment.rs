@@ -1,0 +1,22 @@
+//! The environment variables iota reads, all in one place (those named `IOTA_*` are declared with their flags).
+
+use etcetera::BaseStrategy;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Where commands are looked up.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(crate) fn path() -> Option<OsString> {
+    std::env::var_os("PATH")
+}
+
+/// Colours are unwanted (https://no-color.org).
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(crate) fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Where load reports are kept: `$XDG_CACHE_HOME/iota`, or what stands for it. `None` without a home directory.
+pub(crate) fn cache_directory() -> Option<PathBuf> {
+    etcetera::choose_base_strategy().ok().map(|strategy| strategy.cache_dir().join("iota"))
+}

@@ -1,0 +1,126 @@
+//! Alerts on standard output. The only place that prints them.
+
+use crate::args::AlertFormat;
+use crate::environment;
+use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
+use iota_engine::alert::Severity;
+use iota_service::pipeline::AlertSink;
+use serde::Deserialize;
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+pub(crate) struct Printer {
+    format: AlertFormat,
+    /// Write every alert at once: somebody may be waiting for it.
+    flush: bool,
+    out: BufWriter<Stdout>,
+    rows: Vec<(Severity, Row)>,
+    printed: u64,
+    worst: Option<Severity>,
+}
+
+/// What a table shows of an alert.
+#[derive(Debug, Deserialize)]
+struct Row {
+    rule_id: String,
+    title: String,
+    count: u64,
+    first_seen: String,
+    account_id: Option<String>,
+    actor: Option<String>,
+}
+
+impl Printer {
+    pub(crate) fn new(format: AlertFormat, flush: bool) -> Self {
+        Self { format, flush, out: BufWriter::new(io::stdout()), rows: Vec::new(), printed: 0, worst: None }
+    }
+
+    /// The highest severity among the alerts.
+    pub(crate) fn worst(&self) -> Option<Severity> {
+        self.worst
+    }
+
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        match self.format {
+            AlertFormat::Jsonl => {}
+            AlertFormat::Json if self.printed == 0 => writeln!(self.out, "[]")?,
+            AlertFormat::Json => writeln!(self.out, "\n]")?,
+            AlertFormat::Table => self.table()?,
+        }
+        self.out.flush()
+    }
+
+    fn table(&mut self) -> io::Result<()> {
+        if self.rows.is_empty() {
+            return writeln!(self.out, "no alerts");
+        }
+        let color = io::stdout().is_terminal() && !environment::no_color();
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(["FIRST SEEN", "SEVERITY", "RULE", "TITLE", "ACTOR", "ACCOUNT", "COUNT"]);
+        for (severity, row) in &self.rows {
+            let text = |text: &Option<String>| printable(text.as_deref().unwrap_or("-"));
+            let severity_cell = Cell::new(severity.as_str());
+            table.add_row([
+                Cell::new(row.first_seen.get(..19).unwrap_or(&row.first_seen)),
+                if color { severity_cell.fg(color_of(*severity)) } else { severity_cell },
+                Cell::new(printable(&row.rule_id)),
+                Cell::new(printable(&row.title)),
+                Cell::new(text(&row.actor)),
+                Cell::new(text(&row.account_id)),
+                Cell::new(row.count),
+            ]);
+        }
+        writeln!(self.out, "{table}")
+    }
+}
+
+impl AlertSink for Printer {
+    fn alert(&mut self, json: &[u8], severity: Severity) -> io::Result<()> {
+        self.worst = self.worst.max(Some(severity));
+        match self.format {
+            AlertFormat::Jsonl => {
+                self.out.write_all(json)?;
+                self.out.write_all(b"\n")?;
+            }
+            AlertFormat::Json => {
+                self.out.write_all(if self.printed == 0 { b"[\n" } else { b",\n" })?;
+                self.out.write_all(json)?;
+            }
+            AlertFormat::Table => self.rows.push((severity, serde_json::from_slice(json)?)),
+        }
+        self.printed += 1;
+        if self.flush { self.out.flush() } else { Ok(()) }
+    }
+}
+
+fn color_of(severity: Severity) -> Color {
+    match severity {
+        Severity::Critical => Color::Red,
+        Severity::High => Color::DarkRed,
+        Severity::Medium => Color::Yellow,
+        Severity::Low => Color::Cyan,
+        Severity::Info => Color::Grey,
+    }
+}
+
+/// Text from events, safe on a terminal: control and direction-changing characters are shown as escapes.
+pub(crate) fn printable(text: &str) -> String {
+    let unsafe_character = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+    };
+    text.chars()
+        .map(|character| if unsafe_character(character) { character.escape_unicode().to_string() } else { character.to_string() })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn terminals_are_not_steered_by_events() {
+        assert_eq!(printable("a\u{1b}[31mred\r\n\u{202e}x"), "a\\u{1b}[31mred\\u{d}\\u{a}\\u{202e}x");
+        assert_eq!(printable("Zoë ✓"), "Zoë ✓");
+    }
+}
