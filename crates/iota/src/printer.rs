@@ -55,7 +55,7 @@ impl Printer {
         }
         let color = io::stdout().is_terminal() && !environment::no_color();
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(["FIRST SEEN", "SEVERITY", "RULE", "TITLE", "ACTOR", "ACCOUNT", "COUNT"]);
         for (severity, row) in &self.rows {
             let text = |text: &Option<String>| printable(text.as_deref().unwrap_or("-"));

@@ -118,7 +118,7 @@ fn load_pack(directory: PathBuf, mut pack: Pack, python: &Python, which: Which) 
             Some(failure) => {
                 let at = failure.path.as_deref().unwrap_or(&path);
                 let message = match failure.r#type.as_str() {
-                    "NoRuleFunction" | "BadSignature" | "BadDetection" | "ImportDied" => failure.message.clone(),
+                    "NoRuleFunction" | "BadSignature" | "LoadError" | "ExpressionError" | "ImportDied" => failure.message.clone(),
                     kind => format!("{kind}: {}", failure.message),
                 };
                 pack.error(load_code(&failure.r#type), at, failure.line.unwrap_or(0), Some(&rule.id), message);
@@ -136,7 +136,7 @@ fn load_code(kind: &str) -> &'static str {
     match kind {
         "NoRuleFunction" => "no-rule-function",
         "BadSignature" => "wrong-arity",
-        "BadDetection" => "bad-detection",
+        "ExpressionError" => "bad-expression",
         "SyntaxError" | "IndentationError" | "TabError" => "syntax-error",
         _ => "import-error",
     }

@@ -1,0 +1,297 @@
+"""Loads the rules of a pack from its snapshot and says, rule by rule, what works, what does not and why.
+Must not know records or how results are reported; a rule that does not load never stops another."""
+from __future__ import annotations
+
+import inspect
+import sys
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Callable
+
+from . import errors, expressions
+from .datamodel import DataModels, PathError
+from .events import freeze
+from .logs import Capture
+from .snapshot import Snapshot
+from .source import definition_line, kept_state
+
+FUNCTIONS = ("rule", "title", "description", "reference", "severity", "runbook", "destinations", "dedup",
+             "alert_context", "unique")
+SEVERITIES = ("INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL")
+
+Function = Callable[[Any], Any]  # takes the event, whatever the rule's own function takes
+
+
+class LoadError(Exception):
+    """A rule that does not keep the contract."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class NoRuleFunction(LoadError):
+    """The module is no rule."""
+
+
+class BadSignature(LoadError):
+    """A function of the contract cannot be called as the contract says."""
+
+
+@dataclass
+class Rule:
+    """A rule that can run."""
+
+    index: int
+    id: str
+    plain: bool
+    log_type: str
+    path: str | None
+    severity: str
+    title: str | None
+    functions: dict[str, Function]
+    filters: expressions.Predicate | None = None
+    module: ModuleType | None = None
+    arguments: dict[str, int] = field(default_factory=dict)
+    lines: dict[str, int | None] = field(default_factory=dict)
+
+    @property
+    def flavor(self) -> tuple[bool, str]:
+        """Rules of one flavor share the event object of a record."""
+        return self.plain, self.log_type
+
+    def decide(self) -> Function:
+        """Inline filters and `rule` in one call."""
+        rule, filters = self.functions["rule"], self.filters
+        if filters is None:
+            return rule
+        return lambda event: filters(event._raw()) and rule(event)
+
+
+class Pack:
+    """All that the events and rules of a worker share. Is the `Surroundings` of every event."""
+
+    def __init__(self, header: dict[str, Any], snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.rules: list[Rule | None] = []
+        self.failures: dict[int, dict[str, Any]] = {}
+        self.warnings: list[dict[str, Any]] = snapshot.warnings
+        self._tables = {name: freeze(table) for name, table in (header.get("lookup_tables") or {}).items()}
+        self._models = DataModels()
+
+    def lookup(self, table: str, key: Any) -> Any:
+        if table not in self._tables:
+            raise LookupError(f"lookup table {table!r} is not declared in pack.yaml")
+        return self._tables[table].get(key if isinstance(key, str) else str(key))
+
+    def udm_source(self, log_type: str, name: str) -> Any:
+        return self._models.sources.get(log_type, {}).get(name)
+
+    def udm_path(self, log_type: str, name: str) -> str | None:
+        return self._models.paths.get(log_type, {}).get(name)
+
+    # ---- loading
+
+    def load(self, header: dict[str, Any], capture: Capture, progress: memoryview) -> dict[str, Any]:
+        """Loads data models and rules; returns the load report, without the fields about the interpreter.
+
+        `progress` tells the engine which rule is being loaded, should that end the process.
+        """
+        here = capture.here
+        capture.here = lambda: _importing_place(self.snapshot)
+        try:
+            for model in header.get("data_models") or ():
+                self._load_data_model(model)
+            self._note_printed(capture)
+            reports = []
+            for spec in header["rules"]:
+                progress[0] = spec["index"] + 1
+                reports.append(self._load_rule(spec, capture))
+        finally:
+            progress[0] = 0
+            capture.here = here
+        self.snapshot.forget_sources()
+        return {"rules": reports, "warnings": self.warnings}
+
+    def _load_rule(self, spec: dict[str, Any], capture: Capture) -> dict[str, Any]:
+        index = spec["index"]
+        rule = None
+        try:
+            rule = self._build(spec)
+        except BaseException as exc:  # SystemExit, RecursionError and the like at import are this rule's error
+            failure = errors.describe(exc, self.snapshot)
+            if isinstance(exc, (LoadError, expressions.ExpressionError)):
+                failure.update(path=spec["path"], line=getattr(exc, "line", None), traceback="")
+            elif failure["path"] is None:
+                failure["path"] = spec["path"]
+            self.failures[index] = failure
+        self.rules += [None] * (index + 1 - len(self.rules))
+        self.rules[index] = rule
+        printed = self._note_printed(capture, spec["path"])
+        if rule is None:
+            return {"index": index, "ok": False, "error": self.failures[index], "warnings": printed}
+        return {"index": index, "ok": True, "functions": rule.arguments, "warnings": [*self._hints(rule), *printed],
+                "uses_state": rule.path is not None and self.snapshot.keeps_state(rule.path)}
+
+    def _build(self, spec: dict[str, Any]) -> Rule:
+        rule = Rule(index=spec["index"], id=spec["id"], plain=spec["dialect"] == "plain", log_type=spec["log_type"],
+                    path=spec["path"], severity=(spec.get("severity") or "INFO").upper(), title=spec.get("title"),
+                    functions=_written_in_yaml(spec))
+        if spec.get("inline_filters"):
+            rule.filters = expressions.compile_filters(spec["inline_filters"])
+        if spec["path"] is not None:
+            self._add_module(rule, spec["path"])
+        rule.arguments = {**{name: 1 for name in rule.functions}, **rule.arguments}
+        if "rule" not in rule.functions:
+            raise NoRuleFunction("the module defines no function `rule`", 1)
+        rule.functions = {name: rule.functions[name] for name in FUNCTIONS if name in rule.functions}
+        return rule
+
+    def _add_module(self, rule: Rule, path: str) -> None:
+        if path not in self.snapshot.files:
+            raise LoadError(f"{path} is not in the snapshot")
+        rule.module = self.snapshot.load(path)
+        for name in FUNCTIONS:
+            if name in vars(rule.module):
+                self._add_function(rule, name, vars(rule.module)[name])
+
+    def _add_function(self, rule: Rule, name: str, function: Any) -> None:
+        line = self._line(rule, name, function)
+        try:
+            count = positional_arguments(name, function)
+        except BadSignature as exc:
+            raise BadSignature(str(exc), line) from None
+        rule.arguments[name], rule.lines[name] = count, line
+        rule.functions[name] = function if count else _without_event(function)
+
+    def _line(self, rule: Rule, name: str, function: Any) -> int | None:
+        code = getattr(function, "__code__", None)
+        if getattr(code, "co_filename", None) == rule.path:
+            return code.co_firstlineno
+        return definition_line(self.snapshot.source(rule.path).tree, name)
+
+    def _hints(self, rule: Rule) -> list[dict[str, Any]]:
+        if rule.path is None:
+            return []
+        source = self.snapshot.source(rule.path)
+        hints = kept_state(source)
+        if callable(vars(rule.module).get("threshold")):
+            hints.append((definition_line(source.tree, "threshold") or 1,
+                          "threshold() is never called; set `Threshold` in the .yml of the rule"))
+        return [{"line": line, "message": message} for line, message in sorted(hints)]
+
+    def _note_printed(self, capture: Capture, path: str | None = None) -> list[dict[str, Any]]:
+        """What was printed during import: warnings of the rule, or of the pack when another file printed it."""
+        own = []
+        for place, text in capture.take()[0]:
+            printed_by, line = place if isinstance(place, tuple) else (None, None)
+            if path is not None and printed_by == path:
+                own.append({"line": line, "message": f"printed at import: {text}"})
+            else:
+                self.warnings.append({"path": printed_by, "line": line, "message": f"printed at import: {text}"})
+        return own
+
+    # ---- data models
+
+    def _load_data_model(self, model: dict[str, Any]) -> None:
+        module = None
+        if model.get("python"):
+            try:
+                module = self.snapshot.load(model["python"])
+            except BaseException as exc:
+                failure = errors.describe(exc, self.snapshot, with_traceback=False)
+                self._warn_model(model, failure["line"], f"{failure['type']}: {failure['message']}",
+                                 failure["path"] or model["python"])
+        for mapping in model.get("mappings") or ():
+            self._add_mapping(model, mapping, module)
+
+    def _add_mapping(self, model: dict[str, Any], mapping: dict[str, Any], module: ModuleType | None) -> None:
+        name, log_types = mapping["name"], model.get("log_types") or []
+        if mapping.get("method"):
+            method = getattr(module, mapping["method"], None)
+            if callable(method):
+                self._models.add_method(log_types, name, method)
+                return
+            problem = f"{name}: no function {mapping['method']!r} in the data model"
+        else:
+            try:
+                self._models.add_path(log_types, name, mapping.get("path"))
+                return
+            except PathError as exc:
+                problem = f"{name}: {exc}"
+        self._warn_model(model, None, problem, model["path"])
+        self._models.add_method(log_types, name, _broken(f"data model {model['id']}: {problem}"))
+
+    def _warn_model(self, model: dict[str, Any], line: int | None, message: str, path: str) -> None:
+        self.warnings.append({"path": path, "line": line, "message": f"data model {model['id']}: {message}"})
+
+
+def _broken(message: str) -> Function:
+    def method(event: Any) -> Any:
+        raise LookupError(message)
+
+    return method
+
+
+def _without_event(function: Callable[[], Any]) -> Function:
+    return lambda event: function()
+
+
+def _of_data(function: Callable[[Any], Any]) -> Function:
+    return lambda event: function(event._raw())
+
+
+def _written_in_yaml(spec: dict[str, Any]) -> dict[str, Function]:
+    """The functions a rule has without Python; a function of its module takes the place of one of these."""
+    written = {
+        "rule": (spec.get("detection"), expressions.compile_detection),
+        "title": (spec.get("alert_title"), expressions.compile_title),
+        "severity": (spec.get("dynamic_severities"), expressions.compile_severities),
+        "dedup": (spec.get("group_by"), expressions.compile_group),
+        "alert_context": (spec.get("alert_context"), expressions.compile_context),
+    }
+    return {name: _of_data(make(value)) for name, (value, make) in written.items() if value}  # type: ignore[operator]
+
+
+def positional_arguments(name: str, function: Any) -> int:
+    """How many positional arguments, 0 or 1, a contract function is called with. Raises BadSignature."""
+    if inspect.isclass(function):
+        raise BadSignature(f"`{name}` is a class, not a function")
+    if not callable(function):
+        raise BadSignature(f"`{name}` is not callable (it is {errors.type_name(function)})")
+    called = function if inspect.isroutine(function) else getattr(type(function), "__call__", function)
+    for candidate in (function, called):
+        if inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate):
+            raise BadSignature(f"`{name}` is an async function: it must be a plain `def`")
+        if inspect.isgeneratorfunction(candidate):
+            raise BadSignature(f"`{name}` is a generator (it uses yield): it must return its result")
+    # A decorator may take anything and pass it on: then what it wraps decides.
+    accepted = _accepted(function, follow=False)
+    accepted = accepted & _accepted(function, follow=True) or accepted
+    if not accepted:
+        raise BadSignature(f"`{name}{inspect.signature(function)}` cannot be called with the event or without arguments")
+    return max(accepted)
+
+
+def _accepted(function: Any, follow: bool) -> set[int]:
+    try:
+        signature = inspect.signature(function, follow_wrapped=follow)
+    except (TypeError, ValueError):  # built in, without a signature
+        return {1}
+    accepted = set()
+    for count in (0, 1):
+        try:
+            signature.bind(*[None] * count)
+            accepted.add(count)
+        except TypeError:
+            pass
+    return accepted
+
+
+def _importing_place(snapshot: Snapshot) -> tuple[str, int] | None:
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename in snapshot.files:
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back  # type: ignore[assignment]
+    return None

@@ -1,0 +1,104 @@
+"""Serves one pack: answers the frames of the engine one after another.
+Must not know how rules or events work inside; it only puts the parts together."""
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import resource
+import stat
+import sys
+import time
+from datetime import datetime, timezone
+from typing import Any
+
+from . import logs, shims
+from .batch import RECURSION_LIMIT, Batches, to_bytes
+from .events import format_time, teach_json
+from .evaluate import encode
+from .frames import Channel
+from .load import Pack
+from .snapshot import Snapshot
+from .state import State
+from .testing import Tests
+
+PROGRESS_DESCRIPTOR = 3
+
+
+class Session:
+    def __init__(self, channel: Channel, progress: memoryview, header: dict[str, Any], content: memoryview) -> None:
+        self._channel = channel
+        self._now = header.get("now_ms")
+        sys.setrecursionlimit(RECURSION_LIMIT)
+        teach_json()
+        capture = logs.Capture(here=lambda: progress[0])
+        logs.install(capture)
+        state = State(self._fetch_state, pair=lambda: progress[0], now=self._seconds)
+        shims.install(state, (header.get("pack") or {}).get("config") or {})
+        snapshot = Snapshot(_files(header, content), {item["id"]: item["path"] for item in header.get("globals") or ()})
+        snapshot.install()
+        snapshot.preimport(["unittest.mock"] if header.get("tests") else [])
+        # From here on nothing needs to open a file: what confines the process belongs in this place.
+        _limit_memory(header.get("memory_bytes"))
+        pack = Pack(header, snapshot)
+        self.report = pack.load(header, capture, progress)
+        state.open()
+        parts = pack, state, capture, progress, self._parse_time
+        self._answers = {"B": ("b", Batches(*parts).run), "T": ("t", Tests(*parts).run)}
+
+    def serve(self) -> None:
+        """Until the input ends."""
+        while True:
+            frame = self._channel.read()
+            if frame is None:
+                return
+            kind, body = frame
+            if kind not in self._answers:
+                raise ValueError(f"unexpected frame {kind!r}")
+            answer_kind, answer = self._answers[kind]
+            self._channel.write(answer_kind, answer(body))
+
+    def _fetch_state(self, kind: str, key: str) -> dict[str, Any]:
+        self._channel.write("s", to_bytes(encode({"op": "get", "kind": kind, "key": key})))
+        frame = self._channel.read()
+        if frame is None or frame[0] != "S":
+            raise EOFError("the engine did not answer a state request")
+        return json.loads(frame[1])
+
+    def _seconds(self) -> float:
+        return time.time() if self._now is None else self._now / 1000
+
+    def _parse_time(self) -> str:
+        return format_time(datetime.fromtimestamp(self._seconds(), timezone.utc))
+
+
+def _limit_memory(size: int | None) -> None:
+    """From now on an allocation beyond `size` bytes of address space raises MemoryError."""
+    if size is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
+def _files(header: dict[str, Any], content: memoryview) -> dict[str, bytes]:
+    files, at = {}, 0
+    for item in header["files"]:
+        files[item["path"]] = bytes(content[at:at + item["size"]])
+        at += item["size"]
+    if at != len(content):
+        raise ValueError(f"the snapshot has {len(content)} bytes, the header says {at}")
+    return files
+
+
+def open_progress() -> memoryview:
+    """The progress file as one u64 (machine order, which is little endian wherever iota runs).
+
+    Where descriptor 3 is no such file a buffer of the process takes its place: it also tells which pair prints.
+    """
+    try:
+        status = os.fstat(PROGRESS_DESCRIPTOR)
+        if stat.S_ISREG(status.st_mode) and status.st_size >= 8:
+            shared = mmap.mmap(PROGRESS_DESCRIPTOR, 8)
+            os.close(PROGRESS_DESCRIPTOR)
+            return memoryview(shared).cast("Q")
+    except OSError:
+        pass
+    return memoryview(bytearray(8)).cast("Q")

@@ -1,0 +1,96 @@
+"""Runs one rule on the log of one of its tests: every function is called, mocks stand in for globals.
+Must not know what the test expects; the engine compares."""
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Callable
+
+from . import errors, logs
+from .batch import Events, to_bytes
+from .evaluate import Evaluation, encode
+from .load import FUNCTIONS, Pack, Rule
+from .logs import Capture
+from .state import State
+
+_ABSENT = object()
+
+
+class Tests:
+    def __init__(self, pack: Pack, state: State, capture: Capture, progress: Any,
+                 parse_time: Callable[[], str]) -> None:
+        self._pack = pack
+        self._state = state
+        self._capture = capture
+        self._progress = progress
+        self._parse_time = parse_time
+
+    def run(self, body: bytes) -> bytes:
+        test = json.loads(body)
+        rule = self._pack.rules[test["rule"]]
+        if rule is None:
+            return _failed_to_load(self._pack.failures[test["rule"]])
+        logs.install(self._capture)
+        self._progress[0] = 1
+        try:
+            with mocked(rule, test.get("mocks") or []):
+                answer = self._evaluate(rule, test)
+        finally:
+            self._progress[0] = 0
+            self._state.take()  # what a test counts is nobody else's
+            lines, _ = self._capture.take()
+        texts = encode([text for _, text in lines])
+        return to_bytes(f'{answer[:-1]},"logs":{texts}}}')
+
+    def _evaluate(self, rule: Rule, test: dict[str, Any]) -> str:
+        text = json.dumps(test["log"])
+        event = Events(text, self._pack, self._parse_time()).of((rule.plain, test.get("log_type") or rule.log_type))
+        evaluation = Evaluation(rule, event, self._pack.snapshot)
+        matched = False
+        try:
+            if rule.filters is not None and not rule.filters(event._raw()):
+                return '{"matched":false,"filtered":true,"functions":{},"match":null}'
+            matched = evaluation.decided(rule.functions["rule"](event))
+        except BaseException as exc:
+            evaluation.raised("rule", exc)
+        fields = evaluation.match()
+        match = "{" + ",".join(f'"{name}":{value}' for name, value in fields.items()) + "}" if matched else "null"
+        functions = ",".join(f'"{name}":{_outcome(evaluation, name)}' for name in FUNCTIONS if name in rule.functions)
+        return f'{{"matched":{encode(matched)},"filtered":false,"functions":{{{functions}}},"match":{match}}}'
+
+
+def _outcome(evaluation: Evaluation, name: str) -> str:
+    if name in evaluation.errors:
+        return encode({"error": evaluation.errors[name]})
+    value = evaluation.values.get(name)
+    try:
+        return encode({"value": value})
+    except BaseException:  # a truthy result of a plain rule may be anything
+        return encode({"value": errors.safe_repr(value)})
+
+
+def _failed_to_load(failure: dict[str, Any]) -> bytes:
+    return to_bytes(encode({"matched": False, "filtered": False, "functions": {"rule": {"error": failure}},
+                            "match": None, "logs": []}))
+
+
+@contextmanager
+def mocked(rule: Rule, mocks: list[dict[str, Any]]) -> Iterator[None]:
+    """Replaces globals of the rule's module by mocks that return the given values, for the time of the test."""
+    if rule.module is None or not mocks:
+        yield
+        return
+    from unittest.mock import MagicMock  # half of a worker's start-up time, and only tests need it
+
+    names = vars(rule.module)
+    before = {mock["name"]: names.get(mock["name"], _ABSENT) for mock in mocks}
+    names.update({mock["name"]: MagicMock(return_value=mock.get("value")) for mock in mocks})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is _ABSENT:
+                names.pop(name, None)
+            else:
+                names[name] = value

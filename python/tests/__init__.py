@@ -1,0 +1,1 @@
+"""Tests of the worker; run with unittest from the standard library."""
