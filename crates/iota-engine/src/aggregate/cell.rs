@@ -2,7 +2,7 @@
 //! Keeps no more than what thresholds, ids and counts need.
 
 use crate::event::Identity;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Identities kept per cell when the threshold is lower. Counts are exact up to here.
 const MIN_IDENTITIES: usize = 100;
@@ -23,7 +23,8 @@ pub struct Sighting {
 #[derive(Debug, Clone)]
 pub(super) struct Cell<B> {
     pub(super) count: u64,
-    identities: BTreeSet<Identity>,
+    /// Sorted.
+    identities: Vec<Identity>,
     /// The earliest event times, ascending; at most as many as the threshold.
     pub(super) times: Vec<i64>,
     /// First and last time per value; at most as many values as the threshold, those that came earliest.
@@ -37,7 +38,7 @@ impl<B> Cell<B> {
     pub(super) fn new(sighting: &Sighting, body: B) -> Self {
         Self {
             count: 1,
-            identities: BTreeSet::from([sighting.identity]),
+            identities: vec![sighting.identity],
             times: vec![sighting.ms],
             unique: sighting.unique.iter().map(|value| (value.clone(), (sighting.ms, sighting.ms))).collect(),
             last: sighting.ms,
@@ -46,7 +47,7 @@ impl<B> Cell<B> {
     }
 
     pub(super) fn knows(&self, identity: &Identity) -> bool {
-        self.identities.contains(identity)
+        self.identities.binary_search(identity).is_ok()
     }
 
     pub(super) fn first(&self) -> i64 {
@@ -55,12 +56,12 @@ impl<B> Cell<B> {
 
     /// Counts a match. False if it was counted before.
     pub(super) fn add(&mut self, sighting: &Sighting, threshold: usize, body: impl FnOnce() -> B) -> bool {
-        if self.identities.len() < threshold.max(MIN_IDENTITIES) {
-            if !self.identities.insert(sighting.identity) {
-                return false;
-            }
-        } else if sighting.variant || self.knows(&sighting.identity) {
-            return false;
+        let full = self.identities.len() >= threshold.max(MIN_IDENTITIES);
+        match self.identities.binary_search(&sighting.identity) {
+            Ok(_) => return false,
+            Err(_) if full && sighting.variant => return false,
+            Err(_) if full => {}
+            Err(at) => self.identities.insert(at, sighting.identity),
         }
         self.count += 1;
         self.last = self.last.max(sighting.ms);

@@ -4,7 +4,8 @@
 use super::cell::{Cell, Sighting};
 use super::segment::{Segment, segments};
 use crate::event::identity::digest;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What a group is grouped by.
@@ -80,7 +81,8 @@ pub struct Group<B> {
     key: GroupKey,
     window: Window,
     offset_ms: i64,
-    cells: BTreeMap<i64, Cell<B>>,
+    /// By number. A list, not a map: most groups have one cell, and a map's node has room for eleven.
+    cells: Vec<(i64, Cell<B>)>,
     /// Cells that named an alert when they were last looked at.
     alerts: BTreeSet<i64>,
 }
@@ -89,7 +91,7 @@ impl<B: Clone> Group<B> {
     pub fn new(key: GroupKey, window: Window) -> Self {
         let window = Window { ms: window.ms.max(1), threshold: window.threshold.max(1) };
         let offset_ms = key.offset_ms(window.ms);
-        Self { key, window, offset_ms, cells: BTreeMap::new(), alerts: BTreeSet::new() }
+        Self { key, window, offset_ms, cells: Vec::new(), alerts: BTreeSet::new() }
     }
 
     pub fn key(&self) -> &GroupKey {
@@ -98,14 +100,15 @@ impl<B: Clone> Group<B> {
 
     /// Counts a match without looking for alerts. False if it was counted before.
     pub fn count(&mut self, sighting: &Sighting, body: impl FnOnce() -> B) -> bool {
-        if sighting.variant && self.cells.values().any(|cell| cell.knows(&sighting.identity)) {
+        if sighting.variant && self.cells.iter().any(|(_, cell)| cell.knows(&sighting.identity)) {
             return false;
         }
         let number = self.cell_of(sighting.ms);
-        match self.cells.get_mut(&number) {
-            Some(cell) => cell.add(sighting, self.window.threshold, body),
-            None => {
-                self.cells.insert(number, Cell::new(sighting, body()));
+        match self.find(number) {
+            Ok(at) => self.cells[at].1.add(sighting, self.window.threshold, body),
+            Err(at) => {
+                self.cells.reserve_exact(1 + self.cells.len() / 4);
+                self.cells.insert(at, (number, Cell::new(sighting, body())));
                 true
             }
         }
@@ -117,8 +120,9 @@ impl<B: Clone> Group<B> {
             return Change::Duplicate;
         }
         let number = self.cell_of(sighting.ms);
-        let (first, last) = self.reach(number);
-        let now = segments(self.cells.range(first..=last), self.window.threshold, self.window.ms);
+        let reach = self.reach(number);
+        let (first, last) = (self.cells[reach.start].0, self.cells[reach.end - 1].0);
+        let now = segments(&self.cells[reach], self.window.threshold, self.window.ms);
         let before: BTreeSet<i64> = self.alerts.range(first..=last).copied().collect();
         let after: BTreeSet<i64> = now.iter().map(|segment| segment.cell).collect();
         self.alerts.retain(|cell| !before.contains(cell));
@@ -141,11 +145,11 @@ impl<B: Clone> Group<B> {
 
     /// All alerts, earliest first, and how many matches never made one.
     pub fn finish(&self) -> (Vec<Finding<B>>, u64) {
-        let found: Vec<_> = segments(self.cells.iter(), self.window.threshold, self.window.ms)
+        let found: Vec<_> = segments(&self.cells, self.window.threshold, self.window.ms)
             .into_iter()
             .map(|segment| self.finding(segment))
             .collect();
-        let total: u64 = self.cells.values().map(|cell| cell.count).sum();
+        let total: u64 = self.cells.iter().map(|(_, cell)| cell.count).sum();
         let counted: u64 = found.iter().map(|finding| finding.count).sum();
         (found, total - counted)
     }
@@ -154,24 +158,32 @@ impl<B: Clone> Group<B> {
         (ms.saturating_add(self.offset_ms)).div_euclid(self.window.ms)
     }
 
-    /// First and last cell of what a match in `number` can change: with a threshold of one the cell alone, else the
-    /// unbroken run of cells around it.
-    fn reach(&self, number: i64) -> (i64, i64) {
-        let (mut first, mut last) = (number, number);
+    /// Where the cell of this number is, or would be.
+    fn find(&self, number: i64) -> Result<usize, usize> {
+        self.cells.binary_search_by_key(&number, |(number, _)| *number)
+    }
+
+    /// The cells that a match in cell `number` can change: with a threshold of one that cell alone, else the unbroken
+    /// run of cells around it.
+    fn reach(&self, number: i64) -> Range<usize> {
+        let (Ok(at) | Err(at)) = self.find(number);
+        let (mut first, mut last) = (at, at);
+        let adjoin = |one: usize, next: usize| self.cells[one].0 + 1 == self.cells[next].0;
         if self.window.threshold > 1 {
-            while self.cells.contains_key(&(first - 1)) {
+            while first > 0 && adjoin(first - 1, first) {
                 first -= 1;
             }
-            while self.cells.contains_key(&(last + 1)) {
+            while last + 1 < self.cells.len() && adjoin(last, last + 1) {
                 last += 1;
             }
         }
-        (first, last)
+        first..last + 1
     }
 
     fn finding(&self, segment: Segment) -> Finding<B> {
-        let own = &self.cells[&segment.cell];
-        let next = segment.with_next.then(|| &self.cells[&(segment.cell + 1)]);
+        let (Ok(at) | Err(at)) = self.find(segment.cell);
+        let own = &self.cells[at].1;
+        let next = segment.with_next.then(|| &self.cells[at + 1].1);
         Finding {
             alert_id: self.key.alert_id(segment.cell),
             count: own.count + next.map_or(0, |cell| cell.count),
@@ -187,6 +199,7 @@ mod tests {
     use super::*;
     use crate::event::Identity;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     const MINUTE: i64 = 60_000;
 

@@ -18,19 +18,15 @@ impl Segment {
 
 /// From the earliest cell on: a cell that reaches the threshold is an alert; one that does not, but reaches it in some
 /// window that starts in it and ends in the next cell, is an alert together with that next cell.
-pub(super) fn segments<'a, B: 'a>(
-    cells: impl Iterator<Item = (&'a i64, &'a Cell<B>)>,
-    threshold: usize,
-    window_ms: i64,
-) -> Vec<Segment> {
+pub(super) fn segments<B>(cells: &[(i64, Cell<B>)], threshold: usize, window_ms: i64) -> Vec<Segment> {
     let mut found = Vec::new();
-    let mut cells = cells.peekable();
-    while let Some((&number, cell)) = cells.next() {
+    let mut cells = cells.iter().peekable();
+    while let Some(&(number, ref cell)) = cells.next() {
         if cell.weight() >= threshold {
             found.push(Segment { cell: number, with_next: false });
             continue;
         }
-        let joined = cells.next_if(|(next, other)| **next == number + 1 && crosses(cell, other, threshold, window_ms));
+        let joined = cells.next_if(|(next, other)| *next == number + 1 && crosses(cell, other, threshold, window_ms));
         if joined.is_some() {
             found.push(Segment { cell: number, with_next: true });
         }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 /// Bytes kept in memory before the rest goes to disk.
-const IN_MEMORY: usize = 16 << 20;
+const IN_MEMORY: usize = 2 << 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Bodies {
