@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod alert;
 pub mod decode;
 pub mod dedup;
+pub mod digest;
 pub mod event;
 pub mod json;
 pub mod rule;

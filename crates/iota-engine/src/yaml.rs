@@ -16,7 +16,7 @@ pub struct YamlError {
 /// Reads one document. Unknown keys are errors where the type denies them.
 pub fn from_yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, YamlError> {
     let text = str::from_utf8(bytes).map_err(|error| YamlError {
-        line: bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() as u64 + 1,
+        line: memchr::memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count() as u64 + 1,
         message: "not valid UTF-8".to_owned(),
         unknown_key: false,
     })?;

@@ -3,6 +3,7 @@
 
 use crate::embedded;
 use crate::runner::Program;
+use iota_engine::digest::hex;
 use iota_engine::rule::Loaded;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -34,7 +35,7 @@ impl LoadCache {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize())
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Loaded> {

@@ -97,7 +97,7 @@ impl Pipes {
 
     /// Reads until the buffer holds `count` bytes.
     fn fill(&mut self, count: usize, patience: &mut impl Patience) -> Result<&[u8], FrameError> {
-        let mut chunk = [0; 64 << 10];
+        let mut chunk = [0; 16 << 10];
         while self.buffer.len() < count {
             match self.output.read(&mut chunk) {
                 Ok(0) => return Err(FrameError::Closed),

@@ -3,7 +3,7 @@
 
 use super::cell::{Cell, Sighting};
 use super::segment::{Segment, segments};
-use crate::event::identity::digest;
+use crate::digest::{digest, hex};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,19 +26,11 @@ impl GroupKey {
 
     /// Shifts the cells of this group, so that groups do not all roll over on the hour.
     fn offset_ms(&self, window_ms: i64) -> i64 {
-        let [a, b, c, d, e, f, g, h, ..] =
-            digest("iota-group-v1", [self.pack.as_bytes(), self.rule.as_bytes(), self.dedup.as_bytes()]);
+        let hash = digest("iota-group-v1", [self.pack.as_bytes(), self.rule.as_bytes(), self.dedup.as_bytes()]);
+        let head = hash.first_chunk().copied().map_or(0, u64::from_be_bytes);
         // The remainder is below window_ms, which is positive.
-        i64::try_from(u64::from_be_bytes([a, b, c, d, e, f, g, h]) % window_ms.max(1).unsigned_abs()).unwrap_or(0)
+        i64::try_from(head % window_ms.max(1).unsigned_abs()).unwrap_or(0)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// How a rule's matches are counted.
@@ -305,14 +297,14 @@ mod tests {
         fn the_set_decides(
             minutes in proptest::collection::vec(0_i64..400, 1..30),
             threshold in 1_usize..5,
-            seed in any::<u64>(),
+            seed in any::<u32>(),
         ) {
             let window = window(60, threshold);
             let matches = at(&minutes);
             let mut shuffled = matches.clone();
             let length = shuffled.len();
             for n in 0..length {
-                shuffled.swap(n, (seed.rotate_left(n as u32) as usize) % length);
+                shuffled.swap(n, (seed as usize).rotate_left(u32::try_from(n).unwrap()) % length);
             }
             let (found, below) = group(window, &matches).finish();
             let times: Vec<_> = matches.iter().map(|sighting| sighting.ms).collect();

@@ -1,8 +1,8 @@
 //! Which record a record is, under redelivery and re-serialisation (docs/ARCHITECTURE.md, Identity).
 
 use crate::decode::Record;
+use crate::digest::digest;
 use crate::json::Value;
-use sha2::{Digest, Sha256};
 
 /// Match identity: the same for every delivery of one CloudTrail record. A 128-bit digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,19 +42,6 @@ fn canonical(raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(raw.len());
     Value::parse(raw).canonical_into(&mut out);
     out
-}
-
-/// First 16 bytes of SHA-256 over a version tag and parts, each prefixed with its length in bytes (u32, big endian).
-pub(crate) fn digest<'a>(tag: &'a str, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 16] {
-    let mut hash = Sha256::new();
-    for part in std::iter::once(tag.as_bytes()).chain(parts) {
-        hash.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
-        hash.update(part);
-    }
-    let full: [u8; 32] = hash.finalize().into();
-    let mut first = [0; 16];
-    first.copy_from_slice(&full[..16]);
-    first
 }
 
 #[cfg(test)]

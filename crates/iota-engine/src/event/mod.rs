@@ -1,7 +1,7 @@
 //! What the engine itself reads from a record: who, when, where, and which record it is.
 //! Knows nothing of rules.
 
-pub(crate) mod identity;
+mod identity;
 mod summary;
 mod time;
 

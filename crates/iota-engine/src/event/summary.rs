@@ -56,13 +56,12 @@ fn actor(identity: &Value<'_>) -> Option<String> {
     let kind = text(&["type"]).unwrap_or_default();
     let name = match kind {
         "Root" => Some("root"),
-        "IAMUser" => text(&["userName"]),
         "IdentityCenterUser" => text(&["userName"]).or(text(&["userId"])),
         "AWSService" => text(&["invokedBy"]),
         // assumed-role/ROLE/SESSION and federated-user/NAME
         "AssumedRole" => arn_resource.and_then(|resource| resource.strip_prefix("assumed-role/")),
         "FederatedUser" => arn_resource.and_then(|resource| resource.strip_prefix("federated-user/")),
-        "SAMLUser" | "WebIdentityUser" => text(&["userName"]),
+        "IAMUser" | "SAMLUser" | "WebIdentityUser" => text(&["userName"]),
         _ => None,
     };
     name.or(text(&["userName"]))

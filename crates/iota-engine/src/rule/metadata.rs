@@ -60,7 +60,7 @@ impl RuleFile {
         let base = base.clone();
         let code = self.filename.is_none() && self.detection.is_none();
         RuleFile {
-            _analysis_type: self._analysis_type,
+            _analysis_type: None,
             enabled: self.enabled.or(base.enabled),
             filename: if code { base.filename } else { self.filename },
             detection: if code { base.detection } else { self.detection },
@@ -74,8 +74,8 @@ impl RuleFile {
             inline_filters: self.inline_filters.or(base.inline_filters),
             reference: self.reference.or(base.reference),
             runbook: self.runbook.or(base.runbook),
-            _status: self._status,
-            _summary_attributes: self._summary_attributes,
+            _status: None,
+            _summary_attributes: None,
             tags: self.tags.or(base.tags),
             reports: self.reports.or(base.reports),
             tests: self.tests,

@@ -6,6 +6,7 @@ use super::pack_file::PackFile;
 use super::problem::{Level, Problem};
 use super::snapshot::{PACK_FILES, Snapshot};
 use crate::alert::Severity;
+use crate::digest::hex;
 use crate::yaml::{YamlError, from_yaml, suggestion};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -75,8 +76,7 @@ impl Rule {
     /// The file to look at for this rule.
     pub fn path(&self) -> &str {
         match (&self.code, &self.metadata) {
-            (Code::Python(path), _) => path,
-            (Code::Detection(_), Some(path)) => path,
+            (Code::Python(path), _) | (Code::Detection(_), Some(path)) => path,
             (Code::Detection(_), None) => "",
         }
     }
@@ -215,7 +215,7 @@ impl Reader {
                             self.pack.lookup_tables.insert(name, rows);
                         }
                         Err(message) => {
-                            self.pack.error("bad-lookup-table", path, 0, None, format!("lookup table `{name}`: {message}"))
+                            self.pack.error("bad-lookup-table", path, 0, None, format!("lookup table `{name}`: {message}"));
                         }
                     }
                 }
@@ -591,7 +591,7 @@ fn version(snapshot: &Snapshot, rule: &Rule, shared: &[u8]) -> String {
         hash.update(Sha256::digest(snapshot.get(path).unwrap_or_default()));
     }
     hash.update(shared);
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize()[..6])
 }
 
 #[cfg(test)]

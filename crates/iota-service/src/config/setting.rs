@@ -170,16 +170,16 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn flag<T>(value: T) -> Option<Setting<T>> {
-        Some(Setting { value, origin: Origin::Flag("x") })
-    }
-
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() -> Result<(), Box<dyn std::error::Error>> {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("iota.yaml");
         fs::write(&path, "version: 1\nrules: [packs/a]\nworkers: 3\nrule_timeout: 250ms\npython: python3.12\n")?;
-        let given = Given { config: Some(path.clone()), workers: flag(7), ..Given::default() };
+        let given = Given {
+            config: Some(path.clone()),
+            workers: Some(Setting { value: 7, origin: Origin::Flag("x") }),
+            ..Given::default()
+        };
         let settings = Settings::resolve(given)?;
         assert_eq!((settings.workers.value, settings.workers.origin), (7, Origin::Flag("x")));
         assert_eq!((settings.python.value.as_str(), settings.python.origin), ("python3.12", Origin::File(path)));
@@ -193,7 +193,7 @@ mod tests {
     fn bad_values_say_what_and_where() -> Result<(), Box<dyn std::error::Error>> {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("iota.yaml");
-        let mut message = |text: &str| -> Result<String, std::io::Error> {
+        let message = |text: &str| -> Result<String, std::io::Error> {
             fs::write(&path, text)?;
             let error = Settings::resolve(Given { config: Some(path.clone()), ..Given::default() }).map(|_| ());
             Ok(error.map_or_else(

@@ -49,12 +49,11 @@ impl Bodies {
     pub(super) fn get(&self, body: Body) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; body.length as usize];
         let in_memory = self.memory.len() as u64;
-        match (&self.disk, body.start.checked_sub(in_memory)) {
-            (Some(file), Some(at)) => file.read_exact_at(&mut bytes, at)?,
-            _ => {
-                let start = usize::try_from(body.start).map_err(io::Error::other)?;
-                bytes.copy_from_slice(&self.memory[start..start + body.length as usize]);
-            }
+        if let (Some(file), Some(at)) = (&self.disk, body.start.checked_sub(in_memory)) {
+            file.read_exact_at(&mut bytes, at)?;
+        } else {
+            let start = usize::try_from(body.start).map_err(io::Error::other)?;
+            bytes.copy_from_slice(&self.memory[start..start + body.length as usize]);
         }
         Ok(bytes)
     }

@@ -107,7 +107,7 @@ impl<'a> Collector<'a> {
         }
         matches.sort_by_key(|(record, pack, found)| (*record, *pack, found.rule));
         for (_, pack, found) in matches {
-            self.found(job, pack, found)?;
+            self.found(job, pack, &found)?;
         }
         Ok(())
     }
@@ -185,7 +185,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn found(&mut self, job: &Job, pack_index: usize, found: RuleMatch) -> io::Result<()> {
+    fn found(&mut self, job: &Job, pack_index: usize, found: &RuleMatch) -> io::Result<()> {
         let pack = &self.packs[pack_index];
         let rule = pack.rule(found.rule);
         self.stats.matches.total += 1;
@@ -207,7 +207,7 @@ impl<'a> Collector<'a> {
         let mut held = || {
             let severity = found.severity;
             let stored =
-                content(pack, rule, &found, job, inputs).to_fields().map_err(io::Error::from).and_then(|json| bodies.put(&json));
+                content(pack, rule, found, job, inputs).to_fields().map_err(io::Error::from).and_then(|json| bodies.put(&json));
             let body = stored.unwrap_or_else(|error| {
                 failed = Some(error);
                 Body::NONE

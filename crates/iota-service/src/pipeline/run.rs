@@ -144,9 +144,12 @@ fn siblings(lanes: Vec<Lane>, count: usize) -> Vec<Vec<Lane>> {
     threads
 }
 
+/// What one group of threads made of a batch; one outcome per pack.
+type Part = (Arc<Job>, Vec<Outcome>);
+
 /// Takes results in the order of their batches, once all `parts` of a batch are there.
 fn collect(collector: &mut Collector<'_>, evaluated: &Receiver<Evaluated>, parts: usize, done: impl Fn()) -> Option<RunFailure> {
-    let mut waiting: BTreeMap<u64, Vec<(Arc<Job>, Vec<Outcome>)>> = BTreeMap::new();
+    let mut waiting: BTreeMap<u64, Vec<Part>> = BTreeMap::new();
     let mut next = 0;
     for Evaluated { job, outcomes, time } in evaluated {
         Times::add(&mut collector.stats.seconds.evaluate, time);
@@ -171,7 +174,7 @@ fn collect(collector: &mut Collector<'_>, evaluated: &Receiver<Evaluated>, parts
 }
 
 /// Puts the parts of a batch together, pack by pack.
-fn merge(mut one: (Arc<Job>, Vec<Outcome>), other: (Arc<Job>, Vec<Outcome>)) -> (Arc<Job>, Vec<Outcome>) {
+fn merge(mut one: Part, other: Part) -> Part {
     for (outcome, more) in one.1.iter_mut().zip(other.1) {
         outcome.append(more);
     }

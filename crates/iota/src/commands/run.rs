@@ -58,9 +58,8 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     let stdin = inputs.iter().any(Input::is_stdin);
     let emit = match args.emit {
         Some(EmitWhen::First) => Emit::First,
-        Some(EmitWhen::Final) => Emit::Final,
         None if stdin => Emit::First,
-        None => Emit::Final,
+        Some(EmitWhen::Final) | None => Emit::Final,
     };
     let mut printer = Printer::new(args.format, emit == Emit::First);
     let progress = Arc::new(Progress::default());
@@ -108,7 +107,7 @@ fn report_load(packs: &[LoadedPack], stats: &mut Stats) {
     for pack in packs {
         for problem in pack.errors() {
             stats.rules_failed += 1;
-            tracing::error!("{}/{problem}", pack.directory.display());
+            tracing::error!("{}/{}:{}: {}", pack.directory.display(), problem.path, problem.line.max(1), problem.message);
         }
         for skipped in &pack.pack.skipped {
             tracing::debug!("{}/{}: not run: {}", pack.directory.display(), skipped.path, skipped.reason);
