@@ -1,0 +1,66 @@
+//! `iota check`
+
+use crate::harness::{Files, run};
+use serde_json::Value as Json;
+
+fn suspicious() -> Files {
+    let rule = "def rule(event):\n    return True\n";
+    let tested = "Tests:\n  - {Name: t, ExpectedResult: true, Log: {}}\n";
+    let yml = |id: &str, more: &str| format!("AnalysisType: rule\nRuleID: {id}\nFilename: {id}.py\n{more}");
+    Files::new(&[
+        ("good.py", rule),
+        ("good.yml", &yml("good", tested)),
+        ("no_rule.py", "def match(event):\n    return True\n"),
+        ("no_rule.yml", &yml("no_rule", tested)),
+        ("arity.py", "def rule(event):\n    return True\n\ndef title(event, more):\n    return ''\n"),
+        ("arity.yml", &yml("arity", tested)),
+        ("key.py", rule),
+        ("key.yml", &yml("key", "Sevirity: LOW\n")),
+        ("severity.py", rule),
+        ("severity.yml", &yml("severity", "Severity: EXTREME\n")),
+        ("twin.py", rule),
+        ("twin.yml", &yml("good", tested).replace("good.py", "twin.py")),
+        ("expectation.py", rule),
+        ("expectation.yml", &yml("expectation", "Tests:\n  - Name: t\n    Log: {}\n")),
+        ("untested.py", rule),
+        ("untested.yml", &yml("untested", "Severity: LOW\n")),
+        ("broken.py", "def rule(event):\n    return (\n"),
+        ("broken.yml", &yml("broken", tested)),
+        ("global_state.py", "SEEN = []\ndef rule(event):\n    SEEN.append(1)\n    return len(SEEN) > 3\n"),
+        ("global_state.yml", &yml("global_state", tested)),
+    ])
+}
+
+#[test]
+fn shipped_packs_are_clean() {
+    let ran = run(&["check", "rules/aws_cloudtrail", "testdata/panther_pack", "--strict"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn every_kind_of_problem_is_found_with_file_and_line() {
+    let files = suspicious();
+    let ran = run(&["check", files.root()]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    insta::assert_snapshot!(ran.stdout.replace(files.root(), "DIR"));
+}
+
+#[test]
+fn reports_for_machines() {
+    let files = suspicious();
+    let json: Vec<Json> = serde_json::from_str(&run(&["check", files.root(), "--format", "json"]).stdout).unwrap();
+    assert!(json.iter().any(|problem| problem["code"] == "unknown-key" && problem["line"] == 4), "{json:?}");
+    let sarif: Json = serde_json::from_str(&run(&["check", files.root(), "--format", "sarif"]).stdout).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert_eq!((sarif["version"].as_str(), results.len()), (Some("2.1.0"), json.len()));
+    let place = &results[0]["locations"][0]["physicalLocation"];
+    assert!(place["artifactLocation"]["uri"].is_string() && place["region"]["startLine"].as_u64() > Some(0));
+}
+
+#[test]
+fn warnings_fail_only_when_asked_to() {
+    let files = Files::new(&[("a.py", "def rule(event):\n    return True\n")]);
+    assert_eq!(run(&["check", files.root()]).code, Some(0));
+    assert_eq!(run(&["check", files.root(), "--strict"]).code, Some(1));
+    assert_eq!(run(&["check", "nowhere"]).code, Some(2));
+}

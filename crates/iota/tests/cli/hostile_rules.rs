@@ -1,0 +1,172 @@
+//! Rules that raise, hang, crash, print or return nonsense: each is that rule's error, and the rest goes on.
+
+use crate::harness::{EVERY, Files, NOW, detect, run};
+use std::fmt::Write;
+
+/// Records named `E0` .. `E{count-1}`, one of them `boom`.
+fn records(count: usize, boom: usize) -> String {
+    (0..count).fold(String::new(), |mut text, n| {
+        let name = if n == boom { "boom".to_owned() } else { format!("E{n}") };
+        writeln!(text, r#"{{"eventID":"{n}","eventName":"{name}","eventTime":"2024-07-15T00:00:00Z","userIdentity":{{"type":"Root"}},"list":[1]}}"#).unwrap();
+        text
+    })
+}
+
+/// A rule that does something on the one record, beside a good one: the good one sees every record.
+#[track_caller]
+fn contained(name: &str, body: &str, kind: &str) {
+    let source = format!(
+        "import os, sys, time\ndef rule(event):\n    if event.get('eventName') == 'boom':\n        {body}\n    return False\n"
+    );
+    let files = Files::new(&[("rules/every.py", EVERY), ("rules/hostile.py", &source), ("in.jsonl", &records(300, 150))]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--rule-timeout", "500ms"]);
+    assert_eq!(found.code, Some(3), "{name}: {}", found.stderr);
+    assert_eq!(found.alerts.len(), 300, "{name}: the other rule sees every record");
+    let expected = [("rules/hostile".to_owned(), "rule".to_owned(), kind.to_owned())];
+    assert_eq!(found.rule_errors(), expected, "{name}");
+    assert_eq!((found.count("/pairs/errored"), found.count("/pairs/not_run")), (1, 0), "{name}");
+    assert_eq!(found.stats["rule_errors"][0]["first_record"], 151, "{name}: the record is named");
+}
+
+#[test]
+fn exceptions_of_every_kind() {
+    contained("raise", "raise ValueError('x')", "ValueError");
+    contained("exit", "sys.exit(3)", "SystemExit");
+    contained("interrupt", "raise KeyboardInterrupt", "KeyboardInterrupt");
+    contained("missing key", "event['nope']", "KeyError");
+    contained("recursion", "f = lambda g: g(g); f(f)", "RecursionError");
+    contained("memory", "bytearray(8 << 30)", "MemoryError");
+    contained("mutation", "event['eventName'] = 'x'", "TypeError");
+    contained("mutation inside", "event.get('userIdentity').update(type='x')", "TypeError");
+    contained("mutation of a list", "event['list'].append(2)", "TypeError");
+}
+
+#[test]
+fn deaths_and_hangs_are_traced_to_rule_and_record() {
+    contained("death", "os._exit(7)", "WorkerDied");
+    contained("signal", "os.kill(os.getpid(), 11)", "WorkerDied");
+    contained("endless loop", "\n        while True: pass", "TimeoutError");
+    contained("sleep", "time.sleep(60)", "TimeoutError");
+}
+
+#[test]
+fn forged_output_is_not_believed() {
+    let write = "[os.write(n, b'x' * 64) for n in range(256) if os.path.exists(f'/proc/self/fd/{n}') and n > 2]";
+    let source = format!(
+        "import os\ndef rule(event):\n    if event.get('eventName') == 'boom':\n        try:\n            {write}\n        except OSError: pass\n    return False\n"
+    );
+    let files = Files::new(&[("rules/every.py", EVERY), ("rules/hostile.py", &source), ("in.jsonl", &records(100, 50))]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--rule-timeout", "500ms"]);
+    assert_eq!(found.alerts.len(), 100, "{}", found.stderr);
+    assert_eq!(found.stats["rule_errors"][0]["rule"], "rules/hostile");
+}
+
+#[test]
+fn a_rule_that_always_hangs_is_given_up_and_accounted_for() {
+    let files = Files::new(&[
+        ("rules/every.py", EVERY),
+        ("rules/hang.py", "def rule(event):\n    while True: pass\n"),
+        ("in.jsonl", &records(200, 0)),
+    ]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--rule-timeout", "100ms", "--workers", "1"]);
+    assert_eq!((found.code, found.alerts.len()), (Some(3), 200), "{}", found.stderr);
+    let (errored, not_run) = (found.count("/pairs/errored"), found.count("/pairs/not_run"));
+    assert!(errored >= 5, "it was tried: {errored}");
+    assert_eq!(errored + not_run, 200, "every pair is accounted for");
+}
+
+#[test]
+fn wrong_results_fall_back_and_are_reported() {
+    let source = "def rule(event):\n    return True\ndef title(event):\n    return 'x' * 10_000_000\ndef severity():\n    return 'SEVERE'\n\
+                  def dedup(event):\n    return 7\ndef alert_context(event):\n    return {'a': float('nan')}\n";
+    let files = Files::new(&[("rules/odd.py", source), ("in.jsonl", &records(1, 0))]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules")]);
+    assert_eq!((found.code, found.alerts.len()), (Some(3), 1));
+    let alert = &found.alerts[0];
+    let title = alert["title"].as_str().unwrap();
+    assert_eq!((title.len(), title.ends_with("... (truncated)")), (1000, true));
+    assert_eq!(alert["severity"], "INFO");
+    assert!(alert["context"]["_error"].is_string());
+    let functions: Vec<String> = found.rule_errors().into_iter().map(|(_, function, _)| function).collect();
+    assert_eq!(functions, ["alert_context", "dedup", "severity"]);
+    assert_eq!(found.count("/pairs/errored"), 0, "the rule itself returned");
+}
+
+#[test]
+fn rules_that_do_not_load_are_named_and_the_others_run() {
+    let files = Files::new(&[
+        ("rules/every.py", EVERY),
+        ("rules/import_error.py", "import nowhere\ndef rule(event):\n    return True\n"),
+        ("rules/syntax.py", "def rule(event)\n    return True\n"),
+        ("rules/dies.py", "import os\nos._exit(3)\ndef rule(event):\n    return True\n"),
+        ("rules/hangs.py", "def rule(event):\n    return True\nraise SystemExit\n"),
+        ("rules/arity.py", "def rule(event, other):\n    return True\n"),
+        ("in.jsonl", &records(3, 0)),
+    ]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules")]);
+    assert_eq!((found.code, found.alerts.len(), found.count("/rules_failed")), (Some(3), 3, 5), "{}", found.stderr);
+    for (file, why) in [
+        ("import_error.py:1", "No module named 'nowhere'"),
+        ("syntax.py:1", "SyntaxError"),
+        ("dies.py:1", "importing it ended the worker"),
+        ("hangs.py:3", "SystemExit"),
+        ("arity.py:1", "rule(event, other)"),
+    ] {
+        assert!(found.stderr.lines().any(|line| line.contains(file) && line.contains(why)), "{file}: {}", found.stderr);
+    }
+}
+
+#[test]
+fn what_rules_print_is_logged_under_their_name() {
+    let source = "import logging, sys, os\ndef rule(event):\n    print('printed')\n    logging.warning('logged')\n    sys.stderr.write('written\\n')\n    os.write(1, b'raw')\n    return False\n";
+    let files = Files::new(&[("rules/talks.py", source), ("in.jsonl", &records(1, 0))]);
+    let ran = run(&["run", &files.path("in.jsonl"), "--rules", &files.path("rules"), "--now", NOW]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
+    for text in ["printed", "logged", "written"] {
+        assert!(ran.stderr.lines().any(|line| line.contains("rules/talks") && line.contains(text)), "{text}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn rules_see_no_environment() {
+    let source = "import os\ndef rule(event):\n    return True\ndef alert_context(event):\n    return dict(os.environ)\n";
+    let files = Files::new(&[("rules/env.py", source), ("in.jsonl", &records(1, 0))]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules")]);
+    let names: Vec<&String> = found.alerts[0]["context"].as_object().unwrap().keys().collect();
+    assert_eq!(
+        names,
+        ["PYTHONHASHSEED", "PYTHONSAFEPATH", "TZ", "LC_ALL", "LANG"]
+            .iter()
+            .collect::<Vec<_>>()
+            .as_slice()
+            .iter()
+            .map(|name| **name)
+            .filter(|name| names.iter().any(|n| n == name))
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn state_is_kept_in_input_order_whatever_the_number_of_workers() {
+    let source = "from panther_detection_helpers.caching import increment_counter\ndef rule(event):\n    return increment_counter('k') % 50 == 0\ndef title(event):\n    return event.get('eventName')\n";
+    let files = Files::new(&[("rules/counts.py", source), ("in.jsonl", &records(500, 0))]);
+    for workers in ["1", "4"] {
+        let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--workers", workers]);
+        let mut titles = found.titles();
+        titles.sort_unstable();
+        assert_eq!(
+            titles,
+            ["E149", "E199", "E249", "E299", "E349", "E399", "E449", "E49", "E499", "E99"],
+            "{workers}: {}",
+            found.stderr
+        );
+    }
+}
+
+#[test]
+fn packs_do_not_share_an_interpreter() {
+    let hostile = "import builtins, json\njson.loads = None\nbuiltins.str = None\ndef rule(event):\n    return False\n";
+    let files = Files::new(&[("a/hostile.py", hostile), ("b/every.py", EVERY), ("in.jsonl", &records(20, 0))]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("a"), "--rules", &files.path("b")]);
+    assert_eq!(found.alerts.len(), 20, "{}", found.stderr);
+}

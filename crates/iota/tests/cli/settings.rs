@@ -1,0 +1,147 @@
+//! Flags, environment, configuration file, help, completion, manual pages, and how a missing Python is told.
+
+use crate::harness::{EVERY, Files, iota, run};
+use std::process::Stdio;
+
+#[test]
+fn mistyped_flags_and_keys_are_corrected() {
+    let ran = run(&["run", "x", "--ruls", "y"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("--rules"), "{}", ran.stderr);
+    let files = Files::new(&[("iota.yaml", "version: 1\nworkrs: 2\n")]);
+    let ran = run(&["run", "testdata/real-cloudtrail.jsonl", "--rules", "testdata/rules", "--config", &files.path("iota.yaml")]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("iota.yaml:2: unknown key `workrs`; did you mean `workers`?"), "{}", ran.stderr);
+}
+
+#[test]
+fn every_setting_tells_where_it_comes_from() {
+    let files = Files::new(&[("iota.yaml", "version: 1\nrules: [packs]\nworkers: 3\nrule_timeout: 2s\n")]);
+    let config = files.path("iota.yaml");
+    let output = iota()
+        .args(["config", "show", "--origin", "--config", &config, "--python", "python3.11"])
+        .env("IOTA_WORKERS", "5")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap().replace(files.root(), "DIR");
+    insta::assert_snapshot!(text, @"");
+}
+
+#[test]
+fn overrides_and_pack_config_reach_the_rules() {
+    let rule = "from iota_rule import config\ndef rule(event):\n    return event.get('eventName') in config('names')\n";
+    let pack = "version: 1\nname: mine\ndialect: plain\nconfig:\n  names: [A]\n";
+    let records = "{\"eventName\":\"A\",\"eventID\":\"1\"}\n{\"eventName\":\"B\",\"eventID\":\"2\"}\n{\"eventName\":\"B\",\"eventID\":\"3\"}\n";
+    let files = Files::new(&[("rules/r.py", rule), ("rules/pack.yaml", pack), ("in.jsonl", records)]);
+    let alerts = |config: &str| {
+        let path = files.write("iota.yaml", format!("version: 1\n{config}").as_bytes());
+        let ran = run(&["run", &files.path("in.jsonl"), "--rules", &files.path("rules"), "--config", &path]);
+        (
+            ran.code,
+            ran.stdout
+                .lines()
+                .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["count"].clone())
+                .collect::<Vec<_>>(),
+            ran.stderr,
+        )
+    };
+    assert_eq!(alerts("").1, [1]);
+    assert_eq!(alerts("packs:\n  mine:\n    config:\n      names: [B]\n").1, [2]);
+    assert_eq!(alerts("overrides:\n  r:\n    threshold: 2\n").1, [0; 0]);
+    assert_eq!(alerts("overrides:\n  r:\n    enabled: false\n").1, [0; 0]);
+    let (code, _, stderr) = alerts("packs:\n  mine:\n    config:\n      nmes: [B]\n");
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("no config value `nmes`; did you mean `names`?"), "{stderr}");
+}
+
+#[test]
+fn a_missing_python_is_told_before_any_work() {
+    let ran =
+        run(&["run", "testdata/real-cloudtrail.jsonl", "--rules", "testdata/rules", "--python", "python-that-is-not-there"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+    assert!(ran.stderr.contains("no Python interpreter `python-that-is-not-there` on the PATH"), "{}", ran.stderr);
+    let ran = run(&["run", "testdata/real-cloudtrail.jsonl", "--rules", "testdata/rules", "--python", "./README.md"]);
+    assert!(ran.stderr.contains("README.md is not an executable file"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_python_that_is_too_old_is_told_as_soon_as_it_starts() {
+    let root = crate::harness::root();
+    let engine = format!(
+        "import sys\nsys.path.insert(0, {:?})\nsys.version_info = (3, 9, 2, 'final', 0)\nfrom iota_worker.main import main\nmain()\n",
+        root.join("python")
+    );
+    let files = Files::new(&[("engine.py", &engine), ("rules/every.py", EVERY)]);
+    let ran =
+        run(&["run", "testdata/real-cloudtrail.jsonl", "--rules", &files.path("rules"), "--engine", &files.path("engine.py")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+    assert!(ran.stderr.contains("python 3.11 or newer is needed, found 3.9.2"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_worker_that_is_none_is_told() {
+    let files = Files::new(&[("engine.py", "print('hello')\n"), ("rules/every.py", EVERY)]);
+    let ran =
+        run(&["run", "testdata/real-cloudtrail.jsonl", "--rules", &files.path("rules"), "--engine", &files.path("engine.py")]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("the worker"), "{}", ran.stderr);
+}
+
+#[test]
+fn rules_that_are_not_there_are_a_usage_error() {
+    for (args, text) in [
+        (&["run", "testdata/real-cloudtrail.jsonl"][..], "no rules given"),
+        (&["run", "testdata/real-cloudtrail.jsonl", "--rules", "nowhere"], "nowhere does not exist"),
+        (&["run", "testdata/real-cloudtrail.jsonl", "--rules", "Cargo.toml"], "Cargo.toml is not a directory"),
+        (&[], "no command given"),
+    ] {
+        let ran = run(args);
+        assert_eq!(ran.code, Some(2), "{args:?}");
+        assert!(ran.stderr.contains(text), "{args:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn load_reports_are_cached_and_a_damaged_one_is_ignored() {
+    let files =
+        Files::new(&[("rules/every.py", EVERY), ("in.jsonl", "{\"eventName\":\"A\"}\n"), ("engine.py", "raise SystemExit(9)\n")]);
+    let cached = |name: &str| {
+        let mut command = iota();
+        command.args(["run", &files.path("in.jsonl"), "--rules", &files.path("rules")]).env("XDG_CACHE_HOME", files.path(name));
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    assert!(cached("cache").status.success());
+    let directory = files.path("cache/iota");
+    let reports: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(reports.len(), 1);
+    std::fs::write(&reports[0], "{broken").unwrap();
+    assert!(cached("cache").status.success());
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1, "the same key");
+    files.write("rules/every.py", format!("{EVERY}\nX = 1\n").as_bytes());
+    assert!(cached("cache").status.success());
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 2, "a changed pack is another key");
+    files.write("file", b"");
+    assert!(cached("file").status.success(), "a cache that cannot be written is done without");
+}
+
+#[test]
+fn help_has_examples() {
+    for command in ["run", "test", "check"] {
+        let ran = run(&[command, "--help"]);
+        assert_eq!(ran.code, Some(0));
+        assert!(ran.stdout.contains("Examples:"), "{command}");
+    }
+    assert!(run(&["--help"]).stdout.contains("Exit codes:"));
+}
+
+#[test]
+fn completion_and_manual_pages_are_made() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = run(&["completion", shell]);
+        assert!(ran.code == Some(0) && ran.stdout.contains("iota"), "{shell}");
+    }
+    let files = Files::new(&[]);
+    assert_eq!(run(&["man", &files.path("man")]).code, Some(0));
+    let page = std::fs::read_to_string(files.path("man/iota-run.1")).unwrap();
+    assert!(page.contains("fail\\-on") || page.contains("fail-on"));
+}

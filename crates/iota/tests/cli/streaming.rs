@@ -1,0 +1,95 @@
+//! Standard input, pipes that close, and signals.
+
+use crate::harness::{EVERY, Files, iota};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn piped(rules: &str, more: &[&str]) -> Child {
+    iota()
+        .args(["run", "-", "--rules", rules])
+        .args(more)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn an_alert_from_standard_input_is_written_while_more_may_come() {
+    let files = Files::new(&[("every.py", EVERY)]);
+    let mut child = piped(files.root(), &[]);
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    for name in ["first", "second"] {
+        writeln!(input, "{{\"eventName\":\"{name}\"}}").unwrap();
+        input.flush().unwrap();
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        assert!(line.contains(name), "the alert comes before the input ends: {line}");
+    }
+    drop(input);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn growing_alerts_are_told_again_when_asked() {
+    let rule = "def rule(event):\n    return True\n\ndef title(event):\n    return 't'\n";
+    let files = Files::new(&[("r.py", rule)]);
+    for (more, expected) in
+        [(&[][..], vec![("create", 1)]), (&["--updates"], vec![("create", 1), ("update", 10), ("update", 100)])]
+    {
+        let mut child = piped(files.root(), more);
+        let mut input = child.stdin.take().unwrap();
+        for n in 0..150 {
+            writeln!(input, "{{\"eventID\":\"{n}\",\"eventTime\":\"2024-07-15T00:00:00Z\"}}").unwrap();
+        }
+        drop(input);
+        let mut text = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        let alerts: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let found: Vec<(&str, u64)> =
+            alerts.iter().map(|alert| (alert["action"].as_str().unwrap(), alert["count"].as_u64().unwrap())).collect();
+        assert_eq!(found, expected);
+        child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let rules = Files::new(&[("every.py", EVERY)]);
+    let mut child = iota()
+        .args(["run", "testdata/real-cloudtrail.jsonl", "--rules", rules.root()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut errors = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{errors}");
+    assert!(!errors.contains("ERROR"), "{errors}");
+}
+
+#[test]
+fn a_signal_ends_the_run_with_what_was_found() {
+    let files = Files::new(&[("every.py", EVERY)]);
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let mut child = piped(files.root(), &["--emit", "final"]);
+        let mut input = child.stdin.take().unwrap();
+        writeln!(input, "{{\"eventName\":\"seen\"}}").unwrap();
+        input.flush().unwrap();
+        std::thread::sleep(Duration::from_millis(1500));
+        Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
+        let started = Instant::now();
+        while child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        let mut text = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        assert!(text.contains("seen"), "what was read is written: {text}");
+        drop(input);
+    }
+}
