@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../python/iota_worker");
+    let root = from_cargo("CARGO_MANIFEST_DIR")?.join("../../python/iota_worker");
     println!("cargo::rerun-if-changed={}", root.display());
     let mut files = Vec::new();
     collect(&root, &mut files)?;
@@ -18,9 +18,12 @@ fn main() -> io::Result<()> {
         writeln!(code, "    ({name:?}, include_str!({:?})),", file.display().to_string()).map_err(io::Error::other)?;
     }
     code.push_str("];\n");
-    #[expect(clippy::disallowed_methods, reason = "how Cargo talks to a build script")]
-    let out = env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
-    fs::write(out.join("modules.rs"), code)
+    fs::write(from_cargo("OUT_DIR")?.join("modules.rs"), code)
+}
+
+#[expect(clippy::disallowed_methods, reason = "how Cargo talks to a build script")]
+fn from_cargo(name: &str) -> io::Result<PathBuf> {
+    env::var_os(name).map(PathBuf::from).ok_or_else(|| io::Error::other(format!("{name} is not set")))
 }
 
 fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -48,6 +48,7 @@ impl Kills {
         self.with(|kills| *kills.entry(rule).or_default() += 1);
     }
 
+    /// A rule that has reached the limit stays out for the rest of the run.
     fn completed(&self, pairs: &[Pair]) {
         self.with(|kills| kills.retain(|rule, count| *count >= KILLS_IN_A_ROW || !pairs.iter().any(|pair| pair.rule == *rule)));
     }
@@ -60,6 +61,8 @@ impl Kills {
 /// One worker of a pack, started when it is first needed and replaced when it dies.
 pub struct PackRunner {
     program: Program,
+    /// Name of the pack.
+    pack: Arc<str>,
     load_body: Arc<Vec<u8>>,
     kills: Arc<Kills>,
     state: Box<dyn RuleState>,
@@ -76,14 +79,16 @@ impl PackRunner {
     /// `rules` are the indices of the rules that loaded.
     pub fn new(program: Program, pack: &Pack, rules: &[u16]) -> Self {
         let load_body = Arc::new(load::body(pack, rules, program.now_ms));
-        Self { program, load_body, kills: Arc::default(), state: Box::new(NoState), process: None }
+        let pack = pack.name.as_str().into();
+        Self { program, pack, load_body, kills: Arc::default(), state: Box::new(NoState), process: None }
     }
 
     /// Another worker of the same pack.
     #[must_use]
     pub fn sibling(&self) -> Self {
-        let (program, load_body, kills) = (self.program.clone(), Arc::clone(&self.load_body), Arc::clone(&self.kills));
-        Self { program, load_body, kills, state: Box::new(NoState), process: None }
+        let (program, pack, load_body, kills) =
+            (self.program.clone(), Arc::clone(&self.pack), Arc::clone(&self.load_body), Arc::clone(&self.kills));
+        Self { program, pack, load_body, kills, state: Box::new(NoState), process: None }
     }
 
     /// Keeps the state of stateful helpers: for the one worker of a pack that runs the rules which use it.
@@ -122,10 +127,19 @@ impl PackRunner {
         if pairs.is_empty() {
             return Ok(Outcome::default());
         }
-        let mut process = self.take_process()?;
+        let mut process = match self.take_process() {
+            Ok(process) => process,
+            Err(error @ StartError::Died { .. }) => {
+                // The pack keeps its own workers from starting; the other packs go on.
+                tracing::error!("pack {}: no worker can be started any more, its rules are not run: {error}", self.pack);
+                return Ok(Outcome { not_run: pairs.to_vec(), ..Outcome::default() });
+            }
+            Err(error) => return Err(error.into()),
+        };
         match process.evaluate(batch, pairs, self.state.as_ref()) {
             Ok(outcome) => {
                 self.process = Some(process);
+                self.kills.completed(pairs);
                 for update in &outcome.state {
                     self.state.apply(&update.ops);
                 }
@@ -167,7 +181,6 @@ impl RuleRunner for PackRunner {
     fn evaluate(&mut self, batch: &Batch, pairs: &[Pair]) -> Result<Outcome, RunError> {
         let (not_run, pairs): (Vec<Pair>, Vec<Pair>) = pairs.iter().partition(|pair| self.kills.left_out(pair.rule));
         let mut outcome = self.run(batch, &pairs)?;
-        self.kills.completed(&pairs);
         outcome.not_run.extend(not_run);
         outcome.not_run.sort_unstable();
         Ok(outcome)

@@ -177,7 +177,7 @@ pub(crate) enum EmitWhen {
 Examples:
   iota test rules/aws_cloudtrail
   iota test rules/aws_cloudtrail/root_activity.yml
-  iota test rules --rule aws.cloudtrail.trail-stopped --name 'trail stopped'
+  iota test rules --rule aws.cloudtrail.trail-stopped
   iota test rules --format junit > report.xml")]
 pub(crate) struct TestArgs {
     /// Rule packs, directories below one, or single rules

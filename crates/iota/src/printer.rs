@@ -103,6 +103,16 @@ fn color_of(severity: Severity) -> Color {
     }
 }
 
+/// A number with its noun.
+pub(crate) fn counted(count: impl TryInto<u64>, noun: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        // "match" is the one noun here that takes "es".
+        count if noun.ends_with("ch") => format!("{count} {noun}es"),
+        count => format!("{count} {noun}s"),
+    }
+}
+
 /// Text from events, safe on a terminal: control and direction-changing characters are shown as escapes.
 pub(crate) fn printable(text: &str) -> String {
     let unsafe_character = |character: char| {

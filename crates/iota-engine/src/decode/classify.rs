@@ -16,7 +16,8 @@ pub enum Skip {
     Insight,
     /// An aggregated event (`CloudTrail-Aggregated/`).
     Aggregated,
-    /// A control message of a CloudWatch Logs subscription, or an EventBridge event that is not from CloudTrail.
+    /// A control message of a CloudWatch Logs subscription, an EventBridge event that is not from CloudTrail, or a
+    /// notification of S3.
     NotCloudTrail,
     /// A log of another AWS service.
     OtherService(Service),
@@ -96,10 +97,14 @@ impl Service {
         let number = |word: &str, len: usize| word.len() == len && word.bytes().all(|b| b.is_ascii_digit());
         if (first, second) == ("version", "account-id") || (matches!(first, "2" | "3" | "4" | "5") && number(second, 12)) {
             Some(Self::VpcFlow)
-        } else if matches!(first, "http" | "https" | "h2" | "grpcs" | "ws" | "wss" | "tls")
-            && second.contains('T')
-            && third.contains('/')
+        } else if matches!(first, "http" | "https" | "h2" | "grpcs" | "ws" | "wss") && second.contains('T') && third.contains('/')
         {
+            Some(Self::LoadBalancer)
+        } else if first == "tls" && number(second.get(..1).unwrap_or_default(), 1) && third.contains('T') {
+            // Network load balancer: the version of the log format stands before the time.
+            Some(Self::LoadBalancer)
+        } else if first == "Enable" && second.ends_with("Log") && third == "for" {
+            // `Enable AccessLog for ELB: ...`, the test file written when logging is turned on.
             Some(Self::LoadBalancer)
         } else if first.len() >= 20 && first.as_bytes()[4] == b'-' && first.ends_with('Z') && third.contains(':') {
             Some(Self::LoadBalancer)
@@ -109,6 +114,18 @@ impl Service {
             None
         }
     }
+}
+
+/// What an object stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// Nothing: it is a value of its own.
+    Nothing,
+    List,
+    /// The list of a CloudWatch Logs subscription payload.
+    LogEvents,
+    /// An EventBridge envelope: it is the event, and no further envelope.
+    Envelope,
 }
 
 /// What to do with a scanned object.
@@ -137,8 +154,11 @@ pub(super) fn foreign_format(head: &[u8]) -> Option<&'static str> {
     .find_map(|(magic, name)| head.starts_with(magic).then_some(name))
 }
 
-/// Classifies an object from its outline. `inside` is true for elements of a list and for unwrapped events.
-pub(super) fn classify(raw: &[u8], outline: &Outline, inside: bool) -> Class {
+/// What a CloudWatch Logs subscription sends to check its destination, instead of an event.
+const CONTROL_MESSAGE: &[u8] = b"\"CWL CONTROL MESSAGE";
+
+/// Classifies an object from its outline.
+pub(super) fn classify(raw: &[u8], outline: &Outline, within: Within) -> Class {
     let fields = &outline.fields;
     if outline.members == 0 {
         return Class::Skip(Skip::Empty);
@@ -146,12 +166,17 @@ pub(super) fn classify(raw: &[u8], outline: &Outline, inside: bool) -> Class {
     let event = !fields.event_name.is_missing() || !fields.event_id.is_missing() || !fields.event_version.is_missing();
     if !event {
         if let Some(list) = outline.list.and_then(List::required) {
-            return Class::Reject(if inside { RejectReason::NestedList } else { RejectReason::NotAnArray(list) });
+            let outermost = within == Within::Nothing;
+            return Class::Reject(if outermost { RejectReason::NotAnArray(list) } else { RejectReason::NestedList });
         }
         if outline.cloud_trail_event.first(raw) == Some(b'"') {
             return Class::Text(outline.cloud_trail_event);
         }
-        if outline.detail.first(raw) == Some(b'{') {
+        if within == Within::LogEvents && outline.message.first(raw) == Some(b'"') {
+            let control = outline.message.of(raw).starts_with(CONTROL_MESSAGE);
+            return if control { Class::Skip(Skip::NotCloudTrail) } else { Class::Text(outline.message) };
+        }
+        if within != Within::Envelope && outline.detail.first(raw) == Some(b'{') {
             let detail_type = outline.detail_type.text(raw);
             return match detail_type.as_deref() {
                 None => Class::Object(outline.detail),
@@ -172,7 +197,7 @@ pub(super) fn classify(raw: &[u8], outline: &Outline, inside: bool) -> Class {
     special_event(raw, outline).map_or(Class::Event, Class::Skip)
 }
 
-/// Insights and aggregated events, which are not API calls.
+/// Insights and aggregated events, which are not API calls; S3's notifications, which only look like records.
 fn special_event(raw: &[u8], outline: &Outline) -> Option<Skip> {
     let fields = &outline.fields;
     let is = |span: Span, text: &str| span.text(raw).as_deref() == Some(text);
@@ -180,6 +205,8 @@ fn special_event(raw: &[u8], outline: &Outline) -> Option<Skip> {
         Some(Skip::Insight)
     } else if is(fields.event_category, "Aggregated") || is(fields.event_type, "AwsAggregatedEvent") {
         Some(Skip::Aggregated)
+    } else if is(fields.event_source, "aws:s3") {
+        Some(Skip::NotCloudTrail)
     } else {
         None
     }

@@ -1,12 +1,14 @@
 //! Reads plain or gzip bytes, told apart by content, under a cap on the inflated size.
-//! Knows nothing of JSON.
+//! Knows nothing of JSON. What it gives never depends on the sizes of the reads.
 
 use super::RejectReason;
-use flate2::bufread::MultiGzDecoder;
-use std::io::{self, BufRead, BufReader, Read};
+use flate2::{Decompress, FlushDecompress, Status};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
 /// Size of the reads from the underlying source, in bytes.
 const READ: usize = 128 << 10;
+/// Base-two logarithm of the window of a gzip member (RFC 1951: 32 KiB).
+const WINDOW_BITS: u8 = 15;
 
 /// What reading gave.
 pub(super) enum Chunk {
@@ -19,80 +21,121 @@ pub(super) enum Chunk {
 /// A source of inflated bytes.
 pub(super) struct Inflate<R: Read> {
     source: Source<R>,
-    inflated: u64,
+    /// Bytes that may still come out of gzip data.
+    left: u64,
     max_inflated: u64,
 }
 
 enum Source<R: Read> {
-    Unknown(BufReader<Watched<R>>),
-    Plain(BufReader<Watched<R>>),
-    Gzip(Box<MultiGzDecoder<BufReader<Watched<R>>>>),
+    /// With the first bytes, as far as they were read.
+    Unknown(R, Vec<u8>),
+    Plain(Input<R>),
+    Gzip(Box<Members<R>>),
+    Damaged(RejectReason),
     Done,
 }
 
-/// Remembers whether an error came from the reader itself and not from the data.
-struct Watched<R> {
-    reader: R,
-    failed: bool,
-}
-
-impl<R: Read> Read for Watched<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let result = self.reader.read(buf);
-        self.failed |= matches!(&result, Err(error) if error.kind() != io::ErrorKind::Interrupted);
-        result
-    }
-}
+/// A reader with its first bytes put back in front of it.
+type Input<R> = BufReader<Chain<Cursor<Vec<u8>>, R>>;
 
 impl<R: Read> Inflate<R> {
     pub(super) fn new(reader: R, max_inflated: u64) -> Self {
-        let reader = BufReader::with_capacity(READ, Watched { reader, failed: false });
-        Self { source: Source::Unknown(reader), inflated: 0, max_inflated }
+        Self { source: Source::Unknown(reader, Vec::new()), left: max_inflated, max_inflated }
     }
 
-    /// Reads into `buf`. An error is one of the underlying reader.
+    /// Reads into `buf`, which is not empty. An error is one of the underlying reader.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<Chunk> {
-        if matches!(self.source, Source::Unknown(_)) {
-            self.detect()?;
-        }
-        let (result, failed) = match &mut self.source {
-            Source::Unknown(_) | Source::Done => return Ok(Chunk::End),
-            Source::Plain(reader) => (retry(|| reader.read(buf)), true),
-            Source::Gzip(decoder) => {
-                let result = retry(|| decoder.read(buf));
-                (result, decoder.get_ref().get_ref().failed)
+        self.detect()?;
+        let (read, damage) = match &mut self.source {
+            Source::Plain(input) => (retry(|| input.read(buf))?, None),
+            Source::Gzip(members) => {
+                // One byte more than is left tells whether there is too much.
+                let room = usize::try_from(self.left).map_or(buf.len(), |left| buf.len().min(left.saturating_add(1)));
+                let (read, damage) = members.read(&mut buf[..room])?;
+                let too_much = read as u64 > self.left;
+                let kept = read - usize::from(too_much);
+                self.left -= kept as u64;
+                (kept, if too_much { Some(RejectReason::Bomb { limit: self.max_inflated }) } else { damage })
             }
+            Source::Damaged(reason) => (0, Some(reason.clone())),
+            Source::Unknown(..) | Source::Done => (0, None),
         };
-        match result {
-            Ok(0) => {
+        Ok(match (read, damage) {
+            (0, None) => {
                 self.source = Source::Done;
-                Ok(Chunk::End)
+                Chunk::End
             }
-            Ok(read) => {
-                self.inflated += read as u64;
-                if matches!(self.source, Source::Gzip(_)) && self.inflated > self.max_inflated {
-                    self.source = Source::Done;
-                    return Ok(Chunk::Damaged(RejectReason::Bomb { limit: self.max_inflated }));
-                }
-                Ok(Chunk::Bytes(read))
-            }
-            Err(error) if failed => Err(error),
-            Err(error) => {
+            (0, Some(reason)) => {
                 self.source = Source::Done;
-                let truncated = error.kind() == io::ErrorKind::UnexpectedEof;
-                Ok(Chunk::Damaged(if truncated { RejectReason::TruncatedGzip } else { RejectReason::CorruptGzip }))
+                Chunk::Damaged(reason)
             }
-        }
+            (_, None) => Chunk::Bytes(read),
+            (_, Some(reason)) => {
+                self.source = Source::Damaged(reason);
+                Chunk::Bytes(read)
+            }
+        })
     }
 
+    /// Two bytes decide.
     fn detect(&mut self) -> io::Result<()> {
-        let Source::Unknown(reader) = &mut self.source else { return Ok(()) };
-        // Two bytes decide. A pipe may hand out one at a time; then the first alone must do.
-        let gzip = retry(|| reader.fill_buf().map(|head| head.first() == Some(&0x1F) && head.get(1).is_none_or(|&b| b == 0x8B)))?;
-        if let Source::Unknown(reader) = std::mem::replace(&mut self.source, Source::Done) {
-            self.source = if gzip { Source::Gzip(Box::new(MultiGzDecoder::new(reader))) } else { Source::Plain(reader) };
+        let Source::Unknown(reader, head) = &mut self.source else { return Ok(()) };
+        reader.take(2 - head.len() as u64).read_to_end(head)?;
+        if let Source::Unknown(reader, head) = std::mem::replace(&mut self.source, Source::Done) {
+            let gzip = head == [0x1F, 0x8B];
+            let input = BufReader::with_capacity(READ, Cursor::new(head).chain(reader));
+            self.source = if gzip { Source::Gzip(Box::new(Members::new(input))) } else { Source::Plain(input) };
         }
         Ok(())
+    }
+}
+
+/// Gzip members, one after another, zero bytes between and behind them (as tapes and block devices leave them).
+/// Inflates by itself, because flate2's readers drop what they had inflated when they meet damage.
+struct Members<R: Read> {
+    input: Input<R>,
+    decompress: Decompress,
+    inside: bool,
+}
+
+impl<R: Read> Members<R> {
+    fn new(input: Input<R>) -> Self {
+        Self { input, decompress: Decompress::new_gzip(WINDOW_BITS), inside: true }
+    }
+
+    /// Reads into `buf`: how many bytes, and what damage follows them. (0, None) at the end.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<(usize, Option<RejectReason>)> {
+        loop {
+            retry(|| self.input.fill_buf().map(|_| ()))?;
+            let input = self.input.buffer();
+            if !self.inside {
+                let zeros = input.iter().take_while(|&&byte| byte == 0).count();
+                if input.is_empty() {
+                    return Ok((0, None));
+                }
+                self.input.consume(zeros);
+                if !self.input.buffer().is_empty() {
+                    self.decompress = Decompress::new_gzip(WINDOW_BITS);
+                    self.inside = true;
+                }
+                continue;
+            }
+            let (read_before, written_before) = (self.decompress.total_in(), self.decompress.total_out());
+            let result = self.decompress.decompress(input, buf, FlushDecompress::None);
+            let ended = input.is_empty();
+            let size = |bytes: u64| usize::try_from(bytes).expect("at most the length of a slice");
+            self.input.consume(size(self.decompress.total_in() - read_before));
+            let written = size(self.decompress.total_out() - written_before);
+            match result {
+                Err(_) => return Ok((written, Some(RejectReason::CorruptGzip))),
+                Ok(Status::StreamEnd) => self.inside = false,
+                Ok(_) if ended && written == 0 => return Ok((0, Some(RejectReason::TruncatedGzip))),
+                Ok(_) => {}
+            }
+            if written > 0 {
+                return Ok((written, None));
+            }
+        }
     }
 }
 

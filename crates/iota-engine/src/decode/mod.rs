@@ -1,6 +1,7 @@
 //! Bytes to records. Accepts every shape in which CloudTrail hands out events, plain or gzip, told by content.
 //! Knows nothing of rules: whether a record is accepted never depends on what will be done with it.
 
+mod buffer;
 mod classify;
 mod inflate;
 mod outline;

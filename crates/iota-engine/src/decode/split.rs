@@ -1,34 +1,32 @@
 //! Splits a stream of inflated bytes into records: JSON lines, concatenated or pretty-printed values, arrays, and
 //! the lists inside `{"Records": [...]}` and its like, while streaming. Memory is bounded by the largest record.
+//! What it finds never depends on the sizes of the reads.
 
-use super::classify::{Class, Service, Skip, classify, foreign_format};
-use super::inflate::{Chunk, Inflate};
+use super::buffer::Buffer;
+use super::classify::{Class, Service, Skip, Within, classify, foreign_format};
 use super::outline::{List, Outline};
-use super::skip::{Place, Skipper};
+use super::skip::{Before, Place, Skipper};
 use super::{Fields, Item, Limits, Position, Record, Reject, RejectReason};
-use crate::json::{Ignore, ScanError, Scanned, Syntax, scan, unescape};
+use crate::json::{Ignore, ScanError, Scanned, Syntax, escape_surrogates, scan, unescape};
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// First size of the buffer, in bytes; it grows up to the largest record.
-const BUFFER: usize = 256 << 10;
+/// As much of the first line, in bytes, as it takes to tell a text log by.
+const HEAD: usize = 512;
+/// As much of a line that is neither object nor array, in bytes, as is looked at to say what is wrong with it.
+const TEXT: usize = 4096;
+/// After so many values in a row that failed only behind the next line that starts a value, the lines up to the failure
+/// are passed over: trying each of them would scan the same bytes once per level of nesting.
+const OVERRUNS: u32 = 8;
 
 /// Reads records from one input.
 #[expect(missing_debug_implementations, reason = "holds the caller's reader")]
 pub struct Decoder<R: Read> {
-    input: Inflate<R>,
+    input: Buffer<R>,
     limits: Limits,
-    buf: Vec<u8>,
-    /// The part of `buf` that holds unread bytes.
-    unread: Range<usize>,
-    /// Position in the stream of `unread.start`.
-    offset: u64,
-    lines: u64,
     number: u64,
     state: State,
-    /// The input is exhausted; what ended it early, until it is reported.
-    ended: bool,
-    damage: Option<RejectReason>,
+    overruns: u32,
     /// Unescaped text of an event that stood inside a string.
     scratch: Vec<u8>,
 }
@@ -65,27 +63,17 @@ enum Step {
 
 impl<R: Read> Decoder<R> {
     pub fn new(reader: R, limits: Limits) -> Self {
-        Self {
-            input: Inflate::new(reader, limits.max_inflated),
-            limits,
-            buf: vec![0; BUFFER.min(limits.max_record.max(1) * 2)],
-            unread: 0..0,
-            offset: 0,
-            lines: 1,
-            number: 0,
-            state: State::Start,
-            ended: false,
-            damage: None,
-            scratch: Vec::new(),
-        }
+        let input = Buffer::new(reader, limits);
+        Self { input, limits, number: 0, state: State::Start, overruns: 0, scratch: Vec::new() }
     }
 
     /// Bytes of inflated input consumed so far.
     pub fn offset(&self) -> u64 {
-        self.offset
+        self.input.offset()
     }
 
     /// The next record, reject or skip; `None` at the end. An error is one of the underlying reader.
+    #[expect(clippy::should_implement_trait, reason = "an item borrows from the decoder, and reading may fail")]
     pub fn next(&mut self) -> io::Result<Option<Item<'_>>> {
         let step = loop {
             match self.step()? {
@@ -96,7 +84,7 @@ impl<R: Read> Decoder<R> {
         Ok(match step {
             Step::Again | Step::End => None,
             Step::Record { scratch, range, fields, position } => {
-                let raw = if scratch { &self.scratch[range] } else { &self.buf[range] };
+                let raw = if scratch { &self.scratch[range] } else { &self.input.held()[range] };
                 Some(Item::Record(Record { raw, fields, position }))
             }
             Step::Reject(reason, position) => Some(Item::Rejected(Reject { reason, position })),
@@ -111,25 +99,23 @@ impl<R: Read> Decoder<R> {
             State::Element(container) => self.element(container),
             State::AfterElement(container) => self.after_element(container),
             State::Tail => self.tail(),
-            State::End => Ok(self.damage.take().map_or(Step::End, |reason| Step::Reject(reason, self.here()))),
+            State::End => Ok(self.input.damage.take().map_or(Step::End, |reason| Step::Reject(reason, self.here()))),
         }
     }
 
     fn start(&mut self) -> io::Result<Step> {
-        while self.unread.len() < 512 && self.fill()? {}
+        self.input.fill_line(HEAD)?;
         self.state = State::Outermost;
-        if self.unread.is_empty() {
+        let head = self.input.unread();
+        if head.is_empty() {
             self.state = State::End;
-            return Ok(if self.damage.is_some() { Step::Again } else { Step::Skip(Skip::Empty, self.here()) });
+            return Ok(if self.input.damage.is_some() { Step::Again } else { Step::Skip(Skip::Empty, self.here()) });
         }
-        let head = self.bytes();
         if let Some(format) = foreign_format(head) {
             self.state = State::End;
             return Ok(Step::Reject(RejectReason::Format(format), self.here()));
         }
-        if head.starts_with(b"\xEF\xBB\xBF") {
-            self.consume(3);
-        } else if let Some(service) = Service::of_text(head.split(|&byte| byte == b'\n').next().unwrap_or_default()) {
+        if let Some(service) = Service::of_text(head.split(|&byte| byte == b'\n').next().unwrap_or_default()) {
             self.state = State::End;
             return Ok(Step::Skip(Skip::OtherService(service), self.here()));
         }
@@ -137,19 +123,20 @@ impl<R: Read> Decoder<R> {
     }
 
     fn outermost(&mut self) -> io::Result<Step> {
-        let Some(byte) = self.peek()? else {
+        let Some(byte) = self.input.peek()? else {
             self.state = State::End;
             return Ok(Step::Again);
         };
         let position = self.here();
         match byte {
             b'{' => {
-                let mut outline = Outline::new(self.unread.start, true);
-                match scan(&self.buf[..self.unread.end], self.unread.start, &mut outline) {
-                    Ok(Scanned::End(end)) => Ok(self.object(end, outline, position, false)),
+                let start = self.input.start();
+                let mut outline = Outline::new(start, true);
+                match scan(self.input.window(), start, &mut outline) {
+                    Ok(Scanned::End(end)) => Ok(self.object(end, outline, position, Within::Nothing)),
                     Ok(Scanned::Stopped(at)) => {
                         let list = outline.list.unwrap_or(List::Records);
-                        self.consume_to(at + 1);
+                        self.input.consume_to(at + 1);
                         self.state = State::Element(Container::List(list));
                         Ok(match list {
                             List::LogFiles => Step::Skip(Skip::Digest, self.numbered(position)),
@@ -161,73 +148,109 @@ impl<R: Read> Decoder<R> {
                 }
             }
             b'[' => {
-                self.consume(1);
+                self.input.consume(1);
                 self.state = State::Element(Container::Array);
                 Ok(Step::Again)
             }
-            _ => match scan(&self.buf[..self.unread.end], self.unread.start, &mut Ignore) {
-                Ok(_) => self.reject_and_skip(RejectReason::NotAnObject, Place::Line, position),
-                Err(ScanError::Incomplete) => self.broken(ScanError::Incomplete, Place::Line, position),
-                Err(ScanError::Invalid { why: why @ (Syntax::Utf8 | Syntax::NotFinite), .. }) => {
-                    self.reject_and_skip(why.into(), Place::Line, position)
+            // Left over from something broken, or between values that should stand in an array: the next may be good.
+            b',' | b']' | b'}' => {
+                while let Some(b',' | b']' | b'}') = self.input.peek()? {
+                    self.input.consume(1);
                 }
-                Err(_) => self.reject_and_skip(RejectReason::NotJson, Place::Line, position),
-            },
+                Ok(Step::Reject(RejectReason::NotJson, self.numbered(position)))
+            }
+            _ => self.text(position),
         }
     }
 
+    /// Something at the outermost level that can be no record.
+    fn text(&mut self, position: Position) -> io::Result<Step> {
+        self.input.fill_line(TEXT)?;
+        let unread = self.input.unread();
+        if let Some(rest) = unread.strip_prefix(b"\xEF\xBB\xBF") {
+            self.input.consume(unread.len() - rest.len());
+            return Ok(Step::Again);
+        }
+        let line = &unread[..unread.len().min(TEXT)];
+        let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let reason = match scan(line, 0, &mut Ignore) {
+            Ok(Scanned::End(end)) if line[end..].iter().copied().all(is_space) => RejectReason::NotAnObject,
+            Err(ScanError::Invalid { why: why @ (Syntax::Utf8 | Syntax::NotFinite), .. }) => why.into(),
+            _ => RejectReason::NotJson,
+        };
+        self.skip(Skipper::new(Place::Line))?;
+        Ok(Step::Reject(reason, self.numbered(position)))
+    }
+
     fn element(&mut self, container: Container) -> io::Result<Step> {
-        let position = match self.peek()? {
+        let (object, position) = match self.input.peek()? {
             None => return Ok(self.truncated()),
             Some(b']') => {
-                self.consume(1);
+                self.input.consume(1);
                 self.close(container);
                 return Ok(Step::Again);
             }
-            Some(_) => self.here(),
+            Some(b'[') => {
+                // Not scanned: it may be the `[` that is wrong, and the lines behind it records.
+                let position = self.here();
+                return self.reject_and_skip(RejectReason::NotAnObject, Place::Element, position, 0);
+            }
+            Some(byte) => (byte == b'{', self.here()),
         };
-        let mut outline = Outline::new(self.unread.start, false);
-        let object = self.buf[self.unread.start] == b'{';
-        match scan(&self.buf[..self.unread.end], self.unread.start, &mut outline) {
+        let (start, window) = (self.input.start(), self.input.window());
+        let mut outline = Outline::new(start, false);
+        match scan(window, start, &mut outline) {
+            // A number that reaches the end of the buffer may go on behind it.
+            Ok(Scanned::End(end)) if !object && end == window.len() => {
+                self.broken(ScanError::Incomplete, Place::Element, position)
+            }
             Ok(Scanned::End(end) | Scanned::Stopped(end)) => {
                 self.state = State::AfterElement(container);
                 if matches!(container, Container::List(List::LogFiles | List::ConfigurationItems)) {
-                    self.consume_to(end);
+                    self.input.consume_to(end);
                     return Ok(Step::Again);
                 }
                 if !object {
-                    self.consume_to(end);
+                    self.input.consume_to(end);
                     return Ok(Step::Reject(RejectReason::NotAnObject, self.numbered(position)));
                 }
-                if container == Container::List(List::LogEvents) && !outline.message.is_missing() {
-                    outline.cloud_trail_event = outline.message;
-                }
-                Ok(self.object(end, outline, position, true))
+                let within = match container {
+                    Container::List(List::LogEvents) => Within::LogEvents,
+                    _ => Within::List,
+                };
+                Ok(self.object(end, outline, position, within))
             }
             Err(error) => self.broken(error, Place::Element, position),
         }
     }
 
     fn after_element(&mut self, container: Container) -> io::Result<Step> {
-        match self.peek()? {
+        let line = self.input.line();
+        match self.input.peek()? {
             None => return Ok(self.truncated()),
             Some(b',') => {
-                self.consume(1);
+                self.input.consume(1);
                 self.state = State::Element(container);
                 // A comma announces an element: a closing bracket here is an error, not the end.
-                if self.peek()? == Some(b']') {
+                if self.input.peek()? == Some(b']') {
                     let position = self.here();
                     self.state = State::AfterElement(container);
                     return Ok(Step::Reject(Syntax::ExpectedValue.into(), self.numbered(position)));
                 }
             }
             Some(b']') => {
-                self.consume(1);
+                self.input.consume(1);
                 self.close(container);
+            }
+            // Only the comma is missing; or, on a line of its own, the end of the list.
+            Some(b'{') => {
+                let position = self.here();
+                self.state = if position.line > line { State::Outermost } else { State::Element(container) };
+                return Ok(Step::Reject(Syntax::ExpectedCommaOrBracket.into(), self.numbered(position)));
             }
             Some(_) => {
                 let position = self.here();
-                return self.reject_and_skip(Syntax::ExpectedCommaOrBracket.into(), Place::Element, position);
+                return self.reject_and_skip(Syntax::ExpectedCommaOrBracket.into(), Place::Element, position, 0);
             }
         }
         Ok(Step::Again)
@@ -239,52 +262,57 @@ impl<R: Read> Decoder<R> {
 
     /// Behind a list: `}` ends the object, `,` brings another member.
     fn tail(&mut self) -> io::Result<Step> {
-        let position = match self.peek()? {
+        let position = match self.input.peek()? {
             None => return Ok(self.truncated()),
             Some(b'}') => {
-                self.consume(1);
+                self.input.consume(1);
                 self.state = State::Outermost;
                 return Ok(Step::Again);
             }
             Some(_) => self.here(),
         };
-        loop {
-            match self.tail_member() {
-                Ok((at, list)) => {
-                    self.consume_to(at);
-                    if let Some(list) = list {
-                        self.state = State::Element(Container::List(list));
-                    }
-                    return Ok(Step::Again);
+        match self.tail_member() {
+            Ok((at, list)) => {
+                self.input.consume_to(at);
+                if let Some(list) = list {
+                    self.state = State::Element(Container::List(list));
                 }
-                Err(ScanError::Incomplete) if self.unread.len() > self.limits.max_record => {
-                    return self.leave_tail(RejectReason::TooLarge { limit: self.limits.max_record }, position);
-                }
-                Err(ScanError::Incomplete) if self.fill()? => {}
-                Err(ScanError::Incomplete) => return Ok(self.truncated()),
-                Err(ScanError::Invalid { why, .. }) => return self.leave_tail(why.into(), position),
+                Ok(Step::Again)
             }
+            Err(ScanError::Incomplete) if self.input.exceeds_window() => {
+                self.leave_tail(RejectReason::TooLarge { limit: self.limits.max_record }, position)
+            }
+            Err(ScanError::Incomplete) if self.input.fill_value()? => Ok(Step::Again),
+            Err(ScanError::Incomplete) => Ok(self.truncated()),
+            // The end of the object is missing, or the list went on.
+            Err(ScanError::Invalid { why, at }) if self.input.held()[at] == b'{' => {
+                self.input.consume_to(at);
+                self.state = State::Outermost;
+                Ok(Step::Reject(why.into(), self.numbered(position)))
+            }
+            Err(ScanError::Invalid { why, .. }) => self.leave_tail(why.into(), position),
         }
     }
 
     /// Scans `, "name": value`; the position behind it, or behind the `[` of a list.
     fn tail_member(&self) -> Result<(usize, Option<List>), ScanError> {
-        let buf = &self.buf[..self.unread.end];
-        let space = |at: usize| {
-            buf[at..].iter().position(|byte| !byte.is_ascii_whitespace()).map(|n| at + n).ok_or(ScanError::Incomplete)
-        };
+        let buf = self.input.window();
+        let space =
+            |at: usize| buf[at..].iter().position(|&byte| !is_space(byte)).map(|count| at + count).ok_or(ScanError::Incomplete);
         let expect =
             |at: usize, byte: u8, why: Syntax| if buf[at] == byte { Ok(at + 1) } else { Err(ScanError::Invalid { at, why }) };
-        let end = |scanned| match scanned {
-            Scanned::End(at) | Scanned::Stopped(at) => at,
+        // A number that reaches the end of the buffer may go on behind it; and something has to follow any value.
+        let value_end = |at: usize| match scan(buf, at, &mut Ignore)? {
+            Scanned::End(end) | Scanned::Stopped(end) if end < buf.len() => Ok(end),
+            _ => Err(ScanError::Incomplete),
         };
-        let name = space(expect(self.unread.start, b',', Syntax::ExpectedCommaOrBrace)?)?;
+        let name = space(expect(self.input.start(), b',', Syntax::ExpectedCommaOrBrace)?)?;
         expect(name, b'"', Syntax::ExpectedName)?;
-        let name_end = end(scan(buf, name, &mut Ignore)?);
+        let name_end = value_end(name)?;
         let value = space(expect(space(name_end)?, b':', Syntax::ExpectedColon)?)?;
         match List::named(&unescape(&buf[name + 1..name_end - 1])) {
             Some(list) if buf[value] == b'[' => Ok((value + 1, Some(list))),
-            _ => Ok((end(scan(buf, value, &mut Ignore)?), None)),
+            _ => Ok((value_end(value)?, None)),
         }
     }
 
@@ -295,40 +323,38 @@ impl<R: Read> Decoder<R> {
     }
 
     /// A complete object that ends at `end`.
-    fn object(&mut self, end: usize, outline: Outline, position: Position, inside: bool) -> Step {
-        let range = self.unread.start..end;
+    fn object(&mut self, end: usize, outline: Outline, position: Position, within: Within) -> Step {
+        let range = self.input.start()..end;
         let position = self.numbered(position);
-        let step = self.unwrap(false, range, outline, position, inside);
-        self.consume_to(end);
+        let step = self.unwrap(false, range, outline, position, within);
+        self.input.consume_to(end);
+        self.overruns = 0;
         step
     }
 
     /// Follows wrappers down to the event.
-    fn unwrap(&mut self, scratch: bool, range: Range<usize>, outline: Outline, position: Position, inside: bool) -> Step {
-        let source = if scratch { &self.scratch } else { &self.buf };
+    fn unwrap(&mut self, scratch: bool, range: Range<usize>, outline: Outline, position: Position, within: Within) -> Step {
+        let source = if scratch { &self.scratch } else { self.input.held() };
         let raw = &source[range.clone()];
-        let inner = match classify(raw, &outline, inside) {
-            Class::Event => return Step::Record { scratch, range, fields: outline.fields, position },
-            Class::Skip(skip) => return Step::Skip(skip, position),
-            Class::Reject(reason) => return Step::Reject(reason, position),
+        match classify(raw, &outline, within) {
+            Class::Event => Step::Record { scratch, range, fields: outline.fields, position },
+            Class::Skip(skip) => Step::Skip(skip, position),
+            Class::Reject(reason) => Step::Reject(reason, position),
             Class::Object(span) => {
-                let start = range.start + span.range().start;
-                start..range.start + span.range().end
+                let Range { start, end } = span.range();
+                self.unwrap_scanned(scratch, range.start + start..range.start + end, position, Within::Envelope)
             }
             Class::Text(span) => {
                 let text = span.of(raw);
-                let text = unescape(&text[1..text.len() - 1]).into_owned();
-                let inner = 0..text.len();
-                self.scratch = text;
-                return self.unwrap_scanned(true, inner, position);
+                self.scratch = escape_surrogates(unescape(&text[1..text.len() - 1])).into_owned();
+                self.unwrap_scanned(true, 0..self.scratch.len(), position, Within::List)
             }
-        };
-        self.unwrap_scanned(scratch, inner, position)
+        }
     }
 
-    fn unwrap_scanned(&mut self, scratch: bool, range: Range<usize>, position: Position) -> Step {
-        let source = if scratch { &self.scratch[..range.end] } else { &self.buf[..range.end] };
-        let start = range.start + source[range.clone()].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    fn unwrap_scanned(&mut self, scratch: bool, range: Range<usize>, position: Position, within: Within) -> Step {
+        let source = if scratch { &self.scratch[..range.end] } else { &self.input.held()[..range.end] };
+        let start = range.start + source[range].iter().copied().take_while(|&byte| is_space(byte)).count();
         if source.get(start).is_none_or(|&byte| byte != b'{') {
             let json = matches!(scan(source, start, &mut Ignore), Ok(Scanned::End(_)));
             return Step::Reject(if json { RejectReason::NotAnObject } else { RejectReason::NotJson }, position);
@@ -336,8 +362,8 @@ impl<R: Read> Decoder<R> {
         let mut outline = Outline::new(start, false);
         match scan(source, start, &mut outline) {
             Ok(Scanned::End(end) | Scanned::Stopped(end)) => {
-                if source[end..].iter().all(u8::is_ascii_whitespace) {
-                    self.unwrap(scratch, start..end, outline, position, true)
+                if source[end..].iter().copied().all(is_space) {
+                    self.unwrap(scratch, start..end, outline, position, within)
                 } else {
                     Step::Reject(RejectReason::NotJson, position)
                 }
@@ -350,73 +376,79 @@ impl<R: Read> Decoder<R> {
     /// A value whose scan did not reach its end: read more, or give it up.
     fn broken(&mut self, error: ScanError, place: Place, position: Position) -> io::Result<Step> {
         match error {
-            ScanError::Incomplete if self.unread.len() > self.limits.max_record => {
-                self.reject_and_skip(RejectReason::TooLarge { limit: self.limits.max_record }, place, position)
+            ScanError::Incomplete if self.input.exceeds_window() => {
+                let limit = self.limits.max_record;
+                self.reject_and_skip(RejectReason::TooLarge { limit }, place, position, limit)
             }
-            ScanError::Incomplete if self.fill()? => Ok(Step::Again),
-            ScanError::Incomplete if place == Place::Element => Ok(self.truncated()),
+            ScanError::Incomplete if self.input.fill_value()? => Ok(Step::Again),
             ScanError::Incomplete => {
                 // What damaged the input also cut this value: one cause, one reject.
-                let reason = self.damage.take().unwrap_or(RejectReason::Truncated);
-                self.reject_and_skip(reason, place, position)
+                let reason = self.input.damage.take().unwrap_or(RejectReason::Truncated);
+                let scanned = self.input.unread().len();
+                let step = self.reject_and_skip(reason, place, position, scanned)?;
+                if self.input.unread().is_empty() {
+                    self.state = State::End;
+                }
+                Ok(step)
             }
-            ScanError::Invalid { why, .. } => self.reject_and_skip(why.into(), place, position),
+            ScanError::Invalid { why, at } => {
+                let scanned = at - self.input.start();
+                self.reject_and_skip(why.into(), place, position, scanned)
+            }
         }
     }
 
     /// The input ended where more had to come.
     fn truncated(&mut self) -> Step {
         self.state = State::End;
-        let reason = self.damage.take().unwrap_or(RejectReason::Truncated);
+        let reason = self.input.damage.take().unwrap_or(RejectReason::Truncated);
         let position = self.here();
         let position = self.numbered(position);
-        self.consume(self.unread.len());
+        self.input.consume(self.input.unread().len());
         Step::Reject(reason, position)
     }
 
-    fn reject_and_skip(&mut self, reason: RejectReason, place: Place, position: Position) -> io::Result<Step> {
-        if let State::Element(container) = self.state {
-            self.state = State::AfterElement(container);
+    /// Leaves a value that turned out to be broken after `scanned` bytes.
+    fn reject_and_skip(&mut self, reason: RejectReason, place: Place, position: Position, scanned: usize) -> io::Result<Step> {
+        let mut skipper = Skipper::new(place);
+        if self.overruns == OVERRUNS {
+            self.overruns = 0;
+            // The line before the failing one may be good: the failure is then that it should not be there.
+            let lines = &self.input.unread()[..scanned];
+            let back = |end: usize| memchr::memrchr(b'\n', &lines[..end]);
+            if let Some(line) = back(scanned).and_then(back) {
+                self.input.consume(line);
+                skipper = Skipper::to_next_line(place);
+            }
         }
-        self.skip(Skipper::new(place))?;
+        let before = self.skip(skipper)?;
+        let overrun = self.input.offset() < position.offset + scanned as u64;
+        self.overruns = if overrun { self.overruns + 1 } else { 0 };
+        if let State::Element(container) | State::AfterElement(container) = self.state {
+            self.state = match before {
+                Before::Next => State::AfterElement(container),
+                Before::Line { after_comma: true } => State::Element(container),
+                Before::Line { after_comma: false } => State::Outermost,
+            };
+        }
         Ok(Step::Reject(reason, self.numbered(position)))
     }
 
-    fn skip(&mut self, mut skipper: Skipper) -> io::Result<()> {
+    fn skip(&mut self, mut skipper: Skipper) -> io::Result<Before> {
         loop {
-            match skipper.feed(self.bytes()) {
-                Some(at) => {
-                    self.consume(at);
-                    return Ok(());
-                }
-                None => self.consume(self.unread.len()),
+            if let Some((count, before)) = skipper.feed(self.input.unread()) {
+                self.input.consume(count);
+                return Ok(before);
             }
-            if !self.fill()? {
-                return Ok(());
-            }
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.buf[self.unread.clone()]
-    }
-
-    /// The next byte that is not white space, without consuming it.
-    fn peek(&mut self) -> io::Result<Option<u8>> {
-        loop {
-            let space = self.bytes().iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).count();
-            self.consume(space);
-            if let Some(&byte) = self.bytes().first() {
-                return Ok(Some(byte));
-            }
-            if !self.fill()? {
-                return Ok(None);
+            self.input.consume(self.input.unread().len());
+            if !self.input.fill()? {
+                return Ok(Before::Next);
             }
         }
     }
 
     fn here(&self) -> Position {
-        Position { number: self.number + 1, line: self.lines, offset: self.offset }
+        Position { number: self.number + 1, line: self.input.line(), offset: self.input.offset() }
     }
 
     /// Counts the thing at `position`.
@@ -424,50 +456,26 @@ impl<R: Read> Decoder<R> {
         self.number += 1;
         Position { number: self.number, ..position }
     }
+}
 
-    fn consume_to(&mut self, at: usize) {
-        self.consume(at - self.unread.start);
-    }
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
 
-    fn consume(&mut self, count: usize) {
-        let end = self.unread.start + count;
-        self.lines += memchr::memchr_iter(b'\n', &self.buf[self.unread.start..end]).count() as u64;
-        self.offset += count as u64;
-        self.unread.start = end;
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Reads more. False at the end of the input.
-    fn fill(&mut self) -> io::Result<bool> {
-        if self.ended {
-            return Ok(false);
-        }
-        if self.unread.is_empty() {
-            self.unread = 0..0;
-        } else if self.unread.start >= self.buf.len() / 2 {
-            self.buf.copy_within(self.unread.clone(), 0);
-            self.unread = 0..self.unread.len();
-        }
-        if self.unread.end == self.buf.len() {
-            if self.unread.start > 0 {
-                self.buf.copy_within(self.unread.clone(), 0);
-                self.unread = 0..self.unread.len();
-            } else {
-                self.buf.resize(self.buf.len() * 2, 0);
-            }
-        }
-        match self.input.read(&mut self.buf[self.unread.end..])? {
-            Chunk::Bytes(read) => {
-                self.unread.end += read;
-                Ok(true)
-            }
-            Chunk::End => {
-                self.ended = true;
-                Ok(false)
-            }
-            Chunk::Damaged(reason) => {
-                self.ended = true;
-                self.damage = Some(reason);
-                Ok(false)
+    #[test]
+    fn memory_is_bounded_by_the_largest_record() {
+        let limits = Limits { max_record: 10_000, ..Limits::default() };
+        for start in ["", "{\"a\":\"", "{\"Records\":[", "{\"Records\":[],\"a\":", "\"", "text", "[1", "[[", "{", "{\"a\":[\n"] {
+            for filler in ["a", " ", "1", "[", "{\"a\":[\n", "[],", "\"", "\\", "\n"] {
+                let text = [start, &filler.repeat(300_000 / filler.len())].concat();
+                let mut decoder = Decoder::new(text.as_bytes(), limits);
+                while decoder.next().expect("reads from memory").is_some() {}
+                let held = decoder.input.held().len();
+                assert!(held <= 2 * limits.max_record, "{start:?} {filler:?}: {held}");
             }
         }
     }

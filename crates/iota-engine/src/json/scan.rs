@@ -83,12 +83,12 @@ impl Members for Ignore {
 /// Scans the value that starts at `start` (leading white space allowed).
 pub fn scan(buf: &[u8], start: usize, sink: &mut impl Members) -> Result<Scanned, ScanError> {
     let mut scanner = Scanner { buf, pos: start, non_ascii: false };
-    let scanned = scanner.value(sink)?;
+    let found = scanner.value(sink)?;
     if scanner.non_ascii {
-        let (Scanned::End(end) | Scanned::Stopped(end)) = scanned;
+        let (Scanned::End(end) | Scanned::Stopped(end)) = found;
         check_utf8(buf, start, end)?;
     }
-    Ok(scanned)
+    Ok(found)
 }
 
 fn check_utf8(buf: &[u8], start: usize, end: usize) -> Result<(), ScanError> {
@@ -299,6 +299,9 @@ impl<'a> Scanner<'a> {
 
     fn non_finite<T>(&self, word: &[u8]) -> Result<T, ScanError> {
         let rest = &self.buf[self.pos..];
+        if rest.len() < word.len() && word.starts_with(rest) {
+            return Err(ScanError::Incomplete);
+        }
         self.fail(if rest.starts_with(word) { Syntax::NotFinite } else { Syntax::ExpectedValue })
     }
 
@@ -471,6 +474,9 @@ mod tests {
         let text = r#"{"eventName":"A\u00e9","n":-1.5e+3,"l":[true,false,null,{}]}"#;
         for cut in 0..text.len() {
             assert_eq!(scan(&text.as_bytes()[..cut], 0, &mut Ignore), Err(ScanError::Incomplete), "{}", &text[..cut]);
+        }
+        for text in ["[N", "[Na", "[I", "[Infinit", "[-I", "[-Infin"] {
+            assert_eq!(scan(text.as_bytes(), 0, &mut Ignore), Err(ScanError::Incomplete), "{text}");
         }
     }
 

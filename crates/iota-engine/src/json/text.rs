@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// Decodes the inside of a valid JSON string (without its quotes).
 pub fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr::memchr(b'\\', raw) else { return Cow::Borrowed(raw) };
@@ -51,13 +53,12 @@ fn push_code_point(out: &mut Vec<u8>, code: u32) {
         out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     } else {
         let bits = |shift: u32| (code >> shift & 0x3F) as u8 | 0x80;
-        out.extend_from_slice(&[0xE0 | (code >> 12) as u8, bits(6), bits(0)]);
+        out.extend_from_slice(&[0xE0 | (code >> 12 & 0x0F) as u8, bits(6), bits(0)]);
     }
 }
 
 /// Appends `text` as a JSON string, with the fewest escapes. Lone surrogates are written as `\udxxx`.
 pub fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
@@ -71,10 +72,7 @@ pub fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
                 out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
             }
             0xED if text.get(at + 1).is_some_and(|&next| next >= 0xA0) => {
-                let (second, third) = (text[at + 1], text.get(at + 2).copied().unwrap_or(0x80));
-                let unit = 0xD000 | u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F);
-                out.extend_from_slice(b"\\u");
-                out.extend((0..4).rev().map(|nibble| HEX[usize::from(unit >> (nibble * 4) & 15)]));
+                push_escape(out, &text[at..]);
                 at += 2;
             }
             _ => out.push(byte),
@@ -82,6 +80,31 @@ pub fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
         at += 1;
     }
     out.push(b'"');
+}
+
+/// JSON text that came out of a string: its lone surrogates, which are no UTF-8, as escapes.
+pub fn escape_surrogates(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    let surrogate = |rest: &[u8]| memchr::memchr_iter(0xED, rest).find(|at| rest.get(at + 1).is_some_and(|&next| next >= 0xA0));
+    if surrogate(&text).is_none() {
+        return text;
+    }
+    let mut out = Vec::with_capacity(text.len() + 3);
+    let mut rest = text.as_ref();
+    while let Some(at) = surrogate(rest) {
+        out.extend_from_slice(&rest[..at]);
+        push_escape(&mut out, &rest[at..]);
+        rest = rest.get(at + 3..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    Cow::Owned(out)
+}
+
+/// Appends `\udxxx` for the surrogate that `text` starts with.
+fn push_escape(out: &mut Vec<u8>, text: &[u8]) {
+    let bits = |at: usize| u16::from(text.get(at).copied().unwrap_or(0x80) & 0x3F);
+    let unit = 0xD000 | bits(1) << 6 | bits(2);
+    out.extend_from_slice(b"\\u");
+    out.extend((0..4).rev().map(|nibble| HEX[usize::from(unit >> (nibble * 4) & 15)]));
 }
 
 /// The same tokens without the white space between them.

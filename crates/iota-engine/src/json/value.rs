@@ -82,14 +82,21 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Integers keep their digits; everything else is the shortest form of the double it stands for.
+/// Integers keep their digits; everything else is the shortest form of the double it stands for, which for very large
+/// and very small ones needs an exponent: without one, `1e308` would grow to 309 bytes.
 fn canonical_number(out: &mut Vec<u8>, token: &[u8]) {
     let integer = token.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
     let double = str::from_utf8(token).ok().and_then(|text| text.parse::<f64>().ok());
     match double {
         Some(double) if !integer || double == 0.0 => {
-            // Adding zero turns -0.0 into 0.0.
-            out.extend_from_slice((double + 0.0).to_string().as_bytes());
+            // Powers of ten are exact doubles up to 1e22, and as such equal to integers.
+            let text = match double.abs() {
+                // Either sign.
+                0.0 => "0".to_owned(),
+                1e-7..1e23 => double.to_string(),
+                _ => format!("{double:e}"),
+            };
+            out.extend_from_slice(text.as_bytes());
         }
         _ => out.extend_from_slice(token),
     }
@@ -222,6 +229,12 @@ mod tests {
             assert_eq!(canonical(json), expected, "{json}");
         }
         assert_ne!(canonical("[9007199254740993]"), canonical("[9007199254740992]"));
+        assert_eq!(canonical("[1e22,-1E+3,1e-3]"), "[10000000000000000000000,-1000,0.001]");
+    }
+
+    #[test]
+    fn the_canonical_form_is_not_much_longer() {
+        assert_eq!(canonical("[1e308,-1.5E300,5e-324,0e9]"), "[1e308,-1.5e300,5e-324,0]");
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct Rule {
     pub code: Code,
     /// The metadata file, if there is one.
     pub metadata: Option<String>,
+    /// The metadata file of the rule it is derived from.
+    pub base: Option<String>,
     /// Line of the rule's id there.
     pub line: u64,
     /// A `.yml` says that this is a rule; otherwise only a `rule` function makes it one.
@@ -73,6 +75,12 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// The files that make the rule: its code, its metadata, the metadata it is derived from.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let metadata = self.metadata.as_deref().filter(|path| *path != self.path());
+        std::iter::once(self.path()).chain(metadata).chain(self.base.as_deref())
+    }
+
     /// The file to look at for this rule.
     pub fn path(&self) -> &str {
         match (&self.code, &self.metadata) {
@@ -144,19 +152,52 @@ impl Pack {
             }
             *default = value.clone();
         }
+        self.set_versions();
         Ok(())
     }
 
-    /// Adds what is not wrong but suspicious.
-    pub fn lint(&mut self) {
-        let untested: Vec<(String, String, u64)> = self
+    /// A rule's version covers its own files, every file that is no rule's own (any rule may use it) and the pack's
+    /// configuration.
+    fn set_versions(&mut self) {
+        let own: BTreeSet<&str> = self.rules.iter().flat_map(Rule::files).collect();
+        let mut shared = Sha256::new();
+        for (path, bytes) in self.snapshot.files().filter(|(path, _)| !own.contains(path)) {
+            shared.update(path.as_bytes());
+            shared.update(Sha256::digest(bytes));
+        }
+        shared.update(Json::Object(self.config.clone()).to_string());
+        let shared = shared.finalize();
+        let versions: Vec<String> = self
             .rules
             .iter()
-            .filter(|rule| rule.tests.is_empty())
-            .map(|rule| (rule.metadata.as_deref().unwrap_or(rule.path()).to_owned(), rule.id.clone(), rule.line))
+            .map(|rule| {
+                let mut hash = Sha256::new();
+                for path in rule.files() {
+                    hash.update(Sha256::digest(self.snapshot.get(path).unwrap_or_default()));
+                }
+                hash.update(shared);
+                hex(&hash.finalize()[..6])
+            })
             .collect();
-        for (path, id, line) in untested {
-            self.problem(Level::Warning, "rule-without-test", &path, line, Some(&id), format!("rule `{id}` has no test"));
+        for (rule, version) in self.rules.iter_mut().zip(versions) {
+            rule.version = version;
+        }
+    }
+
+    /// Adds what is not wrong but suspicious, or good to know.
+    pub fn lint(&mut self) {
+        for rule in self.rules.clone() {
+            let path = rule.metadata.as_deref().unwrap_or(rule.path());
+            if rule.tests.is_empty() {
+                let message = format!("rule `{}` has no test", rule.id);
+                self.problem(Level::Warning, "rule-without-test", path, rule.line, Some(&rule.id), message);
+            }
+            if !rule.enabled {
+                self.problem(Level::Note, "disabled", path, rule.line, Some(&rule.id), format!("rule `{}` is disabled", rule.id));
+            }
+        }
+        for skipped in self.skipped.clone() {
+            self.problem(Level::Note, "skipped", &skipped.path, 0, skipped.id.as_deref(), format!("not run: {}", skipped.reason));
         }
     }
 
@@ -328,33 +369,29 @@ impl Reader {
             .filter_map(|(path, file)| Some((file.rule_id.as_ref()?.value.clone(), (path.clone(), file.clone()))))
             .collect();
         for (path, mut file) in std::mem::take(&mut self.rule_files) {
-            let mut code_path = path.clone();
-            if let Some(base) = file.base_detection.clone() {
-                let own_code = file.filename.is_some() || file.detection.is_some();
-                match bases.get(&base.value) {
-                    Some((_, other)) if other.base_detection.is_some() => {
-                        let message = format!("BaseDetection `{}` is a derived rule itself", base.value);
-                        self.pack.error("bad-metadata", &path, base.referenced.line(), None, message);
-                        continue;
-                    }
-                    Some((base_path, other)) => {
-                        if !own_code {
-                            code_path.clone_from(base_path);
-                        }
-                        file = file.over(other);
-                    }
-                    None => {
-                        let message = format!("BaseDetection: there is no rule `{}` in the pack", base.value);
-                        self.pack.error("bad-metadata", &path, base.referenced.line(), None, message);
-                        continue;
-                    }
+            let Some(base) = file.base_detection.clone() else {
+                self.rule(snapshot, &path, &path, None, file);
+                continue;
+            };
+            let message = match bases.get(&base.value) {
+                None => format!("BaseDetection: there is no rule `{}` in the pack", base.value),
+                Some((_, other)) if other.base_detection.is_some() => {
+                    format!("BaseDetection `{}` is a derived rule itself", base.value)
                 }
-            }
-            self.rule(snapshot, &path, &code_path, file);
+                Some((base_path, other)) => {
+                    let own_code = file.filename.is_some() || file.detection.is_some();
+                    let code_path = if own_code { path.clone() } else { base_path.clone() };
+                    file = file.over(other);
+                    self.rule(snapshot, &path, &code_path, Some(base_path.clone()), file);
+                    continue;
+                }
+            };
+            self.pack.error("bad-metadata", &path, base.referenced.line(), None, message);
         }
     }
 
-    fn rule(&mut self, snapshot: &Snapshot, path: &str, code_path: &str, file: RuleFile) {
+    /// `code_path` is the metadata file that `Filename` is relative to, `base` that of the rule this one is derived from.
+    fn rule(&mut self, snapshot: &Snapshot, path: &str, code_path: &str, base: Option<String>, file: RuleFile) {
         let line = file.rule_id.as_ref().map_or(1, |id| id.referenced.line());
         let stem =
             |path: &str| path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map_or(path, |(stem, _)| stem).to_owned();
@@ -409,6 +446,7 @@ impl Reader {
             dialect,
             code,
             metadata: Some(path.to_owned()),
+            base,
             line,
             declared: true,
             enabled: file.enabled.unwrap_or(true),
@@ -491,12 +529,9 @@ impl Reader {
             }
             kept.push(rule);
         }
-        let shared = shared_modules(&snapshot, &kept);
-        for rule in &mut kept {
-            rule.version = version(&snapshot, rule, &shared);
-        }
         self.pack.rules = kept;
         self.pack.snapshot = snapshot;
+        self.pack.set_versions();
         self.pack
     }
 }
@@ -507,6 +542,7 @@ fn plain_rule(path: &str, stem: &str) -> Rule {
         dialect: Dialect::Plain,
         code: Code::Python(path.to_owned()),
         metadata: None,
+        base: None,
         line: 1,
         declared: false,
         enabled: true,
@@ -572,26 +608,6 @@ fn lookup_table(snapshot: &Snapshot, table: Json) -> Result<Json, String> {
         }
         _ => Err("must be a mapping from key to row, or the path of a file that holds one".to_owned()),
     }
-}
-
-/// Digest over all Python files that are not a rule's own: any rule may use them.
-fn shared_modules(snapshot: &Snapshot, rules: &[Rule]) -> Vec<u8> {
-    let own: BTreeSet<&str> = rules.iter().map(Rule::path).collect();
-    let mut hash = Sha256::new();
-    for (path, bytes) in snapshot.python().filter(|(path, _)| !own.contains(path)) {
-        hash.update(path.as_bytes());
-        hash.update(Sha256::digest(bytes));
-    }
-    hash.finalize().to_vec()
-}
-
-fn version(snapshot: &Snapshot, rule: &Rule, shared: &[u8]) -> String {
-    let mut hash = Sha256::new();
-    for path in [Some(rule.path()), rule.metadata.as_deref()].into_iter().flatten() {
-        hash.update(Sha256::digest(snapshot.get(path).unwrap_or_default()));
-    }
-    hash.update(shared);
-    hex(&hash.finalize()[..6])
 }
 
 #[cfg(test)]

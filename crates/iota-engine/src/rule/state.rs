@@ -5,28 +5,45 @@ use super::runner::RuleState;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryState {
+    /// Seconds since the Unix epoch.
+    now: i64,
     entries: BTreeMap<(String, String), Entry>,
 }
 
 #[derive(Debug, Default, Clone)]
 struct Entry {
     value: Json,
-    expires_at: Json,
+    /// Seconds since the Unix epoch; `None` is never.
+    expires_at: Option<i64>,
+}
+
+impl MemoryState {
+    /// `now_ms`: what counts as the present for keys that expire, in milliseconds since the Unix epoch.
+    pub fn new(now_ms: i64) -> Self {
+        Self { now: now_ms.div_euclid(1000), entries: BTreeMap::new() }
+    }
+
+    /// The entry as an operation finds it: an expired one is none.
+    fn live(&self, slot: &(String, String)) -> Option<Entry> {
+        self.entries.get(slot).filter(|entry| entry.expires_at.is_none_or(|end| end > self.now)).cloned()
+    }
 }
 
 impl RuleState for MemoryState {
     fn get(&self, kind: &str, key: &str) -> Json {
-        let entry = self.entries.get(&(kind.to_owned(), key.to_owned())).cloned().unwrap_or_default();
+        let entry = self.live(&(kind.to_owned(), key.to_owned())).unwrap_or_default();
         json!({"value": entry.value, "expires_at": entry.expires_at})
     }
 
     fn apply(&mut self, ops: &[Json]) {
         for op in ops {
             let text = |name: &str| op.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
-            let at = (text("kind"), text("key"));
-            let entry = self.entries.entry(at.clone()).or_default();
+            let slot = (text("kind"), text("key"));
+            let live = self.live(&slot);
+            let known = live.is_some();
+            let mut entry = live.unwrap_or_default();
             let values =
                 || op.get("values").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).map(str::to_owned);
             match text("op").as_str() {
@@ -34,8 +51,10 @@ impl RuleState for MemoryState {
                     let by = op.get("by").and_then(Json::as_i64).unwrap_or(1);
                     entry.value = json!(entry.value.as_i64().unwrap_or(0).saturating_add(by));
                 }
-                "put" if at.0 == "string_set" => entry.value = json!(values().collect::<BTreeSet<_>>()),
-                "put" => entry.value = op.get("value").cloned().unwrap_or_default(),
+                "put" if slot.0 == "string_set" => {
+                    entry = Entry { value: json!(values().collect::<BTreeSet<_>>()), expires_at: None }
+                }
+                "put" => entry = Entry { value: op.get("value").cloned().unwrap_or_default(), expires_at: None },
                 "add" => {
                     let mut set = string_set(&entry.value);
                     set.extend(values());
@@ -48,15 +67,14 @@ impl RuleState for MemoryState {
                     }
                     entry.value = json!(set);
                 }
-                "reset" => {
-                    self.entries.remove(&at);
+                "set_ttl" if known => entry.expires_at = op.get("expires_at").and_then(Json::as_i64),
+                _ => {
+                    // `reset`, or a lifetime for what is not there.
+                    self.entries.remove(&slot);
                     continue;
                 }
-                _ => {}
             }
-            if let Some(expires_at) = op.get("expires_at").or_else(|| op.get("ttl")).filter(|value| !value.is_null()) {
-                entry.expires_at = expires_at.clone();
-            }
+            self.entries.insert(slot, entry);
         }
     }
 }
@@ -71,7 +89,7 @@ mod tests {
 
     #[test]
     fn applies_operations_in_order() {
-        let mut state = MemoryState::default();
+        let mut state = MemoryState::new(10_000);
         state.apply(&[
             json!({"op": "increment", "kind": "counter", "key": "k", "by": 2}),
             json!({"op": "increment", "kind": "counter", "key": "k", "by": 1}),
@@ -84,5 +102,27 @@ mod tests {
         assert_eq!(state.get("counter", "k"), json!({"value": 3, "expires_at": 99}));
         assert_eq!(state.get("string_set", "k"), json!({"value": ["a"], "expires_at": null}));
         assert_eq!(state.get("dictionary", "d"), json!({"value": null, "expires_at": null}));
+    }
+
+    #[test]
+    fn what_has_expired_starts_from_nothing() {
+        let mut state = MemoryState::new(1_000_000);
+        let counter = |op: Json| {
+            let mut op = op;
+            op["kind"] = json!("counter");
+            op["key"] = json!("k");
+            op
+        };
+        state.apply(&[counter(json!({"op": "increment", "by": 64})), counter(json!({"op": "set_ttl", "expires_at": 999}))]);
+        assert_eq!(state.get("counter", "k")["value"], Json::Null);
+        state.apply(&[counter(json!({"op": "increment", "by": 1}))]);
+        assert_eq!(state.get("counter", "k"), json!({"value": 1, "expires_at": null}));
+        state.apply(&[
+            counter(json!({"op": "set_ttl", "expires_at": 2000})),
+            counter(json!({"op": "set_ttl", "expires_at": null})),
+        ]);
+        assert_eq!(state.get("counter", "k")["expires_at"], Json::Null, "null is for ever");
+        state.apply(&[json!({"op": "set_ttl", "kind": "counter", "key": "other", "expires_at": 2000})]);
+        assert_eq!(state.get("counter", "other")["value"], Json::Null);
     }
 }

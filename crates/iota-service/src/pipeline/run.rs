@@ -128,7 +128,8 @@ impl Run<'_> {
             .map(|pack| {
                 let rules = pack.runnable.iter().copied().filter(|&rule| pack.uses_state(rule) == stateful).collect();
                 let runner = pack.runner(self.python);
-                let runner = if stateful { runner.with_state(Box::new(MemoryState::default())) } else { runner };
+                let runner =
+                    if stateful { runner.with_state(Box::new(MemoryState::new(self.python.program.now_ms))) } else { runner };
                 Lane { runner, rules }
             })
             .collect();

@@ -58,17 +58,48 @@ fn is_wanted(entry: &DirEntry) -> bool {
     name == "__init__.py" || !(name.starts_with('.') || name.starts_with('_'))
 }
 
-/// The pack that a path belongs to: the nearest directory, from the path upwards, that holds a `pack.yaml`;
-/// else the path itself, or the directory of a file.
-pub fn pack_root(path: &Path) -> PathBuf {
+/// The packs that a path means: the one it lies in, which is the nearest directory from the path upwards that holds a
+/// `pack.yaml`; else the packs below it; else the path itself, or the directory of a file.
+pub fn packs_of(path: &Path) -> Vec<PathBuf> {
     let start = if path.is_dir() {
         path
     } else {
         path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
     };
     let absolute = fs::canonicalize(start).unwrap_or_else(|_| start.to_owned());
-    match absolute.ancestors().find(|directory| directory.join("pack.yaml").is_file() || directory.join("pack.yml").is_file()) {
-        Some(found) if found != absolute => found.to_owned(),
-        _ => start.to_owned(),
+    match absolute.ancestors().find(|directory| is_pack(directory)) {
+        Some(found) if found != absolute => vec![found.to_owned()],
+        Some(_) => vec![start.to_owned()],
+        None if path.is_dir() => match packs_below(start) {
+            below if below.is_empty() => vec![start.to_owned()],
+            below => below,
+        },
+        None => vec![start.to_owned()],
     }
+}
+
+/// The directories at or below one that hold a `pack.yaml`; what lies below a pack belongs to it.
+pub(super) fn packs_below(directory: &Path) -> Vec<PathBuf> {
+    if is_pack(directory) {
+        return vec![directory.to_owned()];
+    }
+    let mut found = Vec::new();
+    let mut walk = WalkDir::new(directory).sort_by_file_name().into_iter();
+    while let Some(entry) = walk.next() {
+        let Ok(entry) = entry else { continue };
+        if !entry.file_type().is_dir() {
+            continue;
+        }
+        if entry.depth() > 0 && !is_wanted(&entry) {
+            walk.skip_current_dir();
+        } else if is_pack(entry.path()) {
+            found.push(entry.path().to_owned());
+            walk.skip_current_dir();
+        }
+    }
+    found
+}
+
+fn is_pack(directory: &Path) -> bool {
+    directory.join("pack.yaml").is_file() || directory.join("pack.yml").is_file()
 }

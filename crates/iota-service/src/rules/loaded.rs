@@ -1,9 +1,10 @@
 //! Packs that Python has seen: which rules run, and what is wrong with the others.
 
-use super::directory::{DirectoryError, read_snapshot};
+use super::directory::{DirectoryError, packs_below, read_snapshot};
 use crate::config::Settings;
 use iota_engine::rule::{Level, Loaded, Pack, Rule};
-use iota_python::{Interpreter, InterpreterError, LoadCache, LoadError, PackRunner, Program};
+use iota_engine::yaml::suggestion;
+use iota_python::{Interpreter, InterpreterError, LoadCache, LoadError, PackRunner, Program, StartError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -65,9 +66,16 @@ impl LoadedPack {
 }
 
 /// Reads packs without starting Python. Fails where a pack as a whole cannot be used.
-pub fn read_packs(directories: &[PathBuf], settings: &Settings) -> Result<Vec<(PathBuf, Pack)>, RulesError> {
+pub fn read_packs(directories: &[PathBuf], settings: &Settings, which: Which) -> Result<Vec<(PathBuf, Pack)>, RulesError> {
     let mut packs: Vec<(PathBuf, Pack)> = Vec::new();
     for directory in directories {
+        let below = packs_below(directory);
+        if let Some(first) = below.first().filter(|first| *first != directory) {
+            let (directory, first) = (directory.display(), first.display());
+            return Err(RulesError::Pack(format!(
+                "rules: {directory} is no pack but holds some; name each, e.g. --rules {first}"
+            )));
+        }
         let mut pack = Pack::read(&directory_name(directory), read_snapshot(directory)?, env!("CARGO_PKG_VERSION"));
         if let Some(problem) = pack.problems.iter().find(|problem| problem.level == Level::Error && is_pack_file(&problem.path)) {
             return Err(RulesError::Pack(format!("{}/{problem}", directory.display())));
@@ -84,7 +92,10 @@ pub fn read_packs(directories: &[PathBuf], settings: &Settings) -> Result<Vec<(P
         packs.push((directory.clone(), pack));
     }
     unique_across(&mut packs);
-    apply_overrides(&mut packs, settings)?;
+    apply_overrides(&mut packs, settings);
+    if which == Which::Enabled {
+        nothing_unknown(&packs, settings)?;
+    }
     Ok(packs)
 }
 
@@ -95,14 +106,44 @@ pub fn load_packs(
     python: &Python,
     which: Which,
 ) -> Result<Vec<LoadedPack>, RulesError> {
-    read_packs(directories, settings)?.into_iter().map(|(directory, pack)| load_pack(directory, pack, python, which)).collect()
+    let mut loaded = Vec::new();
+    let mut died = None;
+    for (directory, pack) in read_packs(directories, settings, which)? {
+        match load_pack(directory, pack, python, which)? {
+            (pack, None) => loaded.push(pack),
+            (pack, Some(error)) => {
+                loaded.push(pack);
+                died = Some(error);
+            }
+        }
+    }
+    // One pack that keeps its worker from starting does not keep the others from running; when none starts, the
+    // worker itself is to blame.
+    match died {
+        Some(error) if loaded.iter().all(|pack| pack.runnable.is_empty()) => Err(error),
+        _ => Ok(loaded),
+    }
 }
 
-fn load_pack(directory: PathBuf, mut pack: Pack, python: &Python, which: Which) -> Result<LoadedPack, RulesError> {
+fn load_pack(
+    directory: PathBuf,
+    mut pack: Pack,
+    python: &Python,
+    which: Which,
+) -> Result<(LoadedPack, Option<RulesError>), RulesError> {
     let wanted: Vec<u16> =
         (0..=u16::MAX).zip(&pack.rules).filter(|(_, rule)| which == Which::All || rule.enabled).map(|(index, _)| index).collect();
-    let loaded = iota_python::load(&python.program, &pack, &wanted, python.cache.as_ref())
-        .map_err(|error| RulesError::Load { pack: directory.display().to_string(), error })?;
+    let failed = |error| RulesError::Load { pack: directory.display().to_string(), error };
+    let loaded = match iota_python::load(&python.program, &pack, &wanted, python.cache.as_ref()) {
+        Ok(loaded) => loaded,
+        Err(error @ LoadError::Start(StartError::Died { .. })) => {
+            pack.error("import-error", "", 0, None, format!("none of its rules run: {error}"));
+            let loaded = Loaded { python: String::new(), executable: String::new(), rules: Vec::new(), warnings: Vec::new() };
+            let error = failed(error);
+            return Ok((LoadedPack { directory, pack, loaded, runnable: Vec::new() }, Some(error)));
+        }
+        Err(error) => return Err(failed(error)),
+    };
     let mut runnable = Vec::new();
     for of_rule in &loaded.rules {
         let Some(rule) = pack.rules.get(usize::from(of_rule.index)).cloned() else { continue };
@@ -129,7 +170,7 @@ fn load_pack(directory: PathBuf, mut pack: Pack, python: &Python, which: Which) 
         let path = warning.path.clone().unwrap_or_default();
         pack.problem(Level::Warning, "python", &path, warning.line, None, warning.message.clone());
     }
-    Ok(LoadedPack { directory, pack, loaded, runnable })
+    Ok((LoadedPack { directory, pack, loaded, runnable }, None))
 }
 
 fn load_code(kind: &str) -> &'static str {
@@ -169,19 +210,29 @@ fn unique_across(packs: &mut [(PathBuf, Pack)]) {
     }
 }
 
-fn apply_overrides(packs: &mut [(PathBuf, Pack)], settings: &Settings) -> Result<(), RulesError> {
-    for (id, values) in &settings.overrides {
-        let Some(rule) = packs.iter_mut().flat_map(|(_, pack)| &mut pack.rules).find(|rule| rule.id == *id) else {
-            let known = packs.iter().flat_map(|(_, pack)| pack.rules.iter().map(|rule| rule.id.as_str()));
-            let hint =
-                iota_engine::yaml::suggestion(id, known).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
-            return Err(RulesError::Pack(format!("overrides: there is no rule `{id}`{hint}")));
-        };
-        rule.enabled = values.enabled.unwrap_or(rule.enabled);
-        rule.window_minutes = values.dedup_period_minutes.unwrap_or(rule.window_minutes);
-        rule.threshold = values.threshold.unwrap_or(rule.threshold);
+fn apply_overrides(packs: &mut [(PathBuf, Pack)], settings: &Settings) {
+    for rule in packs.iter_mut().flat_map(|(_, pack)| &mut pack.rules) {
+        if let Some(values) = settings.overrides.get(&rule.id) {
+            rule.enabled = values.enabled.unwrap_or(rule.enabled);
+            rule.window_minutes = values.dedup_period_minutes.unwrap_or(rule.window_minutes);
+            rule.threshold = values.threshold.unwrap_or(rule.threshold);
+        }
     }
-    Ok(())
+}
+
+/// The configuration speaks of no pack or rule that is not there.
+fn nothing_unknown(packs: &[(PathBuf, Pack)], settings: &Settings) -> Result<(), RulesError> {
+    let names: Vec<&str> = packs.iter().map(|(_, pack)| pack.name.as_str()).collect();
+    let ids: Vec<&str> = packs.iter().flat_map(|(_, pack)| pack.rules.iter().map(|rule| rule.id.as_str())).collect();
+    let check = |key: &str, what: &str, word: &str, known: &[&str]| {
+        if known.contains(&word) {
+            return Ok(());
+        }
+        let hint = suggestion(word, known.iter().copied()).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
+        Err(RulesError::Pack(format!("{key}: there is no {what} `{word}`{hint}")))
+    };
+    settings.packs.keys().try_for_each(|name| check("packs", "pack", name, &names))?;
+    settings.overrides.keys().try_for_each(|id| check("overrides", "rule", id, &ids))
 }
 
 fn is_pack_file(path: &str) -> bool {

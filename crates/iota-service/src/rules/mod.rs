@@ -4,5 +4,5 @@
 mod directory;
 mod loaded;
 
-pub use directory::{DirectoryError, pack_root, read_snapshot};
+pub use directory::{DirectoryError, packs_of, read_snapshot};
 pub use loaded::{LoadedPack, Python, RulesError, Which, load_packs, read_packs};

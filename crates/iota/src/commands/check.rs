@@ -3,7 +3,7 @@
 use super::select::Selection;
 use crate::args::{CheckArgs, CheckFormat};
 use crate::exit::Exit;
-use crate::printer::printable;
+use crate::printer::{counted, printable};
 use clap::ArgMatches;
 use iota_engine::rule::{Level, Problem};
 use serde_json::{Value as Json, json};
@@ -31,7 +31,7 @@ pub(crate) fn check(args: &CheckArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     }
     problems.sort_by(|a, b| (&a.path, a.line, a.code).cmp(&(&b.path, b.line, b.code)));
     let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
-    let warnings = problems.len() - errors;
+    let warnings = problems.iter().filter(|problem| problem.level == Level::Warning).count();
     match args.format {
         CheckFormat::Text => text(&problems, rules, errors, warnings)?,
         CheckFormat::Json => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&problems)?)?,
@@ -45,7 +45,7 @@ fn text(problems: &[Problem], rules: usize, errors: usize, warnings: usize) -> i
     for problem in problems {
         writeln!(out, "{}", printable(&problem.to_string()))?;
     }
-    writeln!(out, "{rules} rules checked: {errors} errors, {warnings} warnings")
+    writeln!(out, "{} checked: {}, {}", counted(rules, "rule"), counted(errors, "error"), counted(warnings, "warning"))
 }
 
 /// SARIF 2.1.0, as code scanning services read it.

@@ -2,7 +2,7 @@
 
 use crate::args::{AlertFormat, EmitWhen, OriginalArgs, RunArgs};
 use crate::exit::{Exit, is_broken_pipe};
-use crate::printer::Printer;
+use crate::printer::{Printer, counted};
 use anyhow::{Context, bail};
 use clap::ArgMatches;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -179,21 +179,21 @@ fn summarize(stats: &Stats, interrupted: bool) {
     let severities = if by_severity.is_empty() { String::new() } else { format!(" ({})", by_severity.join(", ")) };
     let records = &stats.records;
     let mut parts = vec![
-        format!("{} records from {} inputs", records.read, stats.inputs.read),
-        format!("{} matches", stats.matches.total),
-        format!("{} alerts{severities}", stats.alerts.total),
+        format!("{} from {}", counted(records.read, "record"), counted(stats.inputs.read, "input")),
+        counted(stats.matches.total, "match"),
+        format!("{}{severities}", counted(stats.alerts.total, "alert")),
     ];
     for (count, what) in [
-        (records.duplicates, "duplicates"),
-        (records.skipped, "skipped"),
-        (records.rejected, "REJECTED"),
-        (stats.inputs.unreadable, "UNREADABLE INPUTS"),
-        (stats.rules_failed, "PROBLEMS IN RULE FILES"),
-        (stats.rule_errors.iter().map(|error| error.count).sum(), "RULE ERRORS"),
-        (stats.pairs.not_run, "CALLS NOT RUN"),
+        (records.duplicates, "duplicate"),
+        (records.skipped, "skipped record"),
+        (records.rejected, "rejected record"),
+        (stats.inputs.unreadable, "unreadable input"),
+        (stats.rules_failed, "rule problem"),
+        (stats.rule_errors.iter().map(|error| error.count).sum(), "rule error"),
+        (stats.pairs.not_run, "omitted call"),
     ] {
         if count > 0 {
-            parts.push(format!("{count} {what}"));
+            parts.push(counted(count, what));
         }
     }
     let outcome = if interrupted { "interrupted: " } else { "" };

@@ -4,7 +4,7 @@ use crate::args::PythonArgs;
 use anyhow::{Context, bail};
 use clap::ArgMatches;
 use iota_service::config::{Given, Settings};
-use iota_service::rules::{LoadedPack, Which, load_packs, pack_root};
+use iota_service::rules::{LoadedPack, Which, load_packs, packs_of};
 use std::path::{Path, PathBuf};
 
 /// Packs, with the paths below them that were asked for.
@@ -25,9 +25,10 @@ impl Selection {
             if !path.exists() {
                 bail!("{} does not exist", path.display());
             }
-            let root = pack_root(path);
-            if !roots.contains(&root) {
-                roots.push(root);
+            for root in packs_of(path) {
+                if !roots.contains(&root) {
+                    roots.push(root);
+                }
             }
             canonical.push(path.canonicalize().with_context(|| path.display().to_string())?);
         }

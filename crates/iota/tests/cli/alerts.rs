@@ -105,7 +105,7 @@ fn the_event_keeps_its_tokens() {
 fn alerts_carry_who_where_and_from_what() {
     let found = detect(&[REAL, "--rules", "rules/aws_cloudtrail"]);
     let alert =
-        found.alerts.iter().find(|alert| alert["rule_id"] == "aws.cloudtrail.trail-stopped").expect("a trail was stopped");
+        found.alerts.iter().find(|alert| alert["rule_id"] == "aws.ec2.snapshot-or-image-shared").expect("a snapshot was shared");
     assert_eq!(alert["schema_version"], "1.0");
     assert_eq!(alert["action"], "create");
     assert_eq!(alert["pack"], "aws_cloudtrail");

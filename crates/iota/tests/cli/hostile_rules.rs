@@ -51,11 +51,9 @@ fn deaths_and_hangs_are_traced_to_rule_and_record() {
 
 #[test]
 fn forged_output_is_not_believed() {
-    let write = "[os.write(n, b'x' * 64) for n in range(256) if os.path.exists(f'/proc/self/fd/{n}') and n > 2]";
-    let source = format!(
-        "import os\ndef rule(event):\n    if event.get('eventName') == 'boom':\n        try:\n            {write}\n        except OSError: pass\n    return False\n"
-    );
-    let files = Files::new(&[("rules/every.py", EVERY), ("rules/hostile.py", &source), ("in.jsonl", &records(100, 50))]);
+    let source = "import os\ndef rule(event):\n    if event.get('eventName') == 'boom':\n        for n in range(3, 64):\n            \
+                  try: os.write(n, b'x' * 64)\n            except OSError: pass\n    return False\n";
+    let files = Files::new(&[("rules/every.py", EVERY), ("rules/hostile.py", source), ("in.jsonl", &records(100, 50))]);
     let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--rule-timeout", "500ms"]);
     assert_eq!(found.alerts.len(), 100, "{}", found.stderr);
     assert_eq!(found.stats["rule_errors"][0]["rule"], "rules/hostile");
@@ -71,7 +69,7 @@ fn a_rule_that_always_hangs_is_given_up_and_accounted_for() {
     let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--rule-timeout", "100ms", "--workers", "1"]);
     assert_eq!((found.code, found.alerts.len()), (Some(3), 200), "{}", found.stderr);
     let (errored, not_run) = (found.count("/pairs/errored"), found.count("/pairs/not_run"));
-    assert!(errored >= 5, "it was tried: {errored}");
+    assert!((5..50).contains(&errored), "it was tried a few times: {errored}");
     assert_eq!(errored + not_run, 200, "every pair is accounted for");
 }
 
@@ -132,18 +130,9 @@ fn rules_see_no_environment() {
     let source = "import os\ndef rule(event):\n    return True\ndef alert_context(event):\n    return dict(os.environ)\n";
     let files = Files::new(&[("rules/env.py", source), ("in.jsonl", &records(1, 0))]);
     let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules")]);
-    let names: Vec<&String> = found.alerts[0]["context"].as_object().unwrap().keys().collect();
-    assert_eq!(
-        names,
-        ["PYTHONHASHSEED", "PYTHONSAFEPATH", "TZ", "LC_ALL", "LANG"]
-            .iter()
-            .collect::<Vec<_>>()
-            .as_slice()
-            .iter()
-            .map(|name| **name)
-            .filter(|name| names.iter().any(|n| n == name))
-            .collect::<Vec<_>>()
-    );
+    let mut names: Vec<&String> = found.alerts[0]["context"].as_object().unwrap().keys().collect();
+    names.sort();
+    assert_eq!(names, ["LANG", "LC_ALL", "PYTHONHASHSEED", "PYTHONSAFEPATH", "TZ"]);
 }
 
 #[test]
@@ -167,6 +156,11 @@ fn state_is_kept_in_input_order_whatever_the_number_of_workers() {
 fn packs_do_not_share_an_interpreter() {
     let hostile = "import builtins, json\njson.loads = None\nbuiltins.str = None\ndef rule(event):\n    return False\n";
     let files = Files::new(&[("a/hostile.py", hostile), ("b/every.py", EVERY), ("in.jsonl", &records(20, 0))]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("a"), "--rules", &files.path("b")]);
+    assert_eq!((found.code, found.alerts.len()), (Some(3), 20), "{}", found.stderr);
+    assert!(found.stderr.contains("none of its rules run"), "{}", found.stderr);
+    let late = "import builtins, json\ndef rule(event):\n    json.dumps = json.loads = builtins.len = None\n    return False\n";
+    files.write("a/hostile.py", late.as_bytes());
     let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("a"), "--rules", &files.path("b")]);
     assert_eq!(found.alerts.len(), 20, "{}", found.stderr);
 }

@@ -49,6 +49,9 @@ fn overrides_and_pack_config_reach_the_rules() {
     assert_eq!(alerts("packs:\n  mine:\n    config:\n      names: [B]\n").1, [2]);
     assert_eq!(alerts("overrides:\n  r:\n    threshold: 2\n").1, [0; 0]);
     assert_eq!(alerts("overrides:\n  r:\n    enabled: false\n").1, [0; 0]);
+    let (code, _, stderr) = alerts("packs:\n  mne: {}\noverrides:\n  r: {}\n");
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("packs: there is no pack `mne`; did you mean `mine`?"), "{stderr}");
     let (code, _, stderr) = alerts("packs:\n  mine:\n    config:\n      nmes: [B]\n");
     assert_eq!(code, Some(2));
     assert!(stderr.contains("no config value `nmes`; did you mean `names`?"), "{stderr}");
@@ -93,6 +96,10 @@ fn rules_that_are_not_there_are_a_usage_error() {
         (&["run", "testdata/real-cloudtrail.jsonl"][..], "no rules given"),
         (&["run", "testdata/real-cloudtrail.jsonl", "--rules", "nowhere"], "nowhere does not exist"),
         (&["run", "testdata/real-cloudtrail.jsonl", "--rules", "Cargo.toml"], "Cargo.toml is not a directory"),
+        (
+            &["run", "testdata/real-cloudtrail.jsonl", "--rules", "rules"],
+            "rules is no pack but holds some; name each, e.g. --rules rules/aws_cloudtrail",
+        ),
         (&[], "no command given"),
     ] {
         let ran = run(args);

@@ -71,6 +71,8 @@ fn tests_are_selected_by_rule_name_and_path() {
     assert!(total(&[&files.path("r.py"), "--name", "mocked"]).starts_with("1 passed"));
     let one = total(&["rules/aws_cloudtrail/root_activity.yml"]);
     assert!(!one.starts_with("0 passed") && one.contains("0 failed"), "{one}");
+    let several = total(&["rules", "--rule", "aws.sts.attack-tool"]);
+    assert!(!several.starts_with("0 passed") && several.contains("0 failed"), "packs below a directory are found: {several}");
     let ran = run(&["test", root, "--rule", "my.rul"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("there is no rule `my.rul`; did you mean `my.rule`?"), "{}", ran.stderr);
