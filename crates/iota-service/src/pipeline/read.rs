@@ -10,7 +10,9 @@ use iota_engine::rule::Batch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::cell::RefCell;
-use std::io::{self, Read, Stdin};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -158,11 +160,9 @@ impl<'a> Reader<'a> {
 
     fn open(&self, input: &Input) -> io::Result<Box<dyn Read + 'a>> {
         if input.is_stdin() {
-            return Ok(Box::new(FlushWhenIdle {
-                stdin: io::stdin(),
-                pending: Rc::clone(&self.pending),
-                progress: self.progress,
-            }));
+            // Not `io::stdin()`: what that has buffered, waiting on the descriptor does not see.
+            let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+            return Ok(Box::new(FlushWhenIdle { stdin, pending: Rc::clone(&self.pending), progress: self.progress }));
         }
         Ok(Box::new(Counted { reader: input.open()?, bytes: &self.progress.bytes }))
     }
@@ -189,7 +189,7 @@ impl<R: Read> Read for Counted<'_, R> {
 
 /// Standard input. When nothing comes for a while, what was read so far is handed on instead of waiting for a full batch.
 struct FlushWhenIdle<'a> {
-    stdin: Stdin,
+    stdin: File,
     pending: Rc<RefCell<Pending>>,
     progress: &'a Progress,
 }
@@ -200,7 +200,7 @@ impl Read for FlushWhenIdle<'_> {
             match poll(&mut [PollFd::new(&self.stdin, PollFlags::IN)], Some(&IDLE)) {
                 Ok(0) => self.pending.borrow_mut().hand_on(),
                 Err(Errno::INTR) => {}
-                Ok(_) | Err(_) => return self.stdin.lock().read(buf),
+                Ok(_) | Err(_) => return self.stdin.read(buf),
             }
             if self.progress.stop.load(Ordering::Relaxed) {
                 return Ok(0);

@@ -50,6 +50,8 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     };
     let python = super::find_python(&settings, now_ms)?;
     let inputs = find_inputs(&args.paths)?;
+    let progress = Arc::new(Progress::default());
+    let signal = watch_signals(&progress)?;
     let mut stats = Stats::new();
     let loading = Instant::now();
     let packs = load_packs(&settings.rules.value, &settings, &python, Which::Enabled)?;
@@ -62,8 +64,6 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         Some(EmitWhen::Final) | None => Emit::Final,
     };
     let mut printer = Printer::new(args.format, emit == Emit::First);
-    let progress = Arc::new(Progress::default());
-    let signal = watch_signals(&progress)?;
     let (packs, inputs) = (&packs[..], &inputs[..]);
     let run = Run {
         packs,

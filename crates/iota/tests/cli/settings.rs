@@ -24,7 +24,16 @@ fn every_setting_tells_where_it_comes_from() {
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap().replace(files.root(), "DIR");
-    insta::assert_snapshot!(text, @"");
+    let expected = "\
+rules = DIR/packs  (DIR/iota.yaml)
+python = python3.11  (--python)
+engine = embedded  (default)
+workers = 5  (IOTA_WORKERS)
+rule_timeout = 2s  (DIR/iota.yaml)
+max_record = 16777216  (default)
+max_inflated = 17179869184  (default)
+";
+    assert_eq!(text, expected);
 }
 
 #[test]

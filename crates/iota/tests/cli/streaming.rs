@@ -3,7 +3,7 @@
 use crate::harness::{EVERY, Files, iota};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn piped(rules: &str, more: &[&str]) -> Child {
     iota()
@@ -16,10 +16,20 @@ fn piped(rules: &str, more: &[&str]) -> Child {
         .unwrap()
 }
 
+/// A child that hangs must not hang the test.
+fn kill_later(child: &Child) {
+    let id = child.id().to_string();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(30));
+        Command::new("kill").args(["-KILL", &id]).status().unwrap();
+    });
+}
+
 #[test]
 fn an_alert_from_standard_input_is_written_while_more_may_come() {
     let files = Files::new(&[("every.py", EVERY)]);
     let mut child = piped(files.root(), &[]);
+    kill_later(&child);
     let mut input = child.stdin.take().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     for name in ["first", "second"] {
@@ -76,16 +86,21 @@ fn a_reader_that_goes_away_is_no_error() {
 fn a_signal_ends_the_run_with_what_was_found() {
     let files = Files::new(&[("every.py", EVERY)]);
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let mut child = piped(files.root(), &["--emit", "final"]);
+        let mut child = piped(files.root(), &["--emit", "final", "-v"]);
+        kill_later(&child);
         let mut input = child.stdin.take().unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
         writeln!(input, "{{\"eventName\":\"seen\"}}").unwrap();
         input.flush().unwrap();
-        std::thread::sleep(Duration::from_millis(1500));
-        Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
-        let started = Instant::now();
-        while child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(20) {
-            std::thread::sleep(Duration::from_millis(20));
+        let mut line = String::new();
+        while !line.contains("rules loaded") {
+            line.clear();
+            assert!(errors.read_line(&mut line).unwrap() > 0, "rules are loaded");
         }
+        // The record is read soon after that.
+        std::thread::sleep(Duration::from_millis(700));
+        Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
+        errors.read_to_string(&mut line).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(code));
         let mut text = String::new();
         child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
