@@ -1,0 +1,57 @@
+# Everything a developer or CI runs. Needs Rust, Python 3.11 or newer with venv, and make.
+
+PYTHON ?= python3
+VENV := .venv
+IOTA := target/release/iota
+
+.PHONY: build demo test lint fmt unit python rules readme docs fuzz-build clean
+
+build:
+	cargo build --release --locked
+
+# The main job on real records, from a fresh checkout.
+demo: build
+	$(IOTA) run testdata/real-cloudtrail.jsonl --rules rules/aws_cloudtrail --format table --log-format human
+
+# All checks. What takes long on purpose (fuzzing, large files) has commands of its own: docs/DEVELOPMENT.md.
+test: lint unit python docs fuzz-build rules readme
+
+lint: $(VENV)/ready
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(VENV)/bin/typos
+	@# The engine is pure: nothing that reaches the network or the clock may get into it.
+	@! cargo tree --locked -p iota-engine -e normal --prefix none | grep -E '^(tokio|aws-|reqwest|hyper|rustix|tempfile) '
+
+fmt:
+	cargo fmt --all
+
+unit:
+	cargo test --workspace --locked
+
+python:
+	$(PYTHON) -P -s -B -m unittest discover -s python/tests -t python
+
+rules: build
+	$(IOTA) check --strict rules/aws_cloudtrail testdata/panther_pack
+	$(IOTA) test rules/aws_cloudtrail testdata/panther_pack testdata/rules
+
+# Every command of the README, as typed.
+readme: build
+	PATH="$(CURDIR)/target/release:$$PATH" $(PYTHON) tools/readme_commands.py README.md
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# Fuzzing itself needs a nightly toolchain (fuzz/README.md); that the targets build does not.
+fuzz-build:
+	cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
+
+$(VENV)/ready: requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+clean:
+	cargo clean
+	rm -rf $(VENV)
