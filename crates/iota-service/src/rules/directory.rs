@@ -69,12 +69,11 @@ pub fn packs_of(path: &Path) -> Vec<PathBuf> {
     let absolute = fs::canonicalize(start).unwrap_or_else(|_| start.to_owned());
     match absolute.ancestors().find(|directory| is_pack(directory)) {
         Some(found) if found != absolute => vec![found.to_owned()],
-        Some(_) => vec![start.to_owned()],
         None if path.is_dir() => match packs_below(start) {
             below if below.is_empty() => vec![start.to_owned()],
             below => below,
         },
-        None => vec![start.to_owned()],
+        Some(_) | None => vec![start.to_owned()],
     }
 }
 

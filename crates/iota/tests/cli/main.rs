@@ -1,5 +1,13 @@
 //! The binary from outside: arguments and files in, output, exit status and accounting out.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::cast_possible_truncation,
+    reason = "a panic is how a test fails, and its strings are small"
+)]
+
 mod alerts;
 mod bad_input;
 mod check_command;
