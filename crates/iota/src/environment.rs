@@ -10,7 +10,7 @@ pub(crate) fn path() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
-/// Colours are unwanted (https://no-color.org).
+/// Colours are unwanted (<https://no-color.org>).
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub(crate) fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())

@@ -12,6 +12,7 @@ use iota_engine::rule::{MemoryState, Outcome};
 use iota_python::RunError;
 use std::collections::BTreeMap;
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -108,7 +109,7 @@ impl Run<'_> {
             // Whoever still waits for the collector must see that it is gone.
             progress.stop.store(failure.is_some() || progress.stop.load(Ordering::Relaxed), Ordering::Relaxed);
             drop((evaluated, credit));
-            collector.stats.seconds.decode = reader.join().unwrap_or_default().as_secs_f64();
+            collector.stats.seconds.decode = reader.join().unwrap_or_else(|panic| resume_unwind(panic)).as_secs_f64();
             failure
         });
         collector.stats.python.workers = (self.workers + parts - 1) as u64 * self.packs.len() as u64;
