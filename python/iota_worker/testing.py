@@ -2,6 +2,7 @@
 Must not know what the test expects; the engine compares."""
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,10 @@ from .logs import Capture
 from .state import State
 
 _ABSENT = object()
+
+
+class UnknownMock(LookupError):
+    """A test mocks a name that the rule's module does not have."""
 
 
 class Tests:
@@ -36,6 +41,8 @@ class Tests:
         try:
             with mocked(rule, test.get("mocks") or []):
                 answer = self._evaluate(rule, test)
+        except UnknownMock as exc:
+            return _failed_to_load(errors.stated("UnknownMock", str(exc), rule.path, None))
         finally:
             self._progress[0] = 0
             self._state.take()  # what a test counts is nobody else's
@@ -84,6 +91,9 @@ def mocked(rule: Rule, mocks: list[dict[str, Any]]) -> Iterator[None]:
     from unittest.mock import MagicMock  # half of a worker's start-up time, and only tests need it
 
     names = vars(rule.module)
+    for mock in mocks:
+        if mock["name"] not in names and not hasattr(builtins, mock["name"]):
+            raise UnknownMock(f"the mock `{mock['name']}` replaces nothing: {rule.path} has no such name")
     before = {mock["name"]: names.get(mock["name"], _ABSENT) for mock in mocks}
     names.update({mock["name"]: MagicMock(return_value=mock.get("value")) for mock in mocks})
     try:

@@ -20,7 +20,8 @@ pub fn from_yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, YamlError> {
         message: "not valid UTF-8".to_owned(),
         unknown_key: false,
     })?;
-    let options = serde_saphyr::options! { with_snippet: false };
+    // An account id may start with a zero.
+    let options = serde_saphyr::options! { with_snippet: false, leading_zero_numbers_as_strings: true };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let line = error.location().map_or(0, |location| location.line());
         let message = error.without_snippet().render();

@@ -12,7 +12,7 @@ const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bol
 const EXAMPLES: &str = "\
 Examples:
   iota run logs/ --rules rules/aws_cloudtrail            alerts for a directory of CloudTrail files
-  aws s3 cp s3://bucket/key - | iota run - --rules rules alerts for one object
+  aws s3 cp s3://bucket/key - | iota run - --rules DIR   alerts for one object
   iota test rules/aws_cloudtrail                         run the tests of a rule pack
   iota check rules/aws_cloudtrail                        find broken and suspicious rules
 

@@ -14,7 +14,8 @@ pub(crate) fn start(args: &LogArgs) {
         (false, _) => "trace",
     };
     let filter = EnvFilter::builder().parse_lossy(args.log.as_deref().unwrap_or(level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Where standard error is closed there is nobody to tell.
+    let builder = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(io::stderr);
     let human = match args.log_format {
         LogFormat::Auto => terminal,
         LogFormat::Human => true,

@@ -292,6 +292,44 @@ mod tests {
         times.windows(window.threshold).any(|run| run[window.threshold - 1] - run[0] < window.ms)
     }
 
+    /// First time, last time and count of each alert, cell by cell as the contract says, from plain lists.
+    fn by_definition(matches: &[Sighting], window: Window) -> Vec<(i64, i64, u64)> {
+        let offset = Group::<u8>::new(key(), window).offset_ms;
+        let cell = |ms: i64| (ms + offset).div_euclid(window.ms);
+        let mut times: Vec<i64> = matches.iter().map(|sighting| sighting.ms).collect();
+        times.sort_unstable();
+        let mut found = Vec::new();
+        while let Some(&first) = times.first() {
+            let own: Vec<i64> = times.iter().copied().filter(|&ms| cell(ms) == cell(first)).collect();
+            let both: Vec<i64> = times.iter().copied().filter(|&ms| cell(ms) <= cell(first) + 1).collect();
+            let within = |start: i64| times.iter().filter(|&&ms| ms >= start && ms < start + window.ms).count();
+            let taken = if own.len() >= window.threshold {
+                Some(&own)
+            } else {
+                own.iter().any(|&start| within(start) >= window.threshold).then_some(&both)
+            };
+            if let Some(taken) = taken {
+                found.push((taken[0], *taken.last().unwrap(), taken.len() as u64));
+            }
+            let passed = taken.unwrap_or(&own).len();
+            times.drain(..passed);
+        }
+        found
+    }
+
+    #[test]
+    fn a_match_long_before_does_not_join_a_window_it_is_not_in() {
+        // Whatever the cells: 0 is never within an hour of the others.
+        for n in 0..60 {
+            let minutes: Vec<i64> = [0, 105, 106, 107].iter().map(|minute| minute + n).collect();
+            let (found, _) = group(window(60, 3), &at(&minutes)).finish();
+            assert_eq!(
+                found.iter().map(|finding| (finding.first_ms, finding.count)).collect::<Vec<_>>(),
+                [((105 + n) * MINUTE, 3)]
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn the_set_decides(
@@ -307,6 +345,8 @@ mod tests {
                 shuffled.swap(n, (seed as usize).rotate_left(u32::try_from(n).unwrap()) % length);
             }
             let (found, below) = group(window, &matches).finish();
+            let extents: Vec<_> = found.iter().map(|finding| (finding.first_ms, finding.last_ms, finding.count)).collect();
+            prop_assert_eq!(extents, by_definition(&matches, window));
             let times: Vec<_> = matches.iter().map(|sighting| sighting.ms).collect();
             prop_assert_eq!(!found.is_empty(), fires(&times, window), "fires iff some interval qualifies");
             prop_assert_eq!(found.iter().map(|finding| finding.count).sum::<u64>() + below, matches.len() as u64);

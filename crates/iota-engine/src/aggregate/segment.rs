@@ -38,7 +38,7 @@ pub(super) fn segments<B>(cells: &[(i64, Cell<B>)], threshold: usize, window_ms:
 fn crosses<B>(cell: &Cell<B>, next: &Cell<B>, threshold: usize, window_ms: i64) -> bool {
     if cell.unique.is_empty() && next.unique.is_empty() {
         let times: Vec<i64> = cell.times.iter().chain(&next.times).copied().collect();
-        return times.windows(threshold).any(|run| run[threshold - 1] - run[0] < window_ms);
+        return times.windows(threshold).take(cell.times.len()).any(|run| run[threshold - 1] - run[0] < window_ms);
     }
     // Values: the best starts are those just at the last time of some value in this cell.
     cell.unique.values().any(|&(_, start)| {

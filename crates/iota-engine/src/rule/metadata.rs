@@ -222,13 +222,14 @@ Tests:
       nested: {"a": {"b": []}}
       stamp: 2024-07-15T00:00:00Z
       country: "NO"
+      account: 012345678901
 "#;
         let file: RuleFile = from_yaml(yaml).expect("valid");
         let log = file.tests.expect("tests")[0].log.clone().expect("log");
         let expected = serde_json::json!({
             "text": "123456789012", "number": 123_456_789_012_i64, "big": 9_007_199_254_740_993_i64, "float": 1.5,
             "no": null, "tilde": null, "list": [true, "true", "yes-text"], "nested": {"a": {"b": []}},
-            "stamp": "2024-07-15T00:00:00Z", "country": "NO",
+            "stamp": "2024-07-15T00:00:00Z", "country": "NO", "account": "012345678901",
         });
         assert_eq!(log, expected);
     }

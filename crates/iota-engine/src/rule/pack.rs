@@ -147,7 +147,14 @@ impl Pack {
                     suggestion(name, self.config.keys().map(String::as_str)).map(|known| format!("; did you mean `{known}`?"));
                 return Err(format!("pack {} has no config value `{name}`{}", self.name, known.unwrap_or_default()));
             };
-            if std::mem::discriminant(default) != std::mem::discriminant(value) && !default.is_null() {
+            let same = |one: &Json, other: &Json| std::mem::discriminant(one) == std::mem::discriminant(other);
+            let element = default.as_array().and_then(|list| list.first());
+            let odd = element.and_then(|element| value.as_array()?.iter().find(|item| !same(element, item)));
+            if let Some((odd, element)) = odd.zip(element) {
+                let (pack, kind) = (&self.name, kind(element));
+                return Err(format!("config value `{name}` of pack {pack}: every element must be {kind}, not {odd}"));
+            }
+            if !same(default, value) && !default.is_null() {
                 return Err(format!("config value `{name}` of pack {} must be {}, not {value}", self.name, kind(default)));
             }
             *default = value.clone();
@@ -270,6 +277,7 @@ impl Reader {
             let head: Head = match from_yaml(bytes) {
                 Ok(head) => head,
                 Err(error) => {
+                    self.claim_named_by(path, bytes);
                     self.yaml_error(path, error);
                     continue;
                 }
@@ -399,7 +407,7 @@ impl Reader {
         let code = match (&file.filename, &file.detection) {
             (Some(name), None) => Code::Python(beside(code_path, &name.value)),
             (None, Some(detection)) => Code::Detection(detection.clone()),
-            (None, None) if snapshot.get(&same_stem).is_some() => Code::Python(same_stem),
+            (None, None) if snapshot.get(&same_stem).is_some() => Code::Python(same_stem.clone()),
             (name, _) => {
                 let line = name.as_ref().map_or(line, |name| name.referenced.line());
                 self.pack.error("bad-metadata", path, line, None, "exactly one of Filename and Detection is needed".to_owned());
@@ -411,7 +419,7 @@ impl Reader {
             None => stem(path),
         };
         if let Code::Python(python) = &code {
-            self.claimed.insert(python.clone());
+            self.claimed.extend([python.clone(), same_stem]);
             if snapshot.get(python).is_none() {
                 let line = file.filename.as_ref().map_or(line, |name| name.referenced.line());
                 self.pack.error("missing-file", path, line, Some(&id), format!("Filename: there is no {python} in the pack"));

@@ -181,7 +181,7 @@ pub struct Warning {
     #[serde(default)]
     pub path: Option<String>,
     #[serde(default)]
-    pub line: u64,
+    pub line: Option<u64>,
     pub message: String,
 }
 

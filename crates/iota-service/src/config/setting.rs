@@ -21,7 +21,7 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag(name) => write!(f, "--{name}"),
+            Self::Flag(name) => write!(f, "--{}", name.replace('_', "-")),
             Self::Environment(name) => f.write_str(name),
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Default => f.write_str("default"),
@@ -121,6 +121,22 @@ impl Settings {
             row("max_record", &self.max_record, usize::to_string),
             row("max_inflated", &self.max_inflated, u64::to_string),
         ]
+    }
+
+    /// The settings that only the configuration file has: name and value.
+    pub fn in_file_only(&self) -> Vec<(String, String)> {
+        let packs = self.packs.iter().flat_map(|(pack, of_pack)| {
+            of_pack.config.iter().map(move |(name, value)| (format!("packs.{pack}.config.{name}"), value.to_string()))
+        });
+        let overrides = self.overrides.iter().flat_map(|(rule, values)| {
+            let shown = [
+                ("enabled", values.enabled.map(|value| value.to_string())),
+                ("dedup_period_minutes", values.dedup_period_minutes.map(|value| value.to_string())),
+                ("threshold", values.threshold.map(|value| value.to_string())),
+            ];
+            shown.into_iter().filter_map(move |(name, value)| Some((format!("overrides.{rule}.{name}"), value?)))
+        });
+        packs.chain(overrides).collect()
     }
 }
 

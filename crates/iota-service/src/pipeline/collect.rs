@@ -183,6 +183,9 @@ impl<'a> Collector<'a> {
         if of_rule.log_lines <= LOGGED_LINES {
             tracing::info!(target: "iota::rule_output", "rule {rule}: {}", log.text.trim_end());
         }
+        if of_rule.log_lines == LOGGED_LINES + 1 {
+            tracing::info!(target: "iota::rule_output", "rule {rule}: further lines are only counted (log_lines in --stats)");
+        }
     }
 
     fn found(&mut self, job: &Job, pack_index: usize, found: &RuleMatch) -> io::Result<()> {

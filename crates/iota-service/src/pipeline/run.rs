@@ -49,7 +49,7 @@ pub struct Progress {
 pub enum RunFailure {
     #[error(transparent)]
     Python(#[from] RunError),
-    #[error("writing alerts: {0}")]
+    #[error("writing alerts")]
     Write(#[source] io::Error),
 }
 

@@ -78,7 +78,13 @@ pub fn read_packs(directories: &[PathBuf], settings: &Settings, which: Which) ->
         }
         let mut pack = Pack::read(&directory_name(directory), read_snapshot(directory)?, env!("CARGO_PKG_VERSION"));
         if let Some(problem) = pack.problems.iter().find(|problem| problem.level == Level::Error && is_pack_file(&problem.path)) {
-            return Err(RulesError::Pack(format!("{}/{problem}", directory.display())));
+            return Err(RulesError::Pack(format!(
+                "{}/{}:{}: {}",
+                directory.display(),
+                problem.path,
+                problem.line.max(1),
+                problem.message
+            )));
         }
         if let Some((other, _)) = packs.iter().find(|(_, other)| other.name == pack.name) {
             let (here, there, name) = (directory.display(), other.display(), &pack.name);
@@ -150,7 +156,7 @@ fn load_pack(
         let path = rule.path().to_owned();
         for warning in &of_rule.warnings {
             let path = warning.path.as_deref().unwrap_or(&path);
-            pack.problem(Level::Warning, "python", path, warning.line, Some(&rule.id), warning.message.clone());
+            pack.problem(Level::Warning, "python", path, warning.line.unwrap_or(0), Some(&rule.id), warning.message.clone());
         }
         match &of_rule.error {
             None => runnable.push(of_rule.index),
@@ -168,7 +174,7 @@ fn load_pack(
     }
     for warning in &loaded.warnings {
         let path = warning.path.clone().unwrap_or_default();
-        pack.problem(Level::Warning, "python", &path, warning.line, None, warning.message.clone());
+        pack.problem(Level::Warning, "python", &path, warning.line.unwrap_or(0), None, warning.message.clone());
     }
     Ok((LoadedPack { directory, pack, loaded, runnable }, None))
 }

@@ -49,13 +49,21 @@ impl Input {
     }
 }
 
-/// The inputs that paths stand for: a directory stands for all files below it, in order of their paths. Names that
-/// start with a dot are left out there. A file that two paths lead to is read once for each.
-pub fn find_inputs(paths: &[PathBuf]) -> Result<Vec<Input>, SourceError> {
-    let mut inputs = Vec::new();
+/// What paths stand for.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub inputs: Vec<Input>,
+    /// What was found in a directory and cannot be read, such as a link to nowhere.
+    pub unreadable: Vec<SourceError>,
+}
+
+/// A directory stands for all files below it, in order of their paths. Names that start with a dot are left out there. A
+/// file that two paths lead to is read once for each. A path that cannot be read itself is an error.
+pub fn find_inputs(paths: &[PathBuf]) -> Result<Found, SourceError> {
+    let mut found = Found::default();
     for path in paths {
         if path.as_os_str() == "-" {
-            inputs.push(Input { path: path.clone(), size: 0 });
+            found.inputs.push(Input { path: path.clone(), size: 0 });
             continue;
         }
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
@@ -63,28 +71,35 @@ pub fn find_inputs(paths: &[PathBuf]) -> Result<Vec<Input>, SourceError> {
             _ => unreadable(path, &error),
         })?;
         if metadata.is_dir() {
-            files_below(path, &mut inputs)?;
+            fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
+            files_below(path, &mut found);
         } else {
             File::open(path).map_err(|error| unreadable(path, &error))?;
-            inputs.push(Input { path: path.clone(), size: metadata.len() });
+            found.inputs.push(Input { path: path.clone(), size: metadata.len() });
         }
     }
-    Ok(inputs)
+    Ok(found)
 }
 
-fn files_below(directory: &Path, inputs: &mut Vec<Input>) -> Result<(), SourceError> {
+fn files_below(directory: &Path, found: &mut Found) {
     let walk = WalkDir::new(directory).follow_links(true).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')) {
-        let entry = entry.map_err(|error| {
-            let path = error.path().unwrap_or(directory).to_owned();
-            SourceError::Unreadable { path, why: error.to_string() }
-        })?;
-        if entry.file_type().is_file() {
-            let size = entry.metadata().map_or(0, |metadata| metadata.len());
-            inputs.push(Input { path: entry.into_path(), size });
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => {
+                let size = entry.metadata().map_or(0, |metadata| metadata.len());
+                found.inputs.push(Input { path: entry.into_path(), size });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let path = error.path().unwrap_or(directory).to_owned();
+                let why = match error.loop_ancestor() {
+                    Some(ancestor) => format!("a link back to {}", ancestor.display()),
+                    None => error.io_error().map_or_else(|| error.to_string(), ToString::to_string),
+                };
+                found.unreadable.push(SourceError::Unreadable { path, why });
+            }
         }
     }
-    Ok(())
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> SourceError {
@@ -113,11 +128,16 @@ mod tests {
             fs::write(path, "{}")?;
         }
         let names: Vec<_> = find_inputs(&[directory.path().to_owned()])?
+            .inputs
             .into_iter()
             .map(|input| input.path.strip_prefix(directory.path()).map(|path| path.display().to_string()))
             .collect::<Result<_, _>>()?;
         assert_eq!(names, ["a.jsonl", "b/1.json", "b/2.json"]);
         assert!(matches!(find_inputs(&["nowhere".into()]), Err(SourceError::Missing(_))));
+        std::os::unix::fs::symlink("/nonexistent", directory.path().join("dangling.json"))?;
+        std::os::unix::fs::symlink(directory.path(), directory.path().join("b/loop"))?;
+        let found = find_inputs(&[directory.path().to_owned()])?;
+        assert_eq!((found.inputs.len(), found.unreadable.len()), (3, 2), "{:?}", found.unreadable);
         Ok(())
     }
 }

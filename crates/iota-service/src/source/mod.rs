@@ -2,4 +2,4 @@
 
 mod files;
 
-pub use files::{Input, SourceError, find_inputs};
+pub use files::{Found, Input, SourceError, find_inputs};

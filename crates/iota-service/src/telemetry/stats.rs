@@ -22,8 +22,11 @@ pub struct Stats {
     /// By `pack/rule`.
     pub rules: BTreeMap<String, RuleStats>,
     pub rule_errors: Vec<ErrorGroup>,
-    /// Rules that did not load.
+    /// Problems because of which rules do not run as written.
     pub rules_failed: u64,
+    /// Not run on purpose: for other log types, or of a kind that iota does not run.
+    pub rules_skipped: u64,
+    pub rules_disabled: u64,
     pub python: PythonStats,
     pub seconds: Times,
 }

@@ -17,5 +17,13 @@ pub(crate) fn config(args: &ConfigArgs, matches: &ArgMatches) -> anyhow::Result<
             writeln!(out, "{name} = {value}")?;
         }
     }
+    let file = rules.python.config.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+    for (name, value) in settings.in_file_only() {
+        if *origin {
+            writeln!(out, "{name} = {value}  ({file})")?;
+        } else {
+            writeln!(out, "{name} = {value}")?;
+        }
+    }
     Ok(Exit::Ok)
 }

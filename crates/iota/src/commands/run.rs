@@ -49,10 +49,22 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         None => super::now_ms(),
     };
     let python = super::find_python(&settings, now_ms)?;
-    let inputs = find_inputs(&args.paths)?;
+    let found = find_inputs(&args.paths)?;
+    let inputs = found.inputs;
+    if inputs.is_empty() {
+        tracing::warn!("there are no files to read");
+    }
+    if let Some(path) = &args.stats {
+        // Better now than after hours of work.
+        fs::File::create(path).with_context(|| format!("--stats {}", path.display()))?;
+    }
     let progress = Arc::new(Progress::default());
     let signal = watch_signals(&progress)?;
     let mut stats = Stats::new();
+    for error in &found.unreadable {
+        tracing::error!("{error}");
+        stats.inputs.unreadable += 1;
+    }
     let loading = Instant::now();
     let packs = load_packs(&settings.rules.value, &settings, &python, Which::Enabled)?;
     stats.seconds.load_rules = loading.elapsed().as_secs_f64();
@@ -63,6 +75,9 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         None if stdin => Emit::First,
         Some(EmitWhen::Final) | None => Emit::Final,
     };
+    if args.updates && emit == Emit::Final {
+        bail!("--updates needs `--emit first`: with final counts there is nothing to update");
+    }
     let mut printer = Printer::new(args.format, emit == Emit::First);
     let (packs, inputs) = (&packs[..], &inputs[..]);
     let run = Run {
@@ -105,6 +120,8 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
 /// Says what will not run, and why.
 fn report_load(packs: &[LoadedPack], stats: &mut Stats) {
     for pack in packs {
+        stats.rules_skipped += pack.pack.skipped.len() as u64;
+        stats.rules_disabled += pack.pack.rules.iter().filter(|rule| !rule.enabled).count() as u64;
         for problem in pack.errors() {
             stats.rules_failed += 1;
             tracing::error!("{}/{}:{}: {}", pack.directory.display(), problem.path, problem.line.max(1), problem.message);

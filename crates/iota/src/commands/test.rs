@@ -65,7 +65,7 @@ fn test_pack(args: &TestArgs, selection: &Selection, pack: &LoadedPack, tested: 
         if wanted && selection.wants(pack, &[&problem.path]) {
             tested.push(Tested {
                 pack: pack.pack.name.clone(),
-                rule: problem.rule_id.clone().unwrap_or_default(),
+                rule: problem.rule_id.clone().unwrap_or_else(|| problem.path.clone()),
                 path: pack.directory.join(&problem.path).display().to_string(),
                 line: problem.line.max(1),
                 test: "loads".to_owned(),

@@ -75,8 +75,8 @@ fn every_alert_fits_the_published_schema() {
     let validator = jsonschema::validator_for(&schema).unwrap();
     let mut seen = 0;
     for rules in ["rules/aws_cloudtrail", "testdata/rules", "testdata/panther_pack"] {
-        for emit in ["first", "final"] {
-            let found = detect(&[REAL, "testdata/formats", "--rules", rules, "--emit", emit, "--updates"]);
+        for emit in [&["--emit", "first", "--updates"][..], &["--emit", "final"]] {
+            let found = detect(&[&[REAL, "testdata/formats", "--rules", rules], emit].concat());
             for alert in &found.alerts {
                 let errors: Vec<String> =
                     validator.iter_errors(alert).map(|error| format!("{error} at {}", error.instance_path())).collect();

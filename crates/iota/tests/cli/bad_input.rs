@@ -113,3 +113,12 @@ fn input_that_cannot_be_opened_is_a_usage_error() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
     assert!(ran.stderr.contains("nowhere.json does not exist"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_link_to_nowhere_does_not_keep_the_rest_from_being_read() {
+    let files = Files::new(&[("rules/every.py", EVERY), ("in/a.json", r#"{"eventName":"A"}"#)]);
+    std::os::unix::fs::symlink("/nonexistent", files.path("in/dangling.json")).unwrap();
+    let found = detect(&[&files.path("in"), "--rules", &files.path("rules")]);
+    assert_eq!((found.code, found.titles(), found.count("/inputs/unreadable")), (Some(2), vec!["A"], 1), "{}", found.stderr);
+    assert!(found.stderr.contains("dangling.json: No such file"), "{}", found.stderr);
+}

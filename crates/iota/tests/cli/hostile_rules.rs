@@ -164,3 +164,13 @@ fn packs_do_not_share_an_interpreter() {
     let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("a"), "--rules", &files.path("b")]);
     assert_eq!(found.alerts.len(), 20, "{}", found.stderr);
 }
+
+#[test]
+fn a_data_model_that_cannot_work_is_a_warning() {
+    let model = "AnalysisType: datamodel\nDataModelID: M\nFilename: m.py\nLogTypes: [AWS.CloudTrail]\nMappings:\n  - {Name: bad, Path: \"$.l[?(@.k==1)]\"}\n  - {Name: lost, Method: nope}\n";
+    let files = Files::new(&[("m.yml", model), ("m.py", "X = 1\n"), ("every.py", EVERY)]);
+    let ran = run(&["check", files.root()]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("m.py") || ran.stdout.contains("m.yml"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("warning"), "{}", ran.stdout);
+}

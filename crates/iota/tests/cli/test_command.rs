@@ -107,3 +107,11 @@ fn a_rule_that_kills_the_worker_fails_alone() {
     assert!(ran.stdout.contains("exit code 3"), "{}", ran.stdout);
     assert!(ran.stdout.contains("FAIL my.rule: wrongly expected"), "{}", ran.stdout);
 }
+
+#[test]
+fn a_mock_that_replaces_nothing_fails() {
+    let files = Files::new(&[("r.py", RULE), ("r.yml", &YML.replace("objectName: trusted", "objectName: trustd"))]);
+    let ran = run(&["test", files.root(), "--name", "mocked"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains("the mock `trustd` replaces nothing: r.py has no such name"), "{}", ran.stdout);
+}

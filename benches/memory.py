@@ -1,0 +1,69 @@
+"""Peak memory of `iota run` over one large file: all processes together, resident, in MiB.
+
+Usage: memory.py [GIGABYTES]    (2 by default; needs as much space in the temporary directory)
+
+The input repeats the real test records with event ids of their own, so that none is a duplicate. Prints; asserts nothing.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+IOTA = ROOT / "target/release/iota"
+RECORDS = ROOT / "testdata/real-cloudtrail.jsonl"
+
+
+def write_input(path: Path, size: int) -> int:
+    """Writes records until there are `size` bytes; returns how many."""
+    templates = []
+    for line in RECORDS.read_text(encoding="utf-8").splitlines():
+        before, event_id, after = line.partition(json.dumps(json.loads(line)["eventID"]))
+        assert event_id, "every test record has an event id"
+        templates.append((before, after))
+    count = written = 0
+    with path.open("w", encoding="utf-8") as file:
+        while written < size:
+            before, after = templates[count % len(templates)]
+            written += file.write(f'{before}"{uuid.UUID(int=count)}"{after}\n')
+            count += 1
+    return count
+
+
+def resident(pid: int) -> int:
+    """Resident bytes of a process and everything it started."""
+    total = 0
+    try:
+        total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split():
+                total += resident(int(child))
+    except FileNotFoundError:
+        pass
+    return total
+
+
+def main() -> None:
+    size = int(float(sys.argv[1] if len(sys.argv) > 1 else 2) * 1e9)
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "large.jsonl"
+        records = write_input(path, size)
+        command = [str(IOTA), "run", str(path), "--rules", str(ROOT / "rules/aws_cloudtrail"), "--workers", "2", "--quiet"]
+        started = time.monotonic()
+        run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        peak = 0
+        while run.poll() is None:
+            peak = max(peak, resident(run.pid))
+            time.sleep(0.05)
+        seconds = time.monotonic() - started
+    print(f"{path.name}: {size / 1e9:.1f} GB, {records} records, exit code {run.returncode}, {seconds:.0f} s")
+    print(f"peak resident memory of all processes: {peak / 2**20:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
