@@ -9,4 +9,5 @@ pub mod digest;
 pub mod event;
 pub mod json;
 pub mod rule;
+pub mod text;
 pub mod yaml;

@@ -23,11 +23,9 @@ impl LoadCache {
 
     pub(crate) fn key(program: &Program, header: &Json, snapshot: &[u8; 32]) -> String {
         let mut hash = Sha256::new();
-        let engine = program.engine.as_ref().map(|path| fs::read(path).unwrap_or_default());
         for part in [
             env!("CARGO_PKG_VERSION").as_bytes(),
             &embedded::modules_json(),
-            engine.as_deref().unwrap_or_default(),
             program.interpreter.stamp().as_bytes(),
             header.to_string().as_bytes(),
             snapshot,

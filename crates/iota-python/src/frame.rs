@@ -14,7 +14,7 @@ const MAX_FRAME: usize = 256 << 20;
 const TICK: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Error)]
-pub enum FrameError {
+pub(crate) enum FrameError {
     #[error("the worker closed its pipe")]
     Closed,
     #[error("no answer in time")]
@@ -99,6 +99,9 @@ impl Pipes {
     fn fill(&mut self, count: usize, patience: &mut impl Patience) -> Result<&[u8], FrameError> {
         let mut chunk = [0; 16 << 10];
         while self.buffer.len() < count {
+            if patience.is_over() {
+                return Err(FrameError::Timeout);
+            }
             match self.output.read(&mut chunk) {
                 Ok(0) => return Err(FrameError::Closed),
                 Ok(read) => self.buffer.extend_from_slice(&chunk[..read]),

@@ -10,8 +10,7 @@ mod process;
 mod runner;
 
 pub use cache::LoadCache;
-pub use frame::FrameError;
 pub use interpreter::{Interpreter, InterpreterError};
 pub use load::{LoadError, load};
 pub use process::{Death, StartError};
-pub use runner::{PackRunner, Program, RunError};
+pub use runner::{KILLS, LeftOut, PackRunner, Program, RunError};

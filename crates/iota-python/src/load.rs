@@ -29,7 +29,9 @@ pub fn load(program: &Program, pack: &Pack, rules: &[u16], cache: Option<&LoadCa
     if pack.rules.len() > usize::from(u16::MAX) {
         return Err(LoadError::TooManyRules(pack.name.clone()));
     }
-    let key = cache.map(|_| LoadCache::key(program, &header(pack, rules, 0), pack.snapshot.digest()));
+    // An engine file may load anything: what it would say cannot be known from the file.
+    let cache = cache.filter(|_| program.engine.is_none());
+    let key = cache.map(|_| LoadCache::key(program, &header(pack, rules, None), pack.snapshot.digest()));
     if let Some(found) = cache.zip(key.as_deref()).and_then(|(cache, key)| cache.get(key)) {
         return Ok(found);
     }
@@ -57,14 +59,21 @@ pub fn load(program: &Program, pack: &Pack, rules: &[u16], cache: Option<&LoadCa
         error: Some(error),
     }));
     loaded.rules.sort_by_key(|rule| rule.index);
-    if let Some((cache, key)) = cache.zip(key) {
+    let mut indices: Vec<u16> = loaded.rules.iter().map(|rule| rule.index).collect();
+    indices.dedup();
+    if indices != rules {
+        let why = "its load report does not name every rule once".to_owned();
+        return Err(StartError::Refused(why).into());
+    }
+    // What failed may work next time: a missing module is installed, a busy machine is idle.
+    if let Some((cache, key)) = cache.zip(key).filter(|_| loaded.rules.iter().all(|rule| rule.error.is_none())) {
         cache.put(&key, &loaded);
     }
     Ok(loaded)
 }
 
 /// The body of the frame `L`: header and files.
-pub(crate) fn body(pack: &Pack, rules: &[u16], now_ms: i64) -> Vec<u8> {
+pub(crate) fn body(pack: &Pack, rules: &[u16], now_ms: Option<i64>) -> Vec<u8> {
     let header = header(pack, rules, now_ms).to_string();
     let mut body = u32::try_from(header.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
     body.extend_from_slice(header.as_bytes());
@@ -74,7 +83,7 @@ pub(crate) fn body(pack: &Pack, rules: &[u16], now_ms: i64) -> Vec<u8> {
     body
 }
 
-fn header(pack: &Pack, rules: &[u16], now_ms: i64) -> Json {
+fn header(pack: &Pack, rules: &[u16], now_ms: Option<i64>) -> Json {
     let wanted: BTreeSet<u16> = rules.iter().copied().collect();
     let rules: Vec<Json> = (0..)
         .zip(&pack.rules)

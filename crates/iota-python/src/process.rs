@@ -7,6 +7,7 @@ use crate::runner::Program;
 use command_fds::{CommandFdExt, FdMapping};
 use iota_engine::rule::{Batch, Loaded, Outcome, Pair, RuleState, TestOutcome};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
@@ -71,9 +72,11 @@ impl Process {
             Err(error) => {
                 let rule = process.working_on().and_then(|at| u16::try_from(at).ok());
                 let death = process.death(error, LOAD_TIME);
-                let mut text = String::new();
-                let _ = output.seek(SeekFrom::Start(0)).and_then(|_| output.take(4000).read_to_string(&mut text));
-                Err(StartError::Died { death, output: text.trim().to_owned(), rule })
+                let mut said = Vec::new();
+                if let Err(error) = output.seek(SeekFrom::Start(0)).and_then(|_| output.take(4000).read_to_end(&mut said)) {
+                    tracing::debug!(%error, "what the worker said is lost");
+                }
+                Err(StartError::Died { death, output: String::from_utf8_lossy(&said).trim().to_owned(), rule })
             }
         }
     }
@@ -248,7 +251,7 @@ fn wire_u32(length: usize) -> [u8; 4] {
 }
 
 /// Turns the worker's record numbers (positions in the frame) into those of the batch.
-/// A result may only speak of pairs that were asked for.
+/// A result may only speak of pairs that were asked for, and once of each.
 fn place(outcome: &mut Outcome, pairs: &[Pair]) -> Result<(), FrameError> {
     let mut records: Vec<u32> = pairs.iter().map(|pair| pair.record).collect();
     records.dedup();
@@ -257,15 +260,33 @@ fn place(outcome: &mut Outcome, pairs: &[Pair]) -> Result<(), FrameError> {
         match pair.filter(|pair| pairs.binary_search(pair).is_ok()) {
             Some(pair) => {
                 *record = pair.record;
-                Ok(())
+                Ok(pair)
             }
             None => Err(FrameError::Malformed(format!("a result for record {record} and rule {rule}, which were not asked for"))),
         }
     };
-    outcome.matches.iter_mut().try_for_each(|found| place(&mut found.record, found.rule))?;
-    outcome.errors.iter_mut().try_for_each(|error| place(&mut error.record, error.rule))?;
-    outcome.logs.iter_mut().try_for_each(|log| place(&mut log.record, log.rule))?;
-    outcome.state.iter_mut().try_for_each(|update| place(&mut update.record, update.rule))
+    let twice = |pair: Pair| FrameError::Malformed(format!("two results for record {} and rule {}", pair.record, pair.rule));
+    let mut decided = BTreeSet::new();
+    for found in &mut outcome.matches {
+        let pair = place(&mut found.record, found.rule)?;
+        if !decided.insert(pair) {
+            return Err(twice(pair));
+        }
+    }
+    let mut failed = BTreeSet::new();
+    for error in &mut outcome.errors {
+        let pair = place(&mut error.record, error.rule)?;
+        let undecided = error.function != "rule" || decided.insert(pair);
+        if !undecided || !failed.insert((pair, error.function.clone())) {
+            return Err(twice(pair));
+        }
+    }
+    outcome.logs.iter_mut().try_for_each(|log| place(&mut log.record, log.rule).map(drop))?;
+    outcome.state.iter_mut().try_for_each(|update| place(&mut update.record, update.rule).map(drop))?;
+    match outcome.nanos.keys().find(|&&rule| !pairs.iter().any(|pair| pair.rule == rule)) {
+        Some(rule) => Err(FrameError::Malformed(format!("a time for rule {rule}, which was not asked for"))),
+        None => Ok(()),
+    }
 }
 
 fn describe(status: ExitStatus) -> String {

@@ -6,14 +6,15 @@ use crate::load;
 use crate::process::{Death, NoState, Process, StartError};
 use iota_engine::rule::{Batch, Failure, Outcome, Pack, Pair, RuleError, RuleRunner, RuleState, TestOutcome};
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use thiserror::Error;
 
-/// Workers that one rule may kill in a row, without one completed batch in between, before its pairs are left out.
-const KILLS_IN_A_ROW: u32 = 5;
+/// Workers that one rule may kill in a run before its further pairs are left out.
+pub const KILLS: u32 = 20;
 /// Workers that may fail to start in a row.
 const STARTS: u32 = 3;
 
@@ -25,8 +26,8 @@ pub struct Program {
     pub engine: Option<PathBuf>,
     /// How long one rule may take on one record.
     pub call_time: Duration,
-    /// What rules see as the time of parsing, in milliseconds since the Unix epoch.
-    pub now_ms: i64,
+    /// What rules see as the time of parsing, in milliseconds since the Unix epoch; `None`: the real time.
+    pub now_ms: Option<i64>,
 }
 
 #[derive(Debug, Error)]
@@ -35,26 +36,18 @@ pub enum RunError {
     Start(#[from] StartError),
 }
 
-/// Shared by the runners of a pack: how often each rule has killed a worker in a row.
+/// Rules of a pack that are not run any more. Shared by the runners of a pack; decided by whoever sees their results in
+/// input order, so that the decision does not depend on how many runners there are.
 #[derive(Debug, Default)]
-struct Kills(Mutex<BTreeMap<u16, u32>>);
+pub struct LeftOut(RwLock<BTreeSet<u16>>);
 
-impl Kills {
-    fn with<T>(&self, use_it: impl FnOnce(&mut BTreeMap<u16, u32>) -> T) -> T {
-        use_it(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+impl LeftOut {
+    pub fn add(&self, rule: u16) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(rule);
     }
 
-    fn blame(&self, rule: u16) {
-        self.with(|kills| *kills.entry(rule).or_default() += 1);
-    }
-
-    /// A rule that has reached the limit stays out for the rest of the run.
-    fn completed(&self, pairs: &[Pair]) {
-        self.with(|kills| kills.retain(|rule, count| *count >= KILLS_IN_A_ROW || !pairs.iter().any(|pair| pair.rule == *rule)));
-    }
-
-    fn left_out(&self, rule: u16) -> bool {
-        self.with(|kills| kills.get(&rule).is_some_and(|count| *count >= KILLS_IN_A_ROW))
+    fn holds(&self, rule: u16) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&rule)
     }
 }
 
@@ -64,7 +57,7 @@ pub struct PackRunner {
     /// Name of the pack.
     pack: Arc<str>,
     load_body: Arc<Vec<u8>>,
-    kills: Arc<Kills>,
+    left_out: Arc<LeftOut>,
     state: Box<dyn RuleState>,
     process: Option<Process>,
 }
@@ -80,15 +73,27 @@ impl PackRunner {
     pub fn new(program: Program, pack: &Pack, rules: &[u16]) -> Self {
         let load_body = Arc::new(load::body(pack, rules, program.now_ms));
         let pack = pack.name.as_str().into();
-        Self { program, pack, load_body, kills: Arc::default(), state: Box::new(NoState), process: None }
+        Self { program, pack, load_body, left_out: Arc::default(), state: Box::new(NoState), process: None }
     }
 
     /// Another worker of the same pack.
     #[must_use]
     pub fn sibling(&self) -> Self {
-        let (program, pack, load_body, kills) =
-            (self.program.clone(), Arc::clone(&self.pack), Arc::clone(&self.load_body), Arc::clone(&self.kills));
-        Self { program, pack, load_body, kills, state: Box::new(NoState), process: None }
+        Self {
+            program: self.program.clone(),
+            pack: Arc::clone(&self.pack),
+            load_body: Arc::clone(&self.load_body),
+            left_out: Arc::clone(&self.left_out),
+            state: Box::new(NoState),
+            process: None,
+        }
+    }
+
+    /// Shares the rules to leave out with another runner of the same pack.
+    #[must_use]
+    pub fn leaving_out(mut self, left_out: Arc<LeftOut>) -> Self {
+        self.left_out = left_out;
+        self
     }
 
     /// Keeps the state of stateful helpers: for the one worker of a pack that runs the rules which use it.
@@ -123,66 +128,95 @@ impl PackRunner {
         }
     }
 
-    fn run(&mut self, batch: &Batch, pairs: &[Pair]) -> Result<Outcome, RunError> {
-        if pairs.is_empty() {
-            return Ok(Outcome::default());
-        }
+    /// Runs pairs on the worker there is, or a new one.
+    fn run(&mut self, batch: &Batch, pairs: &[Pair]) -> Result<Result<Outcome, Died>, RunError> {
+        let fresh = self.process.is_none();
         let mut process = match self.take_process() {
             Ok(process) => process,
             Err(error @ StartError::Died { .. }) => {
                 // The pack keeps its own workers from starting; the other packs go on.
                 tracing::error!("pack {}: no worker can be started any more, its rules are not run: {error}", self.pack);
-                return Ok(Outcome { not_run: pairs.to_vec(), ..Outcome::default() });
+                return Ok(Ok(Outcome { not_run: pairs.to_vec(), ..Outcome::default() }));
             }
             Err(error) => return Err(error.into()),
         };
         match process.evaluate(batch, pairs, self.state.as_ref()) {
             Ok(outcome) => {
                 self.process = Some(process);
-                self.kills.completed(pairs);
                 for update in &outcome.state {
                     self.state.apply(&update.ops);
                 }
-                Ok(outcome)
+                Ok(Ok(outcome))
             }
-            Err(death) => self.without_culprit(batch, pairs, &death, process.working_on()),
+            Err(death) => {
+                let suspect = process.working_on().filter(|at| *at < pairs.len());
+                tracing::debug!(%death, pairs = pairs.len(), ?suspect, "a worker died");
+                Ok(Err(Died { death, suspect, fresh }))
+            }
         }
     }
+}
 
-    /// A worker died over these pairs. The pair it was working on is run alone, those before and behind it apart; where
-    /// that is not known, halves are. What dies alone is to blame.
-    fn without_culprit(
-        &mut self,
-        batch: &Batch,
-        pairs: &[Pair],
-        death: &Death,
-        suspect: Option<usize>,
-    ) -> Result<Outcome, RunError> {
-        tracing::debug!(%death, pairs = pairs.len(), ?suspect, "a worker died");
-        if let [pair] = pairs {
-            self.kills.blame(pair.rule);
-            return Ok(Outcome { errors: vec![blame(*pair, death)], ..Outcome::default() });
-        }
-        let cuts = match suspect.filter(|at| *at < pairs.len()) {
-            Some(at) => [at, at + 1],
-            None => [pairs.len() / 2, pairs.len() / 2],
-        };
-        let mut outcome = Outcome::default();
-        for part in [&pairs[..cuts[0]], &pairs[cuts[0]..cuts[1]], &pairs[cuts[1]..]] {
-            outcome.append(self.evaluate(batch, part)?);
-        }
-        Ok(outcome)
-    }
+/// A worker that died over some pairs.
+struct Died {
+    death: Death,
+    /// Position of the pair it was working on.
+    suspect: Option<usize>,
+    /// It had run nothing before.
+    fresh: bool,
 }
 
 impl RuleRunner for PackRunner {
     type Error = RunError;
 
+    /// When a worker dies over some pairs, the one it was working on is run alone, those before and behind it apart;
+    /// where that is not known, halves are. Only what dies alone on a worker that ran nothing else is to blame.
     fn evaluate(&mut self, batch: &Batch, pairs: &[Pair]) -> Result<Outcome, RunError> {
-        let (not_run, pairs): (Vec<Pair>, Vec<Pair>) = pairs.iter().partition(|pair| self.kills.left_out(pair.rule));
-        let mut outcome = self.run(batch, &pairs)?;
-        outcome.not_run.extend(not_run);
-        outcome.not_run.sort_unstable();
+        let (mut not_run, pairs): (Vec<Pair>, Vec<Pair>) = pairs.iter().partition(|pair| self.left_out.holds(pair.rule));
+        let mut outcome = Outcome::default();
+        // Parts still to be run, the next one last.
+        let mut parts: Vec<Range<usize>> = Vec::new();
+        if !pairs.is_empty() {
+            parts.push(0..pairs.len());
+        }
+        let mut kills: BTreeMap<u16, u32> = BTreeMap::new();
+        while let Some(part) = parts.pop() {
+            let over = |pair: &Pair| kills.get(&pair.rule).is_some_and(|count| *count >= KILLS);
+            if pairs[part.clone()].iter().any(over) {
+                let (over, rest): (Vec<usize>, Vec<usize>) = part.partition(|at| over(&pairs[*at]));
+                not_run.extend(over.into_iter().map(|at| pairs[at]));
+                // Unbroken runs of what is left, the first one last.
+                parts.extend(rest.chunk_by(|a, b| a + 1 == *b).rev().map(|run| run[0]..run[run.len() - 1] + 1));
+                continue;
+            }
+            if part.len() == 1 && pairs.len() > 1 {
+                // A suspect gets a worker of its own.
+                self.process = None;
+            }
+            let died = match self.run(batch, &pairs[part.clone()])? {
+                Ok(more) => {
+                    outcome.append(more);
+                    continue;
+                }
+                Err(died) => died,
+            };
+            if part.len() > 1 {
+                let cut = match died.suspect {
+                    Some(at) => [part.start + at, part.start + at + 1],
+                    None => [part.start + part.len() / 2; 2],
+                };
+                let cuts = [cut[1]..part.end, cut[0]..cut[1], part.start..cut[0]];
+                parts.extend(cuts.into_iter().filter(|part| !part.is_empty()));
+            } else if died.fresh {
+                *kills.entry(pairs[part.start].rule).or_default() += 1;
+                outcome.errors.push(blame(pairs[part.start], &died.death));
+            } else {
+                parts.push(part);
+            }
+        }
+        not_run.append(&mut outcome.not_run);
+        not_run.sort_unstable();
+        outcome.not_run = not_run;
         Ok(outcome)
     }
 }
@@ -195,5 +229,5 @@ fn blame(pair: Pair, death: &Death) -> RuleError {
     };
     let failure =
         Failure { r#type: kind.to_owned(), message: death.to_string(), path: None, line: None, traceback: String::new() };
-    RuleError { record: pair.record, rule: pair.rule, function: "rule".to_owned(), failure }
+    RuleError { record: pair.record, rule: pair.rule, function: "rule".to_owned(), failure, fatal: true }
 }

@@ -4,6 +4,7 @@ use crate::args::AlertFormat;
 use crate::environment;
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use iota_engine::alert::Severity;
+use iota_engine::text::printable;
 use iota_service::pipeline::AlertSink;
 use serde::Deserialize;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
@@ -110,27 +111,5 @@ pub(crate) fn counted(count: impl TryInto<u64>, noun: &str) -> String {
         // "match" is the one noun here that takes "es".
         count if noun.ends_with("ch") => format!("{count} {noun}es"),
         count => format!("{count} {noun}s"),
-    }
-}
-
-/// Text from events, safe on a terminal: control and direction-changing characters are shown as escapes.
-pub(crate) fn printable(text: &str) -> String {
-    let unsafe_character = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
-    };
-    text.chars()
-        .map(|character| if unsafe_character(character) { character.escape_unicode().to_string() } else { character.to_string() })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    #[test]
-    fn terminals_are_not_steered_by_events() {
-        assert_eq!(printable("a\u{1b}[31mred\r\n\u{202e}x"), "a\\u{1b}[31mred\\u{d}\\u{a}\\u{202e}x");
-        assert_eq!(printable("Zoë ✓"), "Zoë ✓");
     }
 }

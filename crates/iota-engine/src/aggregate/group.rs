@@ -86,10 +86,6 @@ impl<B: Clone> Group<B> {
         Self { key, window, offset_ms, cells: Vec::new(), alerts: BTreeSet::new() }
     }
 
-    pub fn key(&self) -> &GroupKey {
-        &self.key
-    }
-
     /// Counts a match without looking for alerts. False if it was counted before.
     pub fn count(&mut self, sighting: &Sighting, body: impl FnOnce() -> B) -> bool {
         if sighting.variant && self.cells.iter().any(|(_, cell)| cell.knows(&sighting.identity)) {

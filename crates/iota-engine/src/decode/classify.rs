@@ -1,8 +1,8 @@
 //! What an object is, from its outline: an event, a wrapper around one, or something that is not an event.
 //! Looks at content only, never at file names.
 
+use super::RejectReason;
 use super::outline::{List, Outline, Span};
-use super::{Record, RejectReason};
 use std::fmt;
 
 /// Why something was left out on purpose. Counted, and no reason for a non-zero exit code.
@@ -209,12 +209,5 @@ fn special_event(raw: &[u8], outline: &Outline) -> Option<Skip> {
         Some(Skip::NotCloudTrail)
     } else {
         None
-    }
-}
-
-impl Record<'_> {
-    /// The event's name, if it is a string.
-    pub fn event_name(&self) -> Option<std::borrow::Cow<'_, str>> {
-        self.fields.event_name.text(self.raw)
     }
 }

@@ -491,7 +491,7 @@ impl Reader {
                 continue;
             };
             let Some(log) = file.log.filter(Json::is_object) else {
-                self.pack.error("bad-metadata", path, line, Some(id), format!("test `{name}`: Log must be a mapping"));
+                self.pack.error("test-without-log", path, line, Some(id), format!("test `{name}`: Log must be a mapping"));
                 continue;
             };
             let (log_type, expected_destinations, mocks) = (file.log_type, file.expected_destinations, file.mocks);
@@ -580,12 +580,16 @@ fn plain_rule(path: &str, stem: &str) -> Rule {
 /// Whether a source may define `rule` at its top level. Only a pre-selection: what is a rule CPython decides.
 fn defines_rule(source: &[u8]) -> bool {
     source.split(|&byte| byte == b'\n').any(|line| {
-        let code = line.trim_ascii_start();
-        [&b"def rule("[..], b"async def rule(", b"def rule (", b"rule =", b"rule=", b"rule:"]
-            .iter()
-            .any(|start| code.starts_with(start))
-            || ((code.starts_with(b"from ") || code.starts_with(b"import "))
-                && code.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_').any(|word| word == b"rule"))
+        let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let mut words = line.split(|byte| !word(byte)).filter(|word| !word.is_empty());
+        match words.next() {
+            Some(b"def" | b"from" | b"import" | b"async" | b"class") => words.any(|word| word == b"rule"),
+            Some(b"rule") => {
+                let rest = line.trim_ascii_start().strip_prefix(b"rule").unwrap_or_default().trim_ascii_start();
+                rest.first().is_some_and(|byte| matches!(byte, b'=' | b':' | b','))
+            }
+            _ => false,
+        }
     })
 }
 

@@ -120,6 +120,9 @@ pub struct RuleError {
     pub function: String,
     #[serde(flatten)]
     pub failure: Failure,
+    /// It ended the worker, or had to be ended with it.
+    #[serde(skip)]
+    pub fatal: bool,
 }
 
 /// What Python says of an exception.

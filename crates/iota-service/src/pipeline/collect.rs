@@ -2,7 +2,7 @@
 
 use super::bodies::{Bodies, Body};
 use super::read::Job;
-use super::run::Note;
+use super::run::{Clock, Note};
 use crate::rules::LoadedPack;
 use crate::source::Input;
 use crate::telemetry::{ErrorGroup, Stats};
@@ -10,7 +10,9 @@ use iota_engine::aggregate::{Change, Finding, Group, GroupKey, Sighting, Window}
 use iota_engine::alert::{Action, Content, Origin, SCHEMA_VERSION, Severity, Standing};
 use iota_engine::event::{Summary, format_ms};
 use iota_engine::json::minify;
-use iota_engine::rule::{Outcome, Rule, RuleError, RuleLog, RuleMatch};
+use iota_engine::rule::{Outcome, Pair, Rule, RuleError, RuleLog, RuleMatch};
+use iota_engine::text::printable;
+use iota_python::{KILLS, LeftOut};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io;
@@ -51,19 +53,23 @@ pub(super) struct Collector<'a> {
     pub(super) inputs: &'a [Input],
     pub(super) emit: Emit,
     pub(super) updates: bool,
-    pub(super) now_ms: i64,
+    clock: Clock,
     pub(super) sink: &'a mut dyn AlertSink,
     pub(super) stats: Stats,
     groups: BTreeMap<GroupId, Group<Held>>,
     bodies: Bodies,
     errors: BTreeMap<(String, String), ErrorGroup>,
+    /// Workers killed, by pack and rule.
+    kills: BTreeMap<(usize, u16), u32>,
+    /// By pack: tells the runners, so that they need not try.
+    left_out: Vec<Arc<LeftOut>>,
 }
 
 impl<'a> Collector<'a> {
     pub(super) fn new(
         packs: &'a [LoadedPack],
         inputs: &'a [Input],
-        now_ms: i64,
+        clock: Clock,
         sink: &'a mut dyn AlertSink,
         stats: Stats,
     ) -> Self {
@@ -72,12 +78,54 @@ impl<'a> Collector<'a> {
             inputs,
             emit: Emit::Final,
             updates: false,
-            now_ms,
+            clock,
             sink,
             stats,
             groups: BTreeMap::new(),
             bodies: Bodies::default(),
             errors: BTreeMap::new(),
+            kills: BTreeMap::new(),
+            left_out: packs.iter().map(|_| Arc::default()).collect(),
+        }
+    }
+
+    /// What the runners of each pack leave out.
+    pub(super) fn left_out(&self) -> Vec<Arc<LeftOut>> {
+        self.left_out.clone()
+    }
+
+    /// Counts the workers that rules killed. From the one too many on, a rule's pairs count as not run, whether or not a
+    /// runner was ahead and has run some: so the outcome is the same however many runners there are.
+    fn leave_out(&mut self, pack: usize, records: u32, outcome: &mut Outcome) {
+        let mut cuts: BTreeMap<u16, u32> = self
+            .kills
+            .iter()
+            .filter(|((of, _), count)| *of == pack && **count >= KILLS)
+            .map(|((_, rule), _)| (*rule, 0))
+            .collect();
+        for error in outcome.errors.iter().filter(|error| error.fatal) {
+            if cuts.contains_key(&error.rule) {
+                continue;
+            }
+            let count = self.kills.entry((pack, error.rule)).or_default();
+            *count += 1;
+            if *count == KILLS {
+                let rule = name(&self.packs[pack], error.rule);
+                tracing::error!("rule {rule}: killed its worker {KILLS} times; it is not run any more");
+                self.left_out[pack].add(error.rule);
+                cuts.insert(error.rule, error.record + 1);
+            }
+        }
+        if cuts.is_empty() {
+            return;
+        }
+        let kept = |record: u32, rule: u16| cuts.get(&rule).is_none_or(|cut| record < *cut);
+        outcome.matches.retain(|found| kept(found.record, found.rule));
+        outcome.errors.retain(|error| kept(error.record, error.rule));
+        outcome.logs.retain(|log| kept(log.record, log.rule));
+        outcome.not_run.retain(|pair| !cuts.contains_key(&pair.rule));
+        for (&rule, &cut) in &cuts {
+            outcome.not_run.extend((cut..records).map(|record| Pair { record, rule }));
         }
     }
 
@@ -95,7 +143,8 @@ impl<'a> Collector<'a> {
         }
         self.stats.records.variants += records.iter().filter(|record| record.variant).count() as u64;
         let mut matches = Vec::new();
-        for (pack, outcome) in outcomes.into_iter().enumerate() {
+        for (pack, mut outcome) in outcomes.into_iter().enumerate() {
+            self.leave_out(pack, u32::try_from(records.len()).unwrap_or(u32::MAX), &mut outcome);
             self.account(pack, records.len() as u64, &outcome);
             for error in outcome.errors {
                 self.error(job, pack, error);
@@ -181,7 +230,7 @@ impl<'a> Collector<'a> {
         let of_rule = self.stats.rule(&rule);
         of_rule.log_lines += 1;
         if of_rule.log_lines <= LOGGED_LINES {
-            tracing::info!(target: "iota::rule_output", "rule {rule}: {}", log.text.trim_end());
+            tracing::info!(target: "iota::rule_output", "rule {rule}: {}", printable(log.text.trim_end()));
         }
         if of_rule.log_lines == LOGGED_LINES + 1 {
             tracing::info!(target: "iota::rule_output", "rule {rule}: further lines are only counted (log_lines in --stats)");
@@ -209,8 +258,10 @@ impl<'a> Collector<'a> {
         let mut failed = None;
         let mut held = || {
             let severity = found.severity;
-            let stored =
-                content(pack, rule, found, job, inputs).to_fields().map_err(io::Error::from).and_then(|json| bodies.put(&json));
+            let stored = content(pack, rule, found, job, inputs)
+                .and_then(|content| content.to_fields())
+                .map_err(io::Error::from)
+                .and_then(|json| bodies.put(&json));
             let body = stored.unwrap_or_else(|error| {
                 failed = Some(error);
                 Body::NONE
@@ -256,7 +307,7 @@ impl<'a> Collector<'a> {
             alert_id: finding.alert_id,
             action,
             supersedes,
-            detected_at: format_ms(self.now_ms),
+            detected_at: format_ms(self.clock.now_ms()),
             count: finding.count,
             first_seen: format_ms(finding.first_ms),
             last_seen: format_ms(finding.last_ms),
@@ -296,19 +347,19 @@ fn name(pack: &LoadedPack, rule: u16) -> String {
     format!("{}/{}", pack.pack.name, pack.rule(rule).id)
 }
 
-fn content(pack: &LoadedPack, rule: &Rule, found: &RuleMatch, job: &Job, inputs: &[Input]) -> Content {
+fn content(pack: &LoadedPack, rule: &Rule, found: &RuleMatch, job: &Job, inputs: &[Input]) -> Result<Content, serde_json::Error> {
     let index = found.record as usize;
     let record = &job.batch.records()[index];
     let raw = job.batch.raw(index);
     let event = String::from_utf8_lossy(&minify(raw)).into_owned();
     let own =
         |own: &Option<String>, stated: &Option<String>| own.clone().filter(|text| !text.is_empty()).or_else(|| stated.clone());
-    Content {
+    Ok(Content {
         rule_id: rule.id.clone(),
         title: found.title.clone(),
         severity: found.severity,
         dedup: found.dedup.clone(),
-        event: RawValue::from_string(event).unwrap_or_else(|_| RawValue::NULL.to_owned()),
+        event: RawValue::from_string(event)?,
         pack: pack.pack.name.clone(),
         rule_version: rule.version.clone(),
         event_time: format_ms(record.time.ms),
@@ -323,5 +374,5 @@ fn content(pack: &LoadedPack, rule: &Rule, found: &RuleMatch, job: &Job, inputs:
         author: rule.author.clone(),
         destinations: found.destinations.clone(),
         origin: Origin { object: inputs[record.unit as usize].name(), version: None, record: record.number },
-    }
+    })
 }

@@ -8,4 +8,4 @@ mod read;
 mod run;
 
 pub use collect::{AlertSink, Emit};
-pub use run::{Progress, Run, RunFailure, RunResult};
+pub use run::{Clock, Progress, Run, RunFailure, RunResult};

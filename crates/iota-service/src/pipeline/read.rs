@@ -1,6 +1,6 @@
 //! The reading end of a run: inputs to batches of records that were not seen before.
 
-use super::run::{Note, Progress};
+use super::run::{Clock, Note, Progress};
 use crate::source::Input;
 use crossbeam_channel::{Receiver, Sender};
 use iota_engine::decode::{Decoder, Item, Limits, Position, Reject};
@@ -68,7 +68,7 @@ impl Pending {
 pub(super) struct Reader<'a> {
     inputs: &'a [Input],
     limits: Limits,
-    now_ms: i64,
+    clock: Clock,
     progress: &'a Progress,
     seen: SeenRecords,
     pending: Rc<RefCell<Pending>>,
@@ -79,14 +79,14 @@ impl<'a> Reader<'a> {
     pub(super) fn new(
         inputs: &'a [Input],
         limits: Limits,
-        now_ms: i64,
+        clock: Clock,
         progress: &'a Progress,
         jobs: Vec<Sender<Arc<Job>>>,
         credits: Receiver<()>,
     ) -> Self {
         let pending = Pending { batch: Batch::default(), notes: Vec::new(), number: 0, jobs, credits, closed: false };
         let (seen, pending) = (SeenRecords::default(), Rc::new(RefCell::new(pending)));
-        Self { inputs, limits, now_ms, progress, seen, pending, busy: Duration::ZERO }
+        Self { inputs, limits, clock, progress, seen, pending, busy: Duration::ZERO }
     }
 
     /// Reads all inputs. Returns the time spent on reading and decoding.
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read_input(&mut self, unit: u32, input: &Input) -> io::Result<u64> {
-        let delivered_ms = input.delivered_ms().unwrap_or(self.now_ms);
+        let delivered_ms = input.delivered_ms();
         let mut decoder = Decoder::new(self.open(input)?, self.limits);
         let mut rejects = 0;
         while !self.stopped() {
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
                     match self.seen.insert(identity, value) {
                         Seen::Duplicate => pending.notes.push(Note::Duplicate),
                         seen => {
-                            let time = event_time(&record, delivered_ms);
+                            let time = event_time(&record, delivered_ms.unwrap_or_else(|| self.clock.now_ms()));
                             pending.batch.push(&record, identity, time, seen == Seen::Variant, unit);
                         }
                     }

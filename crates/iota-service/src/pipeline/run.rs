@@ -9,18 +9,37 @@ use crate::telemetry::{Stats, Times};
 use crossbeam_channel::{Receiver, bounded};
 use iota_engine::decode::{Limits, RejectReason, Skip};
 use iota_engine::rule::{MemoryState, Outcome};
-use iota_python::RunError;
+use iota_python::{LeftOut, RunError};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use thiserror::Error;
 
 /// Batches under way per worker: one at work, one waiting, two being read or collected.
 const BATCHES_PER_WORKER: usize = 4;
+
+/// What counts as the present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    System,
+    /// Milliseconds since the Unix epoch.
+    Fixed(i64),
+}
+
+impl Clock {
+    /// Milliseconds since the Unix epoch.
+    pub fn now_ms(self) -> i64 {
+        match self {
+            Self::System => Timestamp::now().as_millisecond(),
+            Self::Fixed(ms) => ms,
+        }
+    }
+}
 
 /// What one run does.
 #[derive(Debug)]
@@ -28,6 +47,7 @@ pub struct Run<'a> {
     pub packs: &'a [LoadedPack],
     pub python: &'a Python,
     pub inputs: &'a [Input],
+    pub clock: Clock,
     pub limits: Limits,
     pub workers: usize,
     pub emit: Emit,
@@ -78,17 +98,18 @@ impl Run<'_> {
         let under_way = self.workers * BATCHES_PER_WORKER + 4;
         let (credit, credits) = bounded(under_way);
         let (results, evaluated) = bounded(under_way);
-        let stateful = self.lanes(true);
-        let parts = if stateful.is_some() { 2 } else { 1 };
-        let mut collector = Collector::new(self.packs, self.inputs, self.python.program.now_ms, sink, stats);
+        let mut collector = Collector::new(self.packs, self.inputs, self.clock, sink, stats);
         (collector.emit, collector.updates) = (self.emit, self.updates);
+        let left_out = collector.left_out();
+        let stateful = self.lanes(true, &left_out);
+        let parts = if stateful.is_some() { 2 } else { 1 };
         for _ in 0..under_way {
             let _ = credit.send(());
         }
         let failure = thread::scope(|scope| {
             let (jobs, queue) = bounded::<Arc<Job>>(self.workers);
             let mut queues = vec![jobs];
-            for lanes in self.lanes(false).map(|lanes| siblings(lanes, self.workers)).unwrap_or_default() {
+            for lanes in self.lanes(false, &left_out).map(|lanes| siblings(lanes, self.workers)).unwrap_or_default() {
                 let (queue, results) = (queue.clone(), results.clone());
                 scope.spawn(move || evaluate(lanes, &queue, &results));
             }
@@ -99,9 +120,7 @@ impl Run<'_> {
                 scope.spawn(move || evaluate(lanes, &queue, &results));
             }
             drop((results, queue));
-            let reader = scope.spawn(move || {
-                Reader::new(self.inputs, self.limits, self.python.program.now_ms, progress, queues, credits).read()
-            });
+            let reader = scope.spawn(move || Reader::new(self.inputs, self.limits, self.clock, progress, queues, credits).read());
             let failure = collect(&mut collector, &evaluated, parts, || {
                 // Full or without a reader: either way nobody waits for it.
                 let _ = credit.try_send(());
@@ -122,15 +141,15 @@ impl Run<'_> {
     }
 
     /// The lanes of one thread: those of rules that keep state, or of all others. `None` where there is no state.
-    fn lanes(&self, stateful: bool) -> Option<Vec<Lane>> {
+    fn lanes(&self, stateful: bool, left_out: &[Arc<LeftOut>]) -> Option<Vec<Lane>> {
         let lanes: Vec<Lane> = self
             .packs
             .iter()
-            .map(|pack| {
+            .zip(left_out)
+            .map(|(pack, left_out)| {
                 let rules = pack.runnable.iter().copied().filter(|&rule| pack.uses_state(rule) == stateful).collect();
-                let runner = pack.runner(self.python);
-                let runner =
-                    if stateful { runner.with_state(Box::new(MemoryState::new(self.python.program.now_ms))) } else { runner };
+                let runner = pack.runner(self.python).leaving_out(Arc::clone(left_out));
+                let runner = if stateful { runner.with_state(Box::new(MemoryState::new(self.clock.now_ms()))) } else { runner };
                 Lane { runner, rules }
             })
             .collect();
@@ -185,11 +204,4 @@ fn merge(mut one: Part, other: Part) -> Part {
         outcome.logs.sort_by_key(|log| (log.record, log.rule));
     }
     one
-}
-
-impl RunResult {
-    /// Wall-clock time of the whole run.
-    pub fn elapsed(&self) -> Duration {
-        Duration::from_secs_f64(self.stats.seconds.total.max(0.0))
-    }
 }

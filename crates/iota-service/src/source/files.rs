@@ -74,7 +74,10 @@ pub fn find_inputs(paths: &[PathBuf]) -> Result<Found, SourceError> {
             fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
             files_below(path, &mut found);
         } else {
-            File::open(path).map_err(|error| unreadable(path, &error))?;
+            // Opening a pipe twice would lose its writer.
+            if metadata.is_file() {
+                File::open(path).map_err(|error| unreadable(path, &error))?;
+            }
             found.inputs.push(Input { path: path.clone(), size: metadata.len() });
         }
     }

@@ -3,9 +3,10 @@
 use super::select::Selection;
 use crate::args::{CheckArgs, CheckFormat};
 use crate::exit::Exit;
-use crate::printer::{counted, printable};
+use crate::printer::counted;
 use clap::ArgMatches;
 use iota_engine::rule::{Level, Problem};
+use iota_engine::text::printable;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::io::{self, Write};

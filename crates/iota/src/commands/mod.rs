@@ -13,12 +13,7 @@ use anyhow::Context;
 use iota_service::config::Settings;
 use iota_service::rules::Python;
 
-/// Milliseconds since the Unix epoch.
-fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
 /// The interpreter, before any work is done.
-fn find_python(settings: &Settings, now_ms: i64) -> anyhow::Result<Python> {
+fn find_python(settings: &Settings, now_ms: Option<i64>) -> anyhow::Result<Python> {
     Python::find(settings, now_ms, environment::path().as_deref(), environment::cache_directory()).context("python")
 }

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use iota_engine::alert::Severity;
 use iota_engine::event::parse_ms;
 use iota_service::config::Settings;
-use iota_service::pipeline::{Emit, Progress, Run, RunFailure, RunResult};
+use iota_service::pipeline::{Clock, Emit, Progress, Run, RunFailure, RunResult};
 use iota_service::rules::{LoadedPack, Which, load_packs};
 use iota_service::source::{Input, find_inputs};
 use iota_service::telemetry::Stats;
@@ -42,12 +42,11 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     if settings.rules.value.is_empty() {
         bail!("no rules given; name a rule directory with --rules DIR");
     }
-    let now_ms = match &args.now {
-        Some(text) => {
-            parse_ms(text).with_context(|| format!("--now {text:?}: a time such as 2024-07-15T10:00:00Z was expected"))?
-        }
-        None => super::now_ms(),
+    let parse = |text: &String| {
+        parse_ms(text).with_context(|| format!("--now {text:?}: a time such as 2024-07-15T10:00:00Z was expected"))
     };
+    let now_ms = args.now.as_ref().map(parse).transpose()?;
+    let clock = now_ms.map_or(Clock::System, Clock::Fixed);
     let python = super::find_python(&settings, now_ms)?;
     let found = find_inputs(&args.paths)?;
     let inputs = found.inputs;
@@ -84,6 +83,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         packs,
         python: &python,
         inputs,
+        clock,
         limits: settings.limits(),
         workers: settings.workers.value,
         emit,
@@ -96,12 +96,13 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     }
     let interrupted = u8::try_from(signal.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0);
     match failure {
-        Some(RunFailure::Write(error)) if is_broken_pipe(&error) => return Ok(Exit::Ok),
+        // Whoever reads is free to stop; the exit code still says how it went until then.
+        Some(RunFailure::Write(error)) if is_broken_pipe(&error) => {}
         Some(failure) => return Err(failure.into()),
         None => {}
     }
     match written {
-        Err(error) if is_broken_pipe(&error) => return Ok(Exit::Ok),
+        Err(error) if is_broken_pipe(&error) => {}
         written => written.context("writing alerts")?,
     }
     summarize(&stats, interrupted.is_some());
@@ -175,10 +176,18 @@ fn with_progress_bar<T>(inputs: &[Input], progress: &Progress, work: impl FnOnce
             }
             bar.finish_and_clear();
         });
-        let result = work();
-        done.store(true, Ordering::Relaxed);
-        result
+        // Also when the work panics, or the bar would go on for ever.
+        let _done = OnDrop(|| done.store(true, Ordering::Relaxed));
+        work()
     })
+}
+
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
 }
 
 fn write_stats(path: &Path, stats: &Stats) -> anyhow::Result<()> {

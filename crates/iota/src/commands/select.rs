@@ -18,7 +18,7 @@ pub(super) struct Selection {
 impl Selection {
     pub(super) fn load(paths: &[PathBuf], args: &PythonArgs, matches: &ArgMatches) -> anyhow::Result<Self> {
         let settings = Settings::resolve(Given { ..args.given(matches) })?;
-        let python = super::find_python(&settings, super::now_ms())?;
+        let python = super::find_python(&settings, None)?;
         let mut roots: Vec<PathBuf> = Vec::new();
         let mut canonical = Vec::new();
         for path in paths {

@@ -3,10 +3,10 @@
 use super::select::Selection;
 use crate::args::{TestArgs, TestFormat};
 use crate::exit::Exit;
-use crate::printer::printable;
 use anyhow::bail;
 use clap::ArgMatches;
-use iota_engine::rule::{Rule, RuleTest};
+use iota_engine::rule::{Level, Rule, RuleTest};
+use iota_engine::text::printable;
 use iota_python::PackRunner;
 use iota_service::rules::LoadedPack;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
@@ -60,7 +60,7 @@ pub(crate) fn test(args: &TestArgs, matches: &ArgMatches) -> anyhow::Result<Exit
 
 fn test_pack(args: &TestArgs, selection: &Selection, pack: &LoadedPack, tested: &mut Vec<Tested>) -> anyhow::Result<()> {
     let mut runner = pack.runner(&selection.python);
-    for problem in pack.errors() {
+    for problem in pack.pack.problems.iter().filter(|problem| problem.level == Level::Error) {
         let wanted = args.rule.is_empty() || problem.rule_id.as_ref().is_some_and(|id| args.rule.contains(id));
         if wanted && selection.wants(pack, &[&problem.path]) {
             tested.push(Tested {

@@ -141,6 +141,28 @@ fn load_reports_are_cached_and_a_damaged_one_is_ignored() {
 }
 
 #[test]
+fn a_load_that_failed_is_tried_again() {
+    let files = Files::new(&[
+        ("rules/r.py", "import helper_of_mine\ndef rule(event):\n    return True\n"),
+        ("in.jsonl", "{\"eventName\":\"A\"}\n"),
+    ]);
+    let ran = |cache: &str| {
+        let mut command = iota();
+        command.args(["run", &files.path("in.jsonl"), "--rules", &files.path("rules")]).env("XDG_CACHE_HOME", files.path(cache));
+        command.stdin(Stdio::null()).output().unwrap().status.code()
+    };
+    assert_eq!(ran("cache"), Some(3));
+    assert!(!std::path::Path::new(&files.path("cache/iota")).exists(), "nothing was cached");
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_told() {
+    let ran = run(&["run", "testdata/real-cloudtrail.jsonl", "--rules", "testdata/rules", "--engine", "nope.py"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("engine: nope.py is not a file"), "{}", ran.stderr);
+}
+
+#[test]
 fn help_has_examples() {
     for command in ["run", "test", "check"] {
         let ran = run(&[command, "--help"]);
