@@ -68,11 +68,12 @@ impl RuleState for MemoryState {
                     entry.value = json!(set);
                 }
                 "set_ttl" if known => entry.expires_at = op.get("expires_at").and_then(Json::as_i64),
-                _ => {
-                    // `reset`, or a lifetime for what is not there.
+                "reset" => {
                     self.entries.remove(&slot);
                     continue;
                 }
+                // A lifetime for what is not there, or an operation of another version: nothing that is kept may change.
+                _ => continue,
             }
             self.entries.insert(slot, entry);
         }
