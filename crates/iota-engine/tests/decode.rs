@@ -228,6 +228,29 @@ mod shapes {
     }
 
     #[test]
+    fn members_are_listed_in_document_order() {
+        let record = r#"{ "eventName" : "A" , "\u0061":[1, 2],"n":-1.5,"":{"x":{}},"eventName":null}"#;
+        let expected =
+            [("eventName", r#""A""#), (r"\u0061", "[1, 2]"), ("n", "-1.5"), ("", r#"{"x":{}}"#), ("eventName", "null")];
+        for input in [
+            format!("{A}\n{record}"),
+            format!(r#"{{"a":1,"Records":[{A},{record}]}}"#),
+            format!(r#"{{"x":1,"detail":{A}}}{{"detail-type":"AWS API Call via CloudTrail","y":0,"detail":{record}}}"#),
+            format!(r#"{{"Events":[{{"CloudTrailEvent":{}}},{{"CloudTrailEvent":{}}}]}}"#, quoted(A), quoted(record)),
+        ] {
+            // A small buffer, so that values are scanned again when more was read.
+            let trickled = Trickle { bytes: input.as_bytes(), sizes: &[1], reads: 0 };
+            let mut decoder = Decoder::new(trickled, Limits::default());
+            decoder.next().expect("reads from memory");
+            let Some(Item::Record(found)) = decoder.next().expect("reads from memory") else { panic!("{input}: no record") };
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+            let members: Vec<_> =
+                found.members.iter().map(|member| (text(member.name.of(found.raw)), text(member.value.of(found.raw)))).collect();
+            assert_eq!(members, expected.map(|(name, value)| (name.to_owned(), value.to_owned())), "{input}");
+        }
+    }
+
+    #[test]
     fn a_lone_surrogate_survives_the_string_it_came_in() {
         let row = r#"{"CloudTrailEvent":"{\"eventName\":\"A\ud800\",\"\udfff\":\"\ud83d\ude00\"}"}"#;
         assert_eq!(found(row.as_bytes()), [r#"{"eventName":"A\ud800","\udfff":"😀"}"#]);

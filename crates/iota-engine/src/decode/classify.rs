@@ -157,10 +157,10 @@ pub(super) fn foreign_format(head: &[u8]) -> Option<&'static str> {
 /// What a CloudWatch Logs subscription sends to check its destination, instead of an event.
 const CONTROL_MESSAGE: &[u8] = b"\"CWL CONTROL MESSAGE";
 
-/// Classifies an object from its outline.
-pub(super) fn classify(raw: &[u8], outline: &Outline, within: Within) -> Class {
+/// Classifies an object from its outline. `empty`: it has no members.
+pub(super) fn classify(raw: &[u8], outline: &Outline, empty: bool, within: Within) -> Class {
     let fields = &outline.fields;
-    if outline.members == 0 {
+    if empty {
         return Class::Skip(Skip::Empty);
     }
     let event = !fields.event_name.is_missing() || !fields.event_id.is_missing() || !fields.event_version.is_missing();

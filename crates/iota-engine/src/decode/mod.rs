@@ -9,7 +9,7 @@ mod skip;
 mod split;
 
 pub use classify::{Service, Skip};
-pub use outline::{Fields, Span};
+pub use outline::{Fields, Member, Span};
 pub use split::Decoder;
 
 use crate::json::Syntax;
@@ -48,6 +48,8 @@ pub struct Record<'a> {
     /// Its bytes: one valid JSON object in UTF-8, as it stood in the input.
     pub raw: &'a [u8],
     pub fields: Fields,
+    /// All its top-level members in document order, duplicates included.
+    pub members: &'a [Member],
     pub position: Position,
 }
 

@@ -97,12 +97,17 @@ impl List {
     }
 }
 
-/// Everything the scan of one object noted.
+/// A top-level member of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Its name as written: inside the quotes, escapes undecoded.
+    pub name: Span,
+    pub value: Span,
+}
+
+/// Everything the scan of one object noted, besides its members.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Outline {
-    base: usize,
-    stop_at_lists: bool,
-    pub(super) members: u32,
     pub(super) fields: Fields,
     pub(super) detail: Span,
     pub(super) detail_type: Span,
@@ -115,46 +120,60 @@ pub(super) struct Outline {
     pub(super) list: Option<List>,
 }
 
-impl Outline {
-    /// `base` is where the object starts in the buffer. With `stop_at_lists` the scan stops at the value of a `List`.
-    pub(super) fn new(base: usize, stop_at_lists: bool) -> Self {
-        Self { base, stop_at_lists, ..Self::default() }
+/// Gathers outline and members of an object that starts at `base` in the buffer.
+pub(super) struct Outliner<'a> {
+    outline: Outline,
+    members: &'a mut Vec<Member>,
+    base: usize,
+    stop_at_lists: bool,
+}
+
+impl<'a> Outliner<'a> {
+    /// With `stop_at_lists` the scan stops at the value of a `List`.
+    pub(super) fn new(base: usize, stop_at_lists: bool, members: &'a mut Vec<Member>) -> Self {
+        members.clear();
+        Self { outline: Outline::default(), members, base, stop_at_lists }
+    }
+
+    pub(super) fn outline(self) -> Outline {
+        self.outline
     }
 }
 
-impl Members for Outline {
+impl Members for Outliner<'_> {
     fn before(&mut self, name: &[u8], first: u8) -> bool {
         match List::named(&unescape(name)) {
             None => false,
             Some(list) => {
-                self.list = Some(list);
+                self.outline.list = Some(list);
                 self.stop_at_lists && first == b'['
             }
         }
     }
 
-    fn member(&mut self, name: &[u8], value: Range<usize>) {
-        self.members += 1;
+    fn member(&mut self, buf: &[u8], name: Range<usize>, value: Range<usize>) {
         let span = Span::new(&value, self.base);
-        let name = unescape(name);
+        self.members.push(Member { name: Span::new(&name, self.base), value: span });
+        let name = unescape(&buf[name]);
+        let outline = &mut self.outline;
         let slot = match name.as_ref() {
-            b"eventID" => &mut self.fields.event_id,
-            b"eventTime" => &mut self.fields.event_time,
-            b"eventName" => &mut self.fields.event_name,
-            b"eventSource" => &mut self.fields.event_source,
-            b"eventVersion" => &mut self.fields.event_version,
-            b"eventType" => &mut self.fields.event_type,
-            b"eventCategory" => &mut self.fields.event_category,
-            b"recipientAccountId" => &mut self.fields.recipient_account_id,
-            b"addendum" => &mut self.fields.addendum,
-            b"detail" => &mut self.detail,
-            b"detail-type" => &mut self.detail_type,
-            b"CloudTrailEvent" => &mut self.cloud_trail_event,
-            b"message" => &mut self.message,
-            b"messageType" => &mut self.message_type,
-            b"digestStartTime" => &mut self.digest_start,
+            b"eventID" => &mut outline.fields.event_id,
+            b"eventTime" => &mut outline.fields.event_time,
+            b"eventName" => &mut outline.fields.event_name,
+            b"eventSource" => &mut outline.fields.event_source,
+            b"eventVersion" => &mut outline.fields.event_version,
+            b"eventType" => &mut outline.fields.event_type,
+            b"eventCategory" => &mut outline.fields.event_category,
+            b"recipientAccountId" => &mut outline.fields.recipient_account_id,
+            b"addendum" => &mut outline.fields.addendum,
+            b"detail" => &mut outline.detail,
+            b"detail-type" => &mut outline.detail_type,
+            b"CloudTrailEvent" => &mut outline.cloud_trail_event,
+            b"message" => &mut outline.message,
+            b"messageType" => &mut outline.message_type,
+            b"digestStartTime" => &mut outline.digest_start,
             other => {
-                self.service_hint = self.service_hint.or(super::Service::hinted_by(other));
+                outline.service_hint = outline.service_hint.or(super::Service::hinted_by(other));
                 return;
             }
         };

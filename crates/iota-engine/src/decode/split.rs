@@ -4,7 +4,7 @@
 
 use super::buffer::Buffer;
 use super::classify::{Class, Service, Skip, Within, classify, foreign_format};
-use super::outline::{List, Outline};
+use super::outline::{List, Member, Outline, Outliner};
 use super::skip::{Before, Place, Skipper};
 use super::{Fields, Item, Limits, Position, Record, Reject, RejectReason};
 use crate::json::{Ignore, ScanError, Scanned, Syntax, escape_surrogates, scan, unescape};
@@ -29,6 +29,8 @@ pub struct Decoder<R: Read> {
     overruns: u32,
     /// Unescaped text of an event that stood inside a string.
     scratch: Vec<u8>,
+    /// Members of the object that was scanned last.
+    members: Vec<Member>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +66,7 @@ enum Step {
 impl<R: Read> Decoder<R> {
     pub fn new(reader: R, limits: Limits) -> Self {
         let input = Buffer::new(reader, limits);
-        Self { input, limits, number: 0, state: State::Start, overruns: 0, scratch: Vec::new() }
+        Self { input, limits, number: 0, state: State::Start, overruns: 0, scratch: Vec::new(), members: Vec::new() }
     }
 
     /// Bytes of inflated input consumed so far.
@@ -85,7 +87,7 @@ impl<R: Read> Decoder<R> {
             Step::Again | Step::End => None,
             Step::Record { scratch, range, fields, position } => {
                 let raw = if scratch { &self.scratch[range] } else { &self.input.held()[range] };
-                Some(Item::Record(Record { raw, fields, position }))
+                Some(Item::Record(Record { raw, fields, members: &self.members, position }))
             }
             Step::Reject(reason, position) => Some(Item::Rejected(Reject { reason, position })),
             Step::Skip(skip, position) => Some(Item::Skipped(skip, position)),
@@ -131,8 +133,10 @@ impl<R: Read> Decoder<R> {
         match byte {
             b'{' => {
                 let start = self.input.start();
-                let mut outline = Outline::new(start, true);
-                match scan(self.input.window(), start, &mut outline) {
+                let mut outliner = Outliner::new(start, true, &mut self.members);
+                let scanned = scan(self.input.window(), start, &mut outliner);
+                let outline = outliner.outline();
+                match scanned {
                     Ok(Scanned::End(end)) => Ok(self.object(end, outline, position, Within::Nothing)),
                     Ok(Scanned::Stopped(at)) => {
                         let list = outline.list.unwrap_or(List::Records);
@@ -198,8 +202,10 @@ impl<R: Read> Decoder<R> {
             Some(byte) => (byte == b'{', self.here()),
         };
         let (start, window) = (self.input.start(), self.input.window());
-        let mut outline = Outline::new(start, false);
-        match scan(window, start, &mut outline) {
+        let mut outliner = Outliner::new(start, false, &mut self.members);
+        let scanned = scan(window, start, &mut outliner);
+        let outline = outliner.outline();
+        match scanned {
             // A number that reaches the end of the buffer may go on behind it.
             Ok(Scanned::End(end)) if !object && end == window.len() => {
                 self.broken(ScanError::Incomplete, Place::Element, position)
@@ -336,7 +342,7 @@ impl<R: Read> Decoder<R> {
     fn unwrap(&mut self, scratch: bool, range: Range<usize>, outline: Outline, position: Position, within: Within) -> Step {
         let source = if scratch { &self.scratch } else { self.input.held() };
         let raw = &source[range.clone()];
-        match classify(raw, &outline, within) {
+        match classify(raw, &outline, self.members.is_empty(), within) {
             Class::Event => Step::Record { scratch, range, fields: outline.fields, position },
             Class::Skip(skip) => Step::Skip(skip, position),
             Class::Reject(reason) => Step::Reject(reason, position),
@@ -359,8 +365,10 @@ impl<R: Read> Decoder<R> {
             let json = matches!(scan(source, start, &mut Ignore), Ok(Scanned::End(_)));
             return Step::Reject(if json { RejectReason::NotAnObject } else { RejectReason::NotJson }, position);
         }
-        let mut outline = Outline::new(start, false);
-        match scan(source, start, &mut outline) {
+        let mut outliner = Outliner::new(start, false, &mut self.members);
+        let scanned = scan(source, start, &mut outliner);
+        let outline = outliner.outline();
+        match scanned {
             Ok(Scanned::End(end) | Scanned::Stopped(end)) => {
                 if source[end..].iter().copied().all(is_space) {
                     self.unwrap(scratch, start..end, outline, position, within)

@@ -68,8 +68,8 @@ pub trait Members {
     fn before(&mut self, _name: &[u8], _first: u8) -> bool {
         false
     }
-    /// After a member's value was scanned; `value` is where its bytes stand in the buffer.
-    fn member(&mut self, name: &[u8], value: Range<usize>);
+    /// After a member's value was scanned. Where name (without quotes) and value stand in the buffer `buf`.
+    fn member(&mut self, buf: &[u8], name: Range<usize>, value: Range<usize>);
 }
 
 /// A sink that wants nothing.
@@ -77,7 +77,7 @@ pub trait Members {
 pub struct Ignore;
 
 impl Members for Ignore {
-    fn member(&mut self, _name: &[u8], _value: Range<usize>) {}
+    fn member(&mut self, _buf: &[u8], _name: Range<usize>, _value: Range<usize>) {}
 }
 
 /// Scans the value that starts at `start` (leading white space allowed).
@@ -128,11 +128,11 @@ impl Nesting {
     }
 }
 
-impl<'a> Scanner<'a> {
+impl Scanner<'_> {
     fn value(&mut self, sink: &mut impl Members) -> Result<Scanned, ScanError> {
         let mut nesting = Nesting::default();
         // Name and value start of the member of the outermost object that is being scanned.
-        let mut member: (&'a [u8], usize) = (&[], 0);
+        let mut member: (Range<usize>, usize) = (0..0, 0);
         'value: loop {
             let byte = self.peek()?;
             match byte {
@@ -177,7 +177,7 @@ impl<'a> Scanner<'a> {
                     return Ok(Scanned::End(self.pos));
                 }
                 if nesting.depth == 1 && nesting.in_object() {
-                    sink.member(member.0, member.1..self.pos);
+                    sink.member(self.buf, member.0.clone(), member.1..self.pos);
                 }
                 let byte = self.peek()?;
                 if nesting.in_object() {
@@ -212,14 +212,19 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads `"name" :` and moves to the value. True if the sink wants to stop there.
-    fn name(&mut self, nesting: &Nesting, member: &mut (&'a [u8], usize), sink: &mut impl Members) -> Result<bool, ScanError> {
+    fn name(
+        &mut self,
+        nesting: &Nesting,
+        member: &mut (Range<usize>, usize),
+        sink: &mut impl Members,
+    ) -> Result<bool, ScanError> {
         if self.peek()? != b'"' {
             return self.fail(Syntax::ExpectedName);
         }
         self.pos += 1;
         let start = self.pos;
         self.string()?;
-        let name = &self.buf[start..self.pos - 1];
+        let name = start..self.pos - 1;
         if self.peek()? != b':' {
             return self.fail(Syntax::ExpectedColon);
         }
@@ -228,8 +233,8 @@ impl<'a> Scanner<'a> {
         if nesting.depth != 1 {
             return Ok(false);
         }
-        *member = (name, self.pos);
-        Ok(sink.before(name, first))
+        *member = (name.clone(), self.pos);
+        Ok(sink.before(&self.buf[name], first))
     }
 
     /// Skips white space; the next byte.

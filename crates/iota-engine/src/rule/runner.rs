@@ -2,25 +2,27 @@
 //! Aggregation and outputs cannot tell what is on the other side.
 
 use crate::alert::Severity;
-use crate::decode::Record;
 use crate::event::{EventTime, Identity};
+use crate::index::Candidate;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Records to evaluate, in input order.
+/// Records to evaluate with the rules that may match them, in input order.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// The raw records, one after another.
     bytes: Vec<u8>,
+    /// The candidates of the records, one record's after another's.
+    candidates: Vec<Candidate>,
     records: Vec<BatchRecord>,
+    /// Where each record ends in `bytes` and `candidates`; it starts where the one before ends.
+    ends: Vec<(usize, usize)>,
 }
 
 /// What the pipeline knows of a record, besides its bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct BatchRecord {
-    /// Where the record ends in the batch's bytes; it starts where the one before ends.
-    end: usize,
     pub identity: Identity,
     pub time: EventTime,
     pub variant: bool,
@@ -30,10 +32,12 @@ pub struct BatchRecord {
 }
 
 impl Batch {
-    pub fn push(&mut self, record: &Record<'_>, identity: Identity, time: EventTime, variant: bool, unit: u32) {
-        self.bytes.extend_from_slice(record.raw);
-        let (end, number) = (self.bytes.len(), record.position.number);
-        self.records.push(BatchRecord { end, identity, time, variant, unit, number });
+    /// `candidates` are ordered by (pack, rule).
+    pub fn push(&mut self, raw: &[u8], candidates: &[Candidate], record: BatchRecord) {
+        self.bytes.extend_from_slice(raw);
+        self.candidates.extend_from_slice(candidates);
+        self.records.push(record);
+        self.ends.push((self.bytes.len(), self.candidates.len()));
     }
 
     pub fn records(&self) -> &[BatchRecord] {
@@ -47,8 +51,24 @@ impl Batch {
 
     /// The raw bytes of record `index`.
     pub fn raw(&self, index: usize) -> &[u8] {
-        let start = index.checked_sub(1).map_or(0, |before| self.records[before].end);
-        &self.bytes[start..self.records[index].end]
+        &self.bytes[self.start(index).0..self.ends[index].0]
+    }
+
+    /// The rules that may match record `index`.
+    pub fn candidates(&self, index: usize) -> &[Candidate] {
+        &self.candidates[self.start(index).1..self.ends[index].1]
+    }
+
+    /// The candidates of all records in one pack.
+    pub fn pairs(&self, pack: u16) -> impl Iterator<Item = Pair> {
+        (0..).zip(0..self.records.len()).flat_map(move |(record, index)| {
+            let of_pack = self.candidates(index).iter().filter(move |candidate| candidate.pack == pack);
+            of_pack.map(move |candidate| Pair { record, rule: candidate.rule })
+        })
+    }
+
+    fn start(&self, index: usize) -> (usize, usize) {
+        index.checked_sub(1).map_or((0, 0), |before| self.ends[before])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::bodies::{Bodies, Body};
 use super::read::Job;
-use super::run::{Clock, Note};
+use super::run::{Clock, index};
 use crate::rules::LoadedPack;
 use crate::source::Input;
 use crate::telemetry::{ErrorGroup, Stats};
@@ -10,7 +10,7 @@ use iota_engine::aggregate::{Change, Finding, Group, GroupKey, Sighting, Window}
 use iota_engine::alert::{Action, Content, Origin, SCHEMA_VERSION, Severity, Standing};
 use iota_engine::event::{Summary, format_ms};
 use iota_engine::json::minify;
-use iota_engine::rule::{Outcome, Pair, Rule, RuleError, RuleLog, RuleMatch};
+use iota_engine::rule::{Batch, Outcome, Rule, RuleError, RuleLog, RuleMatch};
 use iota_engine::text::printable;
 use iota_python::{KILLS, LeftOut};
 use serde_json::value::RawValue;
@@ -96,7 +96,7 @@ impl<'a> Collector<'a> {
 
     /// Counts the workers that rules killed. From the one too many on, a rule's pairs count as not run, whether or not a
     /// runner was ahead and has run some: so the outcome is the same however many runners there are.
-    fn leave_out(&mut self, pack: usize, records: u32, outcome: &mut Outcome) {
+    fn leave_out(&mut self, pack: usize, batch: &Batch, outcome: &mut Outcome) {
         let mut cuts: BTreeMap<u16, u32> = self
             .kills
             .iter()
@@ -124,28 +124,17 @@ impl<'a> Collector<'a> {
         outcome.errors.retain(|error| kept(error.record, error.rule));
         outcome.logs.retain(|log| kept(log.record, log.rule));
         outcome.not_run.retain(|pair| !cuts.contains_key(&pair.rule));
-        for (&rule, &cut) in &cuts {
-            outcome.not_run.extend((cut..records).map(|record| Pair { record, rule }));
-        }
+        outcome.not_run.extend(batch.pairs(index(pack)).filter(|pair| !kept(pair.record, pair.rule)));
     }
 
     /// Takes the results of one batch; one outcome per pack.
     pub(super) fn take(&mut self, job: &Job, outcomes: Vec<Outcome>) -> io::Result<()> {
-        for note in &job.notes {
-            self.note(note);
-        }
-        let records = job.batch.records();
-        self.stats.records.read += records.len() as u64;
-        if outcomes.iter().zip(self.packs).all(|(_, pack)| pack.runnable.is_empty()) {
-            self.stats.records.no_candidate += records.len() as u64;
-        } else {
-            self.stats.records.evaluated += records.len() as u64;
-        }
-        self.stats.records.variants += records.iter().filter(|record| record.variant).count() as u64;
+        self.stats.inputs.add(&job.inputs);
+        self.stats.records.add(&job.records);
         let mut matches = Vec::new();
         for (pack, mut outcome) in outcomes.into_iter().enumerate() {
-            self.leave_out(pack, u32::try_from(records.len()).unwrap_or(u32::MAX), &mut outcome);
-            self.account(pack, records.len() as u64, &outcome);
+            self.leave_out(pack, &job.batch, &mut outcome);
+            self.account(pack, job, &outcome);
             for error in outcome.errors {
                 self.error(job, pack, error);
             }
@@ -161,34 +150,26 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    fn note(&mut self, note: &Note) {
-        match note {
-            Note::Rejected(reason) => self.stats.rejected(reason),
-            Note::Skipped(skip) => self.stats.skipped(*skip),
-            Note::Duplicate => {
-                self.stats.records.read += 1;
-                self.stats.records.duplicates += 1;
-            }
-            Note::Read { bytes } => {
-                self.stats.inputs.read += 1;
-                self.stats.inputs.bytes += bytes;
-            }
-            Note::Unreadable => self.stats.inputs.unreadable += 1,
+    fn account(&mut self, pack: usize, job: &Job, outcome: &Outcome) {
+        let mut of_rules: BTreeMap<u16, u64> = BTreeMap::new();
+        for pair in job.batch.pairs(index(pack)) {
+            *of_rules.entry(pair.rule).or_default() += 1;
         }
-    }
-
-    fn account(&mut self, pack: usize, records: u64, outcome: &Outcome) {
+        let given: u64 = of_rules.values().sum();
         let pack = &self.packs[pack];
         let stats = &mut self.stats;
-        let calls = records * pack.runnable.len() as u64 - outcome.not_run.len() as u64;
+        let all = (job.records.no_candidate + job.records.evaluated) * pack.runnable.len() as u64;
+        stats.pairs.total += all;
+        stats.pairs.skipped += all - given;
+        let calls = given - outcome.not_run.len() as u64;
         let errored = outcome.errors.iter().filter(|error| error.function == "rule").count() as u64;
         stats.python.calls += calls;
         stats.python.batches += u64::from(calls > 0);
         stats.pairs.not_run += outcome.not_run.len() as u64;
         stats.pairs.errored += errored;
         stats.pairs.returned += calls - errored;
-        for &rule in &pack.runnable {
-            stats.rule(&name(pack, rule)).calls += records;
+        for (&rule, count) in &of_rules {
+            stats.rule(&name(pack, rule)).calls += count;
         }
         for pair in &outcome.not_run {
             let of_rule = stats.rule(&name(pack, pair.rule));

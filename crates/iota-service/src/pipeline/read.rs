@@ -1,12 +1,14 @@
 //! The reading end of a run: inputs to batches of records that were not seen before.
 
-use super::run::{Clock, Note, Progress};
+use super::run::{Clock, Progress};
 use crate::source::Input;
+use crate::telemetry::{Inputs, Records};
 use crossbeam_channel::{Receiver, Sender};
 use iota_engine::decode::{Decoder, Item, Limits, Position, Reject};
 use iota_engine::dedup::{Seen, SeenRecords};
 use iota_engine::event::{Fingerprint, Identity, event_time};
-use iota_engine::rule::Batch;
+use iota_engine::index::Router;
+use iota_engine::rule::{Batch, BatchRecord};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::cell::RefCell;
@@ -22,26 +24,24 @@ use std::time::{Duration, Instant};
 /// (6 microseconds) to nothing; 256 KiB keep one batch of large records from holding up the order.
 const BATCH_RECORDS: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
-/// Rejects, skips and duplicates that are handed on at the latest together.
-const NOTES: usize = 4096;
 /// Standard input counts as idle after 100 ms.
 const IDLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// Rejected records that are logged one by one, per input.
 const LOGGED_REJECTS: u64 = 20;
 
 /// A batch with its place in the order.
+#[derive(Default)]
 pub(super) struct Job {
     pub(super) number: u64,
     pub(super) batch: Batch,
-    /// What else happened before the batch was complete.
-    pub(super) notes: Vec<Note>,
+    /// What was counted until the batch was complete, its own records included.
+    pub(super) inputs: Inputs,
+    pub(super) records: Records,
 }
 
 /// What was read and not yet handed on.
 pub(super) struct Pending {
-    batch: Batch,
-    notes: Vec<Note>,
-    number: u64,
+    next: Job,
     /// One per group of evaluating threads; each gets every batch.
     jobs: Vec<Sender<Arc<Job>>>,
     /// A batch may only be handed on when one that was handed on before is finished, so that few are under way.
@@ -51,14 +51,14 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    fn hand_on(&mut self) {
-        if self.closed || (self.batch.records().is_empty() && self.notes.is_empty()) {
+    /// `last`: also what was counted behind the last batch.
+    fn hand_on(&mut self, last: bool) {
+        if self.closed || (self.next.batch.records().is_empty() && !last) {
             return;
         }
         self.closed = self.credits.recv().is_err();
-        let job = Job { number: self.number, batch: std::mem::take(&mut self.batch), notes: std::mem::take(&mut self.notes) };
-        self.number += 1;
-        let job = Arc::new(job);
+        let next = Job { number: self.next.number + 1, ..Job::default() };
+        let job = Arc::new(std::mem::replace(&mut self.next, next));
         for jobs in &self.jobs {
             self.closed |= jobs.send(Arc::clone(&job)).is_err();
         }
@@ -68,6 +68,7 @@ impl Pending {
 pub(super) struct Reader<'a> {
     inputs: &'a [Input],
     limits: Limits,
+    router: &'a Router,
     clock: Clock,
     progress: &'a Progress,
     seen: SeenRecords,
@@ -79,14 +80,15 @@ impl<'a> Reader<'a> {
     pub(super) fn new(
         inputs: &'a [Input],
         limits: Limits,
+        router: &'a Router,
         clock: Clock,
         progress: &'a Progress,
         jobs: Vec<Sender<Arc<Job>>>,
         credits: Receiver<()>,
     ) -> Self {
-        let pending = Pending { batch: Batch::default(), notes: Vec::new(), number: 0, jobs, credits, closed: false };
+        let pending = Pending { next: Job::default(), jobs, credits, closed: false };
         let (seen, pending) = (SeenRecords::default(), Rc::new(RefCell::new(pending)));
-        Self { inputs, limits, clock, progress, seen, pending, busy: Duration::ZERO }
+        Self { inputs, limits, router, clock, progress, seen, pending, busy: Duration::ZERO }
     }
 
     /// Reads all inputs. Returns the time spent on reading and decoding.
@@ -95,17 +97,18 @@ impl<'a> Reader<'a> {
             if self.stopped() {
                 break;
             }
-            let note = match self.read_input(unit, input) {
-                Ok(bytes) => Note::Read { bytes },
+            let read = self.read_input(unit, input);
+            let of_inputs = &mut self.pending.borrow_mut().next.inputs;
+            match read {
+                Ok(bytes) => of_inputs.add(&Inputs { read: 1, unreadable: 0, bytes }),
                 Err(error) => {
                     tracing::error!("{}: could not be read to its end: {error}", input.name());
-                    Note::Unreadable
+                    of_inputs.unreadable += 1;
                 }
-            };
-            self.pending.borrow_mut().notes.push(note);
+            }
             self.progress.inputs.fetch_add(1, Ordering::Relaxed);
         }
-        self.pending.borrow_mut().hand_on();
+        self.pending.borrow_mut().hand_on(true);
         self.busy
     }
 
@@ -117,6 +120,7 @@ impl<'a> Reader<'a> {
         let delivered_ms = input.delivered_ms();
         let mut decoder = Decoder::new(self.open(input)?, self.limits);
         let mut rejects = 0;
+        let mut candidates = Vec::new();
         while !self.stopped() {
             let started = Instant::now();
             let item = decoder.next()?;
@@ -124,12 +128,21 @@ impl<'a> Reader<'a> {
             match item {
                 None => break,
                 Some(Item::Record(record)) => {
-                    let (identity, value) = (Identity::of(&record), Fingerprint::of(&record));
-                    match self.seen.insert(identity, value) {
-                        Seen::Duplicate => pending.notes.push(Note::Duplicate),
-                        seen => {
-                            let time = event_time(&record, delivered_ms.unwrap_or_else(|| self.clock.now_ms()));
-                            pending.batch.push(&record, identity, time, seen == Seen::Variant, unit);
+                    candidates.clear();
+                    self.router.route(&record, &mut candidates);
+                    if candidates.is_empty() {
+                        pending.next.records.no_candidate();
+                    } else {
+                        let (identity, value) = (Identity::of(&record), Fingerprint::of(&record));
+                        match self.seen.insert(identity, value) {
+                            Seen::Duplicate => pending.next.records.duplicate(),
+                            seen => {
+                                let time = event_time(&record, delivered_ms.unwrap_or_else(|| self.clock.now_ms()));
+                                let (variant, number) = (seen == Seen::Variant, record.position.number);
+                                let of_batch = BatchRecord { identity, time, variant, unit, number };
+                                pending.next.batch.push(record.raw, &candidates, of_batch);
+                                pending.next.records.evaluated(variant);
+                            }
                         }
                     }
                 }
@@ -138,18 +151,18 @@ impl<'a> Reader<'a> {
                     if rejects <= LOGGED_REJECTS {
                         log_reject(input, &reject);
                     }
-                    pending.notes.push(Note::Rejected(reject.reason));
+                    pending.next.records.rejected(&reject.reason);
                 }
                 Some(Item::Skipped(skip, position)) => {
                     let Position { number, line, .. } = position;
                     tracing::debug!("{}: record {number} (line {line}) skipped: {skip}", input.name());
-                    pending.notes.push(Note::Skipped(skip));
+                    pending.next.records.skipped(skip);
                 }
             }
             self.busy += started.elapsed();
-            let full = pending.batch.records().len() >= BATCH_RECORDS || pending.batch.size() >= BATCH_BYTES;
-            if full || pending.notes.len() >= NOTES {
-                pending.hand_on();
+            let batch = &pending.next.batch;
+            if batch.records().len() >= BATCH_RECORDS || batch.size() >= BATCH_BYTES {
+                pending.hand_on(false);
             }
         }
         if rejects > LOGGED_REJECTS {
@@ -198,7 +211,7 @@ impl Read for FlushWhenIdle<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
             match poll(&mut [PollFd::new(&self.stdin, PollFlags::IN)], Some(&IDLE)) {
-                Ok(0) => self.pending.borrow_mut().hand_on(),
+                Ok(0) => self.pending.borrow_mut().hand_on(false),
                 Err(Errno::INTR) => {}
                 Ok(_) | Err(_) => return self.stdin.read(buf),
             }

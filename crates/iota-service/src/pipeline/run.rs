@@ -7,7 +7,8 @@ use crate::rules::{LoadedPack, Python};
 use crate::source::Input;
 use crate::telemetry::{Stats, Times};
 use crossbeam_channel::{Receiver, bounded};
-use iota_engine::decode::{Limits, RejectReason, Skip};
+use iota_engine::decode::Limits;
+use iota_engine::index::Router;
 use iota_engine::rule::{MemoryState, Outcome};
 use iota_python::{LeftOut, RunError};
 use jiff::Timestamp;
@@ -79,19 +80,6 @@ pub struct RunResult {
     pub failure: Option<RunFailure>,
 }
 
-/// What happens while reading, besides records.
-#[derive(Debug)]
-pub(super) enum Note {
-    Rejected(RejectReason),
-    Skipped(Skip),
-    Duplicate,
-    /// An input was read to its end.
-    Read {
-        bytes: u64,
-    },
-    Unreadable,
-}
-
 impl Run<'_> {
     pub fn execute(&self, progress: &Progress, sink: &mut dyn AlertSink, stats: Stats) -> RunResult {
         let started = Instant::now();
@@ -106,6 +94,7 @@ impl Run<'_> {
         for _ in 0..under_way {
             let _ = credit.send(());
         }
+        let router = &self.router();
         let failure = thread::scope(|scope| {
             let (jobs, queue) = bounded::<Arc<Job>>(self.workers);
             let mut queues = vec![jobs];
@@ -120,7 +109,8 @@ impl Run<'_> {
                 scope.spawn(move || evaluate(lanes, &queue, &results));
             }
             drop((results, queue));
-            let reader = scope.spawn(move || Reader::new(self.inputs, self.limits, self.clock, progress, queues, credits).read());
+            let reader =
+                scope.spawn(move || Reader::new(self.inputs, self.limits, router, self.clock, progress, queues, credits).read());
             let failure = collect(&mut collector, &evaluated, parts, || {
                 // Full or without a reader: either way nobody waits for it.
                 let _ = credit.try_send(());
@@ -140,26 +130,38 @@ impl Run<'_> {
         RunResult { stats, failure: failure.or(written.err().map(RunFailure::Write)) }
     }
 
+    fn router(&self) -> Router {
+        let packs = self.packs.iter().enumerate();
+        let rules = packs.flat_map(|(pack, loaded)| loaded.runnable.iter().map(move |&rule| (index(pack), rule)));
+        Router::everything(rules.collect())
+    }
+
     /// The lanes of one thread: those of rules that keep state, or of all others. `None` where there is no state.
     fn lanes(&self, stateful: bool, left_out: &[Arc<LeftOut>]) -> Option<Vec<Lane>> {
         let lanes: Vec<Lane> = self
             .packs
             .iter()
             .zip(left_out)
-            .map(|(pack, left_out)| {
+            .enumerate()
+            .map(|(number, (pack, left_out))| {
                 let rules = pack.runnable.iter().copied().filter(|&rule| pack.uses_state(rule) == stateful).collect();
                 let runner = pack.runner(self.python).leaving_out(Arc::clone(left_out));
                 let runner = if stateful { runner.with_state(Box::new(MemoryState::new(self.clock.now_ms()))) } else { runner };
-                Lane { runner, rules }
+                Lane { pack: index(number), runner, rules }
             })
             .collect();
         (!stateful || lanes.iter().any(|lane| !lane.rules.is_empty())).then_some(lanes)
     }
 }
 
+/// The place of a pack as candidates name it.
+pub(super) fn index(pack: usize) -> u16 {
+    u16::try_from(pack).expect("a command line has no room for more packs")
+}
+
 /// The same lanes for `count` threads.
 fn siblings(lanes: Vec<Lane>, count: usize) -> Vec<Vec<Lane>> {
-    let copy = |lane: &Lane| Lane { runner: lane.runner.sibling(), rules: lane.rules.clone() };
+    let copy = |lane: &Lane| Lane { pack: lane.pack, runner: lane.runner.sibling(), rules: lane.rules.clone() };
     let mut threads: Vec<Vec<Lane>> = (1..count).map(|_| lanes.iter().map(copy).collect()).collect();
     threads.push(lanes);
     threads

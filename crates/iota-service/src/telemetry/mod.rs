@@ -2,4 +2,4 @@
 
 mod stats;
 
-pub use stats::{ErrorGroup, Records, RuleStats, Stats, Times};
+pub use stats::{ErrorGroup, Inputs, Records, RuleStats, Stats, Times};

@@ -15,7 +15,7 @@ pub struct Stats {
     /// Files (or standard input) that were read to their end, and those that could not be.
     pub inputs: Inputs,
     pub records: Records,
-    /// (rule, record) pairs: every evaluated record with every rule that could match it.
+    /// (rule, record) pairs: every record that is no duplicate with every rule that runs.
     pub pairs: Pairs,
     pub matches: Matches,
     pub alerts: Alerts,
@@ -43,7 +43,7 @@ pub struct Inputs {
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Records {
     pub read: u64,
-    /// No rule could match.
+    /// No rule could match. Duplicates among them are not told apart.
     pub no_candidate: u64,
     pub evaluated: u64,
     /// Seen before, with the same value.
@@ -57,10 +57,11 @@ pub struct Records {
     pub skipped_by_reason: BTreeMap<&'static str, u64>,
 }
 
-/// pairs = skipped + returned + errored + `not_run`
+/// total = skipped + returned + errored + `not_run`
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Pairs {
-    /// Settled without Python.
+    pub total: u64,
+    /// Settled without Python: the rule was no candidate of the record.
     pub skipped: u64,
     pub returned: u64,
     pub errored: u64,
@@ -139,18 +140,6 @@ impl Stats {
         Self { schema_version: "1.0", engine_version: env!("CARGO_PKG_VERSION"), ..Self::default() }
     }
 
-    pub fn rejected(&mut self, reason: &RejectReason) {
-        self.records.read += 1;
-        self.records.rejected += 1;
-        *self.records.rejected_by_reason.entry(reason.code()).or_default() += 1;
-    }
-
-    pub fn skipped(&mut self, skip: Skip) {
-        self.records.read += 1;
-        self.records.skipped += 1;
-        *self.records.skipped_by_reason.entry(skip.code()).or_default() += 1;
-    }
-
     pub fn rule(&mut self, name: &str) -> &mut RuleStats {
         if !self.rules.contains_key(name) {
             self.rules.insert(name.to_owned(), RuleStats::default());
@@ -170,13 +159,80 @@ impl Stats {
         if *read != no_candidate + evaluated + duplicates + rejected + skipped {
             return Some(format!("records do not add up: {:?}", self.records));
         }
-        if self.pairs.returned + self.pairs.errored != self.python.calls {
+        let Pairs { total: pairs, skipped, returned, errored, not_run } = &self.pairs;
+        if returned + errored != self.python.calls || *pairs != skipped + returned + errored + not_run {
             return Some(format!("pairs do not add up: {:?}, {} calls", self.pairs, self.python.calls));
         }
         if *total != opened + grouped + repeated + below_threshold + signals + suppressed {
             return Some(format!("matches do not add up: {:?}", self.matches));
         }
         None
+    }
+}
+
+impl Inputs {
+    pub(crate) fn add(&mut self, more: &Self) {
+        let Self { read, unreadable, bytes } = more;
+        self.read += read;
+        self.unreadable += unreadable;
+        self.bytes += bytes;
+    }
+}
+
+impl Records {
+    pub(crate) fn rejected(&mut self, reason: &RejectReason) {
+        self.read += 1;
+        self.rejected += 1;
+        *self.rejected_by_reason.entry(reason.code()).or_default() += 1;
+    }
+
+    pub(crate) fn skipped(&mut self, skip: Skip) {
+        self.read += 1;
+        self.skipped += 1;
+        *self.skipped_by_reason.entry(skip.code()).or_default() += 1;
+    }
+
+    pub(crate) fn no_candidate(&mut self) {
+        self.read += 1;
+        self.no_candidate += 1;
+    }
+
+    pub(crate) fn duplicate(&mut self) {
+        self.read += 1;
+        self.duplicates += 1;
+    }
+
+    pub(crate) fn evaluated(&mut self, variant: bool) {
+        self.read += 1;
+        self.evaluated += 1;
+        self.variants += u64::from(variant);
+    }
+
+    pub(crate) fn add(&mut self, more: &Self) {
+        let Self {
+            read,
+            no_candidate,
+            evaluated,
+            duplicates,
+            variants,
+            rejected,
+            rejected_by_reason,
+            skipped,
+            skipped_by_reason,
+        } = more;
+        self.read += read;
+        self.no_candidate += no_candidate;
+        self.evaluated += evaluated;
+        self.duplicates += duplicates;
+        self.variants += variants;
+        self.rejected += rejected;
+        self.skipped += skipped;
+        for (all, more) in [(&mut self.rejected_by_reason, rejected_by_reason), (&mut self.skipped_by_reason, skipped_by_reason)]
+        {
+            for (&reason, count) in more {
+                *all.entry(reason).or_default() += count;
+            }
+        }
     }
 }
 

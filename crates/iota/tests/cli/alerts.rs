@@ -214,6 +214,8 @@ fn every_count_adds_up() {
             ["/records/no_candidate", "/records/evaluated", "/records/duplicates", "/records/rejected", "/records/skipped"];
         assert_eq!(found.count("/records/read"), sum(&parts));
         assert_eq!(found.count("/python/calls"), sum(&["/pairs/returned", "/pairs/errored"]));
+        let parts = ["skipped", "returned", "errored", "not_run"].map(|name| format!("/pairs/{name}"));
+        assert_eq!(found.count("/pairs/total"), parts.iter().map(|pointer| found.count(pointer)).sum::<u64>());
         let parts =
             ["opened", "grouped", "repeated", "below_threshold", "signals", "suppressed"].map(|name| format!("/matches/{name}"));
         assert_eq!(found.count("/matches/total"), parts.iter().map(|pointer| found.count(pointer)).sum::<u64>());

@@ -1,6 +1,8 @@
 //! Flags, environment, configuration file, help, completion, manual pages, and how a missing Python is told.
 
 use crate::harness::{EVERY, Files, iota, run};
+use std::collections::BTreeSet;
+use std::process::Command;
 use std::process::Stdio;
 
 #[test]
@@ -182,4 +184,25 @@ fn completion_and_manual_pages_are_made() {
     assert_eq!(run(&["man", &files.path("man")]).code, Some(0));
     let page = std::fs::read_to_string(files.path("man/iota-run.1")).unwrap();
     assert!(page.contains("fail\\-on") || page.contains("fail-on"));
+}
+
+#[test]
+fn python_starts_only_for_a_rule_that_may_match() {
+    // Not a script in front of Python: that would be asked once what it starts.
+    let files = Files::new(&[("rules/every.py", EVERY), ("none.json", "{}"), ("one.json", r#"{"eventName":"A"}"#)]);
+    let (venv, log) = (files.path("venv"), files.path("starts"));
+    assert!(Command::new("python3").args(["-m", "venv", "--without-pip", &venv]).status().unwrap().success());
+    let lib = std::fs::read_dir(files.path("venv/lib")).unwrap().next().unwrap().unwrap().file_name();
+    let at_start = format!("import os; open({log:?}, 'a').write(str(os.getpid()) + os.linesep)\n");
+    files.write(&format!("venv/lib/{}/site-packages/log.pth", lib.to_str().unwrap()), at_start.as_bytes());
+    let starts = |input: &str| {
+        let python = files.path("venv/bin/python3");
+        let ran = run(&["run", &files.path(input), "--rules", &files.path("rules"), "--python", &python]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        // One process may run the line more than once.
+        std::fs::read_to_string(&log).unwrap().lines().collect::<BTreeSet<_>>().len()
+    };
+    assert_eq!(starts("none.json"), 1, "to load the rules");
+    assert_eq!(starts("none.json"), 1, "loaded before, and no candidate");
+    assert_eq!(starts("one.json"), 2);
 }
