@@ -7,6 +7,7 @@ pub mod decode;
 pub mod dedup;
 pub mod digest;
 pub mod event;
+pub mod guard;
 pub mod index;
 pub mod json;
 pub mod rule;

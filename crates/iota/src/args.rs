@@ -147,9 +147,19 @@ pub(crate) struct RunArgs {
     /// Write the accounting of the run to a file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) stats: Option<PathBuf>,
+    /// Run every rule on every record, also where its source says that it cannot match
+    #[arg(long, conflicts_with = "verify_fast_path")]
+    pub(crate) no_fast_path: bool,
+    /// Also run this part of the skipped (rule, record) pairs, from 0 to 1, and fail if one of them should not have been
+    #[arg(long, value_name = "RATE", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = parse_rate)]
+    pub(crate) verify_fast_path: Option<f64>,
     /// Take this for the current time (RFC 3339), so that two runs give the same bytes
     #[arg(long, value_name = "TIME")]
     pub(crate) now: Option<String>,
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)).ok_or_else(|| "a number from 0 to 1 was expected".to_owned())
 }
 
 fn parse_severity(text: &str) -> Result<Severity, String> {

@@ -11,7 +11,7 @@ mod state;
 mod verdict;
 
 pub use metadata::{DataModel, GlobalModule, Mapping, Mock, RuleTest};
-pub use pack::{Code, Dialect, Pack, Rule, Unloaded};
+pub use pack::{Code, Dialect, LOG_TYPE, Pack, Rule, Unloaded};
 pub use problem::{Level, Problem};
 pub use runner::{
     Batch, BatchRecord, Failure, Loaded, LoadedRule, Outcome, Pair, RuleError, RuleLog, RuleMatch, RuleRunner, RuleState,

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The log type of the records iota reads.
-const LOG_TYPE: &str = "AWS.CloudTrail";
+pub const LOG_TYPE: &str = "AWS.CloudTrail";
 /// Window when the metadata states none, in minutes.
 const WINDOW_MINUTES: u32 = 60;
 

@@ -3,6 +3,7 @@
 use super::bodies::{Bodies, Body};
 use super::read::Job;
 use super::run::{Clock, index};
+use super::verify::verify;
 use crate::rules::LoadedPack;
 use crate::source::Input;
 use crate::telemetry::{ErrorGroup, Stats};
@@ -135,6 +136,7 @@ impl<'a> Collector<'a> {
         for (pack, mut outcome) in outcomes.into_iter().enumerate() {
             self.leave_out(pack, &job.batch, &mut outcome);
             self.account(pack, job, &outcome);
+            self.verify(job, pack, &outcome);
             for error in outcome.errors {
                 self.error(job, pack, error);
             }
@@ -181,6 +183,22 @@ impl<'a> Collector<'a> {
         }
         if outcome.logs_dropped > 0 {
             tracing::warn!("{}: rules printed too much: {} lines were dropped", pack.pack.name, outcome.logs_dropped);
+        }
+    }
+
+    /// A pair that the fast path should not have skipped is an error of iota, and said as loudly as can be.
+    fn verify(&mut self, job: &Job, pack: usize, outcome: &Outcome) {
+        let verified = verify(job, pack, outcome);
+        self.stats.pairs.verified += verified.pairs;
+        for (record, rule, what) in verified.violations {
+            self.stats.pairs.violations += 1;
+            let record = &job.batch.records()[record as usize];
+            let (rule, object) = (name(&self.packs[pack], rule), self.inputs[record.unit as usize].name());
+            tracing::error!(
+                "the fast path would have skipped rule {rule} on record {} of {object}, but {what}; \
+                 please report it, and use --no-fast-path until it is fixed",
+                record.number
+            );
         }
     }
 

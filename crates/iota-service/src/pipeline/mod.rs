@@ -6,6 +6,7 @@ mod collect;
 mod evaluate;
 mod read;
 mod run;
+mod verify;
 
 pub use collect::{AlertSink, Emit};
-pub use run::{Clock, Progress, Run, RunFailure, RunResult};
+pub use run::{Clock, FastPath, Progress, Run, RunFailure, RunResult};

@@ -8,6 +8,7 @@ use crate::source::Input;
 use crate::telemetry::{Stats, Times};
 use crossbeam_channel::{Receiver, bounded};
 use iota_engine::decode::Limits;
+use iota_engine::guard::Guards;
 use iota_engine::index::Router;
 use iota_engine::rule::{MemoryState, Outcome};
 use iota_python::{LeftOut, RunError};
@@ -54,6 +55,16 @@ pub struct Run<'a> {
     pub emit: Emit,
     /// Also write alerts again when they have grown (with `Emit::First`).
     pub updates: bool,
+    pub fast_path: FastPath,
+}
+
+/// Whether rules are skipped on records that they certainly do not match.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FastPath {
+    /// Every rule is run on every record.
+    Off,
+    /// This part of the skipped pairs, from 0 to 1, is run all the same, to prove that they could be skipped.
+    On { verify: f64 },
 }
 
 /// Shared with whoever watches a run.
@@ -133,7 +144,13 @@ impl Run<'_> {
     fn router(&self) -> Router {
         let packs = self.packs.iter().enumerate();
         let rules = packs.flat_map(|(pack, loaded)| loaded.runnable.iter().map(move |&rule| (index(pack), rule)));
-        Router::everything(rules.collect())
+        match self.fast_path {
+            FastPath::Off => Router::everything(rules.collect()),
+            FastPath::On { verify } => {
+                let guards = self.packs.iter().map(|loaded| Guards::analyse(&loaded.pack, &loaded.runnable));
+                Router::new(rules.collect(), guards.collect(), verify)
+            }
+        }
     }
 
     /// The lanes of one thread: those of rules that keep state, or of all others. `None` where there is no state.

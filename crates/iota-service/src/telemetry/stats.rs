@@ -67,6 +67,10 @@ pub struct Pairs {
     pub errored: u64,
     /// Left out because the rule killed one worker after the other.
     pub not_run: u64,
+    /// Of those returned or errored: run although they could have been skipped, to prove it (`--verify-fast-path`).
+    pub verified: u64,
+    /// Of those verified: they should not have been skipped.
+    pub violations: u64,
 }
 
 /// total = opened + grouped + repeated + `below_threshold` + signals + suppressed
@@ -159,7 +163,7 @@ impl Stats {
         if *read != no_candidate + evaluated + duplicates + rejected + skipped {
             return Some(format!("records do not add up: {:?}", self.records));
         }
-        let Pairs { total: pairs, skipped, returned, errored, not_run } = &self.pairs;
+        let Pairs { total: pairs, skipped, returned, errored, not_run, verified: _, violations: _ } = &self.pairs;
         if returned + errored != self.python.calls || *pairs != skipped + returned + errored + not_run {
             return Some(format!("pairs do not add up: {:?}, {} calls", self.pairs, self.python.calls));
         }

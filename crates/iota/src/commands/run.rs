@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use iota_engine::alert::Severity;
 use iota_engine::event::parse_ms;
 use iota_service::config::Settings;
-use iota_service::pipeline::{Clock, Emit, Progress, Run, RunFailure, RunResult};
+use iota_service::pipeline::{Clock, Emit, FastPath, Progress, Run, RunFailure, RunResult};
 use iota_service::rules::{LoadedPack, Which, load_packs};
 use iota_service::source::{Input, find_inputs};
 use iota_service::telemetry::Stats;
@@ -32,6 +32,8 @@ pub(crate) fn original(args: &OriginalArgs, matches: &ArgMatches) -> anyhow::Res
         updates: false,
         fail_on: None,
         stats: None,
+        no_fast_path: false,
+        verify_fast_path: None,
         now: None,
     };
     self::run(&run, matches)
@@ -88,6 +90,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         workers: settings.workers.value,
         emit,
         updates: args.updates,
+        fast_path: if args.no_fast_path { FastPath::Off } else { FastPath::On { verify: args.verify_fast_path.unwrap_or(0.0) } },
     };
     let RunResult { stats, failure, .. } = with_progress_bar(inputs, &progress, || run.execute(&progress, &mut printer, stats));
     let written = printer.finish();
@@ -112,7 +115,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     Ok(match interrupted {
         Some(signal) => Exit::Interrupted(signal),
         None if stats.inputs.unreadable > 0 => Exit::Usage,
-        None if stats.records.rejected > 0 || stats.rules_in_trouble() => Exit::Partial,
+        None if stats.pairs.violations > 0 || stats.records.rejected > 0 || stats.rules_in_trouble() => Exit::Partial,
         None if args.fail_on.is_some_and(|limit| printer.worst() >= Some(limit)) => Exit::Findings,
         None => Exit::Ok,
     })

@@ -1,0 +1,147 @@
+//! Values of module constants: the same in every call, shared by all threads.
+
+use super::pattern::Pattern;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// Largest integer that a double holds exactly, and so the largest the analysis computes with.
+pub(super) const MAX_INT: i64 = 1 << 53;
+
+#[derive(Debug, Clone)]
+pub(super) enum Constant {
+    None,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    /// WTF-8, as everywhere.
+    Text(Box<[u8]>),
+    List(Box<[Constant]>),
+    Tuple(Box<[Constant]>),
+    Set(Set),
+    FrozenSet(Set),
+    Dict(Box<Dict>),
+    Pattern(Box<Pattern>),
+}
+
+impl Constant {
+    pub(super) fn text(text: &str) -> Self {
+        Self::Text(text.as_bytes().into())
+    }
+
+    /// Nothing that gets hold of it can change it.
+    pub(super) fn is_immutable(&self) -> bool {
+        match self {
+            Self::List(_) | Self::Set(_) | Self::Dict(_) => false,
+            Self::Tuple(items) => items.iter().all(Self::is_immutable),
+            _ => true,
+        }
+    }
+
+    /// Reading an element of it gives nothing that can be changed.
+    pub(super) fn is_flat(&self) -> bool {
+        match self {
+            Self::List(items) => items.iter().all(Self::is_immutable),
+            Self::Dict(dict) => dict.entries.iter().all(|(_, value)| value.is_immutable()),
+            _ => true,
+        }
+    }
+
+    /// A set or dict may hold it. Pattern objects can be hashed too, but nobody looks for one.
+    pub(super) fn is_hashable(&self) -> bool {
+        self.is_immutable() && !matches!(self, Self::Pattern(_))
+    }
+
+    pub(super) fn as_number(&self) -> Option<f64> {
+        match self {
+            Self::Bool(value) => Some(f64::from(u8::from(*value))),
+            #[expect(clippy::cast_precision_loss, reason = "at most MAX_INT")]
+            Self::Int(value) => Some(*value as f64),
+            Self::Float(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Python's `==` on what can be hashed.
+    pub(super) fn equals(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::Tuple(a), Self::Tuple(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.equals(b)),
+            #[expect(clippy::float_cmp, reason = "Python compares exactly too")]
+            _ => matches!((self.as_number(), other.as_number()), (Some(a), Some(b)) if a == b),
+        }
+    }
+}
+
+/// The elements of a set. Their order is Python's secret.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Set {
+    pub(super) texts: FxHashSet<Box<[u8]>>,
+    pub(super) others: Vec<Constant>,
+}
+
+impl Set {
+    /// Adds a hashable element.
+    pub(super) fn insert(&mut self, item: Constant) {
+        match item {
+            Constant::Text(text) => {
+                self.texts.insert(text);
+            }
+            item if !self.others.iter().any(|other| other.equals(&item)) => self.others.push(item),
+            _ => {}
+        }
+    }
+
+    pub(super) fn contains(&self, item: &Constant) -> bool {
+        match item {
+            Constant::Text(text) => self.texts.contains(text),
+            item => self.others.iter().any(|other| other.equals(item)),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.texts.len() + self.others.len()
+    }
+
+    /// Sorted, so that whatever is made of them does not depend on a hash.
+    pub(super) fn items(&self) -> Vec<Constant> {
+        let mut texts: Vec<_> = self.texts.iter().cloned().collect();
+        texts.sort_unstable();
+        texts.into_iter().map(Constant::Text).chain(self.others.iter().cloned()).collect()
+    }
+}
+
+/// A dict, in the order of insertion.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Dict {
+    pub(super) entries: Vec<(Constant, Constant)>,
+    texts: FxHashMap<Box<[u8]>, usize>,
+}
+
+impl Dict {
+    /// Adds an entry with a hashable key; of equal keys the first stays, with the last value.
+    pub(super) fn insert(&mut self, key: Constant, value: Constant) {
+        if let Some(at) = self.position(&key) {
+            self.entries[at].1 = value;
+            return;
+        }
+        if let Constant::Text(text) = &key {
+            self.texts.insert(text.clone(), self.entries.len());
+        }
+        self.entries.push((key, value));
+    }
+
+    fn position(&self, key: &Constant) -> Option<usize> {
+        match key {
+            Constant::Text(text) => self.texts.get(text).copied(),
+            key => self.entries.iter().position(|(other, _)| other.equals(key)),
+        }
+    }
+
+    pub(super) fn get(&self, key: &Constant) -> Option<&Constant> {
+        self.position(key).map(|at| &self.entries[at].1)
+    }
+
+    pub(super) fn get_text(&self, key: &[u8]) -> Option<&Constant> {
+        self.texts.get(key).map(|at| &self.entries[*at].1)
+    }
+}

@@ -1,0 +1,503 @@
+//! Which module constants only ever get read, and whether a pack does what makes reading its source pointless.
+//! A list, set or dict counts as constant only when every use of it in the whole pack is one that cannot change it.
+
+use super::ir::Place;
+use super::names::{At, Name};
+use super::source::{ModuleId, Scope, Sources};
+use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
+use ruff_python_ast::{Expr, ExprContext, Parameters, Stmt};
+use ruff_text_size::Ranged;
+use std::collections::BTreeSet;
+
+/// Names whose mere use lets a pack change what its source says.
+const HAZARDS: [&str; 13] = [
+    "exec",
+    "eval",
+    "globals",
+    "locals",
+    "vars",
+    "setattr",
+    "delattr",
+    "compile",
+    "__import__",
+    "__builtins__",
+    "breakpoint",
+    "input",
+    "__loader__",
+];
+/// Modules through which it could.
+const HAZARDOUS_MODULES: [&str; 8] = ["builtins", "gc", "ctypes", "importlib", "inspect", "unittest", "imp", "code"];
+/// The same of attributes of `sys`.
+const HAZARDOUS_SYS: [&str; 5] = ["modules", "_getframe", "settrace", "setprofile", "_current_frames"];
+/// Attributes with two underscores that are harmless to read.
+const HARMLESS_DUNDERS: [&str; 11] = [
+    "__name__",
+    "__doc__",
+    "__class__",
+    "__file__",
+    "__hash__",
+    "__eq__",
+    "__len__",
+    "__contains__",
+    "__str__",
+    "__repr__",
+    "__iter__",
+];
+/// Methods of lists, sets and dicts that only read, and give nothing that could be changed when the elements cannot.
+const READING: [&str; 19] = [
+    "get",
+    "keys",
+    "values",
+    "items",
+    "copy",
+    "index",
+    "count",
+    "union",
+    "intersection",
+    "difference",
+    "symmetric_difference",
+    "issubset",
+    "issuperset",
+    "isdisjoint",
+    "startswith",
+    "endswith",
+    "join",
+    "lower",
+    "upper",
+];
+/// Builtins that read their arguments.
+const READERS: [&str; 19] = [
+    "set",
+    "frozenset",
+    "list",
+    "tuple",
+    "sorted",
+    "len",
+    "any",
+    "all",
+    "sum",
+    "min",
+    "max",
+    "enumerate",
+    "zip",
+    "dict",
+    "str",
+    "repr",
+    "isinstance",
+    "bool",
+    "print",
+];
+
+/// What the uses of names in a pack tell.
+#[derive(Debug, Default)]
+pub(super) struct Uses {
+    /// Constants that something may change: the assignment's module and position.
+    leaked: BTreeSet<(ModuleId, At)>,
+    /// Constants of which an element is handed out.
+    opened: BTreeSet<(ModuleId, At)>,
+    /// Why nothing of this pack can be analysed.
+    pub(super) hazard: Option<(Place, String)>,
+}
+
+impl Uses {
+    pub(super) fn of(sources: &Sources) -> Self {
+        let mut uses = Self::default();
+        for module in 0..sources.modules.len() {
+            let mut walk = Walk { sources, module, uses: &mut uses, locals: Vec::new() };
+            walk.visit_body(&sources.modules[module].body);
+        }
+        uses
+    }
+
+    /// Whether the value assigned there is only read. `flat`: its elements cannot be changed.
+    pub(super) fn is_constant(&self, module: ModuleId, at: At, flat: bool) -> bool {
+        !self.leaked.contains(&(module, at)) && (flat || !self.opened.contains(&(module, at)))
+    }
+}
+
+/// How the value of an expression is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// Looked at, and nothing of it kept.
+    Read,
+    /// Its elements go on to somewhere.
+    Opened,
+    /// It goes on to somewhere itself.
+    Kept,
+}
+
+struct Walk<'a, 'u> {
+    sources: &'a Sources,
+    module: ModuleId,
+    uses: &'u mut Uses,
+    /// Names that are local, by enclosing function.
+    locals: Vec<BTreeSet<String>>,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn place(&self, node: &impl Ranged) -> Place {
+        Place { module: self.module, offset: node.range().start() }
+    }
+
+    fn hazard(&mut self, node: &impl Ranged, what: &str) {
+        let place = self.place(node);
+        self.uses.hazard.get_or_insert_with(|| (place, what.to_owned()));
+    }
+
+    fn resolve(&self, expr: &Expr) -> Option<Name> {
+        self.sources.reference(self.module, expr, &|name| self.locals.iter().any(|locals| locals.contains(name)))
+    }
+
+    /// Visits an expression whose value is used in this way.
+    fn value(&mut self, expr: &'a Expr, used: Use) {
+        match expr {
+            Expr::Name(_) | Expr::Attribute(_) => {
+                if let Some(Name::Value(module, at)) = self.resolve(expr) {
+                    match used {
+                        Use::Read => false,
+                        Use::Opened => self.uses.opened.insert((module, at)),
+                        Use::Kept => self.uses.leaked.insert((module, at)),
+                    };
+                }
+                self.check(expr);
+                if let Expr::Attribute(attribute) = expr {
+                    // `x.attr` of a value that is no module: what it gives is not followed.
+                    self.value(&attribute.value, Use::Kept);
+                }
+            }
+            Expr::Subscript(subscript) if subscript.ctx == ExprContext::Load => {
+                self.value(&subscript.value, if used == Use::Read { Use::Read } else { Use::Opened });
+                self.visit_expr(&subscript.slice);
+            }
+            Expr::Compare(compare) => {
+                self.value(&compare.left, Use::Read);
+                compare.comparators.iter().for_each(|expr| self.value(expr, Use::Read));
+            }
+            Expr::BoolOp(operation) => operation.values.iter().for_each(|expr| self.value(expr, used)),
+            Expr::UnaryOp(operation) => self.value(&operation.operand, Use::Read),
+            Expr::If(conditional) => {
+                self.value(&conditional.test, Use::Read);
+                self.value(&conditional.body, used);
+                self.value(&conditional.orelse, used);
+            }
+            Expr::BinOp(operation) => {
+                self.value(&operation.left, Use::Opened);
+                self.value(&operation.right, Use::Opened);
+            }
+            Expr::Starred(starred) => self.value(&starred.value, Use::Opened),
+            Expr::Dict(dict) => {
+                for item in &dict.items {
+                    match &item.key {
+                        Some(key) => {
+                            self.value(key, Use::Kept);
+                            self.value(&item.value, Use::Kept);
+                        }
+                        None => self.value(&item.value, Use::Opened),
+                    }
+                }
+            }
+            Expr::FString(_) => walk_each(expr, &mut |part| self.value(part, Use::Read)),
+            Expr::Call(call) => self.call(call, used),
+            Expr::ListComp(comprehension) => {
+                self.comprehension(&comprehension.generators, &[&*comprehension.elt]);
+            }
+            Expr::SetComp(comprehension) => {
+                self.comprehension(&comprehension.generators, &[&*comprehension.elt]);
+            }
+            Expr::Generator(comprehension) => {
+                self.comprehension(&comprehension.generators, &[&*comprehension.elt]);
+            }
+            Expr::DictComp(comprehension) => {
+                let key = comprehension.key.as_deref();
+                let parts: Vec<&'a Expr> = key.into_iter().chain([&*comprehension.value]).collect();
+                self.comprehension(&comprehension.generators, &parts);
+            }
+            Expr::Lambda(lambda) => {
+                let names = lambda.parameters.as_deref().map(parameter_names).unwrap_or_default();
+                if let Some(parameters) = &lambda.parameters {
+                    self.visit_parameters(parameters);
+                }
+                self.locals.push(names);
+                self.value(&lambda.body, Use::Kept);
+                self.locals.pop();
+            }
+            // Whatever else: its parts go on to somewhere.
+            _ => {
+                self.check(expr);
+                walk_each(expr, &mut |part| self.value(part, Use::Kept));
+            }
+        }
+    }
+
+    fn comprehension(&mut self, generators: &'a [ruff_python_ast::Comprehension], elements: &[&'a Expr]) {
+        let mut names = BTreeSet::new();
+        for generator in generators {
+            self.value(&generator.iter, Use::Opened);
+            target_names(&generator.target, &mut names);
+            self.locals.push(std::mem::take(&mut names));
+            generator.ifs.iter().for_each(|test| self.value(test, Use::Read));
+        }
+        elements.iter().for_each(|element| self.value(element, Use::Kept));
+        self.locals.truncate(self.locals.len() - generators.len());
+    }
+
+    fn call(&mut self, call: &'a ruff_python_ast::ExprCall, used: Use) {
+        let target = self.resolve(&call.func);
+        let mut on_arguments = Use::Kept;
+        match (&*call.func, target) {
+            (_, Some(Name::Builtin(name))) => {
+                if READERS.contains(&name.as_str()) {
+                    on_arguments = if matches!(name.as_str(), "len" | "any" | "all" | "isinstance" | "bool" | "str" | "repr") {
+                        Use::Read
+                    } else {
+                        Use::Opened
+                    };
+                }
+                self.check(&call.func);
+            }
+            (func, Some(_)) => self.value(func, Use::Read),
+            (Expr::Attribute(attribute), None) if READING.contains(&attribute.attr.as_str()) => {
+                self.check(&call.func);
+                let gives = matches!(attribute.attr.as_str(), "get" | "values" | "items" | "copy" | "union" | "difference");
+                let read = if gives && used != Use::Read { Use::Opened } else { Use::Read };
+                self.value(&attribute.value, read);
+                // Methods that only read take other containers as arguments to read them as well.
+                on_arguments = if matches!(attribute.attr.as_str(), "get" | "index" | "count") { Use::Kept } else { Use::Opened };
+            }
+            (func, None) => self.value(func, Use::Kept),
+        }
+        // A helper of the pack reads its argument, if that is all it does with the parameter.
+        let helper = match self.resolve(&call.func) {
+            Some(Name::Function(module, at)) => Some((module, at)),
+            _ => None,
+        };
+        for (position, argument) in call.arguments.args.iter().enumerate() {
+            let read_only = helper.is_some_and(|(module, at)| only_reads(self.sources, module, at, position));
+            self.value(argument, if read_only { Use::Opened } else { on_arguments });
+        }
+        call.arguments.keywords.iter().for_each(|keyword| self.value(&keyword.value, on_arguments));
+    }
+
+    /// Looks for what turns the analysis off.
+    fn check(&mut self, expr: &Expr) {
+        match expr {
+            Expr::Name(name) if HAZARDS.contains(&name.id.as_str()) => {
+                if !self.locals.iter().any(|locals| locals.contains(name.id.as_str())) {
+                    self.hazard(name, &format!("`{}`", name.id));
+                }
+            }
+            Expr::Attribute(attribute) => {
+                let name = attribute.attr.as_str();
+                let dunder = name.starts_with("__") && name.ends_with("__");
+                // A class calling what it overrides.
+                let of_super = matches!(&*attribute.value, Expr::Call(call) if call.func.as_name_expr().is_some_and(|name| name.id.as_str() == "super"));
+                if dunder && !of_super && !HARMLESS_DUNDERS.contains(&name) {
+                    self.hazard(attribute, &format!("the attribute `{name}`"));
+                }
+                if HAZARDOUS_SYS.contains(&name)
+                    && matches!(self.resolve(&attribute.value), Some(Name::Outside(path)) if path == "sys")
+                {
+                    self.hazard(attribute, &format!("`sys.{name}`"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn function(&mut self, parameters: &'a Parameters, body: &'a [Stmt]) {
+        self.visit_parameters(parameters);
+        let mut names = parameter_names(parameters);
+        let scope = Scope::of(body);
+        names.extend(scope.bound.into_keys().filter(|name| !scope.elsewhere.contains(name)));
+        self.locals.push(names);
+        self.visit_body(body);
+        self.locals.pop();
+    }
+
+    fn store(&mut self, target: &'a Expr) {
+        match target {
+            Expr::Attribute(attribute) => {
+                let of_self = matches!(&*attribute.value, Expr::Name(name) if name.id.as_str() == "self");
+                if !of_self {
+                    self.hazard(attribute, "an assignment to an attribute");
+                }
+                self.value(&attribute.value, Use::Kept);
+            }
+            Expr::Subscript(subscript) => {
+                self.value(&subscript.value, Use::Kept);
+                self.value(&subscript.slice, Use::Kept);
+            }
+            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|target| self.store(target)),
+            Expr::List(list) => list.elts.iter().for_each(|target| self.store(target)),
+            Expr::Starred(starred) => self.store(&starred.value),
+            _ => {}
+        }
+    }
+}
+
+impl<'a> Visitor<'a> for Walk<'a, '_> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::FunctionDef(function) => {
+                function.decorator_list.iter().for_each(|decorator| self.value(&decorator.expression, Use::Kept));
+                self.function(&function.parameters, &function.body);
+            }
+            Stmt::Assign(assign) => {
+                self.value(&assign.value, Use::Kept);
+                assign.targets.iter().for_each(|target| self.store(target));
+            }
+            Stmt::AnnAssign(assign) => {
+                if let Some(value) = &assign.value {
+                    self.value(value, Use::Kept);
+                }
+                self.store(&assign.target);
+            }
+            Stmt::AugAssign(assign) => {
+                self.value(&assign.target, Use::Kept);
+                self.value(&assign.value, Use::Opened);
+                self.store(&assign.target);
+            }
+            Stmt::Delete(delete) => delete.targets.iter().for_each(|target| {
+                self.value(target, Use::Kept);
+                self.store(target);
+            }),
+            Stmt::For(iteration) => {
+                self.value(&iteration.iter, Use::Opened);
+                self.store(&iteration.target);
+                self.visit_body(&iteration.body);
+                self.visit_body(&iteration.orelse);
+            }
+            Stmt::If(conditional) => {
+                self.value(&conditional.test, Use::Read);
+                self.visit_body(&conditional.body);
+                for clause in &conditional.elif_else_clauses {
+                    if let Some(test) = &clause.test {
+                        self.value(test, Use::Read);
+                    }
+                    self.visit_body(&clause.body);
+                }
+            }
+            Stmt::With(with) => {
+                for item in &with.items {
+                    self.value(&item.context_expr, Use::Kept);
+                    if let Some(target) = &item.optional_vars {
+                        self.store(target);
+                    }
+                }
+                self.visit_body(&with.body);
+            }
+            Stmt::Import(import) => {
+                for alias in &import.names {
+                    self.imported(statement, alias.name.as_str());
+                }
+            }
+            Stmt::ImportFrom(import) if import.level == 0 => {
+                let module = import.module.as_ref().map(|name| name.as_str()).unwrap_or_default();
+                self.imported(statement, module);
+                for alias in &import.names {
+                    if module == "sys" && HAZARDOUS_SYS.contains(&alias.name.as_str()) {
+                        self.hazard(statement, &format!("`sys.{}`", alias.name));
+                    }
+                }
+            }
+            _ => walk_stmt(self, statement),
+        }
+    }
+
+    fn visit_annotation(&mut self, _annotation: &'a Expr) {}
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        self.value(expr, Use::Kept);
+    }
+}
+
+impl Walk<'_, '_> {
+    fn imported(&mut self, statement: &Stmt, name: &str) {
+        let first = name.split('.').next().unwrap_or_default();
+        if HAZARDOUS_MODULES.contains(&first) {
+            self.hazard(statement, &format!("the module `{first}`"));
+        }
+    }
+}
+
+/// Calls `part` on the expressions directly inside one.
+fn walk_each<'a>(expr: &'a Expr, part: &mut dyn FnMut(&'a Expr)) {
+    struct Each<'a, 'f> {
+        part: &'f mut dyn FnMut(&'a Expr),
+    }
+    impl<'a> Visitor<'a> for Each<'a, '_> {
+        fn visit_expr(&mut self, expr: &'a Expr) {
+            (self.part)(expr);
+        }
+    }
+    walk_expr(&mut Each { part }, expr);
+}
+
+pub(super) fn parameter_names(parameters: &Parameters) -> BTreeSet<String> {
+    parameters.iter().map(|parameter| parameter.name().as_str().to_owned()).collect()
+}
+
+pub(super) fn target_names(target: &Expr, names: &mut BTreeSet<String>) {
+    match target {
+        Expr::Name(name) => {
+            names.insert(name.id.as_str().to_owned());
+        }
+        Expr::Starred(starred) => target_names(&starred.value, names),
+        Expr::Tuple(tuple) => tuple.elts.iter().for_each(|target| target_names(target, names)),
+        Expr::List(list) => list.elts.iter().for_each(|target| target_names(target, names)),
+        _ => {}
+    }
+}
+
+/// Whether a function of the pack does nothing with a positional parameter but look into it: the parameter stands only
+/// on the right of `in`, is iterated over, or is asked for its length.
+fn only_reads(sources: &Sources, module: ModuleId, at: usize, position: usize) -> bool {
+    let Stmt::FunctionDef(function) = &sources.modules[module].body[at] else { return false };
+    let parameter = function.parameters.posonlyargs.iter().chain(&function.parameters.args).nth(position);
+    let Some(parameter) = parameter else { return false };
+    struct Reads<'n> {
+        name: &'n str,
+        fine: bool,
+    }
+    impl<'a> Visitor<'a> for Reads<'_> {
+        fn visit_annotation(&mut self, _annotation: &'a Expr) {}
+
+        fn visit_expr(&mut self, expr: &'a Expr) {
+            let own = self.name;
+            let is_it = |expr: &Expr| matches!(expr, Expr::Name(name) if name.id.as_str() == own);
+            match expr {
+                Expr::Name(name) if name.id.as_str() == self.name => self.fine = false,
+                Expr::Compare(compare) => {
+                    for part in std::iter::once(&*compare.left).chain(&compare.comparators) {
+                        if !is_it(part) {
+                            self.visit_expr(part);
+                        }
+                    }
+                }
+                _ => walk_expr(self, expr),
+            }
+        }
+
+        fn visit_stmt(&mut self, statement: &'a Stmt) {
+            match statement {
+                Stmt::For(iteration) if matches!(&*iteration.iter, Expr::Name(name) if name.id.as_str() == self.name) => {
+                    self.visit_expr(&iteration.target);
+                    self.visit_body(&iteration.body);
+                    self.visit_body(&iteration.orelse);
+                }
+                _ => walk_stmt(self, statement),
+            }
+        }
+
+        fn visit_comprehension(&mut self, comprehension: &'a ruff_python_ast::Comprehension) {
+            if !matches!(&comprehension.iter, Expr::Name(name) if name.id.as_str() == self.name) {
+                self.visit_expr(&comprehension.iter);
+            }
+            self.visit_expr(&comprehension.target);
+            comprehension.ifs.iter().for_each(|test| self.visit_expr(test));
+        }
+    }
+    let mut reads = Reads { name: parameter.name().as_str(), fine: true };
+    reads.visit_body(&function.body);
+    reads.fine && function.decorator_list.is_empty()
+}

@@ -1,0 +1,379 @@
+//! The Python files of a pack as syntax trees: what each module binds at its top level, and which file an import means.
+//! Knows nothing of values; the worker's importer (`iota_worker/snapshot.py`) follows the same rules.
+
+use super::stdlib::is_taken;
+use crate::rule::Snapshot;
+use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
+use ruff_python_ast::{Alias, ExceptHandler, Expr, ExprContext, Pattern, Stmt, StmtImportFrom, Suite};
+use ruff_python_parser::parse_module;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Index of a module.
+pub(super) type ModuleId = usize;
+
+/// What a name of a module is bound to when the module has been loaded.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Binding {
+    /// By the statement at this position of the module, and by no other.
+    Once(usize),
+    /// By several statements, in a block, or in a way that is not followed.
+    Unclear,
+}
+
+#[derive(Debug)]
+pub(super) struct Module {
+    pub(super) path: String,
+    pub(super) text: String,
+    pub(super) body: Suite,
+    pub(super) bindings: BTreeMap<String, Binding>,
+    /// Names that functions bind through `global`.
+    rebound: BTreeSet<String>,
+    /// It has `from x import *`.
+    pub(super) star: bool,
+}
+
+impl Module {
+    fn read(path: &str, bytes: &[u8]) -> Option<Self> {
+        let text = str::from_utf8(bytes).ok()?;
+        // Python reads all line ends as one, also inside literals.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
+        // Only UTF-8 is read; a coding cookie (PEP 263) that says otherwise would change the literals.
+        let cookie = text.lines().take(2).any(|line| line.contains("coding") && !line.to_ascii_lowercase().contains("utf-8"));
+        // A form feed starts the indentation of a line anew.
+        if cookie || text.contains(['\0', '\x0C']) {
+            return None;
+        }
+        let body = parse_module(&text).ok()?.into_suite();
+        let mut scope = Scope::default();
+        scope.visit_body(&body);
+        let star = body.iter().any(|statement| imports_star(statement)) || scope.star;
+        let mut bindings: BTreeMap<String, Binding> = scope.bound.into_iter().map(|(name, _)| (name, Binding::Unclear)).collect();
+        let mut counted: BTreeMap<&str, u32> = BTreeMap::new();
+        let simple: Vec<(usize, String)> = body
+            .iter()
+            .enumerate()
+            .flat_map(|(at, statement)| simple_names(statement).into_iter().map(move |name| (at, name)))
+            .collect();
+        for (_, name) in &simple {
+            *counted.entry(name).or_default() += 1;
+        }
+        for (at, name) in &simple {
+            let all = scope.count.get(name).copied().unwrap_or(0);
+            if counted.get(name.as_str()) == Some(&1) && all == 1 {
+                bindings.insert(name.clone(), Binding::Once(*at));
+            }
+        }
+        let mut globals = Globals::default();
+        globals.visit_body(&body);
+        for name in &globals.declared {
+            bindings.insert(name.clone(), Binding::Unclear);
+        }
+        Some(Self { path: path.to_owned(), text, body, bindings, rebound: globals.declared, star })
+    }
+
+    pub(super) fn is_rebound(&self, name: &str) -> bool {
+        self.rebound.contains(name)
+    }
+
+    fn directory(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(directory, _)| directory)
+    }
+}
+
+fn imports_star(statement: &Stmt) -> bool {
+    matches!(statement, Stmt::ImportFrom(import) if import.names.iter().any(|alias| alias.name.as_str() == "*"))
+}
+
+/// The names that a statement binds in a way that is followed.
+fn simple_names(statement: &Stmt) -> Vec<String> {
+    let name = |expr: &Expr| expr.as_name_expr().map(|name| name.id.as_str().to_owned());
+    match statement {
+        Stmt::FunctionDef(function) => vec![function.name.as_str().to_owned()],
+        Stmt::ClassDef(class) => vec![class.name.as_str().to_owned()],
+        Stmt::Assign(assign) if assign.targets.len() == 1 => name(&assign.targets[0]).into_iter().collect(),
+        Stmt::AnnAssign(assign) if assign.value.is_some() => name(&assign.target).into_iter().collect(),
+        Stmt::Import(import) => import.names.iter().map(bound_by_import).collect(),
+        Stmt::ImportFrom(import) => import.names.iter().map(bound_by_import).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// `import a.b` binds `a`; `as` binds the alias.
+fn bound_by_import(alias: &Alias) -> String {
+    match &alias.asname {
+        Some(name) => name.as_str().to_owned(),
+        None => alias.name.as_str().split('.').next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// Collects the names that a block binds in its own scope.
+#[derive(Debug, Default)]
+pub(super) struct Scope {
+    pub(super) bound: BTreeMap<String, ()>,
+    count: BTreeMap<String, u32>,
+    /// Declared `global` or `nonlocal` here: not of this scope.
+    pub(super) elsewhere: BTreeSet<String>,
+    pub(super) star: bool,
+    /// It holds `yield` or `await`.
+    pub(super) suspends: bool,
+    comprehensions: u32,
+}
+
+impl Scope {
+    /// Of the body of a function.
+    pub(super) fn of(body: &[Stmt]) -> Self {
+        let mut scope = Self::default();
+        scope.visit_body(body);
+        scope
+    }
+
+    fn bind(&mut self, name: &str) {
+        self.bound.insert(name.to_owned(), ());
+        *self.count.entry(name.to_owned()).or_default() += 1;
+    }
+}
+
+impl<'a> Visitor<'a> for Scope {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::FunctionDef(function) => {
+                self.bind(&function.name);
+                function.decorator_list.iter().for_each(|decorator| self.visit_decorator(decorator));
+                self.visit_parameters(&function.parameters);
+            }
+            Stmt::ClassDef(class) => {
+                self.bind(&class.name);
+                if let Some(arguments) = &class.arguments {
+                    self.visit_arguments(arguments);
+                }
+                // What the body of a class binds are attributes.
+            }
+            Stmt::Import(import) => import.names.iter().for_each(|alias| self.bind(&bound_by_import(alias))),
+            Stmt::ImportFrom(import) => {
+                for alias in &import.names {
+                    if alias.name.as_str() == "*" {
+                        self.star = true;
+                    } else {
+                        self.bind(&bound_by_import(alias));
+                    }
+                }
+            }
+            Stmt::Global(global) => self.elsewhere.extend(global.names.iter().map(|name| name.as_str().to_owned())),
+            Stmt::Nonlocal(names) => self.elsewhere.extend(names.names.iter().map(|name| name.as_str().to_owned())),
+            Stmt::Try(attempt) => {
+                for ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
+                    if let Some(name) = &handler.name {
+                        self.bind(name);
+                    }
+                }
+                walk_stmt(self, statement);
+            }
+            _ => walk_stmt(self, statement),
+        }
+    }
+
+    fn visit_annotation(&mut self, _annotation: &'a Expr) {}
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Name(name) if name.ctx != ExprContext::Load && self.comprehensions == 0 => self.bind(&name.id),
+            Expr::Named(named) => {
+                // Binds in the function even from inside a comprehension.
+                if let Expr::Name(name) = named.target.as_ref() {
+                    self.bind(&name.id);
+                }
+                self.visit_expr(&named.value);
+            }
+            Expr::Lambda(lambda) => {
+                if let Some(parameters) = &lambda.parameters {
+                    self.visit_parameters(parameters);
+                }
+            }
+            Expr::Yield(_) | Expr::YieldFrom(_) | Expr::Await(_) => {
+                self.suspends = true;
+                walk_expr(self, expr);
+            }
+            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {
+                self.comprehensions += 1;
+                walk_expr(self, expr);
+                self.comprehensions -= 1;
+            }
+            _ => walk_expr(self, expr),
+        }
+    }
+
+    fn visit_pattern(&mut self, pattern: &'a Pattern) {
+        let name = match pattern {
+            Pattern::MatchAs(pattern) => pattern.name.as_ref(),
+            Pattern::MatchStar(pattern) => pattern.name.as_ref(),
+            Pattern::MatchMapping(pattern) => pattern.rest.as_ref(),
+            _ => None,
+        };
+        if let Some(name) = name {
+            self.bind(name);
+        }
+        ruff_python_ast::visitor::walk_pattern(self, pattern);
+    }
+}
+
+/// Collects what functions, at any depth, declare `global`.
+#[derive(Default)]
+struct Globals {
+    declared: BTreeSet<String>,
+}
+
+impl<'a> Visitor<'a> for Globals {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        if let Stmt::Global(global) = statement {
+            self.declared.extend(global.names.iter().map(|name| name.as_str().to_owned()));
+        }
+        walk_stmt(self, statement);
+    }
+}
+
+/// A file (`helpers/base.py`), or a directory with a slash at the end (`helpers/aws/`); the root is empty.
+type Node = String;
+
+/// What `import` or an attribute of a module leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Imported {
+    /// A module of the pack, or a directory without `__init__.py`.
+    Pack(Node),
+    /// A module of the interpreter, by its dotted name.
+    Outside(String),
+    /// It cannot be told.
+    Unclear,
+}
+
+#[derive(Debug)]
+pub(super) struct Sources {
+    pub(super) modules: Vec<Module>,
+    by_path: BTreeMap<String, ModuleId>,
+    directories: BTreeSet<String>,
+    /// Ids of global modules and their files, in the pack's order.
+    globals: Vec<(String, String)>,
+    /// A file that could not be read.
+    pub(super) unreadable: BTreeSet<String>,
+}
+
+impl Sources {
+    /// `globals`: ids of global modules and their files.
+    pub(super) fn read(snapshot: &Snapshot, globals: impl Iterator<Item = (String, String)>) -> Self {
+        let mut sources = Self {
+            modules: Vec::new(),
+            by_path: BTreeMap::new(),
+            directories: BTreeSet::new(),
+            globals: globals.collect(),
+            unreadable: BTreeSet::new(),
+        };
+        for (path, bytes) in snapshot.python() {
+            for (at, _) in path.match_indices('/') {
+                sources.directories.insert(path[..at].to_owned());
+            }
+            match Module::read(path, bytes) {
+                Some(module) => {
+                    sources.by_path.insert(path.to_owned(), sources.modules.len());
+                    sources.modules.push(module);
+                }
+                None => {
+                    sources.unreadable.insert(path.to_owned());
+                }
+            }
+        }
+        sources
+    }
+
+    pub(super) fn module(&self, path: &str) -> Option<ModuleId> {
+        self.by_path.get(path).copied()
+    }
+
+    /// The module of a node; `None` for a directory without `__init__.py`, or a file that could not be read.
+    pub(super) fn module_of(&self, node: &str) -> Option<ModuleId> {
+        if node.is_empty() || node.ends_with('/') { self.module(&format!("{node}__init__.py")) } else { self.module(node) }
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        self.by_path.contains_key(path) || self.unreadable.contains(path)
+    }
+
+    /// What `import NAME` binds, without an alias (the first part) or with one (the last).
+    pub(super) fn import(&self, importer: ModuleId, name: &str, whole: bool) -> Imported {
+        let mut parts = name.split('.');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut node) = self.find(first, self.modules[importer].directory()) else {
+            return Imported::Outside(if whole { name.to_owned() } else { first.to_owned() });
+        };
+        if is_taken(first) {
+            return Imported::Unclear;
+        }
+        for part in parts.filter(|_| whole) {
+            match self.child(&node, part) {
+                Some(child) => node = child,
+                None => return Imported::Unclear,
+            }
+        }
+        Imported::Pack(node)
+    }
+
+    /// The module that `from X import ...` names.
+    pub(super) fn import_from(&self, importer: ModuleId, import: &StmtImportFrom) -> Imported {
+        let name = import.module.as_ref().map(|name| name.as_str()).unwrap_or_default();
+        if import.level == 0 {
+            return self.import(importer, name, true);
+        }
+        let mut directory = self.modules[importer].directory();
+        for _ in 1..import.level {
+            if directory.is_empty() {
+                return Imported::Unclear;
+            }
+            directory = directory.rsplit_once('/').map_or("", |(parent, _)| parent);
+        }
+        let mut node = if directory.is_empty() { String::new() } else { format!("{directory}/") };
+        for part in name.split('.').filter(|part| !part.is_empty()) {
+            match self.child(&node, part) {
+                Some(child) => node = child,
+                None => return Imported::Unclear,
+            }
+        }
+        Imported::Pack(node)
+    }
+
+    fn find(&self, name: &str, directory: &str) -> Option<Node> {
+        let mut search: Vec<&str> = Vec::new();
+        let mut parent = directory;
+        while !parent.is_empty() {
+            search.push(parent);
+            parent = parent.rsplit_once('/').map_or("", |(parent, _)| parent);
+        }
+        search.extend(["", "helpers"]);
+        search.extend(self.globals.iter().map(|(_, path)| path.rsplit_once('/').map_or("", |(directory, _)| directory)));
+        let join = |directory: &str| if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") };
+        let file = search.iter().find_map(|directory| {
+            let base = join(directory);
+            if self.exists(&format!("{base}/__init__.py")) {
+                Some(format!("{base}/"))
+            } else {
+                Some(format!("{base}.py")).filter(|path| self.exists(path))
+            }
+        });
+        file.or_else(|| self.globals.iter().rev().find(|(id, _)| id == name).map(|(_, path)| path.clone())).or_else(|| {
+            search.iter().map(|directory| join(directory)).find(|path| self.directories.contains(path)).map(|path| path + "/")
+        })
+    }
+
+    /// The module `name` inside a package.
+    pub(super) fn child(&self, node: &str, name: &str) -> Option<Node> {
+        if !(node.is_empty() || node.ends_with('/')) {
+            return None;
+        }
+        let base = format!("{node}{name}");
+        if self.exists(&format!("{base}/__init__.py")) {
+            return Some(base + "/");
+        }
+        let file = format!("{base}.py");
+        if self.exists(&file) {
+            return Some(file);
+        }
+        self.directories.contains(&base).then(|| base + "/")
+    }
+}

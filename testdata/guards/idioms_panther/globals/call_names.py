@@ -1,0 +1,2 @@
+SERIAL_CONSOLE = ("EnableSerialConsoleAccess", "SendSerialConsoleSSHPublicKey")
+DISK_ENCRYPTION = {"DisableEbsEncryptionByDefault", "ModifyEbsDefaultKmsKeyId"}

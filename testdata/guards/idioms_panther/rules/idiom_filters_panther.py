@@ -1,0 +1,2 @@
+def rule(event):
+    return "*" in event.deep_get("requestParameters", "accessPolicies", default="")

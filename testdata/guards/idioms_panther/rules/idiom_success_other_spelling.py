@@ -1,0 +1,7 @@
+from idiom_base import worked
+
+NAMES = ("DeleteParameter", "DeleteParameters")
+
+
+def rule(event):
+    return worked(event) and event.get("eventName") in NAMES

@@ -1,0 +1,5 @@
+HIDING = {"trail_removed", "trail_paused"}
+
+
+def rule(event):
+    return event.udm("event_type") in HIDING

@@ -1,0 +1,5 @@
+NAMES = ["CreateTrafficMirrorSession", "CreateTrafficMirrorTarget"]
+
+
+def rule(event):
+    return any(event.get("eventName") == name for name in NAMES)

@@ -1,0 +1,5 @@
+import checks as c
+
+
+def rule(event):
+    return c.no_error(event) and event.get("eventName") == "UpdateLoginProfile"

@@ -1,0 +1,5 @@
+def rule(event):
+    def named(*wanted):
+        return event.get("eventName") in wanted
+
+    return named("StartSession", "ResumeSession")

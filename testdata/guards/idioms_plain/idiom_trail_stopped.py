@@ -1,0 +1,6 @@
+def rule(event):
+    return event.get("eventName") == "StopLogging"
+
+
+def title(event):
+    return f"Trail stopped in {event.get('awsRegion')}"

@@ -1,0 +1,3 @@
+# Trap: `or` returns a text.
+def rule(event):
+    return event.get("errorCode") or event.get("eventName") == "StopLogging"

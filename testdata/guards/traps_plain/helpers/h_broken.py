@@ -1,0 +1,2 @@
+NAMES = {"StopLogging"}
+raise RuntimeError("broken on purpose")

@@ -1,0 +1,3 @@
+import h_cycle_a
+
+COPIED = h_cycle_a.NAMES

@@ -1,0 +1,2 @@
+def fill(target):
+    target.add("TrapFilled")

@@ -1,0 +1,3 @@
+from h_shared import NAMES
+
+NAMES.add("TrapMeddled")

@@ -1,0 +1,1 @@
+StopLogging = "StopLogging"

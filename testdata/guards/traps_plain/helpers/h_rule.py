@@ -1,0 +1,5 @@
+NAMES = {"TrapElsewhere"}
+
+
+def rule(event):
+    return event.get("eventName") in NAMES

@@ -1,0 +1,5 @@
+NAMES = {"TrapStarred"}
+
+
+def wanted(event):
+    return event.get("eventName") in {"TrapStarred"}

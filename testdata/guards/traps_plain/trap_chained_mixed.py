@@ -1,0 +1,3 @@
+# Trap: `a == b != c` compares neighbours only.
+def rule(event):
+    return event.get("eventName") == event.get("eventType") != "AwsApiCall" != event.get("eventName")

@@ -1,0 +1,3 @@
+# Trap: `in` sees a key whose value is null, `get` does not.
+def rule(event):
+    return "trapNull" in event and event.get("trapNull") is None

@@ -1,0 +1,3 @@
+# Trap: of two equal keys the last one counts.
+def rule(event):
+    return event.get("eventName") == "TrapTwiceLast"

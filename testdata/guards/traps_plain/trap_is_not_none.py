@@ -1,0 +1,3 @@
+# Trap: an empty text, 0 and [] are not None.
+def rule(event):
+    return event.get("trapEmpty") is not None

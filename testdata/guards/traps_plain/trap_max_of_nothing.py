@@ -1,0 +1,3 @@
+# Trap: max() of an empty list raises.
+def rule(event):
+    return max(event.get("trapNumbers", [0])) > 5

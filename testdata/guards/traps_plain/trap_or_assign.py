@@ -1,0 +1,7 @@
+# Trap: `|=` changes the set in place.
+NAMES = {"StopLogging"}
+NAMES |= {"TrapOrAssigned"}
+
+
+def rule(event):
+    return event.get("eventName") in NAMES

@@ -1,0 +1,5 @@
+NAMES = {"StopLogging"}
+
+
+def __getattr__(name):
+    return {"TrapUncovered"}

@@ -1,0 +1,5 @@
+import sys
+
+
+def prepare():
+    sys._getframe(1).f_globals["NAMES"] = {"TrapFrame"}

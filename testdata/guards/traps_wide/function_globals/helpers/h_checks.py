@@ -1,0 +1,5 @@
+NAMES = {"StopLogging"}
+
+
+def wanted(event):
+    return event.get("eventName") in NAMES

@@ -1,0 +1,2 @@
+def wanted(event):
+    return event.get("eventName") == "StopLogging"

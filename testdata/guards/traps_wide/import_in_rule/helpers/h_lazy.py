@@ -1,0 +1,2 @@
+def extend(names):
+    names.add("TrapLazy")

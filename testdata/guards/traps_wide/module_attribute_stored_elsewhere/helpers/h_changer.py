@@ -1,0 +1,4 @@
+import h_names as other
+
+target = other
+target.NAMES = {"TrapChanged"}

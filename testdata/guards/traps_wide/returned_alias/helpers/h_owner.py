@@ -1,0 +1,9 @@
+NAMES = {"StopLogging"}
+
+
+def names():
+    return NAMES
+
+
+def wanted(event):
+    return event.get("eventName") in NAMES
