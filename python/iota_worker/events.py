@@ -125,7 +125,7 @@ class _Questions:
 
     def event_time_epoch(self) -> float | None:
         """The event time in seconds since 1970, or None."""
-        moment = _parse_time(self.get("p_event_time"))
+        moment = read_time(self.get("p_event_time"))
         return None if moment is None else moment.timestamp()
 
 
@@ -480,7 +480,7 @@ def teach_json() -> None:
 SUPPLIED = frozenset({"p_log_type", "p_event_time", "p_parse_time"})
 
 
-def _parse_time(text: Any) -> datetime | None:
+def read_time(text: Any) -> datetime | None:
     if not isinstance(text, str):
         return None
     try:
@@ -498,9 +498,9 @@ def format_time(moment: datetime) -> str:
 def supplied_fields(record: Mapping[str, Any], log_type: str, parse_time: str) -> dict[str, str]:
     """`p_log_type`, `p_event_time` (the parse time when the record has no readable time) and `p_parse_time`."""
     text = record.get("eventTime")
-    if isinstance(text, str) and len(text) == 20 and text[10] == "T" and text[19] == "Z" and _parse_time(text):
+    if isinstance(text, str) and len(text) == 20 and text[10] == "T" and text[19] == "Z" and read_time(text):
         event_time = f"{text[:10]} {text[11:19]}.000000000"  # what CloudTrail always writes
     else:
-        moment = _parse_time(text)
+        moment = read_time(text)
         event_time = parse_time if moment is None else format_time(moment)
     return {"p_log_type": sys.intern(log_type), "p_event_time": event_time, "p_parse_time": parse_time}
