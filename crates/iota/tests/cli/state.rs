@@ -64,7 +64,7 @@ fn a_dictionary_nested_too_deep_is_an_error_of_its_rule_alone() {
 
 #[test]
 fn a_context_may_be_nested_like_a_record_and_not_without_end() {
-    let rule = format!("{NESTED}def rule(event):\n    return True\ndef alert_context(event):\n    return nested(event)\n");
+    let rule = format!("{NESTED}def rule(event):\n    return True\ndef title(event):\n    return str(event['depth'])\ndef alert_context(event):\n    return nested(event)\n");
     let input = "{\"eventID\":\"1\",\"depth\":200}\n{\"eventID\":\"2\",\"depth\":5000}\n";
     let tests: String = [1, 126, 127, 200, 5_000]
         .iter()
