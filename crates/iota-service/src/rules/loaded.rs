@@ -2,8 +2,9 @@
 
 use super::directory::{DirectoryError, packs_below, read_snapshot};
 use crate::config::Settings;
-use iota_engine::rule::{Level, Loaded, Pack, Rule};
-use iota_engine::yaml::suggestion;
+use iota_engine::rule::{Failure, Level, Loaded, PACK_FILES, Pack, Rule};
+use iota_engine::text::did_you_mean;
+use iota_engine::yaml::{self, Step};
 use iota_python::{Interpreter, InterpreterError, LoadCache, LoadError, PackRunner, Program, StartError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -78,7 +79,9 @@ pub fn read_packs(directories: &[PathBuf], settings: &Settings, which: Which) ->
             )));
         }
         let mut pack = Pack::read(&directory_name(directory), read_snapshot(directory)?, env!("CARGO_PKG_VERSION"));
-        if let Some(problem) = pack.problems.iter().find(|problem| problem.level == Level::Error && is_pack_file(&problem.path)) {
+        if let Some(problem) =
+            pack.problems.iter().find(|problem| problem.level == Level::Error && PACK_FILES.contains(&problem.path.as_str()))
+        {
             return Err(RulesError::Pack(format!(
                 "{}/{}:{}: {}",
                 directory.display(),
@@ -164,12 +167,16 @@ fn load_pack(
             // A file that nothing declares and that has no `rule` after all is a helper.
             Some(failure) if failure.r#type == "NoRuleFunction" && !rule.declared => {}
             Some(failure) => {
-                let at = failure.path.as_deref().unwrap_or(&path);
+                let written = expression_place(&pack, &rule, failure);
+                let (at, line) = match &written {
+                    Some((path, line)) => (path.as_str(), Some(*line)),
+                    None => (failure.path.as_deref().unwrap_or(&path), failure.line),
+                };
                 let message = match failure.r#type.as_str() {
                     "NoRuleFunction" | "BadSignature" | "LoadError" | "ExpressionError" | "ImportDied" => failure.message.clone(),
                     kind => format!("{kind}: {}", failure.message),
                 };
-                pack.error(load_code(&failure.r#type), at, failure.line.unwrap_or(0), Some(&rule.id), message);
+                pack.error(load_code(&failure.r#type), at, line.unwrap_or(0), Some(&rule.id), message);
             }
         }
     }
@@ -178,6 +185,19 @@ fn load_pack(
         pack.problem(Level::Warning, "python", &path, warning.line.unwrap_or(0), None, warning.message.clone());
     }
     Ok((LoadedPack { directory, pack, loaded, runnable }, None))
+}
+
+/// File and line of a match expression that is wrong: the message starts with the keys that lead to it in the metadata
+/// of the rule, or of the one it is derived from.
+fn expression_place(pack: &Pack, rule: &Rule, failure: &Failure) -> Option<(String, u64)> {
+    let (keys, _) = failure.message.split_once(": ").filter(|_| failure.r#type == "ExpressionError")?;
+    let steps: Vec<Step<'_>> = keys
+        .split(['.', '[', ']'])
+        .filter(|key| !key.is_empty())
+        .map(|key| key.parse().map_or(Step::Key(key), Step::Item))
+        .collect();
+    let files = [rule.metadata.as_deref(), rule.base.as_deref()];
+    files.into_iter().flatten().find_map(|path| Some((path.to_owned(), yaml::line_at(pack.snapshot.get(path)?, &steps)?)))
 }
 
 fn load_code(kind: &str) -> &'static str {
@@ -196,7 +216,7 @@ fn unique_across(packs: &mut [(PathBuf, Pack)]) {
     for (directory, pack) in packs {
         let mut repeated = Vec::new();
         for rule in &pack.rules {
-            let place = rule.metadata.as_deref().unwrap_or(rule.path());
+            let place = rule.declaration();
             match seen.get(&rule.id) {
                 Some(there) => repeated.push((rule.id.clone(), place.to_owned(), rule.line, there.clone())),
                 None => {
@@ -235,15 +255,10 @@ fn nothing_unknown(packs: &[(PathBuf, Pack)], settings: &Settings) -> Result<(),
         if known.contains(&word) {
             return Ok(());
         }
-        let hint = suggestion(word, known.iter().copied()).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
-        Err(RulesError::Pack(format!("{key}: there is no {what} `{word}`{hint}")))
+        Err(RulesError::Pack(format!("{key}: there is no {what} `{word}`{}", did_you_mean(word, known.iter().copied()))))
     };
     settings.packs.keys().try_for_each(|name| check("packs", "pack", name, &names))?;
     settings.overrides.keys().try_for_each(|id| check("overrides", "rule", id, &ids))
-}
-
-fn is_pack_file(path: &str) -> bool {
-    matches!(path, "pack.yaml" | "pack.yml")
 }
 
 fn directory_name(directory: &Path) -> String {

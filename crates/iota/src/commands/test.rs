@@ -5,8 +5,9 @@ use crate::args::{TestArgs, TestFormat};
 use crate::exit::Exit;
 use anyhow::bail;
 use clap::ArgMatches;
+use iota_engine::event::LOG_TYPE;
 use iota_engine::rule::{Level, Rule, RuleTest};
-use iota_engine::text::printable;
+use iota_engine::text::{did_you_mean, printable};
 use iota_python::PackRunner;
 use iota_service::rules::LoadedPack;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
@@ -14,9 +15,6 @@ use serde::Serialize;
 use serde_json::json;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
-
-/// The log type of a test that states none.
-const LOG_TYPE: &str = "AWS.CloudTrail";
 
 #[derive(Debug, Serialize)]
 struct Tested {
@@ -37,9 +35,7 @@ pub(crate) fn test(args: &TestArgs, matches: &ArgMatches) -> anyhow::Result<Exit
     let selection = Selection::load(&args.paths, &args.python, matches)?;
     if let Some(unknown) = args.rule.iter().find(|id| selection.packs.iter().all(|pack| pack.pack.rule(id).is_none())) {
         let known = selection.packs.iter().flat_map(|pack| pack.pack.rules.iter().map(|rule| rule.id.as_str()));
-        let hint =
-            iota_engine::yaml::suggestion(unknown, known).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
-        bail!("there is no rule `{unknown}`{hint}");
+        bail!("there is no rule `{unknown}`{}", did_you_mean(unknown, known));
     }
     let started = Instant::now();
     let mut tested = Vec::new();
@@ -79,7 +75,7 @@ fn test_pack(args: &TestArgs, selection: &Selection, pack: &LoadedPack, tested: 
     for &index in &pack.runnable {
         let rule = pack.rule(index);
         let files: Vec<&str> = [Some(rule.path()), rule.metadata.as_deref()].into_iter().flatten().collect();
-        if !(args.rule.is_empty() || args.rule.contains(&rule.id)) || !selection.wants(pack, &files) {
+        if !(args.rule.is_empty() || args.rule.iter().any(|id| rule.is_called(id))) || !selection.wants(pack, &files) {
             continue;
         }
         for test in rule.tests.iter().filter(|test| args.name.as_ref().is_none_or(|name| test.name.contains(name.as_str()))) {
@@ -101,7 +97,7 @@ fn run_test(runner: &mut PackRunner, pack: &LoadedPack, index: u16, rule: &Rule,
     Ok(Tested {
         pack: pack.pack.name.clone(),
         rule: rule.id.clone(),
-        path: pack.directory.join(rule.metadata.as_deref().unwrap_or(rule.path())).display().to_string(),
+        path: pack.directory.join(rule.declaration()).display().to_string(),
         line: test.line,
         test: test.name.clone(),
         passed: reasons.is_empty(),

@@ -20,7 +20,8 @@ fn titles(files: &Files, workers: &str) -> Vec<String> {
     titles
 }
 
-const REST: &str = "def rule(event):\n    return helpers.increment_counter('k') % 100 == 0\ndef title(event):\n    return event['eventName']\n";
+const REST: &str =
+    "def rule(event):\n    return helpers.increment_counter('k') % 100 == 0\ndef title(event):\n    return event['eventName']\n";
 
 #[test]
 fn counters_are_kept_however_the_helpers_are_imported() {
@@ -46,7 +47,8 @@ fn lifetimes_count_in_the_time_of_the_records() {
     assert!(titles(&files, "1").is_empty(), "never three within a minute");
 }
 
-const NESTED: &str = "def nested(event):\n    value = 'x'\n    for _ in range(event['depth']): value = [value]\n    return {'a': value}\n";
+const NESTED: &str =
+    "def nested(event):\n    value = 'x'\n    for _ in range(event['depth']): value = [value]\n    return {'a': value}\n";
 
 #[test]
 fn a_dictionary_nested_too_deep_is_an_error_of_its_rule_alone() {
@@ -64,7 +66,9 @@ fn a_dictionary_nested_too_deep_is_an_error_of_its_rule_alone() {
 
 #[test]
 fn a_context_may_be_nested_like_a_record_and_not_without_end() {
-    let rule = format!("{NESTED}def rule(event):\n    return True\ndef title(event):\n    return str(event['depth'])\ndef alert_context(event):\n    return nested(event)\n");
+    let rule = format!(
+        "{NESTED}def rule(event):\n    return True\ndef title(event):\n    return str(event['depth'])\ndef alert_context(event):\n    return nested(event)\n"
+    );
     let input = "{\"eventID\":\"1\",\"depth\":200}\n{\"eventID\":\"2\",\"depth\":5000}\n";
     let tests: String = [1, 126, 127, 200, 5_000]
         .iter()
