@@ -68,7 +68,7 @@ impl LoadedPack {
 }
 
 /// Reads packs without starting Python. Fails where a pack as a whole cannot be used.
-pub fn read_packs(directories: &[PathBuf], settings: &Settings, which: Which) -> Result<Vec<(PathBuf, Pack)>, RulesError> {
+pub fn read_packs(directories: &[PathBuf], settings: &Settings) -> Result<Vec<(PathBuf, Pack)>, RulesError> {
     let mut packs: Vec<(PathBuf, Pack)> = Vec::new();
     for directory in directories {
         let below = packs_below(directory);
@@ -103,9 +103,7 @@ pub fn read_packs(directories: &[PathBuf], settings: &Settings, which: Which) ->
     }
     unique_across(&mut packs);
     apply_overrides(&mut packs, settings);
-    if which == Which::Enabled {
-        nothing_unknown(&packs, settings)?;
-    }
+    nothing_unknown(&packs, settings)?;
     Ok(packs)
 }
 
@@ -118,7 +116,7 @@ pub fn load_packs(
 ) -> Result<Vec<LoadedPack>, RulesError> {
     let mut loaded = Vec::new();
     let mut died = None;
-    for (directory, pack) in read_packs(directories, settings, which)? {
+    for (directory, pack) in read_packs(directories, settings)? {
         match load_pack(directory, pack, python, which)? {
             (pack, None) => loaded.push(pack),
             (pack, Some(error)) => {
@@ -147,6 +145,8 @@ fn load_pack(
     let loaded = match iota_python::load(&python.program, &pack, &wanted, python.cache.as_ref()) {
         Ok(loaded) => loaded,
         Err(error @ LoadError::Start(StartError::Died { .. })) => {
+            // What it is, is only asked now: asking starts it once more.
+            python.program.interpreter.check()?;
             pack.error("import-error", "", 0, None, format!("none of its rules run: {error}"));
             let loaded = Loaded { python: String::new(), executable: String::new(), rules: Vec::new(), warnings: Vec::new() };
             let error = failed(error);
@@ -239,7 +239,9 @@ fn unique_across(packs: &mut [(PathBuf, Pack)]) {
 
 fn apply_overrides(packs: &mut [(PathBuf, Pack)], settings: &Settings) {
     for rule in packs.iter_mut().flat_map(|(_, pack)| &mut pack.rules) {
-        if let Some(values) = settings.overrides.get(&rule.id) {
+        let of_rule = settings.overrides.iter().find(|(id, _)| **id == rule.id);
+        let of_former = || settings.overrides.iter().find(|(id, _)| rule.is_called(id));
+        if let Some((_, values)) = of_rule.or_else(of_former) {
             rule.enabled = values.enabled.unwrap_or(rule.enabled);
             rule.window_minutes = values.dedup_period_minutes.unwrap_or(rule.window_minutes);
             rule.threshold = values.threshold.unwrap_or(rule.threshold);
@@ -247,10 +249,19 @@ fn apply_overrides(packs: &mut [(PathBuf, Pack)], settings: &Settings) {
     }
 }
 
-/// The configuration speaks of no pack or rule that is not there.
+/// The configuration speaks of no pack or rule that is not there: neither among the packs in use nor, when only some are
+/// tested or checked, in the other directories that it names itself.
 fn nothing_unknown(packs: &[(PathBuf, Pack)], settings: &Settings) -> Result<(), RulesError> {
-    let names: Vec<&str> = packs.iter().map(|(_, pack)| pack.name.as_str()).collect();
-    let ids: Vec<&str> = packs.iter().flat_map(|(_, pack)| pack.rules.iter().map(|rule| rule.id.as_str())).collect();
+    if settings.packs.is_empty() && settings.overrides.is_empty() {
+        return Ok(());
+    }
+    let mut others = Vec::new();
+    for directory in settings.rules.value.iter().filter(|directory| packs.iter().all(|(used, _)| !is_same(used, directory))) {
+        others.push(Pack::read(&directory_name(directory), read_snapshot(directory)?, env!("CARGO_PKG_VERSION")));
+    }
+    let known: Vec<&Pack> = packs.iter().map(|(_, pack)| pack).chain(&others).collect();
+    let names: Vec<&str> = known.iter().map(|pack| pack.name.as_str()).collect();
+    let ids: Vec<&str> = known.iter().flat_map(|pack| known_ids(pack)).collect();
     let check = |key: &str, what: &str, word: &str, known: &[&str]| {
         if known.contains(&word) {
             return Ok(());
@@ -259,6 +270,18 @@ fn nothing_unknown(packs: &[(PathBuf, Pack)], settings: &Settings) -> Result<(),
     };
     settings.packs.keys().try_for_each(|name| check("packs", "pack", name, &names))?;
     settings.overrides.keys().try_for_each(|id| check("overrides", "rule", id, &ids))
+}
+
+/// The ids a pack speaks of: also former ones, and those of rules that are not run or cannot be.
+fn known_ids(pack: &Pack) -> impl Iterator<Item = &str> {
+    let rules = pack.rules.iter().flat_map(|rule| std::iter::once(&rule.id).chain(&rule.aliases)).map(String::as_str);
+    let skipped = pack.skipped.iter().filter_map(|skipped| skipped.id.as_deref());
+    rules.chain(skipped).chain(pack.problems.iter().filter_map(|problem| problem.rule_id.as_deref()))
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let canonical = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    canonical(one) == canonical(other)
 }
 
 fn directory_name(directory: &Path) -> String {

@@ -51,9 +51,9 @@ pub(super) fn read_pack(directory_name: &str, snapshot: Snapshot, engine_version
 }
 
 impl Reader {
-    fn yaml_error(&mut self, path: &str, error: YamlError) {
+    fn yaml_error(&mut self, path: &str, rule_id: Option<&str>, error: YamlError) {
         let code = if error.unknown_key { "unknown-key" } else { "bad-metadata" };
-        self.pack.error(code, path, error.line, None, error.message);
+        self.pack.error(code, path, error.line, rule_id, error.message);
     }
 
     fn pack_file(&mut self, snapshot: &Snapshot, engine_version: &str) {
@@ -76,7 +76,7 @@ impl Reader {
                     }
                 }
             }
-            Err(error) => self.yaml_error(path, error),
+            Err(error) => self.yaml_error(path, None, error),
         }
     }
 
@@ -86,7 +86,7 @@ impl Reader {
                 Ok(head) => head,
                 Err(error) => {
                     self.claim_named_by(path, bytes);
-                    self.yaml_error(path, error);
+                    self.yaml_error(path, None, error);
                     continue;
                 }
             };
@@ -103,7 +103,7 @@ impl Reader {
                     Ok(file) => self.rule_files.push((path.to_owned(), file)),
                     Err(error) => {
                         self.claim_named_by(path, bytes);
-                        self.yaml_error(path, error);
+                        self.yaml_error(path, head.rule_id.as_deref(), error);
                     }
                 },
                 "global" => self.global(path, bytes),
@@ -142,7 +142,7 @@ impl Reader {
                 self.claimed.insert(python.clone());
                 self.pack.globals.push(GlobalModule { id: file.global_id, path: python });
             }
-            Err(error) => self.yaml_error(path, error),
+            Err(error) => self.yaml_error(path, None, error),
         }
     }
 
@@ -173,7 +173,7 @@ impl Reader {
                 let (id, log_types, mappings) = (file.data_model_id, file.log_types, file.mappings);
                 self.pack.data_models.push(DataModel { id, path: path.to_owned(), python, log_types, mappings });
             }
-            Err(error) => self.yaml_error(path, error),
+            Err(error) => self.yaml_error(path, None, error),
         }
     }
 
