@@ -13,7 +13,7 @@ from . import errors, expressions
 from .datamodel import DataModels, PathError
 from .events import freeze
 from .logs import Capture
-from .shims import caching
+from .shims import state_watched
 from .snapshot import Snapshot
 from .source import definition_line, kept_state
 
@@ -103,7 +103,7 @@ class Pack:
         here = capture.here
         capture.here = lambda: _importing_place(self.snapshot)
         try:
-            with caching.watched(self.snapshot.note_state_use):
+            with state_watched(self.snapshot.note_state_use):
                 for model in header.get("data_models") or ():
                     self._load_data_model(model)
                 self._note_printed(capture)

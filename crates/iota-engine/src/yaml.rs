@@ -48,26 +48,14 @@ pub fn from_yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, YamlError> {
     })
 }
 
-/// The keys that lead to a value, as in `Tests[0].Name`.
+/// The keys that lead to a value, as in `Tests[0].Name`; empty for the whole document.
 fn shown_path(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let mut shown = String::new();
-    let segments: Vec<&Segment> = path.iter().collect();
-    for (position, segment) in segments.iter().enumerate() {
-        match segment {
-            Segment::Seq { index } => shown.push_str(&format!("[{index}]")),
-            // `Spanned` puts its value behind a member of this name.
-            Segment::Map { key } if key == "value" && position + 1 == segments.len() && position > 0 => {}
-            Segment::Map { key } => {
-                if !shown.is_empty() {
-                    shown.push('.');
-                }
-                shown.push_str(key);
-            }
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
+    if path.iter().next().is_none() {
+        return String::new();
     }
-    shown
+    let shown = path.to_string();
+    // `Spanned` puts its value behind a member of this name.
+    shown.strip_suffix(".value").map(str::to_owned).unwrap_or(shown)
 }
 
 /// What was expected instead of the value, in the words of YAML.

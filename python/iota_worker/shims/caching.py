@@ -3,10 +3,7 @@ Must not know the store: every call goes to the `State` of the worker."""
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from types import ModuleType
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from .. import nesting
@@ -21,24 +18,6 @@ _state: State
 def use(state: State) -> None:
     global _state
     _state = state
-
-
-@contextmanager
-def watched(note: Callable[[], None]) -> Iterator[None]:
-    """Calls `note` whenever anybody imports this module or takes a function from it, by whatever means."""
-
-    class Watched(ModuleType):
-        def __getattribute__(self, name: str) -> Any:
-            if name == "__spec__" or not name.startswith("_"):  # every import asks for the spec
-                note()
-            return super().__getattribute__(name)
-
-    module = sys.modules[__name__]
-    module.__class__ = Watched
-    try:
-        yield
-    finally:
-        module.__class__ = ModuleType
 
 
 def get_counter(key: str, force_ttl_check: bool = False) -> int:

@@ -69,6 +69,8 @@ fn tests_are_selected_by_rule_name_and_path() {
     assert!(total(&[root, "--rule", "my.rule", "--name", "raises"]).starts_with("0 passed, 1 failed"));
     assert!(total(&[&files.path("r.yml"), "--name", "mocked"]).starts_with("1 passed"));
     assert!(total(&[&files.path("r.py"), "--name", "mocked"]).starts_with("1 passed"));
+    files.write("r.yml", YML.replace("RuleID: my.rule", "RuleID: my.rule\naliases: [its.old.name]").as_bytes());
+    assert!(total(&[root, "--rule", "its.old.name", "--name", "matches"]).starts_with("1 passed"));
     let one = total(&["rules/aws_cloudtrail/root_activity.yml"]);
     assert!(!one.starts_with("0 passed") && one.contains("0 failed"), "{one}");
     let several = total(&["rules", "--rule", "aws.sts.attack-tool"]);
