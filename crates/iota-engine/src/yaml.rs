@@ -74,7 +74,8 @@ fn expectation(error: &Error) -> Option<String> {
         "mapping start" => "a mapping is expected".to_owned(),
         "string scalar" => "text is expected; put it in quotes if YAML takes it for something else".to_owned(),
         "boolean" => "true or false is expected".to_owned(),
-        "u8" | "u16" | "u32" | "u64" => "a whole number, 0 or more, is expected".to_owned(),
+        "u32" => format!("a whole number from 0 to {} is expected", u32::MAX),
+        "u64" => "a whole number, 0 or more, is expected".to_owned(),
         other => format!("{other} is expected"),
     })
 }
@@ -197,12 +198,12 @@ mod tests {
         for (text, expected) in [
             ("\n_list: text\n", "2: _list: a list is expected"),
             ("_list:\n  - a\n  - [b]\n", "3: _list[1]: text is expected; put it in quotes if YAML takes it for something else"),
-            ("_number: many\n", "1: _number: a whole number, 0 or more, is expected"),
-            ("_number: -1\n", "1: _number: a whole number, 0 or more, is expected"),
+            ("_number: many\n", "1: _number: a whole number from 0 to 4294967295 is expected"),
+            ("_number: -1\n", "1: _number: a whole number from 0 to 4294967295 is expected"),
             ("_flag: perhaps\n", "1: _flag: true or false is expected"),
             ("_name: [a]\n", "1: _name: text is expected; put it in quotes if YAML takes it for something else"),
             ("_kind: pantter\n", "1: _kind: `pantter` is none of plain, panther; did you mean `panther`?"),
-            ("_items:\n  - _value: 1\n  - _value: x\n", "3: _items[1]._value: a whole number, 0 or more, is expected"),
+            ("_items:\n  - _value: 1\n  - _value: x\n", "3: _items[1]._value: a whole number from 0 to 4294967295 is expected"),
             ("_items:\n  - {}\n", "2: key `_value` is missing"),
             ("_map: {a: b}\n", "1: _map.a: a list is expected"),
             ("- a\n", "1: a mapping is expected"),

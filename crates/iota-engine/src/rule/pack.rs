@@ -191,6 +191,20 @@ mod tests {
     }
 
     #[test]
+    fn code_does_not_run_without_its_metadata_whatever_is_wrong_with_it() {
+        for broken in [
+            "AnalysisType: rule\nRuleID: a\nFilename: code.py\nDetection: []\n",
+            "AnalysisType: rule\nRuleID: a\nFilename: code.py\nBaseDetection: nowhere\n",
+            "AnalysisType: rule\nRuleID: a\nFilename: code.py\nSeverity: SEVERE\n",
+            "AnalysisType: rule\nRuleID: a\nFilename: code.py\nTags: none\n",
+            "AnalysisType: rul\nRuleID: a\nFilename: code.py\n",
+        ] {
+            let pack = pack(&[("a.yml", broken), ("code.py", RULE)]);
+            assert!(pack.rules.is_empty() && pack.problems.len() == 1, "{broken}: {:?}", pack.rules);
+        }
+    }
+
+    #[test]
     fn what_iota_does_not_run_is_listed() {
         let pack = pack(&[
             ("a.yml", "AnalysisType: scheduled_rule\nRuleID: s\nFilename: a.py\nScheduledQueries: [q]\n"),

@@ -91,8 +91,7 @@ impl Reader {
                 }
             };
             let Some(kind) = head.analysis_type else {
-                let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
-                if snapshot.get(&format!("{stem}.py")).is_some() {
+                if snapshot.get(&same_stem(path)).is_some() {
                     let message = "no AnalysisType: not read as metadata; add `AnalysisType: rule`".to_owned();
                     self.pack.problem(Level::Warning, "no-analysis-type", path, 1, None, message);
                 }
@@ -115,6 +114,7 @@ impl Reader {
                     self.pack.skipped.push(Unloaded { path: path.to_owned(), id: head.rule_id, reason });
                 }
                 other => {
+                    self.claim_named_by(path, bytes);
                     let known = ["rule", "global", "datamodel", "scheduled_rule", "correlation_rule", "policy"];
                     let message = format!("unknown AnalysisType `{other}`{}", did_you_mean(other, known));
                     self.pack.error("bad-metadata", path, kind.referenced.line(), None, message);
@@ -131,8 +131,7 @@ impl Reader {
             filename: Option<String>,
         }
         let filename = from_yaml::<Named>(bytes).ok().and_then(|named| named.filename);
-        let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
-        self.claimed.insert(filename.map_or_else(|| format!("{stem}.py"), |name| beside(path, &name)));
+        self.claimed.insert(filename.map_or_else(|| same_stem(path), |name| beside(path, &name)));
     }
 
     fn global(&mut self, path: &str, bytes: &[u8]) {
@@ -194,6 +193,11 @@ impl Reader {
         self.pack.set_versions();
         self.pack
     }
+}
+
+/// The Python file with the name of a metadata file.
+fn same_stem(metadata: &str) -> String {
+    format!("{}.py", metadata.rsplit_once('.').map_or(metadata, |(stem, _)| stem))
 }
 
 /// A file named by metadata, relative to the pack.

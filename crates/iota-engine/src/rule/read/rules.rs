@@ -4,7 +4,7 @@ use super::super::definition::{Code, Dialect, Rule, WINDOW_MINUTES};
 use super::super::metadata::{RuleFile, RuleTest, TestFile};
 use super::super::pack::Unloaded;
 use super::super::snapshot::Snapshot;
-use super::{Reader, beside};
+use super::{Reader, beside, same_stem};
 use crate::alert::Severity;
 use crate::event::LOG_TYPE;
 use serde_json::Value as Json;
@@ -18,6 +18,9 @@ impl Reader {
             .filter_map(|(path, file)| Some((file.rule_id.as_ref()?.value.clone(), (path.clone(), file.clone()))))
             .collect();
         for (path, mut file) in std::mem::take(&mut self.rule_files) {
+            // Whatever is wrong with the metadata: the code must not run without it.
+            self.claimed.insert(same_stem(&path));
+            self.claimed.extend(file.filename.as_ref().map(|name| beside(&path, &name.value)));
             let Some(base) = file.base_detection.clone() else {
                 self.rule(snapshot, &path, &path, None, file);
                 continue;
@@ -44,7 +47,7 @@ impl Reader {
         let line = file.rule_id.as_ref().map_or(1, |id| id.referenced.line());
         let stem =
             |path: &str| path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map_or(path, |(stem, _)| stem).to_owned();
-        let same_stem = format!("{}.py", path.rsplit_once('.').map_or(path, |(stem, _)| stem));
+        let same_stem = same_stem(path);
         let code = match (&file.filename, &file.detection) {
             (Some(name), None) => Code::Python(beside(code_path, &name.value)),
             (None, Some(detection)) => Code::Detection(detection.clone()),
@@ -60,7 +63,6 @@ impl Reader {
             None => stem(path),
         };
         if let Code::Python(python) = &code {
-            self.claimed.extend([python.clone(), same_stem]);
             if snapshot.get(python).is_none() {
                 let line = file.filename.as_ref().map_or(line, |name| name.referenced.line());
                 self.pack.error("missing-file", path, line, Some(&id), format!("Filename: there is no {python} in the pack"));
