@@ -3,6 +3,7 @@
 
 use crate::text::did_you_mean;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error, Options, Spanned};
 use std::fmt;
 
@@ -16,9 +17,16 @@ pub struct YamlError {
     pub unknown_key: bool,
 }
 
+/// How deep a file may be nested: reading recurses, and each level takes kilobytes of stack.
+const MAX_NESTING: usize = 64;
+
 fn options() -> Options {
     // An account id may start with a zero.
-    serde_saphyr::options! { with_snippet: false, leading_zero_numbers_as_strings: true }
+    serde_saphyr::options! {
+        with_snippet: false,
+        leading_zero_numbers_as_strings: true,
+        budget: serde_saphyr::budget! { max_depth: MAX_NESTING, flow_nesting_limit: MAX_NESTING + 1 },
+    }
 }
 
 /// Reads one document. Unknown keys are errors where the type denies them.
@@ -87,6 +95,10 @@ fn reworded(error: &Error) -> String {
         }
         Error::SerdeMissingField { field, .. } => format!("key `{field}` is missing"),
         Error::DuplicateMappingKey { key: Some(key), .. } => format!("key `{key}` is there twice"),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => format!("nested more than {MAX_NESTING} levels deep"),
+        Error::Budget { breach: BudgetBreach::Nodes { nodes: count } | BudgetBreach::Events { events: count }, .. } => {
+            format!("a file may hold {} values; this one holds more", count - 1)
+        }
         // The line is reported apart.
         other => {
             let message = other.render();
@@ -212,6 +224,20 @@ mod tests {
         ] {
             assert_eq!(error(text), expected);
         }
+    }
+
+    #[test]
+    fn what_is_too_deep_or_too_large_is_said_in_words() {
+        let nested = |levels: usize, open: &str, close: &str| format!("{}1{}", open.repeat(levels), close.repeat(levels));
+        let read = |text: &str| from_yaml::<serde_json::Value>(text.as_bytes()).map(drop).map_err(|error| error.message);
+        for (open, close) in [("[", "]"), ("{a: ", "}")] {
+            assert_eq!(read(&nested(MAX_NESTING, open, close)), Ok(()));
+            let message = read(&nested(MAX_NESTING + 1, open, close)).expect_err("too deep");
+            assert_eq!(message, "nested more than 64 levels deep");
+            assert!(read(&nested(100_000, open, close)).is_err(), "and nothing worse");
+        }
+        let message = read(&format!("[{}]", "1, ".repeat(300_000))).expect_err("too many");
+        assert_eq!(message, "a file may hold 250000 values; this one holds more");
     }
 
     #[test]

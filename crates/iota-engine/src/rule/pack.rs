@@ -108,9 +108,15 @@ impl Pack {
         }
     }
 
-    /// The rule with an id; else the one that once had it.
     pub fn rule(&self, id: &str) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.id == id).or_else(|| self.rules.iter().find(|rule| rule.is_called(id)))
+        self.rules.iter().find(|rule| rule.id == id)
+    }
+
+    /// The ids the pack speaks of: also former ones, and those of rules that are not run or cannot be.
+    pub fn known_ids(&self) -> impl Iterator<Item = &str> {
+        let rules = self.rules.iter().flat_map(|rule| std::iter::once(&rule.id).chain(&rule.aliases)).map(String::as_str);
+        let skipped = self.skipped.iter().filter_map(|skipped| skipped.id.as_deref());
+        rules.chain(skipped).chain(self.problems.iter().filter_map(|problem| problem.rule_id.as_deref()))
     }
 
     pub fn error(&mut self, code: &'static str, path: &str, line: u64, rule_id: Option<&str>, message: String) {

@@ -6,7 +6,7 @@ use iota_engine::rule::{Failure, Level, Loaded, PACK_FILES, Pack, Rule};
 use iota_engine::text::did_you_mean;
 use iota_engine::yaml::{self, Step};
 use iota_python::{Interpreter, InterpreterError, LoadCache, LoadError, PackRunner, Program, StartError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -238,10 +238,11 @@ fn unique_across(packs: &mut [(PathBuf, Pack)]) {
 }
 
 fn apply_overrides(packs: &mut [(PathBuf, Pack)], settings: &Settings) {
+    let ids: BTreeSet<String> = packs.iter().flat_map(|(_, pack)| &pack.rules).map(|rule| rule.id.clone()).collect();
     for rule in packs.iter_mut().flat_map(|(_, pack)| &mut pack.rules) {
-        let of_rule = settings.overrides.iter().find(|(id, _)| **id == rule.id);
-        let of_former = || settings.overrides.iter().find(|(id, _)| rule.is_called(id));
-        if let Some((_, values)) = of_rule.or_else(of_former) {
+        // A former id that another rule has now means that rule.
+        let of_former = || settings.overrides.iter().find(|(id, _)| rule.is_called(id) && !ids.contains(*id));
+        if let Some(values) = settings.overrides.get(&rule.id).or_else(|| of_former().map(|(_, values)| values)) {
             rule.enabled = values.enabled.unwrap_or(rule.enabled);
             rule.window_minutes = values.dedup_period_minutes.unwrap_or(rule.window_minutes);
             rule.threshold = values.threshold.unwrap_or(rule.threshold);
@@ -261,7 +262,7 @@ fn nothing_unknown(packs: &[(PathBuf, Pack)], settings: &Settings) -> Result<(),
     }
     let known: Vec<&Pack> = packs.iter().map(|(_, pack)| pack).chain(&others).collect();
     let names: Vec<&str> = known.iter().map(|pack| pack.name.as_str()).collect();
-    let ids: Vec<&str> = known.iter().flat_map(|pack| known_ids(pack)).collect();
+    let ids: Vec<&str> = known.iter().flat_map(|pack| pack.known_ids()).collect();
     let check = |key: &str, what: &str, word: &str, known: &[&str]| {
         if known.contains(&word) {
             return Ok(());
@@ -270,13 +271,6 @@ fn nothing_unknown(packs: &[(PathBuf, Pack)], settings: &Settings) -> Result<(),
     };
     settings.packs.keys().try_for_each(|name| check("packs", "pack", name, &names))?;
     settings.overrides.keys().try_for_each(|id| check("overrides", "rule", id, &ids))
-}
-
-/// The ids a pack speaks of: also former ones, and those of rules that are not run or cannot be.
-fn known_ids(pack: &Pack) -> impl Iterator<Item = &str> {
-    let rules = pack.rules.iter().flat_map(|rule| std::iter::once(&rule.id).chain(&rule.aliases)).map(String::as_str);
-    let skipped = pack.skipped.iter().filter_map(|skipped| skipped.id.as_deref());
-    rules.chain(skipped).chain(pack.problems.iter().filter_map(|problem| problem.rule_id.as_deref()))
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

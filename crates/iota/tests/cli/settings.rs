@@ -109,6 +109,10 @@ fn overrides_know_rules_by_their_former_ids() {
     let path = files.write("iota.yaml", b"version: 1\noverrides:\n  old.name: {enabled: false}\n");
     let ran = run(&["run", &files.path("in.jsonl"), "--rules", &files.path("rules"), "--config", &path]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
+    files.write("rules/new.py", EVERY.as_bytes());
+    files.write("rules/new.yml", b"AnalysisType: rule\nRuleID: old.name\nFilename: new.py\n");
+    let ran = run(&["run", &files.path("in.jsonl"), "--rules", &files.path("rules"), "--config", &path]);
+    assert!(ran.stdout.contains("\"rule_id\":\"r\"") && ran.stdout.lines().count() == 1, "the rule of that id: {}", ran.stdout);
 }
 
 #[test]

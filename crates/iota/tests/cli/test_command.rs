@@ -101,6 +101,14 @@ fn a_rule_that_does_not_load_fails() {
 }
 
 #[test]
+fn a_rule_with_broken_metadata_is_found_by_its_id() {
+    let files = Files::new(&[("r.py", RULE), ("r.yml", &YML.replace("Severity: HIGH", "Serverity: HIGH"))]);
+    let ran = run(&["test", files.root(), "--rule", "my.rule"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stdout.contains("FAIL my.rule: loads") && ran.stdout.contains("unknown key `Serverity`"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_rule_that_kills_the_worker_fails_alone() {
     let rule = "import os\ndef rule(event):\n    if event['eventName'] == 'B': os._exit(3)\n    return event['eventName'] in ('A', 'C')\n";
     let files = Files::new(&[("r.py", rule), ("r.yml", YML)]);

@@ -62,12 +62,12 @@ impl Reader {
             Some(id) => id.value.clone(),
             None => stem(path),
         };
-        if let Code::Python(python) = &code {
-            if snapshot.get(python).is_none() {
-                let line = file.filename.as_ref().map_or(line, |name| name.referenced.line());
-                self.pack.error("missing-file", path, line, Some(&id), format!("Filename: there is no {python} in the pack"));
-                return;
-            }
+        if let Code::Python(python) = &code
+            && snapshot.get(python).is_none()
+        {
+            let line = file.filename.as_ref().map_or(line, |name| name.referenced.line());
+            self.pack.error("missing-file", path, line, Some(&id), format!("Filename: there is no {python} in the pack"));
+            return;
         }
         let severity = match file.severity.as_ref().map(|severity| (severity, severity.value.parse::<Severity>())) {
             None => None,
