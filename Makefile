@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 IOTA := target/release/iota
 
-.PHONY: build demo test lint fmt unit python rules readme docs fuzz-build clean
+.PHONY: build demo test lint fmt unit python rules readme docs fuzz-build deny clean
 
 build:
 	cargo build --release --locked
@@ -46,6 +46,12 @@ docs:
 # Fuzzing itself needs a nightly toolchain (fuzz/README.md); that the targets build does not.
 fuzz-build:
 	cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
+
+# Licences, known weaknesses and origin of every dependency (deny.toml). Not part of `test`: it asks the network for
+# advisories, and where cargo-deny is missing, building it takes minutes.
+deny:
+	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
+	cargo deny --locked check
 
 $(VENV)/ready: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)

@@ -7,12 +7,13 @@ import struct
 import sys
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any, Callable
 
 from . import logs
 from .evaluate import Evaluation, encode
-from .events import decode_panther, decode_plain, panther_event, plain_event, supplied_fields
+from .events import decode_panther, decode_plain, panther_event, plain_event, read_time, supplied_fields
 from .load import Function, Pack
 from .logs import Capture
 from .state import State
@@ -46,12 +47,28 @@ class Events:
         self._text = text
         self._pack = pack
         self._parse_time = parse_time
+        self._event_time: Any = None
 
     def of(self, flavor: Flavor) -> Any:
         plain, log_type = flavor
         record = decode_plain(self._text) if plain else decode_panther(self._text)
+        self._event_time = record.get("eventTime")
         supplied = supplied_fields(record, log_type, self._parse_time)
         return (plain_event if plain else panther_event)(record, supplied, self._pack)  # type: ignore[operator]
+
+    def seconds(self) -> float | None:
+        """The event time of the record that `of` has read, in seconds since 1970."""
+        moment = read_time(self._event_time)
+        return None if moment is None else moment.timestamp()
+
+
+@dataclass
+class Plan:
+    """How the rules of a record are run."""
+
+    indices: list[int]
+    runs: list[Run]
+    uses_state: bool = False
 
 
 class Batches:
@@ -63,7 +80,7 @@ class Batches:
         self._progress = progress  # one u64: the running pair + 1, 0 when idle
         self._parse_time = parse_time
         self._turn = 0
-        self._plans: dict[bytes, tuple[list[Run], list[int]]] = {}
+        self._plans: dict[bytes, Plan] = {}
 
     def run(self, body: bytes) -> bytes:
         batch_id, count = _HEAD.unpack_from(body)
@@ -79,11 +96,13 @@ class Batches:
                 at += length
                 (rules,) = _RULE_COUNT.unpack_from(body, at)
                 at += _RULE_COUNT.size
-                plan, indices = self._plan(body[at:at + 2 * rules])
+                plan = self._plan(body[at:at + 2 * rules])
                 at += 2 * rules
                 result.starts.append(pair)
-                result.indices.append(indices)
-                self._run_record(Events(text, self._pack, parse_time), number, pair, plan, result, nanos)
+                result.indices.append(plan.indices)
+                events = Events(text, self._pack, parse_time)
+                self._state.begin_record(plan.uses_state, events.seconds)
+                self._run_record(events, number, pair, plan.runs, result, nanos)
                 pair += rules
         finally:
             self._progress[0] = 0
@@ -91,31 +110,32 @@ class Batches:
         result.operations = self._state.take()
         return struct.pack("<Q", batch_id) + to_bytes(result.to_json(nanos))
 
-    def _plan(self, packed: bytes) -> tuple[list[Run], list[int]]:
+    def _plan(self, packed: bytes) -> Plan:
         """The rules of a record, grouped by the event object they see; most records name one of a few sets."""
         known = self._plans.get(packed)
         if known is None:
-            indices = list(struct.unpack(f"<{len(packed) // 2}H", packed))
-            runs: list[Run] = []
-            for index in indices:
+            known = Plan(list(struct.unpack(f"<{len(packed) // 2}H", packed)), [])
+            runs = known.runs
+            for index in known.indices:
                 rule = self._pack.rules[index]
                 if rule is None:
                     raise LookupError(f"the engine asked for rule {index}, which did not load")
                 if not runs or runs[-1][0] != rule.flavor:
                     runs.append((rule.flavor, []))
                 runs[-1][1].append((index, rule.decide()))
+                known.uses_state |= rule.uses_state
             if len(self._plans) >= _PLANS_LIMIT:
                 self._plans.clear()
-            known = self._plans[packed] = runs, indices
+            self._plans[packed] = known
         return known
 
-    def _run_record(self, events: Events, number: int, pair: int, plan: list[Run], result: _Result,
+    def _run_record(self, events: Events, number: int, pair: int, runs: list[Run], result: _Result,
                     nanos: list[int]) -> None:
         logs.install(self._capture)  # a rule may have put something else there
         if sys.getrecursionlimit() != RECURSION_LIMIT:
             sys.setrecursionlimit(RECURSION_LIMIT)
         made: dict[Flavor, Any] = {}
-        for flavor, rules in plan:
+        for flavor, rules in runs:
             try:
                 if flavor not in made:
                     made[flavor] = events.of(flavor)

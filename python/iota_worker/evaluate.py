@@ -6,14 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from . import errors
+from . import errors, nesting
 from .events import thaw
 from .load import SEVERITIES, Rule
 
 TEXT_LIMIT = 1_000
 TRUNCATED = "... (truncated)"
 CONTEXT_LIMIT = 204_800
+# A record has at most 256 levels, and a context may wrap one; whoever reads alerts has limits, too.
+CONTEXT_NESTING_LIMIT = 300
 DESTINATIONS_LIMIT = 10
+TOO_DEEP = f"alert_context is nested more than {CONTEXT_NESTING_LIMIT} levels deep"
 
 FAILED = object()
 
@@ -131,14 +134,18 @@ class Evaluation:
             return encode({"_error": self.errors["alert_context"]["message"]})
         try:
             text = encode(value if isinstance(value, dict) else thaw(dict(value)))
+        except RecursionError:
+            return self._bad_context(TOO_DEEP)
         except BaseException as exc:
             self.raised("alert_context", exc)
             return encode({"_error": errors.safe_repr(exc)})
         if len(text) > CONTEXT_LIMIT:
-            message = f"alert_context is {len(text)} characters long, the limit is {CONTEXT_LIMIT}"
-            self._state("alert_context", "ValueError", message)
-            return encode({"_error": message})
-        return text
+            return self._bad_context(f"alert_context is {len(text)} characters long, the limit is {CONTEXT_LIMIT}")
+        return self._bad_context(TOO_DEEP) if nesting.exceeds(text, CONTEXT_NESTING_LIMIT) else text
+
+    def _bad_context(self, message: str) -> str:
+        self._state("alert_context", "ValueError", message)
+        return encode({"_error": message})
 
     def _add_text(self, fields: dict[str, str], name: str) -> None:
         if name in self.rule.functions:

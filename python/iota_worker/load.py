@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Callable
@@ -12,6 +13,7 @@ from . import errors, expressions
 from .datamodel import DataModels, PathError
 from .events import freeze
 from .logs import Capture
+from .shims import state_watched
 from .snapshot import Snapshot
 from .source import definition_line, kept_state
 
@@ -52,6 +54,7 @@ class Rule:
     functions: dict[str, Function]
     filters: expressions.Predicate | None = None
     module: ModuleType | None = None
+    uses_state: bool = False
     arguments: dict[str, int] = field(default_factory=dict)
     lines: dict[str, int | None] = field(default_factory=dict)
 
@@ -100,16 +103,22 @@ class Pack:
         here = capture.here
         capture.here = lambda: _importing_place(self.snapshot)
         try:
-            for model in header.get("data_models") or ():
-                self._load_data_model(model)
-            self._note_printed(capture)
-            reports = []
-            for spec in header["rules"]:
-                progress[0] = spec["index"] + 1
-                reports.append(self._load_rule(spec, capture))
+            with state_watched(self.snapshot.note_state_use):
+                for model in header.get("data_models") or ():
+                    self._load_data_model(model)
+                self._note_printed(capture)
+                reports = []
+                for spec in header["rules"]:
+                    progress[0] = spec["index"] + 1
+                    reports.append(self._load_rule(spec, capture))
         finally:
             progress[0] = 0
             capture.here = here
+        self._find_state_users(header.get("data_models") or ())
+        for report in reports:
+            rule = self.rules[report["index"]]
+            if rule is not None:
+                report["uses_state"] = rule.uses_state
         self.snapshot.forget_sources()
         return {"rules": reports, "warnings": self.warnings}
 
@@ -130,8 +139,18 @@ class Pack:
         printed = self._note_printed(capture, spec["path"])
         if rule is None:
             return {"index": index, "ok": False, "error": self.failures[index], "warnings": printed}
-        return {"index": index, "ok": True, "functions": rule.arguments, "warnings": [*self._hints(rule), *printed],
-                "uses_state": rule.path is not None and self.snapshot.keeps_state(rule.path)}
+        return {"index": index, "ok": True, "functions": rule.arguments, "warnings": [*self._hints(rule), *printed]}
+
+    def _find_state_users(self, data_models: Iterable[dict[str, Any]]) -> None:
+        """Marks the rules that use the stateful helpers; all of them where it cannot be told which.
+
+        Any rule may ask a data model, and a module imported through importlib may be anybody's.
+        """
+        keeps_state = self.snapshot.keeps_state
+        all_of_them = self.snapshot.hides_state() or any(keeps_state(model.get("python") or "") for model in data_models)
+        for rule in self.rules:
+            if rule is not None:
+                rule.uses_state = all_of_them or (rule.path is not None and keeps_state(rule.path))
 
     def _build(self, spec: dict[str, Any]) -> Rule:
         rule = Rule(index=spec["index"], id=spec["id"], plain=spec["dialect"] == "plain", log_type=spec["log_type"],

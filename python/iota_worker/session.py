@@ -33,7 +33,7 @@ class Session:
         teach_json()
         capture = logs.Capture(here=lambda: progress[0])
         logs.install(capture)
-        state = State(self._fetch_state, pair=lambda: progress[0], now=self._seconds)
+        state = State(self._fetch_state, pair=lambda: progress[0], clock=self._seconds)
         shims.install(state, (header.get("pack") or {}).get("config") or {})
         snapshot = Snapshot(_files(header, content), {item["id"]: item["path"] for item in header.get("globals") or ()})
         snapshot.install()
@@ -42,7 +42,6 @@ class Session:
         _limit_memory(header.get("memory_bytes"))
         pack = Pack(header, snapshot)
         self.report = pack.load(header, capture, progress)
-        state.open()
         parts = pack, state, capture, progress, self._parse_time
         self._answers = {"B": ("b", Batches(*parts).run), "T": ("t", Tests(*parts).run)}
 

@@ -15,9 +15,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from .source import Import, Source
+from .source import STATE_MODULE, Import, Source
 
-STATE_MODULE = "panther_detection_helpers"
 # Imported by the interpreter at run time, when it may be too late to open a file.
 LATE_IMPORTS = ("_strptime", "unicodedata", "stringprep", "encodings.idna", "encodings.ascii", "encodings.latin_1",
                 "encodings.utf_16", "encodings.utf_16_le", "encodings.utf_16_be", "encodings.utf_32",
@@ -38,6 +37,9 @@ class Snapshot:
         self._global_ids = dict(global_ids)
         self._modules: dict[Node, ModuleType] = {}
         self._analysed: dict[str, Source] = {}
+        self._running: list[str] = []  # files whose top level runs, the innermost last
+        self._seen_using_state: set[str] = set()  # files; the empty string when it could be any
+        self._by_name: set[str] = set()  # files imported through importlib, nobody knows by whom
         self._search: dict[str, list[str]] = {}
         self._found: dict[tuple[str, str], Node | None] = {}
         self._directories = {parent for path in self.files for parent in _parents(posixpath.dirname(path))}
@@ -170,6 +172,7 @@ class Snapshot:
         lines = self.get(path)
         linecache.cache[path] = (len(self.files[path]), None, [line + "\n" for line in lines], path)
         self._modules[node] = sys.modules[module.__name__] = module
+        self._running.append(path)
         try:
             exec(code, module.__dict__)
         except BaseException:
@@ -177,6 +180,8 @@ class Snapshot:
             del self._modules[node]
             sys.modules.pop(module.__name__, None)
             raise
+        finally:
+            self._running.pop()
         return module
 
     def _import(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
@@ -256,8 +261,21 @@ class Snapshot:
         except SyntaxError:
             return []  # reported by the rule that imports it
 
+    # ---- who uses the stateful helpers
+
+    def note_state_use(self) -> None:
+        """The stateful helpers were imported or looked at, by whatever means: by the file that is being run."""
+        self._seen_using_state.add(self._running[-1] if self._running else "")
+
+    def note_import_by_name(self, node: Node) -> None:
+        self._by_name.add(_file_of(node))
+
+    def hides_state(self) -> bool:
+        """Whether state is used where import statements do not tell by which rules: it may then be any."""
+        return "" in self._seen_using_state or any(self.keeps_state(path) for path in self._by_name)
+
     def keeps_state(self, path: str) -> bool:
-        """Whether the file, or a pack module it imports, imports the stateful helpers."""
+        """Whether the file, or a pack module its import statements name, uses the stateful helpers."""
         seen: set[str] = set()
         waiting = [path]
         while waiting:
@@ -265,6 +283,8 @@ class Snapshot:
             if current in seen or current not in self.files:
                 continue
             seen.add(current)
+            if current in self._seen_using_state:
+                return True
             for statement in self._statements(current):
                 if not statement.level and statement.name.partition(".")[0] == STATE_MODULE:
                     return True
@@ -281,7 +301,10 @@ class _ByName:
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         node = self._snapshot.find(name, "") if "." not in name else None
-        return None if node is None else ModuleSpec(name, self, origin=node)  # type: ignore[arg-type]
+        if node is None:
+            return None
+        self._snapshot.note_import_by_name(node)
+        return ModuleSpec(name, self, origin=node)  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return self._snapshot.load(spec.origin)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import Any
 
+STATE_MODULE = "panther_detection_helpers"
 CONTAINER_CALLS = {"dict", "list", "set", "defaultdict", "Counter", "OrderedDict", "deque"}
 MUTATORS = {"append", "appendleft", "add", "update", "extend", "insert", "setdefault", "pop", "popitem", "popleft",
             "remove", "discard", "clear"}
@@ -39,11 +40,18 @@ class Source:
             elif isinstance(node, ast.ImportFrom):
                 items = tuple(alias.name for alias in node.names)
                 found.imports.append(Import(node.module or "", node.level, node.lineno, items))
+            elif isinstance(node, ast.Constant) and _names_state(node.value):
+                # `importlib.import_module("panther_detection_helpers.caching")`, maybe only when the rule runs.
+                found.imports.append(Import(node.value, 0, node.lineno))
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 found.functions.append(node)
             elif isinstance(node, ast.Global):
                 found.has_globals = True
         return found
+
+
+def _names_state(value: object) -> bool:
+    return isinstance(value, str) and value in (STATE_MODULE, f"{STATE_MODULE}.caching")
 
 
 def definition_line(tree: ast.Module, name: str) -> int | None:

@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 RELATIVE_LIMIT = 604_801  # a lifetime up to seven days counts from now, a larger number is a time (as in Panther)
+DEFAULT_LIFETIME = 90 * 86_400  # of what is stored without one, in seconds (as in Panther)
+FUTURE_LIMIT = 600  # seconds: an event time further ahead of the clock is not believed, as in the grouping of matches
 KINDS = ("counter", "string_set", "dictionary")
 EMPTY: dict[str, Any] = {"counter": 0, "string_set": frozenset(), "dictionary": "{}"}
+
+AT_IMPORT = "the stateful helpers work only while a rule function runs, not at import"
+NOT_SEEN = ("the stateful helpers were reached in a way that iota does not see when it loads the rule, so nothing would "
+            "be kept: name them in an import statement of the rule or of a module it imports, such as "
+            "`from panther_detection_helpers.caching import get_counter`")
 
 
 @dataclass(frozen=True)
@@ -26,25 +33,28 @@ Slot = tuple[str, str]  # (kind, key)
 class State:
     """What the stateful helpers work on. `pair` tells the running pair, 0 when no rule runs.
 
-    Closed until `open`: the top level of a module runs for no record.
+    Closed until `begin_record`: the top level of a module runs for no record.
     """
 
     def __init__(self, fetch: Callable[[str, str], dict[str, Any]], pair: Callable[[], int],
-                 now: Callable[[], float] = time.time) -> None:
+                 clock: Callable[[], float] = time.time) -> None:
         self._fetch = fetch
         self._pair = pair
-        self.now = now
-        self._committed: dict[Slot, Entry] = {}  # as fetched
-        self._earlier: dict[Slot, Entry] = {}  # after the pairs of this batch that are done
-        self._current: dict[Slot, Entry] = {}  # after the operations of the running pair
+        self._clock = clock
+        self._event_time: Callable[[], float | None] = lambda: None
+        self._committed: dict[Slot, Entry | None] = {}  # as fetched; None: there is nothing
+        self._earlier: dict[Slot, Entry | None] = {}  # after the pairs of this batch that are done
+        self._current: dict[Slot, Entry | None] = {}  # after the operations of the running pair
         self._ops: dict[int, list[dict[str, Any]]] = {}
         self._running = 0
-        self._opened = False
-
-    def open(self) -> None:
-        self._opened = True
+        self._refusal: str | None = AT_IMPORT
 
     # ---- around a batch
+
+    def begin_record(self, kept: bool, event_time: Callable[[], float | None]) -> None:
+        """`kept`: whether the engine keeps state for the rules that run next. `event_time`: of their record, in seconds."""
+        self._refusal = None if kept else NOT_SEEN
+        self._event_time = event_time
 
     def discard(self, pair: int) -> None:
         """A pair that raised has no operations."""
@@ -62,32 +72,45 @@ class State:
 
     # ---- for the helpers
 
+    def now(self) -> float:
+        """The event time of the record, in seconds; the clock's where the record has none or one in the future.
+
+        Lifetimes count in it, so that a run over old records sees what one at their time would have seen.
+        """
+        clock, event_time = self._clock(), self._event_time()
+        return clock if event_time is None or event_time > clock + FUTURE_LIMIT else event_time
+
     def read(self, kind: str, key: str) -> Any:
         """The value, or the empty one when there is none or it has expired."""
-        self._enter()
-        entry = self._entry((kind, _checked_key(key)))
-        if entry.expires_at is not None and entry.expires_at <= self.now():
-            return EMPTY[kind]
-        return entry.value
+        entry = self._live(self._enter(kind, key))
+        return EMPTY[kind] if entry is None else entry.value
 
     def write(self, kind: str, key: str, value: Any, op: dict[str, Any], lifetime: Any = None) -> None:
-        """Stores `value` and records `op`; a lifetime other than None is set as well."""
-        slot = kind, _checked_key(key)
-        self._enter()
-        kept = None if op["op"] in ("put", "reset") else self._live(slot).expires_at
-        self._current[slot] = Entry(value, kept)
-        self._record({**op, "kind": kind, "key": key})
+        """Stores `value` and records `op`. Without a lifetime what was there keeps its end; what is new, or put, gets
+        the default one."""
+        slot = self._enter(kind, key)
+        live = self._live(slot)
+        if live is None and self._entry(slot) is not None:
+            self._remove(slot)  # expired: the operation starts from nothing
+        kept = None if op["op"] == "put" else live
+        self._current[slot] = Entry(value, None if kept is None else kept.expires_at)
+        self._record(slot, op)
         if lifetime is not None:
             self._expire(slot, self.deadline(lifetime))
+        elif kept is None:
+            self._expire(slot, int(self.now()) + DEFAULT_LIFETIME)
+
+    def reset(self, kind: str, key: str) -> None:
+        """Removes a value and its end."""
+        self._remove(self._enter(kind, key))
 
     def expire(self, key: str, lifetime: Any) -> None:
-        """Sets when a key ends, for every kind this batch has met it as, else for all kinds."""
-        _checked_key(key)
-        self._enter()
-        met = [kind for kind in KINDS if any((kind, key) in seen for seen in (self._committed, self._earlier,
-                                                                              self._current))]
-        for kind in met or KINDS:
-            self._expire((kind, key), self.deadline(lifetime))
+        """Sets when a key ends, for every kind that is stored under it."""
+        deadline = self.deadline(lifetime)
+        for kind in KINDS:
+            slot = self._enter(kind, key)
+            if self._live(slot) is not None:
+                self._expire(slot, deadline)
 
     def deadline(self, lifetime: Any) -> int | None:
         """Seconds since 1970; up to seven days counts from now; 0 means for ever."""
@@ -98,51 +121,51 @@ class State:
 
     # ---- inside
 
-    def _enter(self) -> None:
+    def _enter(self, kind: str, key: Any) -> Slot:
+        if not isinstance(key, str):
+            raise TypeError(f"a key must be a string, not {type(key).__name__}")
         pair = self._pair()
-        if not pair or not self._opened:
-            raise RuntimeError("the stateful helpers work only while a rule function runs, not at import")
+        if not pair or self._refusal is not None:
+            raise RuntimeError(self._refusal or AT_IMPORT)
         if pair != self._running:
             self._earlier.update(self._current)
             self._current.clear()
             self._running = pair
+        return kind, key
 
-    def _entry(self, slot: Slot) -> Entry:
+    def _entry(self, slot: Slot) -> Entry | None:
         for seen in (self._current, self._earlier, self._committed):
             if slot in seen:
                 return seen[slot]
-        kind, key = slot
-        answer = self._fetch(kind, key)
+        answer = self._fetch(*slot)
         value = answer.get("value")
-        if value is None:
-            entry = Entry(EMPTY[kind])
-        else:
-            entry = Entry(_decoded(kind, value), answer.get("expires_at"))
+        entry = None if value is None else Entry(_decoded(slot[0], value), answer.get("expires_at"))
         self._committed[slot] = entry
         return entry
 
-    def _live(self, slot: Slot) -> Entry:
-        """The entry, or an empty one without an end when it has expired."""
+    def _live(self, slot: Slot) -> Entry | None:
+        """The entry, unless it has expired."""
         entry = self._entry(slot)
-        if entry.expires_at is not None and entry.expires_at <= self.now():
-            return Entry(EMPTY[slot[0]])
-        return entry
+        expired = entry is not None and entry.expires_at is not None and entry.expires_at <= self.now()
+        return None if expired else entry
 
     def _expire(self, slot: Slot, expires_at: int | None) -> None:
-        self._current[slot] = Entry(self._live(slot).value, expires_at)
-        self._record({"op": "set_ttl", "kind": slot[0], "key": slot[1], "expires_at": expires_at})
+        self._current[slot] = Entry(self._entry(slot).value, expires_at)  # type: ignore[union-attr]
+        self._record(slot, {"op": "set_ttl", "expires_at": expires_at})
 
-    def _record(self, op: dict[str, Any]) -> None:
-        self._ops.setdefault(self._running, []).append(op)
+    def _remove(self, slot: Slot) -> None:
+        self._current[slot] = None
+        self._record(slot, {"op": "reset"})
+
+    def _record(self, slot: Slot, op: dict[str, Any]) -> None:
+        op = {**op, "kind": slot[0], "key": slot[1]}
+        ops = self._ops.setdefault(self._running, [])
+        if op["op"] == "set_ttl" and ops and ops[-1] == {**op, "expires_at": ops[-1].get("expires_at")}:
+            ops.pop()  # the default end of what was just stored, or an end set anew
+        ops.append(op)
 
 
 def _decoded(kind: str, value: Any) -> Any:
     if kind == "counter":
         return int(value)
     return frozenset(value) if kind == "string_set" else json.dumps(value)
-
-
-def _checked_key(key: Any) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"a key must be a string, not {type(key).__name__}")
-    return key

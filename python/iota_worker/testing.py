@@ -52,7 +52,9 @@ class Tests:
 
     def _evaluate(self, rule: Rule, test: dict[str, Any]) -> str:
         text = json.dumps(test["log"])
-        event = Events(text, self._pack, self._parse_time()).of((rule.plain, test.get("log_type") or rule.log_type))
+        events = Events(text, self._pack, self._parse_time())
+        event = events.of((rule.plain, test.get("log_type") or rule.log_type))
+        self._state.begin_record(True, events.seconds)
         evaluation = Evaluation(rule, event, self._pack.snapshot)
         matched = False
         try:

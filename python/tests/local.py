@@ -39,14 +39,13 @@ class LocalPack:
         progress = memoryview(bytearray(8)).cast("Q")
         capture = logs.Capture(here=lambda: progress[0])
         logs.install(capture)
-        state = State(self._fetch, pair=lambda: progress[0], now=lambda: NOW)
+        state = State(self._fetch, pair=lambda: progress[0], clock=lambda: NOW)
         shims.install(state, self._header["pack"]["config"])
         self._snapshot = Snapshot(self._files, {item["id"]: item["path"] for item in self._header["globals"]})
         self._snapshot.install()
         self._snapshot.preimport()
         self.pack = Pack(self._header, self._snapshot)
         self.report = self.pack.load(self._header, capture, progress)
-        state.open()
         parts = self.pack, state, capture, progress, lambda: PARSE_TIME
         self._batches, self._tests = Batches(*parts), Tests(*parts)
         return self

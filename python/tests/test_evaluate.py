@@ -232,8 +232,15 @@ class Context(Case):
     def test_a_loop_and_too_much_depth(self) -> None:
         source = module("def alert_context(event):\n    a = {}\n    a['a'] = a\n    return a\n")
         self.assertIn("_error", self.run_rule(source)["match"]["context"])
-        source = module("def alert_context(event):\n    a = {}\n    for _ in range(9999):\n        a = {'a': a}\n    return a\n")
-        self.assertIn("RecursionError", self.run_rule(source)["match"]["context"]["_error"])
+        for levels, fits in ((300, True), (301, False), (5_000, False), (99_999, False)):
+            with self.subTest(levels):
+                source = module(f"def alert_context(event):\n    a = 'a[[{{'\n    for _ in range({levels}):\n        a = {{'a': a}}\n"
+                                "    return a\n")
+                reply = self.run_rule(source)
+                self.assertEqual("_error" not in reply["match"]["context"], fits)
+                if not fits:
+                    self.assertEqual(self.failed(reply, "alert_context")["message"],
+                                     "alert_context is nested more than 300 levels deep")
 
     def test_the_limit(self) -> None:
         fits, _ = self.context("{'x': 'é' * (204800 - len('{\"x\":\"\"}'))}")

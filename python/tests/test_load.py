@@ -183,7 +183,7 @@ class Warnings(Case):
     def test_what_the_compiler_warns_of(self) -> None:
         report = self.load(GOOD + "X = 1 is 1\n")
         self.assertEqual((report["pack_warnings"][0]["path"], report["pack_warnings"][0]["line"]), ("rules/r.py", 3))
-        self.assertIn('"is" with a literal', report["pack_warnings"][0]["message"])
+        self.assertRegex(report["pack_warnings"][0]["message"], '"is" with .* literal')
 
     def test_uses_state(self) -> None:
         files = {"direct.py": "from panther_detection_helpers.caching import get_counter\n" + GOOD,

@@ -1,7 +1,11 @@
-//! Reading YAML, with errors that name the line and the likely key.
+//! Reading YAML, with errors that name the line, the key and what was expected.
 //! Knows no particular file.
 
-use serde::de::DeserializeOwned;
+use crate::text::did_you_mean;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::budget::BudgetBreach;
+use serde_saphyr::{Error, Options, Spanned};
+use std::fmt;
 
 /// Why a YAML file could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +17,18 @@ pub struct YamlError {
     pub unknown_key: bool,
 }
 
+/// How deep a file may be nested: reading recurses, and each level takes kilobytes of stack.
+const MAX_NESTING: usize = 64;
+
+fn options() -> Options {
+    // An account id may start with a zero.
+    serde_saphyr::options! {
+        with_snippet: false,
+        leading_zero_numbers_as_strings: true,
+        budget: serde_saphyr::budget! { max_depth: MAX_NESTING, flow_nesting_limit: MAX_NESTING + 1 },
+    }
+}
+
 /// Reads one document. Unknown keys are errors where the type denies them.
 pub fn from_yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, YamlError> {
     let text = str::from_utf8(bytes).map_err(|error| YamlError {
@@ -20,35 +36,217 @@ pub fn from_yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, YamlError> {
         message: "not valid UTF-8".to_owned(),
         unknown_key: false,
     })?;
-    // An account id may start with a zero.
-    let options = serde_saphyr::options! { with_snippet: false, leading_zero_numbers_as_strings: true };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+    let mut key = String::new();
+    let read = serde_saphyr::with_deserializer_from_str_with_options(text, options(), |document| {
+        serde_path_to_error::deserialize(document).map_err(|error| {
+            key = shown_path(error.path());
+            error.into_inner()
+        })
+    });
+    read.map_err(|error| {
         let line = error.location().map_or(0, |location| location.line());
-        let message = error.without_snippet().render();
-        // The line is reported apart.
-        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text).to_owned();
-        let (message, unknown_key) = unknown_field(&message).map_or((message, false), |message| (message, true));
+        let error = error.without_snippet();
+        let unknown_key = matches!(error, Error::SerdeUnknownField { .. });
+        let message = match expectation(error) {
+            Some(expected) if key.is_empty() => expected,
+            Some(expected) => format!("{key}: {expected}"),
+            None => reworded(error),
+        };
         YamlError { line, message, unknown_key }
     })
 }
 
-/// Rewords the YAML reader's message about an unknown field, with the closest known one.
-fn unknown_field(message: &str) -> Option<String> {
-    let rest = &message[message.find("unknown field `")? + "unknown field `".len()..];
-    let (name, rest) = rest.split_once('`')?;
-    let known = rest.trim_start_matches(", expected one of ").split(" at line ").next().unwrap_or_default().split(", ");
-    Some(match suggestion(name, known) {
-        Some(known) => format!("unknown key `{name}`; did you mean `{known}`?"),
-        None => format!("unknown key `{name}`"),
+/// The keys that lead to a value, as in `Tests[0].Name`; empty for the whole document.
+fn shown_path(path: &serde_path_to_error::Path) -> String {
+    if path.iter().next().is_none() {
+        return String::new();
+    }
+    let shown = path.to_string();
+    // `Spanned` puts its value behind a member of this name.
+    shown.strip_suffix(".value").map(str::to_owned).unwrap_or(shown)
+}
+
+/// What was expected instead of the value, in the words of YAML.
+fn expectation(error: &Error) -> Option<String> {
+    let expected = match error {
+        Error::Unexpected { expected, .. } => *expected,
+        Error::InvalidScalar { ty, .. } => *ty,
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            let hint = did_you_mean(variant, expected.iter().copied());
+            return Some(format!("`{variant}` is none of {}{hint}", expected.join(", ")));
+        }
+        _ => return None,
+    };
+    Some(match expected {
+        "sequence start" => "a list is expected".to_owned(),
+        "mapping start" => "a mapping is expected".to_owned(),
+        "string scalar" => "text is expected; put it in quotes if YAML takes it for something else".to_owned(),
+        "boolean" => "true or false is expected".to_owned(),
+        "u32" => format!("a whole number from 0 to {} is expected", u32::MAX),
+        "u64" => "a whole number, 0 or more, is expected".to_owned(),
+        other => format!("{other} is expected"),
     })
 }
 
-/// The closest of the known words, if one is close enough to be what was meant.
-pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(score, _)| *score > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
+fn reworded(error: &Error) -> String {
+    match error {
+        Error::SerdeUnknownField { field, expected, .. } => {
+            format!("unknown key `{field}`{}", did_you_mean(field, expected.iter().copied()))
+        }
+        Error::SerdeMissingField { field, .. } => format!("key `{field}` is missing"),
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("key `{key}` is there twice"),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => format!("nested more than {MAX_NESTING} levels deep"),
+        Error::Budget { breach: BudgetBreach::Nodes { nodes: count } | BudgetBreach::Events { events: count }, .. } => {
+            format!("a file may hold {} values; this one holds more", count - 1)
+        }
+        // The line is reported apart.
+        other => {
+            let message = other.render();
+            message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text).to_owned()
+        }
+    }
+}
+
+/// A step on the way to a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<'a> {
+    Key(&'a str),
+    Item(usize),
+}
+
+/// The line, from 1, of the value that the steps lead to, or of the last one on the way that is there.
+pub fn line_at(bytes: &[u8], steps: &[Step<'_>]) -> Option<u64> {
+    let text = str::from_utf8(bytes).ok()?;
+    (1..=steps.len()).rev().find_map(|length| {
+        let follow = Follow(&steps[..length]);
+        serde_saphyr::with_deserializer_from_str_with_options(text, options(), |document| follow.deserialize(document)).ok()?
+    })
+}
+
+/// Reads nothing but the line of one value.
+struct Follow<'a>(&'a [Step<'a>]);
+
+impl<'de> DeserializeSeed<'de> for Follow<'_> {
+    type Value = Option<u64>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        if self.0.is_empty() {
+            let value: Spanned<IgnoredAny> = serde::Deserialize::deserialize(deserializer)?;
+            return Ok(Some(value.referenced.line()));
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Follow<'_> {
+    type Value = Option<u64>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a mapping or a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut line = None;
+        while let Some(key) = map.next_key::<String>()? {
+            if self.0[0] == Step::Key(&key) {
+                line = map.next_value_seed(Follow(&self.0[1..]))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(line)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut line = None;
+        for index in 0.. {
+            if self.0[0] == Step::Item(index) {
+                let Some(found) = list.next_element_seed(Follow(&self.0[1..]))? else { break };
+                line = found;
+            } else if list.next_element::<IgnoredAny>()?.is_none() {
+                break;
+            }
+        }
+        Ok(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use std::collections::BTreeMap;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        _list: Option<Vec<String>>,
+        _number: Option<Spanned<u32>>,
+        _flag: Option<bool>,
+        _name: Option<Spanned<String>>,
+        _kind: Option<Kind>,
+        _items: Option<Vec<Item>>,
+        _map: Option<BTreeMap<String, Vec<String>>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Item {
+        _value: Spanned<u32>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Plain,
+        Panther,
+    }
+
+    #[test]
+    fn errors_name_the_key_and_what_is_expected() {
+        let error = |text: &str| {
+            let error = from_yaml::<File>(text.as_bytes()).expect_err("wrong on purpose");
+            format!("{}: {}", error.line, error.message)
+        };
+        for (text, expected) in [
+            ("\n_list: text\n", "2: _list: a list is expected"),
+            ("_list:\n  - a\n  - [b]\n", "3: _list[1]: text is expected; put it in quotes if YAML takes it for something else"),
+            ("_number: many\n", "1: _number: a whole number from 0 to 4294967295 is expected"),
+            ("_number: -1\n", "1: _number: a whole number from 0 to 4294967295 is expected"),
+            ("_flag: perhaps\n", "1: _flag: true or false is expected"),
+            ("_name: [a]\n", "1: _name: text is expected; put it in quotes if YAML takes it for something else"),
+            ("_kind: pantter\n", "1: _kind: `pantter` is none of plain, panther; did you mean `panther`?"),
+            ("_items:\n  - _value: 1\n  - _value: x\n", "3: _items[1]._value: a whole number from 0 to 4294967295 is expected"),
+            ("_items:\n  - {}\n", "2: key `_value` is missing"),
+            ("_map: {a: b}\n", "1: _map.a: a list is expected"),
+            ("- a\n", "1: a mapping is expected"),
+            ("_lits: []\n", "1: unknown key `_lits`; did you mean `_list`?"),
+            ("_flag: true\n_flag: true\n", "2: key `_flag` is there twice"),
+        ] {
+            assert_eq!(error(text), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_too_deep_or_too_large_is_said_in_words() {
+        let nested = |levels: usize, open: &str, close: &str| format!("{}1{}", open.repeat(levels), close.repeat(levels));
+        let read = |text: &str| from_yaml::<serde_json::Value>(text.as_bytes()).map(drop).map_err(|error| error.message);
+        for (open, close) in [("[", "]"), ("{a: ", "}")] {
+            assert_eq!(read(&nested(MAX_NESTING, open, close)), Ok(()));
+            let message = read(&nested(MAX_NESTING + 1, open, close)).expect_err("too deep");
+            assert_eq!(message, "nested more than 64 levels deep");
+            assert!(read(&nested(100_000, open, close)).is_err(), "and nothing worse");
+        }
+        let message = read(&format!("[{}]", "1, ".repeat(300_000))).expect_err("too many");
+        assert_eq!(message, "a file may hold 250000 values; this one holds more");
+    }
+
+    #[test]
+    fn lines_are_found_by_the_way_that_leads_there() {
+        let text = b"a:\n  - b: 1\n    c:\n      - x\n      - y\n  - d: {e: 1,\n    f: 2}\n";
+        let line = |steps: &[Step<'_>]| line_at(text, steps);
+        assert_eq!(line(&[Step::Key("a"), Step::Item(0), Step::Key("c"), Step::Item(1)]), Some(5));
+        assert_eq!(line(&[Step::Key("a"), Step::Item(1), Step::Key("d"), Step::Key("f")]), Some(7));
+        assert_eq!(line(&[Step::Key("a"), Step::Item(1), Step::Key("gone")]), Some(6), "as far as it goes");
+        assert_eq!(line(&[Step::Key("gone")]), None);
+    }
 }

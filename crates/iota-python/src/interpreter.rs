@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::UNIX_EPOCH;
 use thiserror::Error;
 
@@ -13,7 +13,7 @@ pub enum InterpreterError {
     NotFound(String),
     #[error("{0} is not an executable file; name a Python 3.11 or newer with --python")]
     NotExecutable(PathBuf),
-    #[error("{path} does not start Python: {why}")]
+    #[error("{path} does not start Python; name a Python 3.11 or newer with --python: {why}")]
     Broken { path: PathBuf, why: String },
 }
 
@@ -44,17 +44,12 @@ impl Interpreter {
     /// A script in front of the interpreter (a version manager's shim) may need the user's environment, which workers
     /// do not get: it is asked once for what it starts.
     fn behind(script: &Path) -> Result<Self, InterpreterError> {
-        let broken = |why: String| InterpreterError::Broken { path: script.to_owned(), why };
-        let output = Command::new(script)
-            .args(["-c", "import sys; sys.stdout.write(sys.executable)"])
-            .output()
-            .map_err(|error| broken(error.to_string()))?;
-        let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-        if output.status.success() && is_executable(&path) {
-            Ok(Self { path })
-        } else {
-            Err(broken(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
-        }
+        executable_of(script).map(|path| Self { path })
+    }
+
+    /// Whether it is a Python at all.
+    pub fn check(&self) -> Result<(), InterpreterError> {
+        executable_of(&self.path).map(drop)
     }
 
     /// Changes when the interpreter is replaced.
@@ -69,6 +64,22 @@ impl Interpreter {
             metadata.map_or(0, |metadata| metadata.len())
         )
     }
+}
+
+/// What an interpreter says it is.
+fn executable_of(program: &Path) -> Result<PathBuf, InterpreterError> {
+    let broken = |why: String| InterpreterError::Broken { path: program.to_owned(), why };
+    let output = Command::new(program)
+        .args(["-c", "import sys; sys.stdout.write(sys.executable)"])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| broken(error.to_string()))?;
+    let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    if output.status.success() && is_executable(&path) {
+        return Ok(path);
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(broken(if said.is_empty() { format!("it ended with {}", output.status) } else { said }))
 }
 
 fn is_executable(path: &Path) -> bool {

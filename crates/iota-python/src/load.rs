@@ -4,6 +4,7 @@
 use crate::cache::LoadCache;
 use crate::process::{Process, StartError};
 use crate::runner::Program;
+use iota_engine::event::LOG_TYPE;
 use iota_engine::rule::{Code, Failure, Loaded, LoadedRule, Pack};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +12,6 @@ use thiserror::Error;
 
 /// The version of the worker protocol this engine speaks.
 const PROTOCOL: u32 = 1;
-/// The log type of the records that rules get.
-const LOG_TYPE: &str = "AWS.CloudTrail";
 /// Memory a worker may use, in bytes (address space): enough for large rule packs, too little to harm the host.
 const WORKER_MEMORY: u64 = 1 << 30;
 

@@ -1,8 +1,9 @@
 //! The command line. One struct per command; every flag has its text here.
 
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use iota_engine::alert::Severity;
 use iota_service::config::{Given, Origin, Setting};
 use std::path::PathBuf;
@@ -53,7 +54,7 @@ pub(crate) enum Command {
     Config(ConfigArgs),
     /// Print a completion script for a shell
     Completion(CompletionArgs),
-    /// Write manual pages
+    /// Write manual pages, one for each command, into a directory
     Man(ManArgs),
 }
 
@@ -104,7 +105,7 @@ pub(crate) struct RulesArgs {
     #[arg(long, env = "IOTA_RULES", value_name = "DIR", value_delimiter = ':', action = ArgAction::Append, help_heading = "Settings")]
     pub(crate) rules: Option<Vec<PathBuf>>,
     /// Python workers [default: number of cores]
-    #[arg(long, env = "IOTA_WORKERS", value_name = "N", help_heading = "Settings")]
+    #[arg(long, env = "IOTA_WORKERS", value_name = "N", value_parser = parse_workers, help_heading = "Settings")]
     pub(crate) workers: Option<usize>,
     /// Largest record, e.g. 16MiB [default: 16MiB]
     #[arg(long, env = "IOTA_MAX_RECORD", value_name = "SIZE", help_heading = "Settings")]
@@ -266,9 +267,32 @@ pub(crate) struct CompletionArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ManArgs {
-    /// Directory to write the pages to
+    /// Directory for the pages; made if it is not there
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
+}
+
+fn parse_workers(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "a number of workers, 1 to 1024, was expected".to_owned())
+}
+
+/// An error about a value that came from the environment says so, instead of naming a flag that nobody gave.
+pub(crate) fn naming_the_variable(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg).cloned() else { return error };
+    let long = flag.split([' ', '=']).next().unwrap_or_default();
+    let given = std::env::args().any(|argument| argument.split('=').next() == Some(long));
+    let variable = variable_of(&Cli::command(), long.trim_start_matches("--"));
+    if let Some(variable) = variable.filter(|_| !given) {
+        error.insert(ContextKind::InvalidArg, ContextValue::String(format!("{variable}, which stands for {flag}")));
+    }
+    error
+}
+
+/// The environment variable of a flag, wherever among the commands it is.
+fn variable_of(command: &clap::Command, long: &str) -> Option<String> {
+    let own = command.get_arguments().find(|argument| argument.get_long() == Some(long));
+    let variable = own.and_then(|argument| Some(argument.get_env()?.to_string_lossy().into_owned()));
+    variable.or_else(|| command.get_subcommands().find_map(|below| variable_of(below, long)))
 }
 
 /// The matches of the innermost subcommand.

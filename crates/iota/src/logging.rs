@@ -2,10 +2,12 @@
 
 use crate::args::{LogArgs, LogFormat};
 use crate::environment;
+use anyhow::Context;
 use std::io::{self, IsTerminal};
 use tracing_subscriber::EnvFilter;
 
-pub(crate) fn start(args: &LogArgs) {
+/// Fails on a filter that cannot be read; logs work all the same, so that this can be told.
+pub(crate) fn start(args: &LogArgs) -> anyhow::Result<()> {
     let terminal = io::stderr().is_terminal();
     let level = match (args.quiet, args.verbose) {
         (true, _) => "error",
@@ -13,7 +15,13 @@ pub(crate) fn start(args: &LogArgs) {
         (false, 1) => "debug",
         (false, _) => "trace",
     };
-    let filter = EnvFilter::builder().parse_lossy(args.log.as_deref().unwrap_or(level));
+    let parse = |text: &str| EnvFilter::builder().parse(text);
+    let given = args.log.as_deref().map_or(Ok(None), |text| parse(text).map(Some));
+    let (filter, given) = match given {
+        Ok(Some(filter)) => (filter, Ok(())),
+        Ok(None) => (parse(level)?, Ok(())),
+        Err(error) => (parse(level)?, Err(error)),
+    };
     // Where standard error is closed there is nobody to tell.
     let builder = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(io::stderr);
     let human = match args.log_format {
@@ -26,4 +34,8 @@ pub(crate) fn start(args: &LogArgs) {
     } else {
         builder.json().flatten_event(true).init();
     }
+    given.with_context(|| {
+        let text = args.log.as_deref().unwrap_or_default();
+        format!("--log (or IOTA_LOG) {text:?}: a filter such as `debug` or `info,iota_python=debug` was expected")
+    })
 }

@@ -8,22 +8,25 @@ mod logging;
 mod printer;
 
 use args::{Cli, Command};
-use clap::{CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use exit::Exit;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
+    let matches = Cli::command().try_get_matches().unwrap_or_else(|error| args::naming_the_variable(error).exit());
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    logging::start(&cli.log);
-    let result = match cli.command {
-        Some(Command::Run(args)) => commands::run::run(&args, args::subcommand(&matches)),
-        Some(Command::Test(args)) => commands::test::test(&args, args::subcommand(&matches)),
-        Some(Command::Check(args)) => commands::check::check(&args, args::subcommand(&matches)),
-        Some(Command::Config(args)) => commands::config::config(&args, &matches),
+    let result = logging::start(&cli.log).and_then(|()| run(cli, &matches));
+    result.unwrap_or_else(|error| Exit::from_error(&error)).into()
+}
+
+fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<Exit> {
+    match cli.command {
+        Some(Command::Run(args)) => commands::run::run(&args, args::subcommand(matches)),
+        Some(Command::Test(args)) => commands::test::test(&args, args::subcommand(matches)),
+        Some(Command::Check(args)) => commands::check::check(&args, args::subcommand(matches)),
+        Some(Command::Config(args)) => commands::config::config(&args, matches),
         Some(Command::Completion(args)) => commands::completion::completion(&args),
         Some(Command::Man(args)) => commands::man::man(&args),
-        None => commands::run::original(&cli.original, &matches),
-    };
-    result.unwrap_or_else(|error| Exit::from_error(&error)).into()
+        None => commands::run::original(&cli.original, matches),
+    }
 }

@@ -3,6 +3,8 @@ Must not know records or the protocol; a shim gets what it needs through `instal
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +28,23 @@ def install(state: State, config: dict[str, Any]) -> None:
         parent, _, leaf = name.rpartition(".")
         if parent:
             setattr(sys.modules[parent], leaf, module)
+
+
+@contextmanager
+def state_watched(note: Callable[[], None]) -> Iterator[None]:
+    """Calls `note` whenever anybody imports the stateful helpers or takes one of them, by whatever means."""
+
+    class Watched(ModuleType):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "__spec__" or not name.startswith("_"):  # every import asks for the spec
+                note()
+            return super().__getattribute__(name)
+
+    caching.__class__ = Watched
+    try:
+        yield
+    finally:
+        caching.__class__ = ModuleType
 
 
 def _package(name: str) -> ModuleType:

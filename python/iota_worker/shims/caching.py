@@ -6,7 +6,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
+from .. import nesting
 from ..state import State
+
+# The engine reads state with serde_json, which stops at 127 levels, some of them the protocol's.
+NESTING_LIMIT = 100
 
 _state: State
 
@@ -31,11 +35,11 @@ def increment_counter(key: str, val: int = 1, epoch_seconds: int | None = None) 
 
 
 def reset_counter(key: str) -> None:
-    _state.write("counter", key, 0, {"op": "reset"})
+    _state.reset("counter", key)
 
 
 def set_key_expiration(key: str, epoch_seconds: int | None) -> None:
-    """When a key ends: seconds since 1970, or up to seven days from now; 0 means never."""
+    """When a key that is stored ends: seconds since 1970, or up to seven days from now; 0 means never."""
     if epoch_seconds is not None:
         _state.expire(key, epoch_seconds)
 
@@ -69,17 +73,22 @@ def remove_from_string_set(key: str, val: str | Iterable[str], epoch_seconds: in
 
 
 def reset_string_set(key: str) -> None:
-    _state.write("string_set", key, frozenset(), {"op": "reset"})
+    _state.reset("string_set", key)
 
 
 def put_dictionary(key: str, val: Mapping[str, Any], epoch_seconds: int | None = None) -> None:
-    """Overwrites a dictionary; it must be JSON."""
+    """Overwrites a dictionary; it must be JSON, nested at most 100 levels deep."""
     if not isinstance(val, Mapping):
         raise TypeError(f"put_dictionary needs a dictionary, not {type(val).__name__}")
+    too_deep = f"put_dictionary: the value is nested more than {NESTING_LIMIT} levels deep"
     try:
         text = json.dumps(dict(val), allow_nan=False)
     except TypeError as exc:
         raise ValueError(f"put_dictionary: the value cannot be written as JSON: {exc}") from exc
+    except RecursionError:
+        raise ValueError(too_deep) from None
+    if nesting.exceeds(text, NESTING_LIMIT):
+        raise ValueError(too_deep)
     _state.write("dictionary", key, text, {"op": "put", "value": json.loads(text)}, epoch_seconds)
 
 

@@ -4,6 +4,7 @@
 use super::inflate::{Chunk, Inflate};
 use super::skip::Brackets;
 use super::{Limits, RejectReason};
+use crate::json::is_space;
 use std::io::{self, Read};
 use std::ops::Range;
 
@@ -72,7 +73,7 @@ impl<R: Read> Buffer<R> {
     /// Skips white space; the byte behind it, without consuming it.
     pub(super) fn peek(&mut self) -> io::Result<Option<u8>> {
         loop {
-            let space = self.unread().iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).count();
+            let space = self.unread().iter().take_while(|&&byte| is_space(byte)).count();
             self.consume(space);
             if let Some(&byte) = self.unread().first() {
                 return Ok(Some(byte));

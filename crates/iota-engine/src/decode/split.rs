@@ -7,7 +7,7 @@ use super::classify::{Class, Service, Skip, Within, classify, foreign_format};
 use super::outline::{List, Member, Outline, Outliner};
 use super::skip::{Before, Place, Skipper};
 use super::{Fields, Item, Limits, Position, Record, Reject, RejectReason};
-use crate::json::{Ignore, ScanError, Scanned, Syntax, escape_surrogates, scan, unescape};
+use crate::json::{Ignore, ScanError, Scanned, Syntax, escape_surrogates, is_space, scan, unescape};
 use std::io::{self, Read};
 use std::ops::Range;
 
@@ -464,10 +464,6 @@ impl<R: Read> Decoder<R> {
         self.number += 1;
         Position { number: self.number, ..position }
     }
-}
-
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }
 
 #[cfg(test)]

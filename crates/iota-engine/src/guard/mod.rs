@@ -321,7 +321,7 @@ fn rank(fields: &[Vec<String>], condition: &Condition) -> Option<(u8, usize)> {
 /// The unified fields of the pack's data models for CloudTrail.
 fn unified_fields(lowering: &mut Lowering<'_>, pack: &Pack) -> BTreeMap<String, UnifiedField> {
     let mut fields = BTreeMap::new();
-    for model in pack.data_models.iter().filter(|model| model.log_types.iter().any(|log| log == crate::rule::LOG_TYPE)) {
+    for model in pack.data_models.iter().filter(|model| model.log_types.iter().any(|log| log == crate::event::LOG_TYPE)) {
         for mapping in &model.mappings {
             let field = match (&mapping.path, &mapping.method) {
                 (Some(path), _) => plain_path(path).map_or(UnifiedField::Unknown, UnifiedField::Path),

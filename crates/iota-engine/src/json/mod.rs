@@ -6,5 +6,5 @@ mod text;
 mod value;
 
 pub use scan::{Ignore, MAX_DEPTH, MAX_INTEGER_DIGITS, Members, ScanError, Scanned, Syntax, scan};
-pub use text::{escape_into, escape_surrogates, minify, unescape};
+pub use text::{escape_into, escape_surrogates, is_space, minify, unescape};
 pub use value::Value;

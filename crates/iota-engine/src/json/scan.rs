@@ -1,6 +1,7 @@
 //! One pass over one JSON value: finds its end and validates it completely.
 //! Knows nothing of records; a `Members` sink sees the members of the outermost object.
 
+use super::text::is_space;
 use std::ops::Range;
 use thiserror::Error;
 
@@ -240,7 +241,7 @@ impl Scanner<'_> {
     /// Skips white space; the next byte.
     fn peek(&mut self) -> Result<u8, ScanError> {
         while let Some(&byte) = self.buf.get(self.pos) {
-            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+            if !is_space(byte) {
                 return Ok(byte);
             }
             self.pos += 1;

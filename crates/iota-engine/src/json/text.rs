@@ -107,6 +107,12 @@ fn push_escape(out: &mut Vec<u8>, text: &[u8]) {
     out.extend((0..4).rev().map(|nibble| HEX[usize::from(unit >> (nibble * 4) & 15)]));
 }
 
+/// White space between the tokens of JSON (RFC 8259, section 2).
+#[inline]
+pub const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
 /// The same tokens without the white space between them.
 pub fn minify(json: &[u8]) -> Cow<'_, [u8]> {
     let mut out = Vec::new();
@@ -115,7 +121,7 @@ pub fn minify(json: &[u8]) -> Cow<'_, [u8]> {
     while let Some(&byte) = json.get(at) {
         match byte {
             b'"' => at = string_end(json, at),
-            b' ' | b'\n' | b'\r' | b'\t' => {
+            byte if is_space(byte) => {
                 out.extend_from_slice(&json[kept..at]);
                 at += 1;
                 kept = at;

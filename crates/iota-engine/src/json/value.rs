@@ -1,7 +1,7 @@
 //! A borrowed tree of a valid JSON value, for the few records that need more than their raw bytes.
 //! Numbers stay tokens and strings WTF-8, so nothing is lost.
 
-use super::text::{escape_into, unescape};
+use super::text::{escape_into, is_space, unescape};
 use std::borrow::Cow;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -198,7 +198,7 @@ impl<'a> Parser<'a> {
 
     fn peek(&mut self) -> Option<u8> {
         while let Some(&byte) = self.json.get(self.at) {
-            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+            if !is_space(byte) {
                 return Some(byte);
             }
             self.at += 1;

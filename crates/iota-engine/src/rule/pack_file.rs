@@ -1,12 +1,14 @@
 //! `pack.yaml`: what a pack says of itself.
 
-use super::pack::Dialect;
+use super::definition::Dialect;
 use crate::yaml::{YamlError, from_yaml};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 
+/// Its names; the first that is there counts.
+pub const PACK_FILES: [&str; 2] = ["pack.yaml", "pack.yml"];
 /// The only version of `pack.yaml` there is.
 const VERSION: u32 = 1;
 

@@ -1,6 +1,7 @@
 //! The files of a pack as they were read once. Analysis, load result and every worker use the same bytes,
 //! so what runs is always what was looked at, even while the directory changes.
 
+use super::pack_file::PACK_FILES;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -42,12 +43,6 @@ impl Snapshot {
 
     /// Metadata files; `pack.yaml` is not one.
     pub(super) fn yaml(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.files().filter(|(path, _)| (path.ends_with(".yml") || path.ends_with(".yaml")) && !is_pack_file(path))
+        self.files().filter(|(path, _)| (path.ends_with(".yml") || path.ends_with(".yaml")) && !PACK_FILES.contains(path))
     }
-}
-
-pub(super) const PACK_FILES: [&str; 2] = ["pack.yaml", "pack.yml"];
-
-fn is_pack_file(path: &str) -> bool {
-    PACK_FILES.contains(&path)
 }

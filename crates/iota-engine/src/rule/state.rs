@@ -1,14 +1,13 @@
 //! State of stateful helpers, kept in memory for as long as a run lasts.
-//! Interprets the operations of the worker protocol; knows nothing of rules.
+//! Interprets the operations of the worker protocol; knows nothing of rules, nor of time: what has expired the worker
+//! decides, by the time of the record that asks.
 
 use super::runner::RuleState;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct MemoryState {
-    /// Seconds since the Unix epoch.
-    now: i64,
     entries: BTreeMap<(String, String), Entry>,
 }
 
@@ -19,21 +18,9 @@ struct Entry {
     expires_at: Option<i64>,
 }
 
-impl MemoryState {
-    /// `now_ms`: what counts as the present for keys that expire, in milliseconds since the Unix epoch.
-    pub fn new(now_ms: i64) -> Self {
-        Self { now: now_ms.div_euclid(1000), entries: BTreeMap::new() }
-    }
-
-    /// The entry as an operation finds it: an expired one is none.
-    fn live(&self, slot: &(String, String)) -> Option<Entry> {
-        self.entries.get(slot).filter(|entry| entry.expires_at.is_none_or(|end| end > self.now)).cloned()
-    }
-}
-
 impl RuleState for MemoryState {
     fn get(&self, kind: &str, key: &str) -> Json {
-        let entry = self.live(&(kind.to_owned(), key.to_owned())).unwrap_or_default();
+        let entry = self.entries.get(&(kind.to_owned(), key.to_owned())).cloned().unwrap_or_default();
         json!({"value": entry.value, "expires_at": entry.expires_at})
     }
 
@@ -41,9 +28,8 @@ impl RuleState for MemoryState {
         for op in ops {
             let text = |name: &str| op.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
             let slot = (text("kind"), text("key"));
-            let live = self.live(&slot);
-            let known = live.is_some();
-            let mut entry = live.unwrap_or_default();
+            let known = self.entries.contains_key(&slot);
+            let mut entry = self.entries.get(&slot).cloned().unwrap_or_default();
             let values =
                 || op.get("values").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).map(str::to_owned);
             match text("op").as_str() {
@@ -90,7 +76,7 @@ mod tests {
 
     #[test]
     fn applies_operations_in_order() {
-        let mut state = MemoryState::new(10_000);
+        let mut state = MemoryState::default();
         state.apply(&[
             json!({"op": "increment", "kind": "counter", "key": "k", "by": 2}),
             json!({"op": "increment", "kind": "counter", "key": "k", "by": 1}),
@@ -106,8 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn what_has_expired_starts_from_nothing() {
-        let mut state = MemoryState::new(1_000_000);
+    fn ends_are_kept_until_they_are_set_anew() {
+        let mut state = MemoryState::default();
         let counter = |op: Json| {
             let mut op = op;
             op["kind"] = json!("counter");
@@ -115,8 +101,9 @@ mod tests {
             op
         };
         state.apply(&[counter(json!({"op": "increment", "by": 64})), counter(json!({"op": "set_ttl", "expires_at": 999}))]);
-        assert_eq!(state.get("counter", "k")["value"], Json::Null);
         state.apply(&[counter(json!({"op": "increment", "by": 1}))]);
+        assert_eq!(state.get("counter", "k"), json!({"value": 65, "expires_at": 999}));
+        state.apply(&[counter(json!({"op": "reset"})), counter(json!({"op": "increment", "by": 1}))]);
         assert_eq!(state.get("counter", "k"), json!({"value": 1, "expires_at": null}));
         state.apply(&[
             counter(json!({"op": "set_ttl", "expires_at": 2000})),

@@ -1,6 +1,6 @@
 //! `iota.yaml`. Read only when named by `--config` or `IOTA_CONFIG`; unknown keys are errors.
 
-use iota_engine::yaml;
+use iota_engine::yaml::{self, Step};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
@@ -66,14 +66,20 @@ impl ConfigFile {
         let bytes = fs::read(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
         let invalid = |line: u64, message: String| ConfigError::Invalid { path: path.to_owned(), line, message };
         let mut file: Self = yaml::from_yaml(&bytes).map_err(|error| invalid(error.line.max(1), error.message))?;
+        let version_line = yaml::line_at(&bytes, &[Step::Key("version")]).unwrap_or(1);
         match file.version {
             Some(VERSION) => {}
             None => return Err(invalid(1, format!("`version: {VERSION}` is missing"))),
-            Some(other) => return Err(invalid(1, format!("version {other} is not known; this iota reads version {VERSION}"))),
+            Some(other) => {
+                return Err(invalid(version_line, format!("version {other} is not known; this iota reads version {VERSION}")));
+            }
         }
         for (rule, values) in &file.overrides {
-            if values.dedup_period_minutes == Some(0) || values.threshold == Some(0) {
-                return Err(invalid(1, format!("overrides: {rule}: dedup_period_minutes and threshold must be at least 1")));
+            for (name, value) in [("dedup_period_minutes", values.dedup_period_minutes), ("threshold", values.threshold)] {
+                if value == Some(0) {
+                    let line = yaml::line_at(&bytes, &[Step::Key("overrides"), Step::Key(rule), Step::Key(name)]);
+                    return Err(invalid(line.unwrap_or(1), format!("overrides.{rule}.{name}: must be at least 1")));
+                }
             }
         }
         path.clone_into(&mut file.path);

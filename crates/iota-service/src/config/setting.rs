@@ -87,15 +87,17 @@ impl Settings {
             packs: file.packs,
             overrides: file.overrides,
         };
-        let fail = |name, message: &str| Err(ConfigError::Setting { name, message: message.to_owned() });
+        let fail = |name, origin: &Origin, message: &str| {
+            Err(ConfigError::Setting { name, message: format!("{message} (from {origin})") })
+        };
         if !(1..=1024).contains(&settings.workers.value) {
-            return fail("workers", "must be between 1 and 1024");
+            return fail("workers", &settings.workers.origin, "must be between 1 and 1024");
         }
         if !(1 << 10..=1 << 30).contains(&settings.max_record.value) {
-            return fail("max_record", "must be between 1KiB and 1GiB");
+            return fail("max_record", &settings.max_record.origin, "must be between 1KiB and 1GiB");
         }
         if settings.rule_timeout.value.is_zero() || settings.rule_timeout.value > Duration::from_secs(3600) {
-            return fail("rule_timeout", "must be more than 0 and at most 1h");
+            return fail("rule_timeout", &settings.rule_timeout.origin, "must be more than 0 and at most 1h");
         }
         Ok(settings)
     }
@@ -219,7 +221,10 @@ mod tests {
         };
         assert_eq!(message("version: 1\nworkrs: 3\n")?, "/iota.yaml:2: unknown key `workrs`; did you mean `workers`?");
         assert_eq!(message("workers: 3\n")?, "/iota.yaml:1: `version: 1` is missing");
-        assert_eq!(message("version: 1\nworkers: 0\n")?, "workers: must be between 1 and 1024");
+        assert_eq!(message("version: 1\nworkers: 0\n")?, "workers: must be between 1 and 1024 (from /iota.yaml)");
+        let zero = message("version: 1\noverrides:\n  a.b:\n    enabled: true\n    threshold: 0\n")?;
+        assert_eq!(zero, "/iota.yaml:5: overrides.a.b.threshold: must be at least 1");
+        assert_eq!(message("version: 1\nworkers: many\n")?, "/iota.yaml:2: workers: a whole number, 0 or more, is expected");
         assert!(message("version: 1\nrule_timeout: soon\n")?.starts_with("rule_timeout: \"soon\" (from /iota.yaml): a duration"));
         assert!(message("version: 2\n")?.contains("version 2 is not known"));
         Ok(())

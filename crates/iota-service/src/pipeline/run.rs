@@ -163,7 +163,7 @@ impl Run<'_> {
             .map(|(number, (pack, left_out))| {
                 let rules = pack.runnable.iter().copied().filter(|&rule| pack.uses_state(rule) == stateful).collect();
                 let runner = pack.runner(self.python).leaving_out(Arc::clone(left_out));
-                let runner = if stateful { runner.with_state(Box::new(MemoryState::new(self.clock.now_ms()))) } else { runner };
+                let runner = if stateful { runner.with_state(Box::new(MemoryState::default())) } else { runner };
                 Lane { pack: index(number), runner, rules }
             })
             .collect();

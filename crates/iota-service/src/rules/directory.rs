@@ -1,6 +1,6 @@
 //! Reading a rule directory. The only place that touches its files.
 
-use iota_engine::rule::Snapshot;
+use iota_engine::rule::{PACK_FILES, Snapshot};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -100,5 +100,5 @@ pub(super) fn packs_below(directory: &Path) -> Vec<PathBuf> {
 }
 
 fn is_pack(directory: &Path) -> bool {
-    directory.join("pack.yaml").is_file() || directory.join("pack.yml").is_file()
+    PACK_FILES.iter().any(|name| directory.join(name).is_file())
 }

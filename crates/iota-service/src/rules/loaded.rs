@@ -2,10 +2,11 @@
 
 use super::directory::{DirectoryError, packs_below, read_snapshot};
 use crate::config::Settings;
-use iota_engine::rule::{Level, Loaded, Pack, Rule};
-use iota_engine::yaml::suggestion;
+use iota_engine::rule::{Failure, Level, Loaded, PACK_FILES, Pack, Rule};
+use iota_engine::text::did_you_mean;
+use iota_engine::yaml::{self, Step};
 use iota_python::{Interpreter, InterpreterError, LoadCache, LoadError, PackRunner, Program, StartError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -67,7 +68,7 @@ impl LoadedPack {
 }
 
 /// Reads packs without starting Python. Fails where a pack as a whole cannot be used.
-pub fn read_packs(directories: &[PathBuf], settings: &Settings, which: Which) -> Result<Vec<(PathBuf, Pack)>, RulesError> {
+pub fn read_packs(directories: &[PathBuf], settings: &Settings) -> Result<Vec<(PathBuf, Pack)>, RulesError> {
     let mut packs: Vec<(PathBuf, Pack)> = Vec::new();
     for directory in directories {
         let below = packs_below(directory);
@@ -78,7 +79,9 @@ pub fn read_packs(directories: &[PathBuf], settings: &Settings, which: Which) ->
             )));
         }
         let mut pack = Pack::read(&directory_name(directory), read_snapshot(directory)?, env!("CARGO_PKG_VERSION"));
-        if let Some(problem) = pack.problems.iter().find(|problem| problem.level == Level::Error && is_pack_file(&problem.path)) {
+        if let Some(problem) =
+            pack.problems.iter().find(|problem| problem.level == Level::Error && PACK_FILES.contains(&problem.path.as_str()))
+        {
             return Err(RulesError::Pack(format!(
                 "{}/{}:{}: {}",
                 directory.display(),
@@ -100,9 +103,7 @@ pub fn read_packs(directories: &[PathBuf], settings: &Settings, which: Which) ->
     }
     unique_across(&mut packs);
     apply_overrides(&mut packs, settings);
-    if which == Which::Enabled {
-        nothing_unknown(&packs, settings)?;
-    }
+    nothing_unknown(&packs, settings)?;
     Ok(packs)
 }
 
@@ -115,7 +116,7 @@ pub fn load_packs(
 ) -> Result<Vec<LoadedPack>, RulesError> {
     let mut loaded = Vec::new();
     let mut died = None;
-    for (directory, pack) in read_packs(directories, settings, which)? {
+    for (directory, pack) in read_packs(directories, settings)? {
         match load_pack(directory, pack, python, which)? {
             (pack, None) => loaded.push(pack),
             (pack, Some(error)) => {
@@ -144,6 +145,8 @@ fn load_pack(
     let loaded = match iota_python::load(&python.program, &pack, &wanted, python.cache.as_ref()) {
         Ok(loaded) => loaded,
         Err(error @ LoadError::Start(StartError::Died { .. })) => {
+            // What it is, is only asked now: asking starts it once more.
+            python.program.interpreter.check()?;
             pack.error("import-error", "", 0, None, format!("none of its rules run: {error}"));
             let loaded = Loaded { python: String::new(), executable: String::new(), rules: Vec::new(), warnings: Vec::new() };
             let error = failed(error);
@@ -164,12 +167,16 @@ fn load_pack(
             // A file that nothing declares and that has no `rule` after all is a helper.
             Some(failure) if failure.r#type == "NoRuleFunction" && !rule.declared => {}
             Some(failure) => {
-                let at = failure.path.as_deref().unwrap_or(&path);
+                let written = expression_place(&pack, &rule, failure);
+                let (at, line) = match &written {
+                    Some((path, line)) => (path.as_str(), Some(*line)),
+                    None => (failure.path.as_deref().unwrap_or(&path), failure.line),
+                };
                 let message = match failure.r#type.as_str() {
                     "NoRuleFunction" | "BadSignature" | "LoadError" | "ExpressionError" | "ImportDied" => failure.message.clone(),
                     kind => format!("{kind}: {}", failure.message),
                 };
-                pack.error(load_code(&failure.r#type), at, failure.line.unwrap_or(0), Some(&rule.id), message);
+                pack.error(load_code(&failure.r#type), at, line.unwrap_or(0), Some(&rule.id), message);
             }
         }
     }
@@ -178,6 +185,19 @@ fn load_pack(
         pack.problem(Level::Warning, "python", &path, warning.line.unwrap_or(0), None, warning.message.clone());
     }
     Ok((LoadedPack { directory, pack, loaded, runnable }, None))
+}
+
+/// File and line of a match expression that is wrong: the message starts with the keys that lead to it in the metadata
+/// of the rule, or of the one it is derived from.
+fn expression_place(pack: &Pack, rule: &Rule, failure: &Failure) -> Option<(String, u64)> {
+    let (keys, _) = failure.message.split_once(": ").filter(|_| failure.r#type == "ExpressionError")?;
+    let steps: Vec<Step<'_>> = keys
+        .split(['.', '[', ']'])
+        .filter(|key| !key.is_empty())
+        .map(|key| key.parse().map_or(Step::Key(key), Step::Item))
+        .collect();
+    let files = [rule.metadata.as_deref(), rule.base.as_deref()];
+    files.into_iter().flatten().find_map(|path| Some((path.to_owned(), yaml::line_at(pack.snapshot.get(path)?, &steps)?)))
 }
 
 fn load_code(kind: &str) -> &'static str {
@@ -196,7 +216,7 @@ fn unique_across(packs: &mut [(PathBuf, Pack)]) {
     for (directory, pack) in packs {
         let mut repeated = Vec::new();
         for rule in &pack.rules {
-            let place = rule.metadata.as_deref().unwrap_or(rule.path());
+            let place = rule.declaration();
             match seen.get(&rule.id) {
                 Some(there) => repeated.push((rule.id.clone(), place.to_owned(), rule.line, there.clone())),
                 None => {
@@ -218,8 +238,11 @@ fn unique_across(packs: &mut [(PathBuf, Pack)]) {
 }
 
 fn apply_overrides(packs: &mut [(PathBuf, Pack)], settings: &Settings) {
+    let ids: BTreeSet<String> = packs.iter().flat_map(|(_, pack)| &pack.rules).map(|rule| rule.id.clone()).collect();
     for rule in packs.iter_mut().flat_map(|(_, pack)| &mut pack.rules) {
-        if let Some(values) = settings.overrides.get(&rule.id) {
+        // A former id that another rule has now means that rule.
+        let of_former = || settings.overrides.iter().find(|(id, _)| rule.is_called(id) && !ids.contains(*id));
+        if let Some(values) = settings.overrides.get(&rule.id).or_else(|| of_former().map(|(_, values)| values)) {
             rule.enabled = values.enabled.unwrap_or(rule.enabled);
             rule.window_minutes = values.dedup_period_minutes.unwrap_or(rule.window_minutes);
             rule.threshold = values.threshold.unwrap_or(rule.threshold);
@@ -227,23 +250,32 @@ fn apply_overrides(packs: &mut [(PathBuf, Pack)], settings: &Settings) {
     }
 }
 
-/// The configuration speaks of no pack or rule that is not there.
+/// The configuration speaks of no pack or rule that is not there: neither among the packs in use nor, when only some are
+/// tested or checked, in the other directories that it names itself.
 fn nothing_unknown(packs: &[(PathBuf, Pack)], settings: &Settings) -> Result<(), RulesError> {
-    let names: Vec<&str> = packs.iter().map(|(_, pack)| pack.name.as_str()).collect();
-    let ids: Vec<&str> = packs.iter().flat_map(|(_, pack)| pack.rules.iter().map(|rule| rule.id.as_str())).collect();
+    if settings.packs.is_empty() && settings.overrides.is_empty() {
+        return Ok(());
+    }
+    let mut others = Vec::new();
+    for directory in settings.rules.value.iter().filter(|directory| packs.iter().all(|(used, _)| !is_same(used, directory))) {
+        others.push(Pack::read(&directory_name(directory), read_snapshot(directory)?, env!("CARGO_PKG_VERSION")));
+    }
+    let known: Vec<&Pack> = packs.iter().map(|(_, pack)| pack).chain(&others).collect();
+    let names: Vec<&str> = known.iter().map(|pack| pack.name.as_str()).collect();
+    let ids: Vec<&str> = known.iter().flat_map(|pack| pack.known_ids()).collect();
     let check = |key: &str, what: &str, word: &str, known: &[&str]| {
         if known.contains(&word) {
             return Ok(());
         }
-        let hint = suggestion(word, known.iter().copied()).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
-        Err(RulesError::Pack(format!("{key}: there is no {what} `{word}`{hint}")))
+        Err(RulesError::Pack(format!("{key}: there is no {what} `{word}`{}", did_you_mean(word, known.iter().copied()))))
     };
     settings.packs.keys().try_for_each(|name| check("packs", "pack", name, &names))?;
     settings.overrides.keys().try_for_each(|id| check("overrides", "rule", id, &ids))
 }
 
-fn is_pack_file(path: &str) -> bool {
-    matches!(path, "pack.yaml" | "pack.yml")
+fn is_same(one: &Path, other: &Path) -> bool {
+    let canonical = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    canonical(one) == canonical(other)
 }
 
 fn directory_name(directory: &Path) -> String {

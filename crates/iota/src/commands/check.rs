@@ -19,12 +19,7 @@ pub(crate) fn check(args: &CheckArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         pack.pack.lint();
     }
     for pack in &selection.packs {
-        rules += pack
-            .pack
-            .rules
-            .iter()
-            .filter(|rule| selection.wants(pack, &[rule.path(), rule.metadata.as_deref().unwrap_or(rule.path())]))
-            .count();
+        rules += pack.pack.rules.iter().filter(|rule| selection.wants(pack, &[rule.path(), rule.declaration()])).count();
         for problem in pack.pack.problems.iter().filter(|problem| selection.wants(pack, &[&problem.path])) {
             let path = pack.directory.join(&problem.path).display().to_string();
             problems.push(Problem { path, ..problem.clone() });

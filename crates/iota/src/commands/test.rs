@@ -5,18 +5,17 @@ use crate::args::{TestArgs, TestFormat};
 use crate::exit::Exit;
 use anyhow::bail;
 use clap::ArgMatches;
+use iota_engine::event::LOG_TYPE;
 use iota_engine::rule::{Level, Rule, RuleTest};
-use iota_engine::text::printable;
+use iota_engine::text::{did_you_mean, printable};
 use iota_python::PackRunner;
 use iota_service::rules::LoadedPack;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
-
-/// The log type of a test that states none.
-const LOG_TYPE: &str = "AWS.CloudTrail";
 
 #[derive(Debug, Serialize)]
 struct Tested {
@@ -35,16 +34,15 @@ struct Tested {
 
 pub(crate) fn test(args: &TestArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
     let selection = Selection::load(&args.paths, &args.python, matches)?;
-    if let Some(unknown) = args.rule.iter().find(|id| selection.packs.iter().all(|pack| pack.pack.rule(id).is_none())) {
-        let known = selection.packs.iter().flat_map(|pack| pack.pack.rules.iter().map(|rule| rule.id.as_str()));
-        let hint =
-            iota_engine::yaml::suggestion(unknown, known).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
-        bail!("there is no rule `{unknown}`{hint}");
+    let known = || selection.packs.iter().flat_map(|pack| pack.pack.known_ids());
+    if let Some(unknown) = args.rule.iter().find(|id| known().all(|known| known != **id)) {
+        bail!("there is no rule `{unknown}`{}", did_you_mean(unknown, known()));
     }
+    let ids = meant(&args.rule, &selection.packs);
     let started = Instant::now();
     let mut tested = Vec::new();
     for pack in &selection.packs {
-        test_pack(args, &selection, pack, &mut tested)?;
+        test_pack(args, &ids, &selection, pack, &mut tested)?;
     }
     let failed = tested.iter().filter(|test| !test.passed).count();
     if tested.is_empty() {
@@ -58,10 +56,26 @@ pub(crate) fn test(args: &TestArgs, matches: &ArgMatches) -> anyhow::Result<Exit
     Ok(if failed > 0 { Exit::Findings } else { Exit::Ok })
 }
 
-fn test_pack(args: &TestArgs, selection: &Selection, pack: &LoadedPack, tested: &mut Vec<Tested>) -> anyhow::Result<()> {
+/// The ids of the rules that were named, also of those that were named as they were called before.
+fn meant(named: &[String], packs: &[LoadedPack]) -> BTreeSet<String> {
+    let rules = || packs.iter().flat_map(|pack| &pack.pack.rules);
+    let mut ids: BTreeSet<String> = named.iter().cloned().collect();
+    for id in named.iter().filter(|id| rules().all(|rule| rule.id != **id)) {
+        ids.extend(rules().filter(|rule| rule.is_called(id)).map(|rule| rule.id.clone()));
+    }
+    ids
+}
+
+fn test_pack(
+    args: &TestArgs,
+    ids: &BTreeSet<String>,
+    selection: &Selection,
+    pack: &LoadedPack,
+    tested: &mut Vec<Tested>,
+) -> anyhow::Result<()> {
     let mut runner = pack.runner(&selection.python);
     for problem in pack.pack.problems.iter().filter(|problem| problem.level == Level::Error) {
-        let wanted = args.rule.is_empty() || problem.rule_id.as_ref().is_some_and(|id| args.rule.contains(id));
+        let wanted = ids.is_empty() || problem.rule_id.as_ref().is_some_and(|id| ids.contains(id));
         if wanted && selection.wants(pack, &[&problem.path]) {
             tested.push(Tested {
                 pack: pack.pack.name.clone(),
@@ -79,7 +93,7 @@ fn test_pack(args: &TestArgs, selection: &Selection, pack: &LoadedPack, tested: 
     for &index in &pack.runnable {
         let rule = pack.rule(index);
         let files: Vec<&str> = [Some(rule.path()), rule.metadata.as_deref()].into_iter().flatten().collect();
-        if !(args.rule.is_empty() || args.rule.contains(&rule.id)) || !selection.wants(pack, &files) {
+        if !(ids.is_empty() || ids.contains(&rule.id)) || !selection.wants(pack, &files) {
             continue;
         }
         for test in rule.tests.iter().filter(|test| args.name.as_ref().is_none_or(|name| test.name.contains(name.as_str()))) {
@@ -101,7 +115,7 @@ fn run_test(runner: &mut PackRunner, pack: &LoadedPack, index: u16, rule: &Rule,
     Ok(Tested {
         pack: pack.pack.name.clone(),
         rule: rule.id.clone(),
-        path: pack.directory.join(rule.metadata.as_deref().unwrap_or(rule.path())).display().to_string(),
+        path: pack.directory.join(rule.declaration()).display().to_string(),
         line: test.line,
         test: test.name.clone(),
         passed: reasons.is_empty(),

@@ -64,3 +64,25 @@ fn warnings_fail_only_when_asked_to() {
     assert_eq!(run(&["check", files.root(), "--strict"]).code, Some(1));
     assert_eq!(run(&["check", "nowhere"]).code, Some(2));
 }
+
+#[test]
+fn a_wrong_expression_is_shown_where_it_is_written() {
+    let base = "AnalysisType: rule\nFilename: r.py\nRuleID: base\nInlineFilters:\n  - Key: a\n    Condition: IsNull\n  - Any:\n      - Key: b\n        Condition: IsNull\n      - Key: b\n        Condition: Eqals\n";
+    let derived = "AnalysisType: rule\nRuleID: derived\nBaseDetection: base\nDynamicSeverities:\n  - ChangeTo: HIHG\n    Conditions: [{Key: a, Condition: IsNull}]\n";
+    let alone = "AnalysisType: rule\nRuleID: alone\nBaseDetection: base\n";
+    let files = Files::new(&[
+        ("r.py", "def rule(event):\n    return True\n"),
+        ("base.yml", base),
+        ("derived.yml", derived),
+        ("alone.yml", alone),
+    ]);
+    let ran = run(&["check", files.root()]);
+    let text = ran.stdout.replace(files.root(), "DIR");
+    for expected in [
+        "DIR/base.yml:10: error[bad-expression]: InlineFilters[1].Any[1]: unknown condition 'Eqals'",
+        "DIR/derived.yml:5: error[bad-expression]: DynamicSeverities[0]: unknown severity 'HIHG'",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+    assert_eq!(text.matches("DIR/base.yml:10: error").count(), 2, "also what the derived rule takes from it: {text}");
+}

@@ -15,5 +15,6 @@ mod formats;
 mod harness;
 mod hostile_rules;
 mod settings;
+mod state;
 mod streaming;
 mod test_command;

@@ -69,6 +69,85 @@ fn overrides_and_pack_config_reach_the_rules() {
 }
 
 #[test]
+fn test_and_check_refuse_the_same_configuration_as_run() {
+    let yml = "AnalysisType: rule\nFilename: r.py\naliases: [old.name]\nTests:\n  - {Name: t, ExpectedResult: true, Log: {}}\n";
+    let files = Files::new(&[
+        ("one/r.py", EVERY),
+        ("one/r.yml", yml),
+        ("one/broken.yml", "AnalysisType: rule\nRuleID: broken\nTags: x\n"),
+        ("two/pack.yaml", "version: 1\nconfig:\n  limit: 1\n"),
+        ("two/other.py", EVERY),
+        ("in.jsonl", "{\"eventName\":\"A\"}\n"),
+    ]);
+    let told = |config: &str, command: &[&str]| {
+        let path = files.write("iota.yaml", format!("version: 1\n{config}").as_bytes());
+        let ran = run(&[command, &["--config", &path]].concat());
+        (ran.code == Some(2), ran.stderr)
+    };
+    let (one, two, input) = (files.path("one"), files.path("two"), files.path("in.jsonl"));
+    let commands = [&["run", &input, "--rules", &one, "--rules", &two][..], &["check", &one, &two], &["test", &one, &two]];
+    for (config, refusal) in [
+        ("overrides:\n  r: {threshold: 2}\n  old.name: {}\n  broken: {}\n  other: {}\n", None),
+        ("overrides:\n  othr: {}\n", Some("overrides: there is no rule `othr`; did you mean `other`?")),
+        ("packs:\n  twoo: {}\n", Some("packs: there is no pack `twoo`; did you mean `two`?")),
+        ("packs:\n  two: {config: {limt: 2}}\n", Some("pack two has no config value `limt`; did you mean `limit`?")),
+        ("packs:\n  two: {config: {limit: [2]}}\n", Some("config value `limit` of pack two must be a number, not [2]")),
+    ] {
+        for command in commands {
+            let (refused, stderr) = told(config, command);
+            assert_eq!(refused, refusal.is_some(), "{config} {command:?}: {stderr}");
+            assert!(stderr.contains(refusal.unwrap_or_default()), "{config} {command:?}: {stderr}");
+        }
+    }
+    let both = "rules: [one, two]\noverrides:\n  other: {}\n";
+    assert!(!told(both, &["test", &one]).0, "the other pack is one that the file names");
+    assert!(told("overrides:\n  other: {}\n", &["test", &one]).0);
+}
+
+#[test]
+fn overrides_know_rules_by_their_former_ids() {
+    let yml = "AnalysisType: rule\nFilename: r.py\naliases: [old.name]\n";
+    let files = Files::new(&[("rules/r.py", EVERY), ("rules/r.yml", yml), ("in.jsonl", "{\"eventName\":\"A\"}\n")]);
+    let path = files.write("iota.yaml", b"version: 1\noverrides:\n  old.name: {enabled: false}\n");
+    let ran = run(&["run", &files.path("in.jsonl"), "--rules", &files.path("rules"), "--config", &path]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
+    files.write("rules/new.py", EVERY.as_bytes());
+    files.write("rules/new.yml", b"AnalysisType: rule\nRuleID: old.name\nFilename: new.py\n");
+    let ran = run(&["run", &files.path("in.jsonl"), "--rules", &files.path("rules"), "--config", &path]);
+    assert!(ran.stdout.contains("\"rule_id\":\"r\"") && ran.stdout.lines().count() == 1, "the rule of that id: {}", ran.stdout);
+}
+
+#[test]
+fn a_bad_value_names_the_variable_it_came_from() {
+    let with = |name: &str, value: &str, args: &[&str]| {
+        let output = iota().args(args).env(name, value).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name}={value}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let rules = ["run", "testdata/real-cloudtrail.jsonl", "--rules", "testdata/rules"];
+    let told = with("IOTA_WORKERS", "abc", &rules);
+    assert!(told.contains("'IOTA_WORKERS, which stands for --workers <N>': a number of workers, 1 to 1024"), "{told}");
+    let told = with("IOTA_LOG_FORMAT", "xml", &rules);
+    assert!(told.contains("'IOTA_LOG_FORMAT, which stands for --log-format"), "{told}");
+    let told = with("IOTA_WORKERS", "5", &[&rules[..], &["--workers", "many"]].concat());
+    assert!(told.contains("for '--workers <N>': a number of workers"), "{told}");
+    let told = with("IOTA_WORKERS", "0", &rules);
+    assert!(told.contains("workers: must be between 1 and 1024 (from IOTA_WORKERS)"), "{told}");
+    let told = with("IOTA_LOG", "iota=loud", &rules);
+    assert!(told.contains("IOTA_LOG") && told.contains("info,iota_python=debug"), "{told}");
+    let told = with("IOTA_RULE_TIMEOUT", "soon", &rules);
+    assert!(told.contains("(from IOTA_RULE_TIMEOUT)"), "{told}");
+}
+
+#[test]
+fn what_is_no_python_is_told_in_one_line() {
+    let ran = run(&["run", "testdata/real-cloudtrail.jsonl", "--rules", "testdata/rules", "--python", "/bin/ls"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("/bin/ls does not start Python; name a Python 3.11 or newer with --python"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("bootstrap") && ran.stderr.len() < 500, "{}", ran.stderr);
+}
+
+#[test]
 fn a_missing_python_is_told_before_any_work() {
     let ran =
         run(&["run", "testdata/real-cloudtrail.jsonl", "--rules", "testdata/rules", "--python", "python-that-is-not-there"]);
@@ -182,6 +261,10 @@ fn completion_and_manual_pages_are_made() {
     }
     let files = Files::new(&[]);
     assert_eq!(run(&["man", &files.path("man")]).code, Some(0));
+    let file = files.write("file", b"mine");
+    let ran = run(&["man", &file]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("is a file; name a directory"), "{}", ran.stderr);
+    assert_eq!(std::fs::read(&file).unwrap(), b"mine");
     let page = std::fs::read_to_string(files.path("man/iota-run.1")).unwrap();
     assert!(page.contains("fail\\-on") || page.contains("fail-on"));
 }

@@ -69,6 +69,8 @@ fn tests_are_selected_by_rule_name_and_path() {
     assert!(total(&[root, "--rule", "my.rule", "--name", "raises"]).starts_with("0 passed, 1 failed"));
     assert!(total(&[&files.path("r.yml"), "--name", "mocked"]).starts_with("1 passed"));
     assert!(total(&[&files.path("r.py"), "--name", "mocked"]).starts_with("1 passed"));
+    files.write("r.yml", YML.replace("RuleID: my.rule", "RuleID: my.rule\naliases: [its.old.name]").as_bytes());
+    assert!(total(&[root, "--rule", "its.old.name", "--name", "matches"]).starts_with("1 passed"));
     let one = total(&["rules/aws_cloudtrail/root_activity.yml"]);
     assert!(!one.starts_with("0 passed") && one.contains("0 failed"), "{one}");
     let several = total(&["rules", "--rule", "aws.sts.attack-tool"]);
@@ -96,6 +98,14 @@ fn a_rule_that_does_not_load_fails() {
     let ran = run(&["test", files.root()]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.stdout.contains("FAIL my.rule: loads") && ran.stdout.contains("No module named 'nowhere'"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_rule_with_broken_metadata_is_found_by_its_id() {
+    let files = Files::new(&[("r.py", RULE), ("r.yml", &YML.replace("Severity: HIGH", "Serverity: HIGH"))]);
+    let ran = run(&["test", files.root(), "--rule", "my.rule"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stdout.contains("FAIL my.rule: loads") && ran.stdout.contains("unknown key `Serverity`"), "{}", ran.stdout);
 }
 
 #[test]

@@ -1,0 +1,36 @@
+"""The fields that iota supplies to rules beside the record: log type, event time, parse time.
+Must not know events, only records as decoded."""
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+SUPPLIED = frozenset({"p_log_type", "p_event_time", "p_parse_time"})
+
+
+def read_time(text: Any) -> datetime | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment
+
+
+def format_time(moment: datetime) -> str:
+    """`2024-01-19 13:47:18.279921000`, UTC: the form of `p_event_time`."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f") + "000"
+
+
+def supplied_fields(record: Mapping[str, Any], log_type: str, parse_time: str) -> dict[str, str]:
+    """`p_log_type`, `p_event_time` (the parse time when the record has no readable time) and `p_parse_time`."""
+    text = record.get("eventTime")
+    if isinstance(text, str) and len(text) == 20 and text[10] == "T" and text[19] == "Z" and read_time(text):
+        event_time = f"{text[:10]} {text[11:19]}.000000000"  # what CloudTrail always writes
+    else:
+        moment = read_time(text)
+        event_time = parse_time if moment is None else format_time(moment)
+    return {"p_log_type": sys.intern(log_type), "p_event_time": event_time, "p_parse_time": parse_time}
