@@ -8,6 +8,7 @@ mod interpreter;
 mod load;
 mod process;
 mod runner;
+mod spawn;
 
 pub use cache::LoadCache;
 pub use interpreter::{Interpreter, InterpreterError};

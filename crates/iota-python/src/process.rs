@@ -4,17 +4,16 @@
 use crate::embedded;
 use crate::frame::{FrameError, Patience, Pipes};
 use crate::runner::Program;
-use command_fds::{CommandFdExt, FdMapping};
+use crate::spawn::command;
 use iota_engine::rule::{Batch, Loaded, Outcome, Pair, RuleState, TestOutcome};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
@@ -201,27 +200,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn command(program: &Program, progress: &File, output: &File) -> io::Result<Command> {
-    let mut command = Command::new(&program.interpreter.path);
-    // Not -I: it would ignore the hash seed, and titles made from sets would differ between workers. Not -P but its
-    // variable: an interpreter that is too old for it must start, to be told so.
-    command.args(["-s", "-B"]);
-    match &program.engine {
-        Some(file) => command.arg(file),
-        None => command.args(["-c", embedded::bootstrap()]),
-    };
-    command
-        .env_clear()
-        .envs([("PYTHONHASHSEED", "0"), ("PYTHONSAFEPATH", "1"), ("TZ", "UTC"), ("LC_ALL", "C.UTF-8"), ("LANG", "C.UTF-8")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(output.try_clone()?)
-        .process_group(0);
-    let parent_fd = OwnedFd::from(progress.try_clone()?);
-    command.fd_mappings(vec![FdMapping { parent_fd, child_fd: 3 }]).map_err(io::Error::other)?;
-    Ok(command)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
