@@ -4,19 +4,25 @@
 use crate::interpreter::Interpreter;
 use crate::load;
 use crate::process::{Death, NoState, Process, StartError};
+use crate::stop::Stop;
 use iota_engine::rule::{Batch, Failure, Outcome, Pack, Pair, RuleError, RuleRunner, RuleState, TestOutcome};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
 use std::time::Duration;
 use thiserror::Error;
 
 /// Workers that one rule may kill in a run before its further pairs are left out.
 pub const KILLS: u32 = 20;
-/// Workers that may fail to start in a row.
+/// Workers that may die in a row while they load the pack.
 const STARTS: u32 = 3;
+/// Attempts to start a process while the system has no room for one.
+const SPAWNS: u32 = 7;
+/// The wait after the first of them; it doubles from one to the next, to about 3 seconds in all.
+const SPAWN_WAIT: Duration = Duration::from_millis(50);
 
 /// What is needed to start a worker, besides a pack.
 #[derive(Debug, Clone)]
@@ -28,11 +34,13 @@ pub struct Program {
     pub call_time: Duration,
     /// What rules see as the time of parsing, in milliseconds since the Unix epoch; `None`: the real time.
     pub now_ms: Option<i64>,
+    /// Ends the work of every worker.
+    pub stop: Arc<Stop>,
 }
 
 #[derive(Debug, Error)]
 pub enum RunError {
-    #[error("a worker cannot be started any more: {0}")]
+    #[error("no worker can be started any more: {0}")]
     Start(#[from] StartError),
 }
 
@@ -113,30 +121,48 @@ impl PackRunner {
         Ok(verdict)
     }
 
+    /// The worker there is, or a new one.
     fn take_process(&mut self) -> Result<Process, StartError> {
         if let Some(process) = self.process.take() {
             return Ok(process);
         }
-        let mut attempt = 1;
+        let (mut deaths, mut spawns) = (0, 0);
         loop {
+            if self.program.stop.is_over() {
+                return Err(StartError::Stopped);
+            }
             match Process::start(&self.program, &self.load_body) {
                 Ok((process, _)) => return Ok(process),
-                Err(error) if attempt == STARTS => return Err(error),
-                Err(error) => tracing::warn!(%error, attempt, "a worker did not start"),
+                Err(error @ StartError::Died { .. }) if deaths + 1 < STARTS => {
+                    deaths += 1;
+                    tracing::warn!("pack {}: {error}", self.pack);
+                }
+                Err(error) if error.may_pass() && spawns + 1 < SPAWNS => {
+                    tracing::debug!("pack {}: {error}", self.pack);
+                    thread::sleep(SPAWN_WAIT * 2_u32.pow(spawns));
+                    spawns += 1;
+                }
+                Err(error) => return Err(error),
             }
-            attempt += 1;
         }
     }
 
     /// Runs pairs on the worker there is, or a new one.
     fn run(&mut self, batch: &Batch, pairs: &[Pair]) -> Result<Result<Outcome, Died>, RunError> {
+        let none_run = || Ok(Ok(Outcome { not_run: pairs.to_vec(), ..Outcome::default() }));
         let fresh = self.process.is_none();
         let mut process = match self.take_process() {
             Ok(process) => process,
+            Err(StartError::Stopped) => return none_run(),
             Err(error @ StartError::Died { .. }) => {
                 // The pack keeps its own workers from starting; the other packs go on.
                 tracing::error!("pack {}: no worker can be started any more, its rules are not run: {error}", self.pack);
-                return Ok(Ok(Outcome { not_run: pairs.to_vec(), ..Outcome::default() }));
+                return none_run();
+            }
+            Err(error) if error.may_pass() => {
+                let records = pairs.chunk_by(|a, b| a.record == b.record).count();
+                tracing::error!("pack {}: its rules are not run on {records} records: {error}", self.pack);
+                return none_run();
             }
             Err(error) => return Err(error.into()),
         };
@@ -148,6 +174,7 @@ impl PackRunner {
                 }
                 Ok(Ok(outcome))
             }
+            Err(death) if death.is_stop() => none_run(),
             Err(death) => {
                 let suspect = process.working_on().filter(|at| *at < pairs.len());
                 tracing::debug!(%death, pairs = pairs.len(), ?suspect, "a worker died");

@@ -1,4 +1,4 @@
-//! Starting the process of a worker: its arguments, environment and descriptors, and what ties it to the engine.
+//! Starting the process of a worker: its arguments, environment and descriptors, what ties it to the engine, its end.
 //! Knows nothing of the protocol.
 
 use crate::embedded;
@@ -8,7 +8,10 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// The command that starts a worker. The process ends when the thread that spawns it does: whoever calls `spawn` must
 /// live as long as the worker is needed.
@@ -46,14 +49,59 @@ fn before_exec(command: &mut Command) {
 /// The kernel kills this process when the thread that started it ends, however that comes: an engine that is killed
 /// cannot clean up, and a rule in an endless loop would never see that its input has ended.
 #[cfg(target_os = "linux")]
-fn die_with(engine: rustix::process::Pid) -> io::Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+fn die_with(engine: Pid) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     // The engine may have ended before the kernel was told to watch it.
     if rustix::process::getppid() == Some(engine) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
 }
 
 /// Other systems cannot tie a process to its parent.
 #[cfg(not(target_os = "linux"))]
-fn die_with(_engine: rustix::process::Pid) -> io::Result<()> {
+fn die_with(_engine: Pid) -> io::Result<()> {
     Ok(())
+}
+
+/// The process of a worker. It leads a process group: whatever it started ends with it.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// `None` once it was reaped: from then on its number may be that of another process.
+    leader: Option<Child>,
+}
+
+impl Group {
+    pub(crate) fn new(leader: Child) -> Self {
+        Self { leader: Some(leader) }
+    }
+
+    /// Whether the process ends by itself in this time. It is not reaped: its number stays its own.
+    pub(crate) fn ends_within(&self, time: Duration) -> bool {
+        let Some(leader) = &self.leader else { return true };
+        let started = Instant::now();
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        loop {
+            if matches!(waitid(WaitId::Pid(Pid::from_child(leader)), look), Ok(Some(_))) {
+                return true;
+            }
+            if started.elapsed() >= time {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Kills what is left of the group and says how the process ended; `None` when that was said before.
+    pub(crate) fn end(&mut self) -> Option<ExitStatus> {
+        let mut leader = self.leader.take()?;
+        // Either fails where nothing is left to kill.
+        let _ = kill_process_group(Pid::from_child(&leader), Signal::KILL);
+        // A rule may have moved the process to another group.
+        let _ = leader.kill();
+        leader.wait().ok()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.end();
+    }
 }

@@ -75,7 +75,7 @@ pub struct Outcome {
     /// Time per rule, in nanoseconds.
     #[serde(default)]
     pub nanos: BTreeMap<u16, u64>,
-    /// Pairs that were not run because their rule kept killing workers.
+    /// Pairs that were not run: their rule kept killing workers, no worker could be started, or the run was ended.
     #[serde(skip)]
     pub not_run: Vec<Pair>,
 }

@@ -8,4 +8,5 @@ mod read;
 mod run;
 
 pub use collect::{AlertSink, Emit};
+pub use iota_python::Stop;
 pub use run::{Clock, Progress, Run, RunFailure, RunResult};

@@ -7,6 +7,7 @@ use iota_engine::yaml::suggestion;
 use iota_python::{Interpreter, InterpreterError, LoadCache, LoadError, PackRunner, Program, StartError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -19,6 +20,8 @@ pub enum RulesError {
     Load { pack: String, error: LoadError },
     #[error("{0}")]
     Pack(String),
+    #[error("iota was asked to end while it loaded the rules")]
+    Stopped,
 }
 
 /// What workers are started with.
@@ -143,6 +146,7 @@ fn load_pack(
     let failed = |error| RulesError::Load { pack: directory.display().to_string(), error };
     let loaded = match iota_python::load(&python.program, &pack, &wanted, python.cache.as_ref()) {
         Ok(loaded) => loaded,
+        Err(LoadError::Start(StartError::Stopped)) => return Err(RulesError::Stopped),
         Err(error @ LoadError::Start(StartError::Died { .. })) => {
             pack.error("import-error", "", 0, None, format!("none of its rules run: {error}"));
             let loaded = Loaded { python: String::new(), executable: String::new(), rules: Vec::new(), warnings: Vec::new() };
@@ -266,6 +270,7 @@ impl Python {
             engine: settings.engine.value.clone(),
             call_time: settings.rule_timeout.value,
             now_ms,
+            stop: Arc::default(),
         };
         Ok(Self { program, cache: cache.map(LoadCache::new) })
     }
