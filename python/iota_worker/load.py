@@ -17,6 +17,7 @@ from .source import definition_line, kept_state
 
 FUNCTIONS = ("rule", "title", "description", "reference", "severity", "runbook", "destinations", "dedup",
              "alert_context", "unique")
+MOST_RULES = 1 << 16  # of a pack
 SEVERITIES = ("INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 
 Function = Callable[[Any], Any]  # takes the event, whatever the rule's own function takes
@@ -95,12 +96,13 @@ class Pack:
     def load(self, header: dict[str, Any], capture: Capture, progress: memoryview) -> dict[str, Any]:
         """Loads data models and rules; returns the load report, without the fields about the interpreter.
 
-        `progress` tells the engine which rule is being loaded, should that end the process.
+        `progress` tells the engine which rule or data model is being loaded, should that end the process or take long.
         """
         here = capture.here
         capture.here = lambda: _importing_place(self.snapshot)
         try:
-            for model in header.get("data_models") or ():
+            for number, model in enumerate(header.get("data_models") or (), start=1):
+                progress[0] = MOST_RULES + number
                 self._load_data_model(model)
             self._note_printed(capture)
             reports = []

@@ -10,6 +10,7 @@ from . import frames
 
 PROTOCOL = 1
 OLDEST_PYTHON = (3, 11)
+MOST_DESCRIPTORS = 1 << 16
 
 
 def main():
@@ -26,6 +27,8 @@ def main():
 
 
 def run():
+    # What whoever started the engine left open is nothing for rules. Nothing of the interpreter is open yet.
+    os.closerange(4, MOST_DESCRIPTORS)
     progress = None
     if sys.version_info >= OLDEST_PYTHON:
         from .session import Session, open_progress

@@ -44,7 +44,8 @@ class Session:
         self.report = pack.load(header, capture, progress)
         state.open()
         parts = pack, state, capture, progress, self._parse_time
-        self._answers = {"B": ("b", Batches(*parts).run), "T": ("t", Tests(*parts).run)}
+        batches = Batches(*parts, hand_on=lambda body: channel.write("p", body))
+        self._answers = {"B": ("b", batches.run), "T": ("t", Tests(*parts).run)}
 
     def serve(self) -> None:
         """Until the input ends."""

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import json
 import os
 import signal
@@ -95,6 +96,27 @@ class Starting(unittest.TestCase):
             self.assertEqual(worker.close()[0], 1)
 
 
+class Results(unittest.TestCase):
+    def test_a_large_result_comes_in_parts(self) -> None:
+        """Matches of a batch were held by both sides until the last one: 64 records, 300 rules, 200 KB each are 4 GB."""
+        large = ("def rule(event):\n    if event['n'] == 5:\n        raise ValueError('x')\n    return True\n"
+                 "def alert_context(event):\n    return {'n': event['n'], 'text': 'é' * 200_000}\n")
+        files = {f"r{n}.py": large for n in range(12)}
+        expected = [(record, index) for record in range(8) for index in range(12)]
+        with Worker() as worker:
+            worker.load(files, [rule(path) for path in files])
+            reply = worker.batch(*(({"n": record}, list(range(12))) for record in range(8)))
+            self.assertEqual([(match["record"], match["rule"]) for match in reply["matches"]],
+                             [pair for pair in expected if pair[0] != 5])
+            self.assertEqual([(error["record"], error["rule"]) for error in reply["errors"]],
+                             [pair for pair in expected if pair[0] == 5])
+            self.assertTrue(all(match["context"]["n"] == match["record"] for match in reply["matches"]))
+            self.assertLess(max(worker.part_sizes), 4 << 20)
+            self.assertGreater(len(worker.part_sizes), 8)
+            worker.batch(({"n": 0}, [0]))
+            self.assertEqual(len(worker.part_sizes), 1)
+
+
 class Versions(unittest.TestCase):
     def test_another_protocol_is_answered(self) -> None:
         with Worker() as worker:
@@ -183,6 +205,30 @@ class Hostile(unittest.TestCase):
             with self.assertRaises(EOFError):
                 worker.load({"a.py": GOOD, "b.py": "import os\nos._exit(9)\n"}, [rule("a.py"), rule("b.py")])
             self.assertEqual(worker.running_pair(), 2, "rule 1 + 1")
+
+    def test_the_progress_file_changes_with_every_data_model(self) -> None:
+        """A slow data model takes time from none of the others, and no rule is blamed for it."""
+        files = {"a.py": "X = 1\n", "m.py": "import os\nos._exit(9)\n"}
+        models = [{"id": name, "path": name, "python": name, "log_types": [], "mappings": []} for name in files]
+        with Worker() as worker:
+            with self.assertRaises(EOFError):
+                worker.load(files, [], data_models=models)
+            self.assertEqual(worker.running_pair(), 65_536 + 2)
+
+    def test_descriptors_of_the_engines_surroundings_do_not_reach_rules(self) -> None:
+        source = ("import os\ndef rule(event):\n    try:\n        os.fstat(event['fd'])\n    except OSError:\n"
+                  "        return False\n    return True\n")
+        reader, writer = os.pipe()
+        descriptor = fcntl.fcntl(writer, fcntl.F_DUPFD, 40)
+        os.set_inheritable(descriptor, True)
+        try:
+            for bootstrap in (True, False):
+                with Worker(bootstrap) as worker:
+                    worker.load({"r.py": source}, [rule("r.py")])
+                    self.assertEqual(worker.batch(({"fd": descriptor}, [0]))["matches"], [])
+        finally:
+            for open_one in (reader, writer, descriptor):
+                os.close(open_one)
 
     @unittest.skipUnless(sys.platform == "linux", "the address space is limited on Linux only")
     def test_memory_is_limited(self) -> None:

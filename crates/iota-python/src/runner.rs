@@ -148,21 +148,20 @@ impl PackRunner {
     }
 
     /// Runs pairs on the worker there is, or a new one.
-    fn run(&mut self, batch: &Batch, pairs: &[Pair]) -> Result<Result<Outcome, Died>, RunError> {
-        let none_run = || Ok(Ok(Outcome { not_run: pairs.to_vec(), ..Outcome::default() }));
+    fn run(&mut self, batch: &Batch, pairs: &[Pair]) -> Result<Ran, RunError> {
         let fresh = self.process.is_none();
         let mut process = match self.take_process() {
             Ok(process) => process,
-            Err(StartError::Stopped) => return none_run(),
+            Err(StartError::Stopped) => return Ok(Ran::NotAtAll),
             Err(error @ StartError::Died { .. }) => {
                 // The pack keeps its own workers from starting; the other packs go on.
                 tracing::error!("pack {}: no worker can be started any more, its rules are not run: {error}", self.pack);
-                return none_run();
+                return Ok(Ran::NotAtAll);
             }
             Err(error) if error.may_pass() => {
-                let records = pairs.chunk_by(|a, b| a.record == b.record).count();
-                tracing::error!("pack {}: its rules are not run on {records} records: {error}", self.pack);
-                return none_run();
+                let records = batch.records().len();
+                tracing::error!("pack {}: not all rules are run on the next {records} records: {error}", self.pack);
+                return Ok(Ran::NotAtAll);
             }
             Err(error) => return Err(error.into()),
         };
@@ -172,25 +171,30 @@ impl PackRunner {
                 for update in &outcome.state {
                     self.state.apply(&update.ops);
                 }
-                Ok(Ok(outcome))
+                Ok(Ran::Well(outcome))
             }
-            Err(death) if death.is_stop() => none_run(),
+            Err(death) if death.is_stop() => Ok(Ran::NotAtAll),
             Err(death) => {
                 let suspect = process.working_on().filter(|at| *at < pairs.len());
                 tracing::debug!(%death, pairs = pairs.len(), ?suspect, "a worker died");
-                Ok(Err(Died { death, suspect, fresh }))
+                Ok(Ran::Died { death, suspect, fresh })
             }
         }
     }
 }
 
-/// A worker that died over some pairs.
-struct Died {
-    death: Death,
-    /// Position of the pair it was working on.
-    suspect: Option<usize>,
-    /// It had run nothing before.
-    fresh: bool,
+/// What running some pairs on a worker came to.
+enum Ran {
+    Well(Outcome),
+    Died {
+        death: Death,
+        /// Position of the pair it was working on.
+        suspect: Option<usize>,
+        /// It had run nothing before.
+        fresh: bool,
+    },
+    /// There is no worker for these, nor for others of the batch.
+    NotAtAll,
 }
 
 impl RuleRunner for PackRunner {
@@ -220,28 +224,32 @@ impl RuleRunner for PackRunner {
                 // A suspect gets a worker of its own.
                 self.process = None;
             }
-            let died = match self.run(batch, &pairs[part.clone()])? {
-                Ok(more) => {
+            let (death, suspect, fresh) = match self.run(batch, &pairs[part.clone()])? {
+                Ran::Well(more) => {
                     outcome.append(more);
                     continue;
                 }
-                Err(died) => died,
+                Ran::NotAtAll => {
+                    parts.push(part);
+                    not_run.extend(parts.drain(..).flatten().map(|at| pairs[at]));
+                    continue;
+                }
+                Ran::Died { death, suspect, fresh } => (death, suspect, fresh),
             };
             if part.len() > 1 {
-                let cut = match died.suspect {
+                let cut = match suspect {
                     Some(at) => [part.start + at, part.start + at + 1],
                     None => [part.start + part.len() / 2; 2],
                 };
                 let cuts = [cut[1]..part.end, cut[0]..cut[1], part.start..cut[0]];
                 parts.extend(cuts.into_iter().filter(|part| !part.is_empty()));
-            } else if died.fresh {
+            } else if fresh {
                 *kills.entry(pairs[part.start].rule).or_default() += 1;
-                outcome.errors.push(blame(pairs[part.start], &died.death));
+                outcome.errors.push(blame(pairs[part.start], &death));
             } else {
                 parts.push(part);
             }
         }
-        not_run.append(&mut outcome.not_run);
         not_run.sort_unstable();
         outcome.not_run = not_run;
         Ok(outcome)
