@@ -49,11 +49,9 @@ class Rule:
     log_type: str
     path: str | None
     severity: str
-    title: str | None
     functions: dict[str, Function]
     filters: expressions.Predicate | None = None
     module: ModuleType | None = None
-    arguments: dict[str, int] = field(default_factory=dict)
     lines: dict[str, int | None] = field(default_factory=dict)
 
     @property
@@ -131,19 +129,18 @@ class Pack:
         self.rules[index] = rule
         printed = self._note_printed(capture, spec["path"])
         if rule is None:
-            return {"index": index, "ok": False, "error": self.failures[index], "warnings": printed}
-        return {"index": index, "ok": True, "functions": rule.arguments, "warnings": [*self._hints(rule), *printed],
+            return {"index": index, "error": self.failures[index], "warnings": printed}
+        return {"index": index, "warnings": [*self._hints(rule), *printed],
                 "uses_state": rule.path is not None and self.snapshot.keeps_state(rule.path)}
 
     def _build(self, spec: dict[str, Any]) -> Rule:
         rule = Rule(index=spec["index"], id=spec["id"], plain=spec["dialect"] == "plain", log_type=spec["log_type"],
-                    path=spec["path"], severity=(spec.get("severity") or "INFO").upper(), title=spec.get("title"),
+                    path=spec["path"], severity=(spec.get("severity") or "INFO").upper(),
                     functions=_written_in_yaml(spec))
         if spec.get("inline_filters"):
             rule.filters = expressions.compile_filters(spec["inline_filters"])
         if spec["path"] is not None:
             self._add_module(rule, spec["path"])
-        rule.arguments = {**{name: 1 for name in rule.functions}, **rule.arguments}
         if "rule" not in rule.functions:
             raise NoRuleFunction("the module defines no function `rule`", 1)
         rule.functions = {name: rule.functions[name] for name in FUNCTIONS if name in rule.functions}
@@ -163,7 +160,7 @@ class Pack:
             count = positional_arguments(name, function)
         except BadSignature as exc:
             raise BadSignature(str(exc), line) from None
-        rule.arguments[name], rule.lines[name] = count, line
+        rule.lines[name] = line
         rule.functions[name] = function if count else _without_event(function)
 
     def _line(self, rule: Rule, name: str, function: Any) -> int | None:

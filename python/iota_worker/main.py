@@ -43,7 +43,7 @@ def run():
         raise ValueError("the first frame must be L, not " + kind)
     (size,) = struct.unpack_from("<I", body)
     header = json.loads(body[4:4 + size].decode("utf-8"))
-    report = {"protocol": PROTOCOL, "python": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable}
+    report = {"protocol": PROTOCOL, "python": "%d.%d.%d" % sys.version_info[:3]}
     report["error"] = mismatch(header.get("protocol"))
     if report["error"] is not None:
         channel.write("l", json.dumps(report).encode("utf-8"))

@@ -32,7 +32,7 @@ def rule(path: str | None, **fields: Any) -> dict[str, Any]:
     """An entry of `rules`; the index is filled in by `header`."""
     stem = Path(path).stem if path else "Yaml.Rule"
     return {"id": stem, "dialect": "plain", "log_type": "AWS.CloudTrail", "path": path, "severity": None,
-            "title": None, "inline_filters": [], "detection": None, "dynamic_severities": [], "alert_title": None,
+            "inline_filters": [], "detection": None, "dynamic_severities": [], "alert_title": None,
             "alert_context": [], "group_by": [], **fields}
 
 

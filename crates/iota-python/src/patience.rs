@@ -27,23 +27,31 @@ pub(crate) struct Patience<'a> {
     /// Where the worker notes the step it is at.
     progress: Option<&'a File>,
     at: u64,
-    step: Duration,
-    step_ends: Instant,
+    each: Duration,
+    each_ends: Instant,
     all: Duration,
     all_ends: Instant,
 }
 
 impl<'a> Patience<'a> {
-    /// `step` is for each step that `progress` tells of, `all` for the whole.
-    pub(crate) fn new(stop: &'a Stop, progress: &'a File, step: Duration, all: Duration) -> Self {
+    /// `each` is for each step that `progress` tells of, `all` for the whole.
+    pub(crate) fn new(stop: &'a Stop, progress: &'a File, each: Duration, all: Duration) -> Self {
         let now = Instant::now();
-        Self { stop, progress: Some(progress), at: read_progress(progress), step, step_ends: now + step, all, all_ends: now + all }
+        Self {
+            stop,
+            progress: Some(progress),
+            at: read_progress(progress),
+            each,
+            each_ends: now + each,
+            all,
+            all_ends: now + all,
+        }
     }
 
     /// For work that is one step.
-    pub(crate) fn once(stop: &'a Stop, step: Duration) -> Self {
-        let ends = Instant::now() + step;
-        Self { stop, progress: None, at: 0, step, step_ends: ends, all: step, all_ends: ends }
+    pub(crate) fn once(stop: &'a Stop, time: Duration) -> Self {
+        let ends = Instant::now() + time;
+        Self { stop, progress: None, at: 0, each: time, each_ends: ends, all: time, all_ends: ends }
     }
 
     /// Whether the wait has lasted too long.
@@ -53,12 +61,12 @@ impl<'a> Patience<'a> {
             && at != self.at
         {
             self.at = at;
-            self.step_ends = now + self.step;
+            self.each_ends = now + self.each;
         }
         if self.stop.is_over() {
             Some(Over::Stopped)
-        } else if now >= self.step_ends {
-            Some(Over::Step(self.step))
+        } else if now >= self.each_ends {
+            Some(Over::Step(self.each))
         } else {
             (now >= self.all_ends).then_some(Over::All(self.all))
         }

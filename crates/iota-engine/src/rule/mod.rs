@@ -19,4 +19,4 @@ pub use runner::{
 };
 pub use snapshot::Snapshot;
 pub use state::MemoryState;
-pub use verdict::{FunctionResult, TestOutcome};
+pub use verdict::TestOutcome;

@@ -159,7 +159,6 @@ pub struct StateUpdate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
     pub python: String,
-    pub executable: String,
     pub rules: Vec<LoadedRule>,
     #[serde(default)]
     pub warnings: Vec<Warning>,
@@ -168,10 +167,6 @@ pub struct Loaded {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadedRule {
     pub index: u16,
-    pub ok: bool,
-    /// Contract functions the rule has, with the number of arguments they take.
-    #[serde(default)]
-    pub functions: BTreeMap<String, u8>,
     #[serde(default)]
     pub uses_state: bool,
     #[serde(default)]

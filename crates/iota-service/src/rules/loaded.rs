@@ -149,7 +149,7 @@ fn load_pack(
         Err(LoadError::Start(StartError::Stopped)) => return Err(RulesError::Stopped),
         Err(error @ LoadError::Start(StartError::Died { .. })) => {
             pack.error("import-error", "", 0, None, format!("none of its rules run: {error}"));
-            let loaded = Loaded { python: String::new(), executable: String::new(), rules: Vec::new(), warnings: Vec::new() };
+            let loaded = Loaded { python: String::new(), rules: Vec::new(), warnings: Vec::new() };
             let error = failed(error);
             return Ok((LoadedPack { directory, pack, loaded, runnable: Vec::new() }, Some(error)));
         }
