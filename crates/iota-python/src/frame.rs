@@ -87,9 +87,7 @@ impl Pipes {
 
     fn read(&mut self, mut into: &mut [u8], patience: &mut Patience<'_>) -> Result<(), FrameError> {
         while !into.is_empty() {
-            if let Some(over) = patience.over() {
-                return Err(over.into());
-            }
+            // What is there counts, also when the engine is late to look: only a wait tries the patience.
             match self.output.read(into) {
                 Ok(0) => return Err(FrameError::Closed),
                 Ok(read) => into = &mut into[read..],
@@ -102,18 +100,14 @@ impl Pipes {
     }
 }
 
+/// Waits for one tick at most.
 fn wait(descriptor: &impl AsFd, flags: PollFlags, patience: &mut Patience<'_>) -> Result<(), FrameError> {
+    if let Some(over) = patience.over() {
+        return Err(over.into());
+    }
     let tick = Timespec { tv_sec: 0, tv_nsec: TICK.subsec_nanos().into() };
-    loop {
-        match poll(&mut [PollFd::new(descriptor, flags)], Some(&tick)) {
-            Ok(0) => {
-                if let Some(over) = patience.over() {
-                    return Err(over.into());
-                }
-            }
-            Err(rustix::io::Errno::INTR) => {}
-            Ok(_) => return Ok(()),
-            Err(error) => return Err(io::Error::from(error).into()),
-        }
+    match poll(&mut [PollFd::new(descriptor, flags)], Some(&tick)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(io::Error::from(error).into()),
     }
 }

@@ -208,6 +208,10 @@ fn exchange<T>(
     loop {
         let frame = pipes.receive(&mut patience)?;
         if frame.kind == b's' {
+            // A rule may ask without end, and then there is always something to read.
+            if let Some(over) = patience.over() {
+                return Err(over.into());
+            }
             let request: Json = parse(&frame.body)?;
             let text = |name: &str| request.get(name).and_then(Json::as_str).unwrap_or_default();
             let value = state.get(text("kind"), text("key"));

@@ -47,6 +47,9 @@ fn deaths_and_hangs_are_traced_to_rule_and_record() {
     contained("signal", "os.kill(os.getpid(), 11)", "WorkerDied");
     contained("endless loop", "\n        while True: pass", "TimeoutError");
     contained("sleep", "time.sleep(60)", "TimeoutError");
+    let asks =
+        "\n        from panther_detection_helpers.caching import get_counter\n        while True: get_counter(str(time.time()))";
+    contained("endless questions", asks, "TimeoutError");
 }
 
 #[test]
