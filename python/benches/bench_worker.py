@@ -62,7 +62,8 @@ def in_process(entry: Callable[..., dict[str, Any]]) -> tuple[Batches, Pack]:
     pack = Pack(rules, Snapshot(files, {}))
     pack.load(rules, capture, progress)
     install, logs.install = logs.install, lambda capture: None  # this file still wants to print
-    return Batches(pack, state, capture, progress, lambda: "2025-01-01 00:00:00.000000000"), pack
+    return Batches(pack, state, capture, progress, lambda: "2025-01-01 00:00:00.000000000",
+                   hand_on=lambda part: None), pack
 
 
 def main() -> None:

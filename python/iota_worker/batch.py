@@ -6,7 +6,7 @@ import re
 import struct
 import sys
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any, Callable
@@ -20,6 +20,7 @@ from .state import State
 
 FEW_RULES, SAMPLED = 16, 32
 FULL_TRACEBACKS = 20  # of one rule in one batch; the rest are counted without
+PART_SIZE = 1 << 20  # characters of matches and errors that are handed on together
 RECURSION_LIMIT = 1_000
 _PLANS_LIMIT = 4_096
 
@@ -72,18 +73,22 @@ class Plan:
 
 
 class Batches:
+    """`hand_on` takes the body of a frame with a part of the result, before the batch is done."""
+
     def __init__(self, pack: Pack, state: State, capture: Capture, progress: Any,
-                 parse_time: Callable[[], str]) -> None:
+                 parse_time: Callable[[], str], hand_on: Callable[[bytes], None]) -> None:
         self._pack = pack
         self._state = state
         self._capture = capture
         self._progress = progress  # one u64: the running pair + 1, 0 when idle
         self._parse_time = parse_time
+        self._hand_on = hand_on
         self._turn = 0
         self._plans: dict[bytes, Plan] = {}
 
     def run(self, body: bytes) -> bytes:
         batch_id, count = _HEAD.unpack_from(body)
+        head = struct.pack("<Q", batch_id)
         result = _Result()
         nanos = [0] * len(self._pack.rules)
         parse_time = self._parse_time()
@@ -104,11 +109,13 @@ class Batches:
                 self._state.begin_record(plan.uses_state, events.seconds)
                 self._run_record(events, number, pair, plan.runs, result, nanos)
                 pair += rules
+                for part in result.parts():
+                    self._hand_on(head + to_bytes(part))
         finally:
             self._progress[0] = 0
         result.lines, result.dropped = self._capture.take()
         result.operations = self._state.take()
-        return struct.pack("<Q", batch_id) + to_bytes(result.to_json(nanos))
+        return head + to_bytes(result.to_json(nanos))
 
     def _plan(self, packed: bytes) -> Plan:
         """The rules of a record, grouped by the event object they see; most records name one of a few sets."""
@@ -191,11 +198,12 @@ class Batches:
 
 
 class _Result:
-    """What a batch has produced so far."""
+    """What a batch has produced and not handed on yet."""
 
     def __init__(self) -> None:
-        self.matches: list[str] = []
-        self.errors: list[dict[str, Any]] = []
+        self.matches: list[str] = []  # as JSON, like the errors
+        self.errors: list[str] = []
+        self._size = 0  # of both, in characters
         self.starts: list[int] = []  # the first pair number of each record
         self.indices: list[list[int]] = []  # its rules
         self.lines: list[tuple[Any, str]] = []
@@ -205,14 +213,33 @@ class _Result:
 
     def add_match(self, record: int, rule: int, fields: dict[str, str]) -> None:
         text = ",".join(f'"{name}":{value}' for name, value in fields.items())
-        self.matches.append(f'{{"record":{record},"rule":{rule},{text}}}')
+        self._keep(self.matches, f'{{"record":{record},"rule":{rule},{text}}}')
 
     def add_errors(self, record: int, rule: int, found: dict[str, dict[str, Any]]) -> None:
         for function, error in found.items():
             seen = self._tracebacks[rule] = self._tracebacks.get(rule, 0) + 1
             if seen > FULL_TRACEBACKS:
                 error = {**error, "traceback": ""}
-            self.errors.append({"record": record, "rule": rule, "function": function, **error})
+            self._keep(self.errors, encode({"record": record, "rule": rule, "function": function, **error}))
+
+    def _keep(self, items: list[str], item: str) -> None:
+        items.append(item)
+        self._size += len(item)
+
+    def parts(self) -> Iterator[str]:
+        """Every rule may match, and each match be large: what is much is handed on in parts as soon as a record is done,
+        so that neither side has to hold all of it at once."""
+        if self._size < PART_SIZE:
+            return
+        for name, items in (("matches", self.matches), ("errors", self.errors)):
+            start = size = 0
+            for end, item in enumerate(items, start=1):
+                size += len(item)
+                if size >= PART_SIZE or end == len(items):
+                    yield f'{{"{name}":[{",".join(items[start:end])}]}}'
+                    start, size = end, 0
+            items.clear()
+        self._size = 0
 
     def _pair(self, running: int) -> dict[str, int]:
         """The record and rule of a value of the progress file."""
@@ -221,11 +248,10 @@ class _Result:
 
     def to_json(self, nanos: list[int]) -> str:
         reply: dict[str, Any] = {
-            "errors": self.errors,
             "logs": [{**self._pair(place), "text": text} for place, text in self.lines if place],
             "state": [{**self._pair(pair), "ops": ops} for pair, ops in sorted(self.operations.items())],
             "nanos": {str(index): spent for index, spent in enumerate(nanos) if spent},
         }
         if self.dropped:
             reply["logs_dropped"] = self.dropped
-        return f'{{"matches":[{",".join(self.matches)}],{encode(reply)[1:]}'
+        return f'{{"matches":[{",".join(self.matches)}],"errors":[{",".join(self.errors)}],{encode(reply)[1:]}'

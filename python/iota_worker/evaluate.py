@@ -42,13 +42,11 @@ class Evaluation:
     def __init__(self, rule: Rule, event: Any, sources: errors.Sources) -> None:
         self.rule = rule
         self.event = event
-        self.values: dict[str, Any] = {}
         self.errors: dict[str, dict[str, Any]] = {}
         self._sources = sources
 
     def decided(self, result: Any) -> bool:
         """Whether a result of `rule` means a match; a wrong type is an error. May raise what `bool()` raises."""
-        self.values["rule"] = result
         if result is True or result is False:
             return result
         if not self.rule.plain or hasattr(type(result), "__await__") or hasattr(type(result), "__next__"):
@@ -82,19 +80,15 @@ class Evaluation:
     # ---- one function each
 
     def _title(self) -> str:
-        if "title" in self.rule.functions:
-            text = self._text("title")
-        else:
-            text = self.rule.title
+        text = self._text("title") if "title" in self.rule.functions else None
         return truncate(text or self.rule.id)
 
     def _dedup(self, title: str) -> str:
         rule = self.rule
-        has_title = "title" in rule.functions or bool(rule.title)
         default = title if rule.plain else f"defaultDedupString:{rule.id}"
         if "dedup" in rule.functions:
             return truncate(self._text("dedup") or default)
-        return title if has_title else default
+        return title if "title" in rule.functions else default
 
     def _severity(self) -> str:
         if "severity" not in self.rule.functions:
@@ -125,7 +119,7 @@ class Evaluation:
 
     def _context(self) -> str:
         try:
-            value = self.values["alert_context"] = self.rule.functions["alert_context"](self.event)
+            value = self.rule.functions["alert_context"](self.event)
         except BaseException as exc:
             self.raised("alert_context", exc)
             return encode({"_error": errors.safe_repr(exc)})
@@ -155,8 +149,7 @@ class Evaluation:
 
     def _call(self, name: str) -> Any:
         try:
-            value = self.values[name] = self.rule.functions[name](self.event)
-            return value
+            return self.rule.functions[name](self.event)
         except BaseException as exc:
             self.raised(name, exc)
             return FAILED

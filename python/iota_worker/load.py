@@ -19,6 +19,7 @@ from .source import definition_line, kept_state
 
 FUNCTIONS = ("rule", "title", "description", "reference", "severity", "runbook", "destinations", "dedup",
              "alert_context", "unique")
+MOST_RULES = 1 << 16  # of a pack
 SEVERITIES = ("INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 
 Function = Callable[[Any], Any]  # takes the event, whatever the rule's own function takes
@@ -50,12 +51,10 @@ class Rule:
     log_type: str
     path: str | None
     severity: str
-    title: str | None
     functions: dict[str, Function]
     filters: expressions.Predicate | None = None
     module: ModuleType | None = None
     uses_state: bool = False
-    arguments: dict[str, int] = field(default_factory=dict)
     lines: dict[str, int | None] = field(default_factory=dict)
 
     @property
@@ -98,13 +97,14 @@ class Pack:
     def load(self, header: dict[str, Any], capture: Capture, progress: memoryview) -> dict[str, Any]:
         """Loads data models and rules; returns the load report, without the fields about the interpreter.
 
-        `progress` tells the engine which rule is being loaded, should that end the process.
+        `progress` tells the engine which rule or data model is being loaded, should that end the process or take long.
         """
         here = capture.here
         capture.here = lambda: _importing_place(self.snapshot)
         try:
             with state_watched(self.snapshot.note_state_use):
-                for model in header.get("data_models") or ():
+                for number, model in enumerate(header.get("data_models") or (), start=1):
+                    progress[0] = MOST_RULES + number
                     self._load_data_model(model)
                 self._note_printed(capture)
                 reports = []
@@ -138,8 +138,8 @@ class Pack:
         self.rules[index] = rule
         printed = self._note_printed(capture, spec["path"])
         if rule is None:
-            return {"index": index, "ok": False, "error": self.failures[index], "warnings": printed}
-        return {"index": index, "ok": True, "functions": rule.arguments, "warnings": [*self._hints(rule), *printed]}
+            return {"index": index, "error": self.failures[index], "warnings": printed}
+        return {"index": index, "warnings": [*self._hints(rule), *printed]}
 
     def _find_state_users(self, data_models: Iterable[dict[str, Any]]) -> None:
         """Marks the rules that use the stateful helpers; all of them where it cannot be told which.
@@ -154,13 +154,12 @@ class Pack:
 
     def _build(self, spec: dict[str, Any]) -> Rule:
         rule = Rule(index=spec["index"], id=spec["id"], plain=spec["dialect"] == "plain", log_type=spec["log_type"],
-                    path=spec["path"], severity=(spec.get("severity") or "INFO").upper(), title=spec.get("title"),
+                    path=spec["path"], severity=(spec.get("severity") or "INFO").upper(),
                     functions=_written_in_yaml(spec))
         if spec.get("inline_filters"):
             rule.filters = expressions.compile_filters(spec["inline_filters"])
         if spec["path"] is not None:
             self._add_module(rule, spec["path"])
-        rule.arguments = {**{name: 1 for name in rule.functions}, **rule.arguments}
         if "rule" not in rule.functions:
             raise NoRuleFunction("the module defines no function `rule`", 1)
         rule.functions = {name: rule.functions[name] for name in FUNCTIONS if name in rule.functions}
@@ -180,7 +179,7 @@ class Pack:
             count = positional_arguments(name, function)
         except BadSignature as exc:
             raise BadSignature(str(exc), line) from None
-        rule.arguments[name], rule.lines[name] = count, line
+        rule.lines[name] = line
         rule.functions[name] = function if count else _without_event(function)
 
     def _line(self, rule: Rule, name: str, function: Any) -> int | None:

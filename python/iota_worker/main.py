@@ -10,6 +10,7 @@ from . import frames
 
 PROTOCOL = 1
 OLDEST_PYTHON = (3, 11)
+MOST_DESCRIPTORS = 1 << 16
 
 
 def main():
@@ -26,6 +27,8 @@ def main():
 
 
 def run():
+    # What whoever started the engine left open is nothing for rules. Nothing of the interpreter is open yet.
+    os.closerange(4, MOST_DESCRIPTORS)
     progress = None
     if sys.version_info >= OLDEST_PYTHON:
         from .session import Session, open_progress
@@ -40,7 +43,7 @@ def run():
         raise ValueError("the first frame must be L, not " + kind)
     (size,) = struct.unpack_from("<I", body)
     header = json.loads(body[4:4 + size].decode("utf-8"))
-    report = {"protocol": PROTOCOL, "python": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable}
+    report = {"protocol": PROTOCOL, "python": "%d.%d.%d" % sys.version_info[:3]}
     report["error"] = mismatch(header.get("protocol"))
     if report["error"] is not None:
         channel.write("l", json.dumps(report).encode("utf-8"))

@@ -37,13 +37,14 @@ class Session:
         shims.install(state, (header.get("pack") or {}).get("config") or {})
         snapshot = Snapshot(_files(header, content), {item["id"]: item["path"] for item in header.get("globals") or ()})
         snapshot.install()
-        snapshot.preimport(["unittest.mock"] if header.get("tests") else [])
+        snapshot.preimport()
         # From here on nothing needs to open a file: what confines the process belongs in this place.
         _limit_memory(header.get("memory_bytes"))
         pack = Pack(header, snapshot)
         self.report = pack.load(header, capture, progress)
         parts = pack, state, capture, progress, self._parse_time
-        self._answers = {"B": ("b", Batches(*parts).run), "T": ("t", Tests(*parts).run)}
+        batches = Batches(*parts, hand_on=lambda body: channel.write("p", body))
+        self._answers = {"B": ("b", batches.run), "T": ("t", Tests(*parts).run)}
 
     def serve(self) -> None:
         """Until the input ends."""
@@ -58,7 +59,7 @@ class Session:
             self._channel.write(answer_kind, answer(body))
 
     def _fetch_state(self, kind: str, key: str) -> dict[str, Any]:
-        self._channel.write("s", to_bytes(encode({"op": "get", "kind": kind, "key": key})))
+        self._channel.write("s", to_bytes(encode({"kind": kind, "key": key})))
         frame = self._channel.read()
         if frame is None or frame[0] != "S":
             raise EOFError("the engine did not answer a state request")

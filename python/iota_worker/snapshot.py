@@ -10,7 +10,7 @@ import linecache
 import posixpath
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -220,13 +220,13 @@ class Snapshot:
 
     # ---- before any pack code runs
 
-    def preimport(self, further: Sequence[str] = ()) -> None:
+    def preimport(self) -> None:
         """Imports every module that an import statement of the pack names and that is not of the pack.
 
         Afterwards the pack can run without opening a file. A module that cannot be imported is left alone:
         the rule that imports it will say so itself.
         """
-        names = dict.fromkeys([*LATE_IMPORTS, *further])
+        names = dict.fromkeys(LATE_IMPORTS)
         for path in self.files:
             for statement in self._statements(path):
                 if statement.level or not statement.name:

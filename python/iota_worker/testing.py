@@ -11,7 +11,7 @@ from typing import Any, Callable
 from . import errors, logs
 from .batch import Events, to_bytes
 from .evaluate import Evaluation, encode
-from .load import FUNCTIONS, Pack, Rule
+from .load import Pack, Rule
 from .logs import Capture
 from .state import State
 
@@ -59,29 +59,18 @@ class Tests:
         matched = False
         try:
             if rule.filters is not None and not rule.filters(event._raw()):
-                return '{"matched":false,"filtered":true,"functions":{},"match":null}'
+                return '{"matched":false,"filtered":true,"errors":{},"match":null}'
             matched = evaluation.decided(rule.functions["rule"](event))
         except BaseException as exc:
             evaluation.raised("rule", exc)
         fields = evaluation.match()
         match = "{" + ",".join(f'"{name}":{value}' for name, value in fields.items()) + "}" if matched else "null"
-        functions = ",".join(f'"{name}":{_outcome(evaluation, name)}' for name in FUNCTIONS if name in rule.functions)
-        return f'{{"matched":{encode(matched)},"filtered":false,"functions":{{{functions}}},"match":{match}}}'
-
-
-def _outcome(evaluation: Evaluation, name: str) -> str:
-    if name in evaluation.errors:
-        return encode({"error": evaluation.errors[name]})
-    value = evaluation.values.get(name)
-    try:
-        return encode({"value": value})
-    except BaseException:  # a truthy result of a plain rule may be anything
-        return encode({"value": errors.safe_repr(value)})
+        errors = encode(evaluation.errors)
+        return f'{{"matched":{encode(matched)},"filtered":false,"errors":{errors},"match":{match}}}'
 
 
 def _failed_to_load(failure: dict[str, Any]) -> bytes:
-    return to_bytes(encode({"matched": False, "filtered": False, "functions": {"rule": {"error": failure}},
-                            "match": None, "logs": []}))
+    return to_bytes(encode({"matched": False, "filtered": False, "errors": {"rule": failure}, "match": None, "logs": []}))
 
 
 @contextmanager

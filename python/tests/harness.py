@@ -32,7 +32,7 @@ def rule(path: str | None, **fields: Any) -> dict[str, Any]:
     """An entry of `rules`; the index is filled in by `header`."""
     stem = Path(path).stem if path else "Yaml.Rule"
     return {"id": stem, "dialect": "plain", "log_type": "AWS.CloudTrail", "path": path, "severity": None,
-            "title": None, "inline_filters": [], "detection": None, "dynamic_severities": [], "alert_title": None,
+            "inline_filters": [], "detection": None, "dynamic_severities": [], "alert_title": None,
             "alert_context": [], "group_by": [], **fields}
 
 
@@ -73,6 +73,7 @@ class Worker:
         self.progress.flush()
         self.state = state or {}
         self.requests: list[dict[str, Any]] = []
+        self.part_sizes: list[int] = []  # bytes of the frames of the last result
         program = ["-c", (PACKAGE / "bootstrap.py").read_text("utf-8")] if bootstrap else [str(ENGINE)]
         shared = self.progress.fileno()
         self.process = subprocess.Popen(
@@ -138,10 +139,16 @@ class Worker:
 
     def batch(self, *pairs: tuple[Any, list[int]], batch_id: int = 7) -> dict[str, Any]:
         self.send("B", batch_body(batch_id, list(pairs)))
-        kind, body = self.receive()
-        assert kind == "b", kind
-        assert struct.unpack("<Q", body[:8])[0] == batch_id
-        return json.loads(body[8:].decode("utf-8"))
+        parts, self.part_sizes = [], []
+        while True:
+            kind, body = self.receive()
+            assert kind in "pb", kind
+            assert struct.unpack("<Q", body[:8])[0] == batch_id
+            parts.append(json.loads(body[8:].decode("utf-8")))
+            self.part_sizes.append(len(body))
+            if kind == "b":
+                lists = {name: [item for part in parts for item in part.get(name, [])] for name in ("matches", "errors")}
+                return {**parts[-1], **lists}
 
     def test(self, rule_index: int, log: Any, log_type: str = "AWS.CloudTrail", mocks: Any = ()) -> dict[str, Any]:
         text = json.dumps({"rule": rule_index, "log_type": log_type, "log": log, "mocks": list(mocks)})

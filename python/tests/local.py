@@ -47,7 +47,7 @@ class LocalPack:
         self.pack = Pack(self._header, self._snapshot)
         self.report = self.pack.load(self._header, capture, progress)
         parts = self.pack, state, capture, progress, lambda: PARSE_TIME
-        self._batches, self._tests = Batches(*parts), Tests(*parts)
+        self._batches, self._tests = Batches(*parts, hand_on=self._no_part), Tests(*parts)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -61,6 +61,10 @@ class LocalPack:
     def _fetch(self, kind: str, key: str) -> dict[str, Any]:
         self.fetched.append((kind, key))
         return self.stored.get((kind, key), {"value": None, "expires_at": None})
+
+    @staticmethod
+    def _no_part(body: bytes) -> None:
+        raise AssertionError("results of this size are for a worker process")
 
     def batch(self, *pairs: tuple[Any, list[int]]) -> dict[str, Any]:
         return json.loads(self._batches.run(batch_body(1, list(pairs)))[8:].decode("utf-8"))

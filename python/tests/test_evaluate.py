@@ -20,7 +20,7 @@ class Case(unittest.TestCase):
     def run_rule(self, source: str, make: Any = rule, record: Any = None, **fields: Any) -> dict[str, Any]:
         fields.setdefault("id", "My.Rule")
         with LocalPack({"r.py": source}, [make("r.py", **fields)]) as pack:
-            self.assertTrue(pack.report["rules"][0]["ok"], pack.report["rules"][0])
+            self.assertNotIn("error", pack.report["rules"][0])
             return pack.one(record if record is not None else {"eventName": "E"})
 
     def failed(self, reply: dict[str, Any], function: str) -> dict[str, Any]:
@@ -118,12 +118,12 @@ class Fallbacks(Case):
         for body in ("raise ValueError", "return None", "return 5", "return b'x'", "return ['x']"):
             for make in BOTH:
                 with self.subTest(body, dialect=make.__name__):
-                    reply = self.run_rule(module(f"def title(event):\n    {body}\n"), make, title="Static")
+                    reply = self.run_rule(module(f"def title(event):\n    {body}\n"), make, alert_title="Static")
                     self.assertEqual(reply["match"]["title"], "My.Rule")
                     self.failed(reply, "title")
         for make in BOTH:
             self.assertEqual(self.run_rule(module(""), make)["match"]["title"], "My.Rule")
-            self.assertEqual(self.run_rule(module(""), make, title="Static")["match"]["title"], "Static")
+            self.assertEqual(self.run_rule(module(""), make, alert_title="Static")["match"]["title"], "Static")
             reply = self.run_rule(module("def title(event):\n    return ''\n"), make)
             self.assertEqual((reply["match"]["title"], reply["errors"]), ("My.Rule", []))
 

@@ -207,8 +207,7 @@ class SimpleDetections(unittest.TestCase):
     def test_a_rule_without_python(self) -> None:
         for make in (rule, panther):
             with self.subTest(make.__name__), LocalPack({}, [make(None, **self.SPEC)]) as pack:
-                self.assertEqual(pack.report["rules"][0]["functions"], dict.fromkeys(
-                    ("rule", "title", "severity", "dedup", "alert_context"), 1))
+                self.assertNotIn("error", pack.report["rules"][0])
                 match = pack.one(self.RECORD)["match"]
                 self.assertEqual(match["title"], 'arn:x of <unknown> with {"MFA": false}')
                 self.assertEqual(match["dedup"], '["arn:x", "us-east-1"]')
@@ -231,7 +230,7 @@ class SimpleDetections(unittest.TestCase):
             first, second = pack.report["rules"]
             self.assertEqual(first["error"]["message"], "InlineFilters[0]: unknown condition 'Resembles'")
             self.assertEqual((first["error"]["type"], first["error"]["path"]), ("ExpressionError", "a.py"))
-            self.assertTrue(second["ok"])
+            self.assertNotIn("error", second)
 
     def test_filters_come_before_rule(self) -> None:
         source = "def rule(event):\n    print('ran')\n    return True\n"
@@ -248,7 +247,6 @@ class SimpleDetections(unittest.TestCase):
         for field, wrong in (("alert_title", "{}"), ("alert_context", [{"KeyName": "a"}]), ("group_by", [{"No": 1}]),
                              ("dynamic_severities", [{"ChangeTo": "Loud", "Conditions": [{"Condition": "AlwaysTrue"}]}])):
             with self.subTest(field), LocalPack({}, [panther(None, **{**self.SPEC, field: wrong})]) as pack:
-                self.assertFalse(pack.report["rules"][0]["ok"])
                 self.assertEqual(pack.report["rules"][0]["error"]["type"], "ExpressionError")
 
     def test_missing_and_unknown_words(self) -> None:

@@ -6,11 +6,16 @@ mod embedded;
 mod frame;
 mod interpreter;
 mod load;
+mod patience;
 mod process;
 mod runner;
+mod spawn;
+mod stop;
 
 pub use cache::LoadCache;
 pub use interpreter::{Interpreter, InterpreterError};
 pub use load::{LoadError, load};
+pub use patience::Over;
 pub use process::{Death, StartError};
 pub use runner::{KILLS, LeftOut, PackRunner, Program, RunError};
+pub use stop::Stop;

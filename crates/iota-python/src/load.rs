@@ -51,8 +51,6 @@ pub fn load(program: &Program, pack: &Pack, rules: &[u16], cache: Option<&LoadCa
     };
     loaded.rules.extend(left_out.into_iter().map(|(index, error)| LoadedRule {
         index,
-        ok: false,
-        functions: BTreeMap::new(),
         uses_state: false,
         warnings: Vec::new(),
         error: Some(error),
@@ -95,7 +93,7 @@ fn header(pack: &Pack, rules: &[u16], now_ms: Option<i64>) -> Json {
             let list = |value: &Json| if value.is_null() { json!([]) } else { value.clone() };
             json!({
                 "index": index, "id": rule.id, "dialect": rule.dialect, "log_type": LOG_TYPE, "path": path,
-                "severity": rule.severity, "title": rule.alert_title,
+                "severity": rule.severity,
                 "inline_filters": list(&rule.inline_filters), "detection": detection,
                 "dynamic_severities": list(&rule.dynamic_severities), "alert_title": rule.alert_title,
                 "alert_context": list(&rule.alert_context), "group_by": list(&rule.group_by),

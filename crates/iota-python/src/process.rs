@@ -2,36 +2,51 @@
 //! Decides nothing about what a death means; the runner does.
 
 use crate::embedded;
-use crate::frame::{FrameError, Patience, Pipes};
+use crate::frame::{Frame, FrameError, Pipes};
+use crate::patience::{Over, Patience, read_progress};
 use crate::runner::Program;
-use command_fds::{CommandFdExt, FdMapping};
+use crate::spawn::{Group, command};
+use crate::stop::Stop;
 use iota_engine::rule::{Batch, Loaded, Outcome, Pair, RuleState, TestOutcome};
+use rustix::io::Errno;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, ExitStatus};
+use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 
-/// How long a worker may take to start and to load its pack.
-const LOAD_TIME: Duration = Duration::from_secs(30);
+/// How long a worker may take to start, and then to import each data model and each rule.
+const LOAD_STEP: Duration = Duration::from_secs(30);
+/// How long it may take to load a pack, however many rules there are.
+const LOAD_ALL: Duration = Duration::from_secs(600);
 /// A batch may take this many times the time of one call, however its calls share it.
 const BATCH_CALLS: u32 = 30;
+/// Largest result of a batch, in bytes, over all frames that it comes in.
+const MAX_RESULT: usize = 256 << 20;
+/// How long a worker that closed its pipe gets to say how it ended.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How a worker ended while it was at work.
 #[derive(Debug, Error)]
 pub enum Death {
-    #[error("the call ran longer than {0:?} and was stopped")]
-    TooLong(Duration),
+    #[error(transparent)]
+    TooLong(Over),
     #[error("the worker process ended: {0}")]
     Ended(String),
     #[error("the worker answered with something that is not the protocol: {0}")]
     Protocol(String),
+}
+
+impl Death {
+    /// The worker was ended with the run, whatever it did.
+    pub(crate) fn is_stop(&self) -> bool {
+        matches!(self, Self::TooLong(Over::Stopped))
+    }
 }
 
 #[derive(Debug, Error)]
@@ -44,18 +59,30 @@ pub enum StartError {
     Died {
         death: Death,
         output: String,
-        /// Index of the rule it was loading.
+        /// Index of the rule it was loading, where that is to blame.
         rule: Option<u16>,
     },
+    #[error("{}", Over::Stopped)]
+    Stopped,
+}
+
+impl StartError {
+    /// The system had no room for a process or its files, and may have some later.
+    pub(crate) fn may_pass(&self) -> bool {
+        let Self::Spawn { why, .. } = self else { return false };
+        let passing = [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE, Errno::NOSPC];
+        Errno::from_io_error(why).is_some_and(|why| passing.contains(&why))
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct Process {
-    child: Child,
+    group: Group,
     pipes: Pipes,
     /// Where the worker notes the pair it is working on, from 1; 0 when idle.
     progress: File,
     call_time: Duration,
+    stop: Arc<Stop>,
     next_batch: u64,
 }
 
@@ -66,12 +93,14 @@ impl Process {
         let progress = tempfile::tempfile().and_then(|file| file.set_len(8).map(|()| file)).map_err(spawn_error)?;
         let mut output = tempfile::tempfile().map_err(spawn_error)?;
         let child = command(program, &progress, &output).and_then(|mut command| command.spawn()).map_err(spawn_error)?;
-        let mut process = Self::wrap(child, progress, program.call_time).map_err(spawn_error)?;
+        let mut process = Self::wrap(child, progress, program).map_err(spawn_error)?;
         match process.load(program.engine.is_none(), load_body) {
             Ok(loaded) => Ok((process, loaded?)),
+            Err(FrameError::Over(Over::Stopped)) => Err(StartError::Stopped),
             Err(error) => {
-                let rule = process.working_on().and_then(|at| u16::try_from(at).ok());
-                let death = process.death(error, LOAD_TIME);
+                let all = matches!(error, FrameError::Over(Over::All(_)));
+                let rule = process.working_on().filter(|_| !all).and_then(|at| u16::try_from(at).ok());
+                let death = process.death(error);
                 let mut said = Vec::new();
                 if let Err(error) = output.seek(SeekFrom::Start(0)).and_then(|_| output.take(4000).read_to_end(&mut said)) {
                     tracing::debug!(%error, "what the worker said is lost");
@@ -81,22 +110,23 @@ impl Process {
         }
     }
 
-    fn wrap(mut child: Child, progress: File, call_time: Duration) -> io::Result<Self> {
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(io::Error::other("no pipes to the worker"));
-        };
-        Ok(Self { pipes: Pipes::new(input, output)?, child, progress, call_time, next_batch: 0 })
+    fn wrap(mut child: Child, progress: File, program: &Program) -> io::Result<Self> {
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let group = Group::new(child);
+        let (input, output) = pipes.ok_or_else(|| io::Error::other("no pipes to the worker"))?;
+        let (call_time, stop) = (program.call_time, Arc::clone(&program.stop));
+        Ok(Self { pipes: Pipes::new(input, output)?, group, progress, call_time, stop, next_batch: 0 })
     }
 
     fn load(&mut self, embedded: bool, body: &[u8]) -> Result<Result<Loaded, StartError>, FrameError> {
-        let mut deadline = Instant::now() + LOAD_TIME;
+        let mut patience = Patience::new(&self.stop, &self.progress, LOAD_STEP, LOAD_ALL);
         if embedded {
-            self.pipes.send(b'W', &[&embedded::modules_json()], &mut deadline)?;
+            self.pipes.send(b'W', &[&embedded::modules_json()], &mut patience)?;
         }
-        self.pipes.send(b'L', &[body], &mut deadline)?;
-        let frame = self.pipes.receive(&mut deadline)?;
+        self.pipes.send(b'L', &[body], &mut patience)?;
+        let frame = self.pipes.receive(&mut patience)?;
         if frame.kind != b'l' {
-            return Err(FrameError::Malformed(format!("frame `{}` in answer to `L`", char::from(frame.kind))));
+            return Err(unexpected(&frame));
         }
         let answer: Json = parse(&frame.body)?;
         if let Some(refusal) = answer.get("error").and_then(Json::as_str) {
@@ -109,51 +139,35 @@ impl Process {
     pub(crate) fn evaluate(&mut self, batch: &Batch, pairs: &[Pair], state: &dyn RuleState) -> Result<Outcome, Death> {
         let id = self.next_batch;
         self.next_batch += 1;
-        let call_time = self.call_time;
-        self.exchange(b'B', &batch_body(id, batch, pairs), state, b'b', true)
-            .and_then(|body| {
-                let (answered, json) =
-                    body.split_first_chunk::<8>().ok_or_else(|| FrameError::Malformed("a short result".to_owned()))?;
-                if u64::from_le_bytes(*answered) != id {
-                    return Err(FrameError::Malformed("the result of another batch".to_owned()));
-                }
-                let mut outcome: Outcome = parse(json)?;
-                place(&mut outcome, pairs)?;
-                Ok(outcome)
-            })
-            .map_err(|error| self.death(error, call_time))
+        let (mut outcome, mut size) = (Outcome::default(), 0);
+        let patience = Patience::new(&self.stop, &self.progress, self.call_time, self.call_time * BATCH_CALLS);
+        exchange(&mut self.pipes, patience, b'B', &batch_body(id, batch, pairs), state, |frame| {
+            if !matches!(frame.kind, b'p' | b'b') {
+                return Err(unexpected(frame));
+            }
+            size += frame.body.len();
+            if size > MAX_RESULT {
+                return Err(FrameError::Malformed(format!("a result of more than {MAX_RESULT} bytes")));
+            }
+            let (answered, json) =
+                frame.body.split_first_chunk::<8>().ok_or_else(|| FrameError::Malformed("a short result".to_owned()))?;
+            if u64::from_le_bytes(*answered) != id {
+                return Err(FrameError::Malformed("the result of another batch".to_owned()));
+            }
+            outcome.append(parse(json)?);
+            Ok((frame.kind == b'b').then_some(()))
+        })
+        .and_then(|()| place(&mut outcome, pairs))
+        .map_err(|error| self.death(error))?;
+        Ok(outcome)
     }
 
     pub(crate) fn test(&mut self, request: &Json, state: &dyn RuleState) -> Result<TestOutcome, Death> {
-        let call_time = self.call_time;
-        self.exchange(b'T', request.to_string().as_bytes(), state, b't', false)
-            .and_then(|body| parse(&body))
-            .map_err(|error| self.death(error, call_time))
-    }
-
-    fn exchange(
-        &mut self,
-        kind: u8,
-        body: &[u8],
-        state: &dyn RuleState,
-        answer: u8,
-        progress: bool,
-    ) -> Result<Vec<u8>, FrameError> {
-        let mut patience = CallPatience::new(progress.then_some(&self.progress), self.call_time);
-        self.pipes.send(kind, &[body], &mut patience)?;
-        loop {
-            let frame = self.pipes.receive(&mut patience)?;
-            match frame.kind {
-                b's' => {
-                    let request: Json = parse(&frame.body)?;
-                    let text = |name: &str| request.get(name).and_then(Json::as_str).unwrap_or_default();
-                    let value = state.get(text("kind"), text("key"));
-                    self.pipes.send(b'S', &[value.to_string().as_bytes()], &mut patience)?;
-                }
-                kind if kind == answer => return Ok(frame.body),
-                kind => return Err(FrameError::Malformed(format!("unexpected frame `{}`", kind.escape_ascii()))),
-            }
-        }
+        let patience = Patience::once(&self.stop, self.call_time);
+        exchange(&mut self.pipes, patience, b'T', request.to_string().as_bytes(), state, |frame| {
+            if frame.kind == b't' { parse(&frame.body).map(Some) } else { Err(unexpected(frame)) }
+        })
+        .map_err(|error| self.death(error))
     }
 
     /// Position of the pair (or, while loading, of the rule) that the worker is at, from 0.
@@ -162,66 +176,54 @@ impl Process {
     }
 
     /// Ends the process and says how it ended.
-    fn death(&mut self, error: FrameError, call_time: Duration) -> Death {
+    fn death(&mut self, error: FrameError) -> Death {
         match error {
-            FrameError::Timeout => {
-                self.kill();
-                Death::TooLong(call_time)
+            FrameError::Over(over) => {
+                self.group.end();
+                Death::TooLong(over)
             }
             FrameError::Closed | FrameError::Io(_) => {
-                // The pipe closes just before the process ends; give it a moment to say how.
-                let status = (0..40).find_map(|_| {
-                    let status = self.child.try_wait().ok().flatten();
-                    if status.is_none() {
-                        std::thread::sleep(Duration::from_millis(5));
-                    }
-                    status
-                });
-                self.kill();
+                let by_itself = self.group.ends_within(LAST_WORDS);
+                let status = self.group.end().filter(|_| by_itself);
                 Death::Ended(status.map_or_else(|| "it closed its pipe".to_owned(), describe))
             }
             FrameError::Malformed(why) => {
-                self.kill();
+                self.group.end();
                 Death::Protocol(why)
             }
         }
     }
+}
 
-    fn kill(&mut self) {
-        // The worker leads a process group: whatever it started ends with it.
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+/// Sends a request, answers requests for state, and gives every other frame to `take` until that has its answer.
+fn exchange<T>(
+    pipes: &mut Pipes,
+    mut patience: Patience<'_>,
+    kind: u8,
+    body: &[u8],
+    state: &dyn RuleState,
+    mut take: impl FnMut(&Frame) -> Result<Option<T>, FrameError>,
+) -> Result<T, FrameError> {
+    pipes.send(kind, &[body], &mut patience)?;
+    loop {
+        let frame = pipes.receive(&mut patience)?;
+        if frame.kind == b's' {
+            // A rule may ask without end, and then there is always something to read.
+            if let Some(over) = patience.over() {
+                return Err(over.into());
+            }
+            let request: Json = parse(&frame.body)?;
+            let text = |name: &str| request.get(name).and_then(Json::as_str).unwrap_or_default();
+            let value = state.get(text("kind"), text("key"));
+            pipes.send(b'S', &[value.to_string().as_bytes()], &mut patience)?;
+        } else if let Some(answer) = take(&frame)? {
+            return Ok(answer);
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn command(program: &Program, progress: &File, output: &File) -> io::Result<Command> {
-    let mut command = Command::new(&program.interpreter.path);
-    // Not -I: it would ignore the hash seed, and titles made from sets would differ between workers. Not -P but its
-    // variable: an interpreter that is too old for it must start, to be told so.
-    command.args(["-s", "-B"]);
-    match &program.engine {
-        Some(file) => command.arg(file),
-        None => command.args(["-c", embedded::bootstrap()]),
-    };
-    command
-        .env_clear()
-        .envs([("PYTHONHASHSEED", "0"), ("PYTHONSAFEPATH", "1"), ("TZ", "UTC"), ("LC_ALL", "C.UTF-8"), ("LANG", "C.UTF-8")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(output.try_clone()?)
-        .process_group(0);
-    let parent_fd = OwnedFd::from(progress.try_clone()?);
-    command.fd_mappings(vec![FdMapping { parent_fd, child_fd: 3 }]).map_err(io::Error::other)?;
-    Ok(command)
+fn unexpected(frame: &Frame) -> FrameError {
+    FrameError::Malformed(format!("unexpected frame `{}`", frame.kind.escape_ascii()))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
@@ -294,42 +296,6 @@ fn describe(status: ExitStatus) -> String {
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "unknown status".to_owned(),
-    }
-}
-
-fn read_progress(file: &File) -> u64 {
-    let mut bytes = [0; 8];
-    file.read_exact_at(&mut bytes, 0).map_or(0, |()| u64::from_le_bytes(bytes))
-}
-
-/// Ends when one call takes too long, or all of them together far too long.
-struct CallPatience<'a> {
-    progress: Option<&'a File>,
-    at: u64,
-    call_time: Duration,
-    call_ends: Instant,
-    batch_ends: Instant,
-}
-
-impl<'a> CallPatience<'a> {
-    fn new(progress: Option<&'a File>, call_time: Duration) -> Self {
-        let now = Instant::now();
-        // Without progress there is one call, with all its functions.
-        let batch_ends = now + call_time * if progress.is_some() { BATCH_CALLS } else { 1 };
-        Self { progress, at: 0, call_time, call_ends: now + call_time, batch_ends }
-    }
-}
-
-impl Patience for CallPatience<'_> {
-    fn is_over(&mut self) -> bool {
-        let now = Instant::now();
-        if let Some(at) = self.progress.map(read_progress)
-            && at != self.at
-        {
-            self.at = at;
-            self.call_ends = now + self.call_time;
-        }
-        now >= self.call_ends || now >= self.batch_ends
     }
 }
 

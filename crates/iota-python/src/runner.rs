@@ -4,19 +4,25 @@
 use crate::interpreter::Interpreter;
 use crate::load;
 use crate::process::{Death, NoState, Process, StartError};
+use crate::stop::Stop;
 use iota_engine::rule::{Batch, Failure, Outcome, Pack, Pair, RuleError, RuleRunner, RuleState, TestOutcome};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
 use std::time::Duration;
 use thiserror::Error;
 
 /// Workers that one rule may kill in a run before its further pairs are left out.
 pub const KILLS: u32 = 20;
-/// Workers that may fail to start in a row.
+/// Workers that may die in a row while they load the pack.
 const STARTS: u32 = 3;
+/// Attempts to start a process while the system has no room for one.
+const SPAWNS: u32 = 7;
+/// The wait after the first of them; it doubles from one to the next, to about 3 seconds in all.
+const SPAWN_WAIT: Duration = Duration::from_millis(50);
 
 /// What is needed to start a worker, besides a pack.
 #[derive(Debug, Clone)]
@@ -28,11 +34,13 @@ pub struct Program {
     pub call_time: Duration,
     /// What rules see as the time of parsing, in milliseconds since the Unix epoch; `None`: the real time.
     pub now_ms: Option<i64>,
+    /// Ends the work of every worker.
+    pub stop: Arc<Stop>,
 }
 
 #[derive(Debug, Error)]
 pub enum RunError {
-    #[error("a worker cannot be started any more: {0}")]
+    #[error("no worker can be started any more: {0}")]
     Start(#[from] StartError),
 }
 
@@ -113,30 +121,47 @@ impl PackRunner {
         Ok(verdict)
     }
 
+    /// The worker there is, or a new one.
     fn take_process(&mut self) -> Result<Process, StartError> {
         if let Some(process) = self.process.take() {
             return Ok(process);
         }
-        let mut attempt = 1;
+        let (mut deaths, mut spawns) = (0, 0);
         loop {
+            if self.program.stop.is_over() {
+                return Err(StartError::Stopped);
+            }
             match Process::start(&self.program, &self.load_body) {
                 Ok((process, _)) => return Ok(process),
-                Err(error) if attempt == STARTS => return Err(error),
-                Err(error) => tracing::warn!(%error, attempt, "a worker did not start"),
+                Err(error @ StartError::Died { .. }) if deaths + 1 < STARTS => {
+                    deaths += 1;
+                    tracing::warn!("pack {}: {error}", self.pack);
+                }
+                Err(error) if error.may_pass() && spawns + 1 < SPAWNS => {
+                    tracing::debug!("pack {}: {error}", self.pack);
+                    thread::sleep(SPAWN_WAIT * 2_u32.pow(spawns));
+                    spawns += 1;
+                }
+                Err(error) => return Err(error),
             }
-            attempt += 1;
         }
     }
 
     /// Runs pairs on the worker there is, or a new one.
-    fn run(&mut self, batch: &Batch, pairs: &[Pair]) -> Result<Result<Outcome, Died>, RunError> {
+    fn run(&mut self, batch: &Batch, pairs: &[Pair]) -> Result<Ran, RunError> {
         let fresh = self.process.is_none();
         let mut process = match self.take_process() {
             Ok(process) => process,
+            Err(StartError::Stopped) => return Ok(Ran::NotAtAll),
             Err(error @ StartError::Died { .. }) => {
                 // The pack keeps its own workers from starting; the other packs go on.
                 tracing::error!("pack {}: no worker can be started any more, its rules are not run: {error}", self.pack);
-                return Ok(Ok(Outcome { not_run: pairs.to_vec(), ..Outcome::default() }));
+                return Ok(Ran::NotAtAll);
+            }
+            Err(error) if error.may_pass() => {
+                let records = batch.records().len();
+                tracing::error!("pack {}: not all rules are run on the next {records} records: {error}", self.pack);
+                return Ok(Ran::NotAtAll);
             }
             Err(error) => return Err(error.into()),
         };
@@ -146,24 +171,30 @@ impl PackRunner {
                 for update in &outcome.state {
                     self.state.apply(&update.ops);
                 }
-                Ok(Ok(outcome))
+                Ok(Ran::Well(outcome))
             }
+            Err(death) if death.is_stop() => Ok(Ran::NotAtAll),
             Err(death) => {
                 let suspect = process.working_on().filter(|at| *at < pairs.len());
                 tracing::debug!(%death, pairs = pairs.len(), ?suspect, "a worker died");
-                Ok(Err(Died { death, suspect, fresh }))
+                Ok(Ran::Died { death, suspect, fresh })
             }
         }
     }
 }
 
-/// A worker that died over some pairs.
-struct Died {
-    death: Death,
-    /// Position of the pair it was working on.
-    suspect: Option<usize>,
-    /// It had run nothing before.
-    fresh: bool,
+/// What running some pairs on a worker came to.
+enum Ran {
+    Well(Outcome),
+    Died {
+        death: Death,
+        /// Position of the pair it was working on.
+        suspect: Option<usize>,
+        /// It had run nothing before.
+        fresh: bool,
+    },
+    /// There is no worker for these, nor for others of the batch.
+    NotAtAll,
 }
 
 impl RuleRunner for PackRunner {
@@ -193,28 +224,32 @@ impl RuleRunner for PackRunner {
                 // A suspect gets a worker of its own.
                 self.process = None;
             }
-            let died = match self.run(batch, &pairs[part.clone()])? {
-                Ok(more) => {
+            let (death, suspect, fresh) = match self.run(batch, &pairs[part.clone()])? {
+                Ran::Well(more) => {
                     outcome.append(more);
                     continue;
                 }
-                Err(died) => died,
+                Ran::NotAtAll => {
+                    parts.push(part);
+                    not_run.extend(parts.drain(..).flatten().map(|at| pairs[at]));
+                    continue;
+                }
+                Ran::Died { death, suspect, fresh } => (death, suspect, fresh),
             };
             if part.len() > 1 {
-                let cut = match died.suspect {
+                let cut = match suspect {
                     Some(at) => [part.start + at, part.start + at + 1],
                     None => [part.start + part.len() / 2; 2],
                 };
                 let cuts = [cut[1]..part.end, cut[0]..cut[1], part.start..cut[0]];
                 parts.extend(cuts.into_iter().filter(|part| !part.is_empty()));
-            } else if died.fresh {
+            } else if fresh {
                 *kills.entry(pairs[part.start].rule).or_default() += 1;
-                outcome.errors.push(blame(pairs[part.start], &died.death));
+                outcome.errors.push(blame(pairs[part.start], &death));
             } else {
                 parts.push(part);
             }
         }
-        not_run.append(&mut outcome.not_run);
         not_run.sort_unstable();
         outcome.not_run = not_run;
         Ok(outcome)

@@ -95,7 +95,7 @@ pub struct Outcome {
     /// Time per rule, in nanoseconds.
     #[serde(default)]
     pub nanos: BTreeMap<u16, u64>,
-    /// Pairs that were not run because their rule kept killing workers.
+    /// Pairs that were not run: their rule kept killing workers, no worker could be started, or the run was ended.
     #[serde(skip)]
     pub not_run: Vec<Pair>,
 }
@@ -179,7 +179,6 @@ pub struct StateUpdate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
     pub python: String,
-    pub executable: String,
     pub rules: Vec<LoadedRule>,
     #[serde(default)]
     pub warnings: Vec<Warning>,
@@ -188,10 +187,6 @@ pub struct Loaded {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadedRule {
     pub index: u16,
-    pub ok: bool,
-    /// Contract functions the rule has, with the number of arguments they take.
-    #[serde(default)]
-    pub functions: BTreeMap<String, u8>,
     #[serde(default)]
     pub uses_state: bool,
     #[serde(default)]

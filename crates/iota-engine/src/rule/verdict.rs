@@ -13,8 +13,9 @@ pub struct TestOutcome {
     /// An inline filter stopped the event before `rule`.
     #[serde(default)]
     pub filtered: bool,
+    /// What functions of the rule raised, by their names.
     #[serde(default)]
-    pub functions: BTreeMap<String, FunctionResult>,
+    pub errors: BTreeMap<String, Failure>,
     /// The match as an alert would carry it.
     #[serde(default)]
     pub r#match: Option<TestMatch>,
@@ -26,12 +27,6 @@ pub struct TestOutcome {
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct TestMatch {
     pub destinations: Option<Vec<String>>,
-}
-
-/// What one function of a rule raised; its value is not read, for the same reason.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub struct FunctionResult {
-    pub error: Option<Failure>,
 }
 
 impl RuleTest {
@@ -49,10 +44,8 @@ impl RuleTest {
                 python(outcome.matched)
             ));
         }
-        for (name, result) in &outcome.functions {
-            if let Some(failure) = result.error.as_ref().filter(|_| self.expected_result || name == "rule") {
-                reasons.push(format!("{name}() raised {}", failure.describe()));
-            }
+        for (name, failure) in outcome.errors.iter().filter(|(name, _)| self.expected_result || *name == "rule") {
+            reasons.push(format!("{name}() raised {}", failure.describe()));
         }
         if let Some(expected) = self.expected_destinations.as_ref().filter(|_| outcome.matched) {
             let found = outcome.r#match.as_ref().and_then(|found| found.destinations.clone()).unwrap_or_default();
@@ -100,7 +93,7 @@ mod tests {
         let raised = json!({"type": "KeyError", "message": "'x'", "path": "r.py", "line": 3});
         assert!(test(true).reasons(&outcome(json!({"matched": true}))).is_empty());
         assert_eq!(test(true).reasons(&outcome(json!({"matched": false}))), ["expected rule() to return True, got False"]);
-        let title = outcome(json!({"matched": true, "functions": {"title": {"error": raised}}}));
+        let title = outcome(json!({"matched": true, "errors": {"title": raised}}));
         assert_eq!(test(true).reasons(&title), ["title() raised KeyError: 'x' at r.py:3"]);
     }
 
@@ -109,9 +102,9 @@ mod tests {
         let raised = json!({"type": "KeyError", "message": "'x'"});
         assert!(test(false).reasons(&outcome(json!({"matched": false}))).is_empty());
         assert_eq!(test(false).reasons(&outcome(json!({"matched": true}))).len(), 1);
-        let rule = outcome(json!({"matched": false, "functions": {"rule": {"error": raised}}}));
+        let rule = outcome(json!({"matched": false, "errors": {"rule": raised}}));
         assert_eq!(test(false).reasons(&rule), ["rule() raised KeyError: 'x'"]);
-        let title = outcome(json!({"matched": false, "functions": {"title": {"error": raised}}}));
+        let title = outcome(json!({"matched": false, "errors": {"title": raised}}));
         assert!(test(false).reasons(&title).is_empty(), "title does not run on what does not match");
     }
 

@@ -9,4 +9,5 @@ mod run;
 mod verify;
 
 pub use collect::{AlertSink, Emit};
+pub use iota_python::Stop;
 pub use run::{Clock, FastPath, Progress, Run, RunFailure, RunResult};

@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
     }
 
     fn stopped(&self) -> bool {
-        self.pending.borrow().closed || self.progress.stop.load(Ordering::Relaxed)
+        self.pending.borrow().closed || self.progress.stop.is_requested()
     }
 
     fn read_input(&mut self, unit: u32, input: &Input) -> io::Result<u64> {
@@ -215,7 +215,7 @@ impl Read for FlushWhenIdle<'_> {
                 Err(Errno::INTR) => {}
                 Ok(_) | Err(_) => return self.stdin.read(buf),
             }
-            if self.progress.stop.load(Ordering::Relaxed) {
+            if self.progress.stop.is_requested() {
                 return Ok(0);
             }
         }

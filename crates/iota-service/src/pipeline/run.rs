@@ -11,13 +11,13 @@ use iota_engine::decode::Limits;
 use iota_engine::guard::Guards;
 use iota_engine::index::Router;
 use iota_engine::rule::{MemoryState, Outcome};
-use iota_python::{LeftOut, RunError};
+use iota_python::{LeftOut, RunError, Stop};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::Instant;
 use thiserror::Error;
@@ -70,8 +70,9 @@ pub enum FastPath {
 /// Shared with whoever watches a run.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Set to end the run early; what was read is still evaluated and written.
-    pub stop: AtomicBool,
+    /// Ends the run early: what was read is still evaluated where that is quick, and what was found is written. The
+    /// same that the program of the workers has.
+    pub stop: Arc<Stop>,
     /// Bytes read from files.
     pub bytes: AtomicU64,
     pub inputs: AtomicU64,
@@ -127,7 +128,9 @@ impl Run<'_> {
                 let _ = credit.try_send(());
             });
             // Whoever still waits for the collector must see that it is gone.
-            progress.stop.store(failure.is_some() || progress.stop.load(Ordering::Relaxed), Ordering::Relaxed);
+            if failure.is_some() {
+                progress.stop.request();
+            }
             drop((evaluated, credit));
             collector.stats.seconds.decode = reader.join().unwrap_or_else(|panic| resume_unwind(panic)).as_secs_f64();
             failure

@@ -8,6 +8,7 @@ use iota_engine::yaml::{self, Step};
 use iota_python::{Interpreter, InterpreterError, LoadCache, LoadError, PackRunner, Program, StartError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -20,6 +21,8 @@ pub enum RulesError {
     Load { pack: String, error: LoadError },
     #[error("{0}")]
     Pack(String),
+    #[error("iota was asked to end while it loaded the rules")]
+    Stopped,
 }
 
 /// What workers are started with.
@@ -144,11 +147,12 @@ fn load_pack(
     let failed = |error| RulesError::Load { pack: directory.display().to_string(), error };
     let loaded = match iota_python::load(&python.program, &pack, &wanted, python.cache.as_ref()) {
         Ok(loaded) => loaded,
+        Err(LoadError::Start(StartError::Stopped)) => return Err(RulesError::Stopped),
         Err(error @ LoadError::Start(StartError::Died { .. })) => {
             // What it is, is only asked now: asking starts it once more.
             python.program.interpreter.check()?;
             pack.error("import-error", "", 0, None, format!("none of its rules run: {error}"));
-            let loaded = Loaded { python: String::new(), executable: String::new(), rules: Vec::new(), warnings: Vec::new() };
+            let loaded = Loaded { python: String::new(), rules: Vec::new(), warnings: Vec::new() };
             let error = failed(error);
             return Ok((LoadedPack { directory, pack, loaded, runnable: Vec::new() }, Some(error)));
         }
@@ -298,6 +302,7 @@ impl Python {
             engine: settings.engine.value.clone(),
             call_time: settings.rule_timeout.value,
             now_ms,
+            stop: Arc::default(),
         };
         Ok(Self { program, cache: cache.map(LoadCache::new) })
     }

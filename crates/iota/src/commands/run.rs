@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use iota_engine::alert::Severity;
 use iota_engine::event::parse_ms;
 use iota_service::config::Settings;
-use iota_service::pipeline::{Clock, Emit, FastPath, Progress, Run, RunFailure, RunResult};
-use iota_service::rules::{LoadedPack, Which, load_packs};
+use iota_service::pipeline::{Clock, Emit, FastPath, Progress, Run, RunFailure, RunResult, Stop};
+use iota_service::rules::{LoadedPack, RulesError, Which, load_packs};
 use iota_service::source::{Input, find_inputs};
 use iota_service::telemetry::Stats;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -59,16 +59,27 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         // Better now than after hours of work.
         fs::File::create(path).with_context(|| format!("--stats {}", path.display()))?;
     }
-    let progress = Arc::new(Progress::default());
-    let signal = watch_signals(&progress)?;
+    let stop = Arc::clone(&python.program.stop);
+    let progress = Progress { stop: Arc::clone(&stop), ..Progress::default() };
+    let signal = watch_signals(stop)?;
     let mut stats = Stats::new();
     for error in &found.unreadable {
         tracing::error!("{error}");
         stats.inputs.unreadable += 1;
     }
     let loading = Instant::now();
-    let packs = load_packs(&settings.rules.value, &settings, &python, Which::Enabled)?;
+    let packs = load_packs(&settings.rules.value, &settings, &python, Which::Enabled);
     stats.seconds.load_rules = loading.elapsed().as_secs_f64();
+    let packs = match (packs, received(&signal)) {
+        (Err(RulesError::Stopped), Some(signal)) => {
+            if let Some(path) = &args.stats {
+                write_stats(path, &stats)?;
+            }
+            summarize(&stats, true);
+            return Ok(Exit::Interrupted(signal));
+        }
+        (packs, _) => packs?,
+    };
     report_load(&packs, &mut stats);
     let stdin = inputs.iter().any(Input::is_stdin);
     let emit = match args.emit {
@@ -97,7 +108,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     if let Some(path) = &args.stats {
         write_stats(path, &stats)?;
     }
-    let interrupted = u8::try_from(signal.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0);
+    let interrupted = received(&signal);
     match failure {
         // Whoever reads is free to stop; the exit code still says how it went until then.
         Some(RunFailure::Write(error)) if is_broken_pipe(&error) => {}
@@ -142,7 +153,7 @@ fn report_load(packs: &[LoadedPack], stats: &mut Stats) {
 }
 
 /// The first signal ends the run early, the second at once. Holds the signal's number when one came.
-fn watch_signals(progress: &Arc<Progress>) -> io::Result<Arc<AtomicUsize>> {
+fn watch_signals(stop: Arc<Stop>) -> io::Result<Arc<AtomicUsize>> {
     let received = Arc::new(AtomicUsize::new(0));
     let again = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -150,14 +161,19 @@ fn watch_signals(progress: &Arc<Progress>) -> io::Result<Arc<AtomicUsize>> {
         signal_hook::flag::register(signal, Arc::clone(&again))?;
         signal_hook::flag::register_usize(signal, Arc::clone(&received), usize::try_from(signal).unwrap_or_default())?;
     }
-    let (progress, signals) = (Arc::clone(progress), Arc::clone(&received));
+    let signals = Arc::clone(&received);
     thread::spawn(move || {
         while signals.load(Ordering::Relaxed) == 0 {
             thread::sleep(Duration::from_millis(50));
         }
-        progress.stop.store(true, Ordering::Relaxed);
+        stop.request();
     });
     Ok(received)
+}
+
+/// The signal that came, if one did.
+fn received(signal: &AtomicUsize) -> Option<u8> {
+    u8::try_from(signal.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0)
 }
 
 fn with_progress_bar<T>(inputs: &[Input], progress: &Progress, work: impl FnOnce() -> T) -> T {

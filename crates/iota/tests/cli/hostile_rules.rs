@@ -47,6 +47,9 @@ fn deaths_and_hangs_are_traced_to_rule_and_record() {
     contained("signal", "os.kill(os.getpid(), 11)", "WorkerDied");
     contained("endless loop", "\n        while True: pass", "TimeoutError");
     contained("sleep", "time.sleep(60)", "TimeoutError");
+    let asks =
+        "\n        from panther_detection_helpers.caching import get_counter\n        while True: get_counter(str(time.time()))";
+    contained("endless questions", asks, "TimeoutError");
 }
 
 #[test]
@@ -99,6 +102,51 @@ fn a_rule_that_was_only_near_is_not_blamed() {
     let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--workers", "1"]);
     assert_eq!(found.alerts.len(), 20, "no match of the innocent rule is lost: {}", found.stderr);
     assert!(found.rule_errors().iter().all(|(rule, _, _)| rule != "rules/slow"), "{:?}", found.rule_errors());
+}
+
+/// Leaves the engine too few descriptors for a worker and dies; `then` runs in a process of its own.
+#[cfg(target_os = "linux")]
+fn takes_descriptors(then: &str) -> String {
+    format!(
+        "import os, resource, subprocess, sys\ndef rule(event):\n    if event.get('eventName') == 'boom':\n        \
+         engine, hard = os.getppid(), resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n        \
+         resource.prlimit(engine, resource.RLIMIT_NOFILE, (8, hard))\n        \
+         later = f'import resource, time; {then}'\n        \
+         subprocess.Popen([sys.executable, '-c', later], start_new_session=True)\n        os._exit(1)\n    return False\n"
+    )
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_start_that_fails_for_want_of_descriptors_is_tried_again() {
+    let give_back = "time.sleep(0.5); resource.prlimit({engine}, resource.RLIMIT_NOFILE, ({hard}, {hard}))";
+    let hostile = takes_descriptors(give_back);
+    let files = Files::new(&[("rules/every.py", EVERY), ("rules/takes.py", &hostile), ("in.jsonl", &records(200, 100))]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--workers", "1"]);
+    assert_eq!((found.code, found.alerts.len()), (Some(3), 200), "{}", found.stderr);
+    assert_eq!((found.count("/pairs/errored"), found.count("/pairs/not_run")), (1, 0), "{}", found.stderr);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_start_that_keeps_failing_for_want_of_descriptors_does_not_end_the_run() {
+    let hostile = takes_descriptors("0");
+    let files = Files::new(&[("rules/every.py", EVERY), ("rules/takes.py", &hostile), ("in.jsonl", &records(150, 100))]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--workers", "1"]);
+    // Batches of 64: the second and the third get no worker.
+    assert_eq!((found.code, found.alerts.len()), (Some(3), 64), "{}", found.stderr);
+    assert_eq!((found.count("/pairs/returned"), found.count("/pairs/not_run")), (128, 172), "{}", found.stderr);
+    assert!(found.stderr.contains("Too many open files"), "{}", found.stderr);
+}
+
+#[test]
+fn a_result_larger_than_a_frame_is_complete() {
+    let large = "def rule(event):\n    return True\ndef title(event):\n    return event['eventName']\n\
+                 def alert_context(event):\n    return {'text': 'é' * 200_000}\n";
+    let files = Files::new(&[("a/one.py", large), ("a/two.py", large), ("in.jsonl", &records(64, 64))]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("a"), "--rule-timeout", "10s"]);
+    assert_eq!((found.code, found.alerts.len()), (Some(0), 128), "{}", found.stderr);
+    assert!(found.alerts.iter().all(|alert| alert["context"]["text"].as_str().unwrap().len() == 400_000));
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod check_command;
 mod formats;
 mod harness;
 mod hostile_rules;
+#[cfg(target_os = "linux")]
+mod processes;
 mod settings;
 mod state;
 mod streaming;

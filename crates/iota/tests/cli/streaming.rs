@@ -3,7 +3,7 @@
 use crate::harness::{EVERY, Files, iota};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn piped(rules: &str, more: &[&str]) -> Child {
     iota()
@@ -106,5 +106,43 @@ fn a_signal_ends_the_run_with_what_was_found() {
         child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
         assert!(text.contains("seen"), "what was read is written: {text}");
         drop(input);
+    }
+}
+
+#[test]
+fn a_signal_does_not_wait_for_a_rule_that_loops() {
+    let loops = "def rule(event):\n    while True: pass\n";
+    let import = "while True: pass\ndef rule(event):\n    return True\n";
+    let files = Files::new(&[
+        ("call/every.py", EVERY),
+        ("call/loops.py", loops),
+        ("import/loops.py", import),
+        ("in.jsonl", "{\"eventID\":\"1\"}\n{\"eventID\":\"2\"}\n"),
+        ("stats.json", ""),
+    ]);
+    for (rules, records) in [("call", 2), ("import", 0)] {
+        let stats = files.path("stats.json");
+        let more = ["--rule-timeout", "60s", "--workers", "1", "--stats", &stats];
+        let (input, rules) = (files.path("in.jsonl"), files.path(rules));
+        let mut child = iota()
+            .args(["run", &input, "--rules", &rules])
+            .args(more)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        kill_later(&child);
+        std::thread::sleep(Duration::from_secs(2));
+        let asked = Instant::now();
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let mut errors = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{errors}");
+        assert!(asked.elapsed() < Duration::from_secs(5), "{:?}: {errors}", asked.elapsed());
+        assert!(errors.contains("interrupted"), "{errors}");
+        let stats: serde_json::Value = serde_json::from_slice(&std::fs::read(&stats).unwrap()).unwrap();
+        assert_eq!(stats["records"]["read"], records, "{errors}");
+        assert_eq!(stats["pairs"]["not_run"], records * 2, "what was not run is counted: {stats:#}");
+        assert_eq!(stats["pairs"]["errored"], 0, "an interrupted rule is not to blame");
     }
 }

@@ -1,0 +1,120 @@
+//! How long the engine waits for a worker: for each of its steps, for all of them together, and no longer than the run
+//! itself is to last.
+
+use crate::stop::Stop;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// Why the engine waited no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Over {
+    /// One step: a rule on one record, or the import of one rule.
+    #[error("it ran longer than {0:?} and was stopped")]
+    Step(Duration),
+    /// All steps of a batch or a load.
+    #[error("the work as a whole took longer than {0:?} and was stopped")]
+    All(Duration),
+    #[error("iota was asked to end")]
+    Stopped,
+}
+
+/// The patience with one piece of work.
+#[derive(Debug)]
+pub(crate) struct Patience<'a> {
+    stop: &'a Stop,
+    /// Where the worker notes the step it is at.
+    progress: Option<&'a File>,
+    at: u64,
+    each: Duration,
+    each_ends: Instant,
+    all: Duration,
+    all_ends: Instant,
+}
+
+impl<'a> Patience<'a> {
+    /// `each` is for each step that `progress` tells of, `all` for the whole.
+    pub(crate) fn new(stop: &'a Stop, progress: &'a File, each: Duration, all: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            stop,
+            progress: Some(progress),
+            at: read_progress(progress),
+            each,
+            each_ends: now + each,
+            all,
+            all_ends: now + all,
+        }
+    }
+
+    /// For work that is one step.
+    pub(crate) fn once(stop: &'a Stop, time: Duration) -> Self {
+        let ends = Instant::now() + time;
+        Self { stop, progress: None, at: 0, each: time, each_ends: ends, all: time, all_ends: ends }
+    }
+
+    /// Whether the wait has lasted too long.
+    pub(crate) fn over(&mut self) -> Option<Over> {
+        let now = Instant::now();
+        if let Some(at) = self.progress.map(read_progress)
+            && at != self.at
+        {
+            self.at = at;
+            self.each_ends = now + self.each;
+        }
+        if self.stop.is_over() {
+            Some(Over::Stopped)
+        } else if now >= self.each_ends {
+            Some(Over::Step(self.each))
+        } else {
+            (now >= self.all_ends).then_some(Over::All(self.all))
+        }
+    }
+}
+
+/// The number of the step that the worker is at, from 1; 0 when idle.
+pub(crate) fn read_progress(file: &File) -> u64 {
+    let mut bytes = [0; 8];
+    file.read_exact_at(&mut bytes, 0).map_or(0, |()| u64::from_le_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread::sleep;
+
+    const STEP: Duration = Duration::from_millis(200);
+
+    fn note(progress: &File, step: u64) {
+        progress.write_all_at(&step.to_le_bytes(), 0).expect("written");
+    }
+
+    #[test]
+    fn each_step_has_its_own_time_and_the_whole_an_end() {
+        let (stop, progress) = (Stop::default(), tempfile::tempfile().expect("a file"));
+        let all = STEP * 10;
+        let mut patience = Patience::new(&stop, &progress, STEP, all);
+        let over = (1..).find_map(|step| {
+            note(&progress, step);
+            let over = patience.over();
+            sleep(STEP / 2);
+            over
+        });
+        assert_eq!(over, Some(Over::All(all)), "many steps may take longer than one, and none of them is to blame");
+        let mut patience = Patience::new(&stop, &progress, STEP, all);
+        sleep(STEP);
+        assert_eq!(patience.over(), Some(Over::Step(STEP)));
+    }
+
+    #[test]
+    fn an_end_that_was_asked_for_leaves_a_moment() {
+        let stop = Stop::default();
+        let mut patience = Patience::once(&stop, Duration::from_secs(60));
+        stop.request();
+        assert!(stop.is_requested());
+        assert_eq!(patience.over(), None);
+        sleep(Duration::from_millis(1100));
+        assert_eq!(patience.over(), Some(Over::Stopped));
+    }
+}
