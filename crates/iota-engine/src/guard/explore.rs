@@ -28,6 +28,8 @@ pub(super) enum Symbol {
     Lower(FieldId),
     /// Texts put together.
     Joined(Rc<[Piece]>),
+    /// What `split` makes of a text: a list of at least one.
+    Parts,
     /// A text of which nothing is known.
     AnyText,
     /// Anything.
@@ -301,6 +303,7 @@ impl Explorer {
                 self.fact(*field).truthy = Some(truthy);
                 Ok(truthy)
             }
+            Symbol::Parts => Ok(true),
             Symbol::Joined(pieces) if pieces.iter().any(|piece| matches!(piece, Piece::Text(text) if !text.is_empty())) => {
                 Ok(true)
             }

@@ -187,6 +187,9 @@ pub struct Loaded {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadedRule {
     pub index: u16,
+    /// Line of the `def` of `rule` in the rule's file; none when the function is another one.
+    #[serde(default)]
+    pub defined_at: Option<u32>,
     #[serde(default)]
     pub uses_state: bool,
     #[serde(default)]

@@ -8,7 +8,6 @@ use crate::source::Input;
 use crate::telemetry::{Stats, Times};
 use crossbeam_channel::{Receiver, bounded};
 use iota_engine::decode::Limits;
-use iota_engine::guard::Guards;
 use iota_engine::index::Router;
 use iota_engine::rule::{MemoryState, Outcome};
 use iota_python::{LeftOut, RunError, Stop};
@@ -149,10 +148,7 @@ impl Run<'_> {
         let rules = packs.flat_map(|(pack, loaded)| loaded.runnable.iter().map(move |&rule| (index(pack), rule)));
         match self.fast_path {
             FastPath::Off => Router::everything(rules.collect()),
-            FastPath::On { verify } => {
-                let guards = self.packs.iter().map(|loaded| Guards::analyse(&loaded.pack, &loaded.runnable));
-                Router::new(rules.collect(), guards.collect(), verify)
-            }
+            FastPath::On { verify } => Router::new(rules.collect(), self.packs.iter().map(LoadedPack::guards).collect(), verify),
         }
     }
 
