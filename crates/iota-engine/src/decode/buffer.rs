@@ -24,13 +24,14 @@ pub(super) struct Buffer<R: Read> {
 }
 
 impl<R: Read> Buffer<R> {
-    pub(super) fn new(reader: R, limits: Limits) -> Self {
+    /// `offset` is where the input starts, as it is to be told.
+    pub(super) fn new(input: Inflate<R>, limits: Limits, offset: u64) -> Self {
         Self {
-            input: Inflate::new(reader, limits.max_inflated),
+            input,
             max_record: limits.max_record.max(1),
             bytes: vec![0; SIZE.min(limits.max_record.saturating_mul(2).max(2))],
             unread: 0..0,
-            offset: 0,
+            offset,
             line: 1,
             ended: false,
             damage: None,

@@ -43,6 +43,12 @@ impl<R: Read> Inflate<R> {
         Self { source: Source::Unknown(reader, Vec::new()), left: max_inflated, max_inflated }
     }
 
+    /// Takes the bytes as they are.
+    pub(super) fn plain(reader: R) -> Self {
+        let source = Source::Plain(BufReader::with_capacity(READ, Cursor::new(Vec::new()).chain(reader)));
+        Self { source, left: 0, max_inflated: 0 }
+    }
+
     /// Reads into `buf`, which is not empty. An error is one of the underlying reader.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<Chunk> {
         self.detect()?;

@@ -3,9 +3,12 @@
 
 mod bodies;
 mod collect;
+mod decode;
 mod evaluate;
-mod read;
+mod ordered;
+mod parts;
 mod run;
+mod sequence;
 
 pub use collect::{AlertSink, Emit};
 pub use run::{Clock, Progress, Run, RunFailure, RunResult};
