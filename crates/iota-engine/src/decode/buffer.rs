@@ -23,6 +23,14 @@ pub(super) struct Buffer<R: Read> {
     pub(super) damage: Option<RejectReason>,
 }
 
+impl Buffer<io::Empty> {
+    /// Holds a whole input: the first `length` of `bytes`.
+    pub(super) fn whole(bytes: Vec<u8>, length: usize, limits: Limits) -> Self {
+        let max_record = limits.max_record.max(1);
+        Self { input: Inflate::nothing(), max_record, bytes, unread: 0..length, offset: 0, line: 1, ended: true, damage: None }
+    }
+}
+
 impl<R: Read> Buffer<R> {
     /// `offset` is where the input starts, as it is to be told.
     pub(super) fn new(input: Inflate<R>, limits: Limits, offset: u64) -> Self {
@@ -36,6 +44,10 @@ impl<R: Read> Buffer<R> {
             ended: false,
             damage: None,
         }
+    }
+
+    pub(super) fn into_held(self) -> Vec<u8> {
+        self.bytes
     }
 
     pub(super) fn offset(&self) -> u64 {

@@ -93,9 +93,14 @@ impl<R: Read> Decoder<R> {
         decoder
     }
 
-    fn on(input: Buffer<R>, limits: Limits) -> Self {
+    pub(super) fn on(input: Buffer<R>, limits: Limits) -> Self {
         let (scratch, members) = (Vec::new(), Vec::new());
         Self { input, limits, number: 0, state: State::Start, overruns: 0, next_piece: NextPiece::None, scratch, members }
+    }
+
+    /// The memory that held the input.
+    pub(super) fn into_held(self) -> Vec<u8> {
+        self.input.into_held()
     }
 
     /// Line in the inflated input that is decoded next, from 1.

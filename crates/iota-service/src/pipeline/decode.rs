@@ -4,8 +4,9 @@
 use super::ordered::Ordered;
 use super::parts::{Part, Parts, Piece};
 use super::run::{Clock, Progress};
+use crate::source::Input;
 use crate::telemetry::Records;
-use iota_engine::decode::{Decoder, Item, Limits, Position, Record, RejectReason, Skip};
+use iota_engine::decode::{Decoder, Item, Limits, Position, Record, RejectReason, Skip, Whole};
 use iota_engine::event::{EventTime, Fingerprint, Identity, event_time};
 use iota_engine::index::{Candidate, Router};
 use iota_engine::rule::{Batch, BatchRecord};
@@ -25,6 +26,8 @@ const NOTICES: usize = 4096;
 const CHUNK_BYTES: usize = 1 << 10;
 /// Standard input counts as idle after 100 ms.
 const IDLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// Files up to this size, in bytes, are read as a whole; others as a stream, so that memory does not grow.
+const WHOLE_FILE: u64 = 16 << 20;
 /// Rejected records that are logged one by one, per input.
 pub(super) const LOGGED_REJECTS: u64 = 20;
 
@@ -82,11 +85,12 @@ impl Decoding<'_> {
         let _producer = self.chunks.producer();
         let started = Instant::now();
         let mut waited = Duration::ZERO;
+        let mut whole = Whole::default();
         while !self.progress.stop.load(Ordering::Relaxed)
             && let Some(part) = self.parts.next()
         {
             let output = RefCell::new(Output::new(self.chunks, &part));
-            let end = self.part(&part, &output);
+            let end = self.part(&part, &mut whole, &output);
             let mut output = output.into_inner();
             output.chunk.end = Some(end);
             output.send();
@@ -98,12 +102,17 @@ impl Decoding<'_> {
         started.elapsed() - waited
     }
 
-    fn part(&self, part: &Part<'_>, output: &RefCell<Output<'_>>) -> End {
+    fn part(&self, part: &Part<'_>, whole: &mut Whole, output: &RefCell<Output<'_>>) -> End {
         if part.input.is_stdin() {
             // Not `io::stdin()`: what that has buffered, waiting on the descriptor does not see.
             let stdin = io::stdin().as_fd().try_clone_to_owned().map(File::from);
             let reader = stdin.map(|stdin| FlushWhenIdle { stdin, output, progress: self.progress });
-            return self.records(reader.map(|reader| Decoder::new(reader, self.limits)), part, output);
+            return self.stream(reader.map(|reader| Decoder::new(reader, self.limits)), part, output);
+        }
+        if part.piece.is_none() && self.read_whole(part.input, whole.bytes()) {
+            let at_once = whole.decode(self.limits, |decoder| self.records(decoder, part, output));
+            return at_once
+                .unwrap_or_else(|| self.records(&mut Decoder::new(whole.bytes().as_slice(), self.limits), part, output));
         }
         let decoder = part.input.open().and_then(|mut file| {
             let bytes = &self.progress.bytes;
@@ -115,15 +124,33 @@ impl Decoding<'_> {
                 }
             })
         });
-        self.records(decoder, part, output)
+        self.stream(decoder, part, output)
     }
 
-    fn records<R: Read>(&self, decoder: io::Result<Decoder<R>>, part: &Part<'_>, output: &RefCell<Output<'_>>) -> End {
-        let mut decoder = match decoder {
-            Ok(decoder) => decoder,
-            Err(error) => return End { bytes: 0, lines: 0, count: 0, last: true, failure: Some(error) },
-        };
-        let failure = self.read(&mut decoder, part, output).err();
+    /// False for what has to be read as a stream.
+    fn read_whole(&self, input: &Input, bytes: &mut Vec<u8>) -> bool {
+        bytes.clear();
+        if input.size == 0 || input.size > WHOLE_FILE {
+            return false;
+        }
+        // What cannot be read to its end is read again as a stream, as far as that goes. So is what has grown since.
+        let read = input.open().and_then(|file| file.take(WHOLE_FILE + 1).read_to_end(bytes));
+        let read = read.is_ok_and(|read| read as u64 <= WHOLE_FILE);
+        if read {
+            self.progress.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        }
+        read
+    }
+
+    fn stream<R: Read>(&self, decoder: io::Result<Decoder<R>>, part: &Part<'_>, output: &RefCell<Output<'_>>) -> End {
+        match decoder {
+            Ok(mut decoder) => self.records(&mut decoder, part, output),
+            Err(error) => End { bytes: 0, lines: 0, count: 0, last: true, failure: Some(error) },
+        }
+    }
+
+    fn records<R: Read>(&self, decoder: &mut Decoder<R>, part: &Part<'_>, output: &RefCell<Output<'_>>) -> End {
+        let failure = self.read(decoder, part, output).err();
         End {
             bytes: decoder.offset() - part.piece.as_ref().map_or(0, |piece| piece.start),
             lines: decoder.line() - 1,

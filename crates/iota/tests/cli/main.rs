@@ -17,3 +17,4 @@ mod hostile_rules;
 mod settings;
 mod streaming;
 mod test_command;
+mod threads;
