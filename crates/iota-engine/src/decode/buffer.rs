@@ -150,7 +150,7 @@ impl<R: Read> Buffer<R> {
     pub(super) fn fill_value(&mut self) -> io::Result<bool> {
         let scanned = self.unread.len();
         let mut brackets = Brackets::default();
-        brackets.close_in(self.unread());
+        brackets.feed_all(self.unread());
         loop {
             let before = self.unread.len();
             if !self.fill()? {
