@@ -99,7 +99,7 @@ impl Decoding<'_> {
                 break;
             }
         }
-        started.elapsed() - waited
+        started.elapsed().saturating_sub(waited)
     }
 
     fn part(&self, part: &Part<'_>, whole: &mut Whole, output: &RefCell<Output<'_>>) -> End {

@@ -66,7 +66,7 @@ impl Sequencer<'_> {
         while !pending.closed
             && let Some(chunk) = self.chunks.take()
         {
-            self.chunk(&mut pending, chunk);
+            self.chunk(&mut pending, &chunk);
         }
         if let Some(input) = pending.input.take_if(|input| !input.ended) {
             self.finish(&mut pending, &input, true);
@@ -74,7 +74,7 @@ impl Sequencer<'_> {
         self.hand_on(&mut pending, true);
     }
 
-    fn chunk(&self, pending: &mut Pending, chunk: Chunk) {
+    fn chunk(&self, pending: &mut Pending, chunk: &Chunk) {
         let ends = chunk.end.is_some();
         let mut input = match pending.input.take() {
             Some(input) if input.unit == chunk.unit => input,
@@ -89,11 +89,11 @@ impl Sequencer<'_> {
             }
             input.rejects += chunk.counts.rejected;
             pending.next.records.add(&chunk.counts);
-            self.records(pending, &chunk, input.count);
+            self.records(pending, chunk, input.count);
             if chunk.idle {
                 self.hand_on(pending, false);
             }
-            if let Some(end) = chunk.end {
+            if let Some(end) = &chunk.end {
                 self.end(pending, &mut input, end);
             }
         }
@@ -121,7 +121,7 @@ impl Sequencer<'_> {
         }
     }
 
-    fn end(&self, pending: &mut Pending, input: &mut OfInput, end: End) {
+    fn end(&self, pending: &mut Pending, input: &mut OfInput, end: &End) {
         input.bytes += end.bytes;
         input.lines += end.lines;
         input.count += end.count;
