@@ -3,7 +3,8 @@
 Usage: run.py [OBJECTS]    (200 by default: 300,000 records, about 490 MB of JSON; called by run.sh, which builds first)
 
 CPU seconds are user and system time of iota and all its workers. Every figure is the best of ROUNDS, and the rounds of
-what is compared alternate, so that ratios hold on a machine that does other things, too. Prints; asserts nothing.
+what is compared alternate, so that ratios hold on a machine that does other things, too. Memory is for memory.py.
+Prints; asserts nothing.
 """
 
 import os
@@ -22,7 +23,6 @@ ROOT = Path(__file__).resolve().parent.parent
 IOTA = str(ROOT / "target/release/iota")
 CEILING = str(ROOT / "target/release/examples/ceiling")
 ROUNDS = 3
-# A rule with one candidate in about a hundred records; and, so far without an index, every record.
 RULE = """def rule(event):
     return event.get("eventName") == "ConsoleLogin"
 """
@@ -30,22 +30,21 @@ RULE = """def rule(event):
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU and wall-clock seconds, and the peak resident memory of the largest process in MiB."""
+    """CPU seconds of a process and its children, and wall-clock seconds."""
 
     cpu: float
     wall: float
-    memory: float
 
 
 def measure(command: list[str]) -> Cost:
     started = time.monotonic()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    # With its own children, as long as it waits for them.
+    # With its own children, because it waits for them.
     _, status, usage = os.wait4(child.pid, 0)
     wall = time.monotonic() - started
     if code := os.waitstatus_to_exitcode(status):
         sys.exit(f"{' '.join(command)}: exit code {code}")
-    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+    return Cost(usage.ru_utime + usage.ru_stime, wall)
 
 
 def best(commands: dict[str, list[str]]) -> dict[str, Cost]:
@@ -54,18 +53,18 @@ def best(commands: dict[str, list[str]]) -> dict[str, Cost]:
         for name, command in commands.items():
             costs[name].append(measure(command))
     return {
-        name: Cost(*(min(getattr(cost, field) for cost in of_command) for field in ("cpu", "wall", "memory")))
+        name: Cost(min(cost.cpu for cost in of_command), min(cost.wall for cost in of_command))
         for name, of_command in costs.items()
     }
 
 
 def table(title: str, records: int, costs: dict[str, Cost], base: str) -> None:
     print(f"\n### {title}\n")
-    print(f"| what | records per CPU second | CPU against {base} | wall s | MiB |")
-    print("| --- | ---: | ---: | ---: | ---: |")
+    print(f"| what | records per CPU second | CPU against {base} | wall s |")
+    print("| --- | ---: | ---: | ---: |")
     for name, cost in costs.items():
         ratio = cost.cpu / costs[base].cpu
-        print(f"| {name} | {records / cost.cpu:,.0f} | {ratio:.2f} | {cost.wall:.2f} | {cost.memory:.0f} |")
+        print(f"| {name} | {records / cost.cpu:,.0f} | {ratio:.2f} | {cost.wall:.2f} |")
 
 
 def main() -> None:
@@ -78,7 +77,7 @@ def main() -> None:
         no_rules.mkdir()
         (rules / "console_login.py").write_text(RULE, encoding="utf-8")
         # A pack of which no rule runs: only reading is left.
-        (no_rules / "pack.yaml").write_text("name: none\n", encoding="utf-8")
+        (no_rules / "pack.yaml").write_text("version: 1\nname: none\n", encoding="utf-8")
         (no_rules / "helper.py").write_text("X = 1\n", encoding="utf-8")
 
         def run(path: Path, of: Path, workers: int) -> list[str]:
@@ -105,9 +104,9 @@ def main() -> None:
             size = f"{part.stat().st_size / 1e6:,.0f} MB"
             costs[size] = best({size: run(part, no_rules, 2)})[size]
         print("\n### Growth with the input: one file of JSON lines, no rules, two workers\n")
-        print("| size | CPU microseconds per record | MiB |\n| --- | ---: | ---: |")
+        print("| size | CPU microseconds per record |\n| --- | ---: |")
         for (size, cost), count in zip(costs.items(), counts, strict=True):
-            print(f"| {size} | {cost.cpu / count * 1e6:.2f} | {cost.memory:.0f} |")
+            print(f"| {size} | {cost.cpu / count * 1e6:.2f} |")
 
 
 if __name__ == "__main__":

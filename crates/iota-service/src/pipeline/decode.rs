@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -109,22 +109,18 @@ impl Decoding<'_> {
             let reader = stdin.map(|stdin| FlushWhenIdle { stdin, output, progress: self.progress });
             return self.stream(reader.map(|reader| Decoder::new(reader, self.limits)), part, output);
         }
-        if part.piece.is_none() && self.read_whole(part.input, whole.bytes()) {
-            let at_once = whole.decode(self.limits, |decoder| self.records(decoder, part, output));
-            return at_once
-                .unwrap_or_else(|| self.records(&mut Decoder::new(whole.bytes().as_slice(), self.limits), part, output));
+        let bytes = &self.progress.bytes;
+        if let Some(piece) = &part.piece {
+            let reader = Counted { reader: piece.reader(), bytes };
+            return self.records(&mut Decoder::piece(reader, self.limits, piece.start, piece.end), part, output);
         }
-        let decoder = part.input.open().and_then(|mut file| {
-            let bytes = &self.progress.bytes;
-            Ok(match &part.piece {
-                None => Decoder::new(Counted { reader: file, bytes }, self.limits),
-                Some(piece) => {
-                    file.seek(SeekFrom::Start(piece.start))?;
-                    Decoder::piece(Counted { reader: file, bytes }, self.limits, piece.start, piece.end)
-                }
-            })
-        });
-        self.stream(decoder, part, output)
+        if self.read_whole(part.input, whole.bytes()) {
+            let at_once = whole.decode(self.limits, |decoder| self.records(decoder, part, output));
+            let stream = || self.records(&mut Decoder::new(whole.bytes().as_slice(), self.limits), part, output);
+            return at_once.unwrap_or_else(stream);
+        }
+        let reader = part.input.open().map(|reader| Counted { reader, bytes });
+        self.stream(reader.map(|reader| Decoder::new(reader, self.limits)), part, output)
     }
 
     /// False for what has to be read as a stream.

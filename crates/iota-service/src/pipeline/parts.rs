@@ -28,12 +28,35 @@ pub(super) struct Part<'a> {
 /// Where a piece stands in its file.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
+    /// One for all pieces: another file may take its name meanwhile.
+    file: Arc<File>,
     pub(super) start: u64,
     /// Where the next one starts. `None`: it goes to the end of the file.
     pub(super) end: Option<u64>,
     /// Number of the part of this file that goes on to the end of the file, because it could not be cut where the next
     /// piece starts: parts behind it are void.
     pub(super) goes_on: Arc<AtomicU64>,
+}
+
+impl Piece {
+    /// From its start to the end of the file.
+    pub(super) fn reader(&self) -> impl Read {
+        FileAt { file: Arc::clone(&self.file), at: self.start }
+    }
+}
+
+/// A file, read from a place of its own.
+struct FileAt {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for FileAt {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buf, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
 impl Part<'_> {
@@ -60,7 +83,7 @@ struct State {
 /// A file of which some pieces are still to be handed out.
 #[derive(Debug)]
 struct Cutting {
-    file: File,
+    file: Arc<File>,
     size: u64,
     start: u64,
     goes_on: Arc<AtomicU64>,
@@ -96,7 +119,7 @@ impl State {
     fn next_piece(&mut self) -> Option<Piece> {
         let cutting = self.cutting.as_mut().filter(|cutting| cutting.goes_on.load(Ordering::Relaxed) == u64::MAX)?;
         let (start, end) = (cutting.start, cutting.next_cut());
-        let piece = Piece { start, end, goes_on: Arc::clone(&cutting.goes_on) };
+        let piece = Piece { file: Arc::clone(&cutting.file), start, end, goes_on: Arc::clone(&cutting.goes_on) };
         match end {
             Some(end) => cutting.start = end,
             None => self.cutting = None,
@@ -113,7 +136,7 @@ impl Cutting {
         (&file).take(FIRST_LINE as u64).read_to_end(&mut head)?;
         let line = &head[..memchr::memchr(b'\n', &head).unwrap_or(0)];
         let object = line.starts_with(b"{") && scan(line, 0, &mut Ignore) == Ok(Scanned::End(line.trim_ascii_end().len()));
-        Ok(object.then(|| Self { file, size: input.size, start: 0, goes_on: Arc::new(AtomicU64::new(u64::MAX)) }))
+        Ok(object.then(|| Self { file: Arc::new(file), size: input.size, start: 0, goes_on: Arc::new(AtomicU64::new(u64::MAX)) }))
     }
 
     /// The first line about a piece further on that starts with an object. An error ends the cutting, not the reading.
