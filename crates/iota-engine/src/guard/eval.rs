@@ -616,7 +616,7 @@ impl<'v, 'r> Evaluation<'v, 'r> {
         match (left, right) {
             (Value::Symbol(symbol), Value::None) | (Value::None, Value::Symbol(symbol)) => self.explorer()?.is_none(symbol),
             (Value::Symbol(symbol), Value::Bool(_)) | (Value::Bool(_), Value::Symbol(symbol)) => match symbol {
-                Symbol::Field(_) | Symbol::Any => self.explorer()?.any(),
+                Symbol::Field(_) => self.explorer()?.any(),
                 _ => Ok(false),
             },
             (Value::None, other) | (other, Value::None) => Ok(matches!(other, Value::None)),
@@ -690,7 +690,6 @@ impl<'v, 'r> Evaluation<'v, 'r> {
         let value = if hashes { self.resolved(symbol)? } else { Value::Symbol(symbol.clone()) };
         match &value {
             Value::Symbol(Symbol::Object(_)) if hashes => raise(Raised::Type),
-            Value::Symbol(Symbol::Any) if hashes => unknown("a search for a value that may have no hash"),
             Value::Symbol(symbol) => self.explorer()?.is_one_of(symbol, items),
             known => {
                 let key = known.key()?;

@@ -32,8 +32,6 @@ pub(super) enum Symbol {
     Parts,
     /// A text of which nothing is known.
     AnyText,
-    /// Anything.
-    Any,
 }
 
 #[derive(Debug, Clone)]
@@ -417,7 +415,7 @@ impl Explorer {
 
     pub(super) fn is_none(&mut self, symbol: &Symbol) -> Result<bool> {
         let Symbol::Field(field) = symbol else {
-            return if matches!(symbol, Symbol::Any) { self.ask() } else { Ok(false) };
+            return Ok(false);
         };
         if matches!(self.shape(*field), Some(Shape::Required)) {
             return Ok(false);

@@ -245,7 +245,7 @@ impl<'v> Evaluation<'v, '_> {
                 (Symbol::Field(field), "dict" | "Mapping") => self.explorer()?.holds(*field, true),
                 (Symbol::Parts, _) => Ok(matches!(name, "list" | "Sequence")),
                 (Symbol::Object(_), _) => Ok(matches!(name, "dict" | "Mapping")),
-                (Symbol::Field(_) | Symbol::Any, _) => self.explorer()?.any(),
+                (Symbol::Field(_), _) => self.explorer()?.any(),
                 _ => Ok(matches!(name, "str" | "Sequence")),
             };
         }

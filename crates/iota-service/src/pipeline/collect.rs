@@ -1,8 +1,8 @@
 //! The closing end of a run: results in input order to groups, alerts and counts.
 
 use super::bodies::{Bodies, Body};
-use super::read::Job;
 use super::run::{Clock, index};
+use super::sequence::Job;
 use super::verify::verify;
 use crate::rules::LoadedPack;
 use crate::source::Input;

@@ -1,7 +1,7 @@
 //! The evaluating part of a run: each thread has one worker per pack and takes batches as they come.
 //! Rules that keep state run in input order on a thread of their own.
 
-use super::read::Job;
+use super::sequence::Job;
 use crossbeam_channel::{Receiver, Sender};
 use iota_engine::rule::{Batch, Outcome, Pair, RuleRunner};
 use iota_python::{PackRunner, RunError};

@@ -3,9 +3,12 @@
 
 mod bodies;
 mod collect;
+mod decode;
 mod evaluate;
-mod read;
+mod ordered;
+mod parts;
 mod run;
+mod sequence;
 mod verify;
 
 pub use collect::{AlertSink, Emit};

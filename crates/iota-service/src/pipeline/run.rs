@@ -1,8 +1,11 @@
 //! Wires reading, evaluation and collection together for one batch run.
 
 use super::collect::{AlertSink, Collector, Emit};
+use super::decode::Decoding;
 use super::evaluate::{Evaluated, Lane, evaluate};
-use super::read::{Job, Reader};
+use super::ordered::Ordered;
+use super::parts::Parts;
+use super::sequence::{Job, Sequencer};
 use crate::rules::{LoadedPack, Python};
 use crate::source::Input;
 use crate::telemetry::{Stats, Times};
@@ -105,7 +108,9 @@ impl Run<'_> {
         for _ in 0..under_way {
             let _ = credit.send(());
         }
-        let router = &self.router();
+        let (router, cut, chunks) = (self.router(), Parts::new(self.inputs, self.workers > 1), Ordered::new(self.workers));
+        let decoding =
+            Decoding { parts: &cut, chunks: &chunks, router: &router, limits: self.limits, clock: self.clock, progress };
         let failure = thread::scope(|scope| {
             let (jobs, queue) = bounded::<Arc<Job>>(self.workers);
             let mut queues = vec![jobs];
@@ -120,8 +125,9 @@ impl Run<'_> {
                 scope.spawn(move || evaluate(lanes, &queue, &results));
             }
             drop((results, queue));
-            let reader =
-                scope.spawn(move || Reader::new(self.inputs, self.limits, router, self.clock, progress, queues, credits).read());
+            let decoders: Vec<_> = (0..self.workers).map(|_| scope.spawn(move || decoding.run())).collect();
+            let sequencer = Sequencer { inputs: self.inputs, chunks: decoding.chunks, progress, jobs: queues, credits };
+            scope.spawn(move || sequencer.run());
             let failure = collect(&mut collector, &evaluated, parts, || {
                 // Full or without a reader: either way nobody waits for it.
                 let _ = credit.try_send(());
@@ -131,7 +137,10 @@ impl Run<'_> {
                 progress.stop.request();
             }
             drop((evaluated, credit));
-            collector.stats.seconds.decode = reader.join().unwrap_or_else(|panic| resume_unwind(panic)).as_secs_f64();
+            for decoder in decoders {
+                let time = decoder.join().unwrap_or_else(|panic| resume_unwind(panic));
+                Times::add(&mut collector.stats.seconds.decode, time);
+            }
             failure
         });
         collector.stats.python.workers = (self.workers + parts - 1) as u64 * self.packs.len() as u64;

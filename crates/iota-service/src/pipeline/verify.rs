@@ -1,6 +1,6 @@
 //! Checks pairs that the fast path would have skipped and that were run to prove it.
 
-use super::read::Job;
+use super::sequence::Job;
 use super::run::index;
 use iota_engine::rule::Outcome;
 use std::collections::BTreeSet;

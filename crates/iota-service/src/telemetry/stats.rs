@@ -129,7 +129,7 @@ pub struct PythonStats {
     pub workers: u64,
 }
 
-/// Wall-clock seconds; the stages overlap, and `evaluate` adds up all workers.
+/// Wall-clock seconds; the stages overlap, and `decode` and `evaluate` add up all threads.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Times {
     pub load_rules: f64,

@@ -20,3 +20,4 @@ mod settings;
 mod state;
 mod streaming;
 mod test_command;
+mod threads;
