@@ -3,7 +3,7 @@
 
 use crate::alert::Severity;
 use crate::decode::Record;
-use crate::event::{EventTime, Identity};
+use crate::event::{EventTime, Fingerprint, Identity};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -22,6 +22,7 @@ pub struct BatchRecord {
     /// Where the record ends in the batch's bytes; it starts where the one before ends.
     end: usize,
     pub identity: Identity,
+    pub fingerprint: Fingerprint,
     pub time: EventTime,
     pub variant: bool,
     /// Which input it came from (an index that the pipeline knows), and its ordinal there.
@@ -30,10 +31,11 @@ pub struct BatchRecord {
 }
 
 impl Batch {
-    pub fn push(&mut self, record: &Record<'_>, identity: Identity, time: EventTime, variant: bool, unit: u32) {
+    pub fn push(&mut self, record: &Record<'_>, names: (Identity, Fingerprint), time: EventTime, variant: bool, unit: u32) {
+        let (identity, fingerprint) = names;
         self.bytes.extend_from_slice(record.raw);
         let (end, number) = (self.bytes.len(), record.position.number);
-        self.records.push(BatchRecord { end, identity, time, variant, unit, number });
+        self.records.push(BatchRecord { end, identity, fingerprint, time, variant, unit, number });
     }
 
     pub fn records(&self) -> &[BatchRecord] {

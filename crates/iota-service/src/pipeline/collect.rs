@@ -1,12 +1,15 @@
 //! The closing end of a run: results in input order to groups, alerts and counts.
 
-use super::bodies::{Bodies, Body};
+use super::bodies::Bodies;
+use super::gather::{Gather, Room};
+use super::groups::{Groupings, Held, RuleIndex};
+use super::live::Live;
 use super::read::Job;
 use super::run::{Clock, Note};
 use crate::rules::LoadedPack;
 use crate::source::Input;
 use crate::telemetry::{ErrorGroup, Stats};
-use iota_engine::aggregate::{Change, Finding, Group, GroupKey, Sighting, Window};
+use iota_engine::aggregate::{Change, Finding, Sighting};
 use iota_engine::alert::{Action, Content, Origin, SCHEMA_VERSION, Severity, Standing};
 use iota_engine::event::{Summary, format_ms};
 use iota_engine::json::minify;
@@ -38,25 +41,20 @@ pub trait AlertSink {
     fn alert(&mut self, json: &[u8], severity: Severity) -> io::Result<()>;
 }
 
-/// What the group keeps of its earliest match.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Held {
-    body: Body,
-    severity: Severity,
+/// How matches become alerts.
+enum Groups {
+    First(Live),
+    Final(Gather),
 }
-
-/// Pack, rule and dedup key.
-type GroupId = (usize, u16, Arc<str>);
 
 pub(super) struct Collector<'a> {
     pub(super) packs: &'a [LoadedPack],
     pub(super) inputs: &'a [Input],
-    pub(super) emit: Emit,
-    pub(super) updates: bool,
+    updates: bool,
     clock: Clock,
     pub(super) sink: &'a mut dyn AlertSink,
     pub(super) stats: Stats,
-    groups: BTreeMap<GroupId, Group<Held>>,
+    groups: Groups,
     bodies: Bodies,
     errors: BTreeMap<(String, String), ErrorGroup>,
     /// Workers killed, by pack and rule.
@@ -69,19 +67,24 @@ impl<'a> Collector<'a> {
     pub(super) fn new(
         packs: &'a [LoadedPack],
         inputs: &'a [Input],
+        (emit, updates): (Emit, bool),
         clock: Clock,
         sink: &'a mut dyn AlertSink,
         stats: Stats,
     ) -> Self {
+        let rules = Arc::new(Groupings::of(packs));
+        let groups = match emit {
+            Emit::First => Groups::First(Live::new(rules)),
+            Emit::Final => Groups::Final(Gather::new(rules, Room::default())),
+        };
         Self {
             packs,
             inputs,
-            emit: Emit::Final,
-            updates: false,
+            updates,
             clock,
             sink,
             stats,
-            groups: BTreeMap::new(),
+            groups,
             bodies: Bodies::default(),
             errors: BTreeMap::new(),
             kills: BTreeMap::new(),
@@ -247,56 +250,41 @@ impl<'a> Collector<'a> {
             return Ok(());
         }
         let record = &job.batch.records()[found.record as usize];
-        let dedup: Arc<str> = Arc::from(found.dedup.as_str());
-        let group = self.groups.entry((pack_index, found.rule, Arc::clone(&dedup))).or_insert_with(|| {
-            let key = GroupKey { pack: pack.pack.name.as_str().into(), rule: rule.id.as_str().into(), dedup };
-            Group::new(key, Window { ms: i64::from(rule.window_minutes) * 60_000, threshold: rule.threshold as usize })
-        });
-        let unique = found.unique.clone();
-        let sighting = Sighting { identity: record.identity, ms: record.time.ms, unique, variant: record.variant };
+        let sighting = Sighting {
+            identity: record.identity,
+            ms: record.time.ms,
+            fingerprint: record.fingerprint,
+            unique: found.unique.clone(),
+            variant: record.variant,
+        };
         let (bodies, inputs) = (&mut self.bodies, self.inputs);
-        let mut failed = None;
-        let mut held = || {
-            let severity = found.severity;
-            let stored = content(pack, rule, found, job, inputs)
-                .and_then(|content| content.to_fields())
-                .map_err(io::Error::from)
-                .and_then(|json| bodies.put(&json));
-            let body = stored.unwrap_or_else(|error| {
-                failed = Some(error);
-                Body::NONE
-            });
-            Held { body, severity }
+        let held = || {
+            let fields = content(pack, rule, found, job, inputs)?.to_fields()?;
+            Ok(Held { body: bodies.put(&fields)?, severity: found.severity })
         };
-        let change = match self.emit {
-            Emit::First => group.add(&sighting, &mut held),
-            Emit::Final if group.count(&sighting, &mut held) => Change::Below,
-            Emit::Final => Change::Duplicate,
+        let index = RuleIndex { pack: u32::try_from(pack_index).unwrap_or(u32::MAX), rule: found.rule };
+        let change = match &mut self.groups {
+            Groups::Final(gather) => return gather.add(index, &found.dedup, &sighting, held),
+            Groups::First(live) => live.add(index, &found.dedup, &sighting, held)?,
         };
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        match change {
-            Change::Duplicate => self.stats.matches.repeated += 1,
-            Change::Below => {}
-            Change::Alerts { created, grown } => {
-                let rule = name(pack, found.rule);
-                for (finding, supersedes) in created {
-                    let action = if supersedes.is_empty() { Action::Create } else { Action::Update };
-                    if action == Action::Create || self.updates {
-                        self.write(&rule, finding, action, supersedes)?;
-                    }
+        if let Change::Alerts { created, grown } = change {
+            let rule = name(pack, found.rule);
+            for (finding, supersedes) in created {
+                let action = if supersedes.is_empty() { Action::Create } else { Action::Update };
+                if action == Action::Create || self.updates {
+                    self.write(&rule, finding, action, supersedes)?;
                 }
-                if let Some(finding) = grown.filter(|finding| self.updates && UPDATE_COUNTS.contains(&finding.count)) {
-                    self.write(&rule, finding, Action::Update, Vec::new())?;
-                }
+            }
+            if let Some(finding) = grown.filter(|finding| self.updates && UPDATE_COUNTS.contains(&finding.count)) {
+                self.write(&rule, finding, Action::Update, Vec::new())?;
             }
         }
         Ok(())
     }
 
     fn write(&mut self, rule: &str, finding: Finding<Held>, action: Action, supersedes: Vec<String>) -> io::Result<()> {
-        let severity = finding.body.severity;
+        let held = Held::of(&finding)?;
+        let severity = held.severity;
         if action == Action::Create {
             self.stats.alerts.total += 1;
             *self.stats.alerts.by_severity.entry(severity).or_default() += 1;
@@ -315,31 +303,34 @@ impl<'a> Collector<'a> {
             late: false,
             engine_version: env!("CARGO_PKG_VERSION"),
         };
-        let json = standing.to_json(&self.bodies.get(finding.body.body)?)?;
+        let json = standing.to_json(&self.bodies.get(held.body)?)?;
         self.sink.alert(&json, severity)
     }
 
     /// Closes all groups; writes the alerts that were not written before.
     pub(super) fn finish(mut self) -> (Stats, io::Result<()>) {
-        let mut findings = Vec::new();
-        for ((pack, rule, dedup), group) in std::mem::take(&mut self.groups) {
-            let (found, below) = group.finish();
-            self.stats.matches.below_threshold += below;
-            self.stats.matches.opened += found.len() as u64;
-            self.stats.matches.grouped += found.iter().map(|finding| finding.count - 1).sum::<u64>();
-            findings.extend(found.into_iter().map(|finding| (pack, rule, Arc::clone(&dedup), finding)));
-        }
-        let packs = self.packs;
-        let id = |pack: usize, rule: u16| packs[pack].rule(rule).id.as_str();
-        findings.sort_by(|a, b| (a.3.first_ms, id(a.0, a.1), &a.2).cmp(&(b.3.first_ms, id(b.0, b.1), &b.2)));
         self.stats.rule_errors = std::mem::take(&mut self.errors).into_values().collect();
-        let mut result = Ok(());
-        if self.emit == Emit::Final {
-            result = findings.into_iter().try_for_each(|(pack, rule, _, finding)| {
-                self.write(&name(&packs[pack], rule), finding, Action::Create, Vec::new())
-            });
-        }
+        let result = self.close();
         (self.stats, result)
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        let (tally, findings) = match &mut self.groups {
+            Groups::First(live) => (live.finish(), None),
+            Groups::Final(gather) => {
+                let (tally, findings) = gather.finish()?;
+                (tally, Some(findings))
+            }
+        };
+        let matches = &mut self.stats.matches;
+        (matches.opened, matches.grouped, matches.repeated) = (tally.opened, tally.grouped, tally.repeated);
+        matches.below_threshold = tally.below;
+        let Some(mut findings) = findings else { return Ok(()) };
+        while let Some((index, finding)) = findings.next()? {
+            let rule = name(&self.packs[index.pack as usize], index.rule);
+            self.write(&rule, finding, Action::Create, Vec::new())?;
+        }
+        Ok(())
     }
 }
 

@@ -4,8 +4,14 @@
 mod bodies;
 mod collect;
 mod evaluate;
+mod gather;
+mod groups;
+mod live;
+mod packed;
 mod read;
 mod run;
+mod scratch;
+mod sort;
 
 pub use collect::{AlertSink, Emit};
 pub use run::{Clock, Progress, Run, RunFailure, RunResult};

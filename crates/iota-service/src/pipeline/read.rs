@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
                         Seen::Duplicate => pending.notes.push(Note::Duplicate),
                         seen => {
                             let time = event_time(&record, delivered_ms.unwrap_or_else(|| self.clock.now_ms()));
-                            pending.batch.push(&record, identity, time, seen == Seen::Variant, unit);
+                            pending.batch.push(&record, (identity, value), time, seen == Seen::Variant, unit);
                         }
                     }
                 }

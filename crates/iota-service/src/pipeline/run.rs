@@ -98,8 +98,7 @@ impl Run<'_> {
         let under_way = self.workers * BATCHES_PER_WORKER + 4;
         let (credit, credits) = bounded(under_way);
         let (results, evaluated) = bounded(under_way);
-        let mut collector = Collector::new(self.packs, self.inputs, self.clock, sink, stats);
-        (collector.emit, collector.updates) = (self.emit, self.updates);
+        let mut collector = Collector::new(self.packs, self.inputs, (self.emit, self.updates), self.clock, sink, stats);
         let left_out = collector.left_out();
         let stateful = self.lanes(true, &left_out);
         let parts = if stateful.is_some() { 2 } else { 1 };
