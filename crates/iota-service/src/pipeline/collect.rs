@@ -1,11 +1,12 @@
 //! The closing end of a run: results in input order to groups, alerts and counts.
 
 use super::bodies::Bodies;
+use super::evaluate::Done;
 use super::gather::{Gather, Room};
 use super::groups::{Groupings, Held, RuleIndex};
 use super::live::Live;
 use super::read::Job;
-use super::run::{Clock, Note};
+use super::run::{Clock, InputEnd, Note};
 use crate::rules::LoadedPack;
 use crate::source::Input;
 use crate::telemetry::{ErrorGroup, Stats};
@@ -56,6 +57,8 @@ pub(super) struct Collector<'a> {
     pub(super) stats: Stats,
     groups: Groups,
     bodies: Bodies,
+    /// The first contradiction in what came back.
+    broken: Option<String>,
     errors: BTreeMap<(String, String), ErrorGroup>,
     /// Workers killed, by pack and rule.
     kills: BTreeMap<(usize, u16), u32>,
@@ -86,6 +89,7 @@ impl<'a> Collector<'a> {
             stats,
             groups,
             bodies: Bodies::default(),
+            broken: None,
             errors: BTreeMap::new(),
             kills: BTreeMap::new(),
             left_out: packs.iter().map(|_| Arc::default()).collect(),
@@ -99,7 +103,7 @@ impl<'a> Collector<'a> {
 
     /// Counts the workers that rules killed. From the one too many on, a rule's pairs count as not run, whether or not a
     /// runner was ahead and has run some: so the outcome is the same however many runners there are.
-    fn leave_out(&mut self, pack: usize, records: u32, outcome: &mut Outcome) {
+    fn leave_out(&mut self, pack: usize, given: &[Pair], outcome: &mut Outcome) {
         let mut cuts: BTreeMap<u16, u32> = self
             .kills
             .iter()
@@ -127,28 +131,26 @@ impl<'a> Collector<'a> {
         outcome.errors.retain(|error| kept(error.record, error.rule));
         outcome.logs.retain(|log| kept(log.record, log.rule));
         outcome.not_run.retain(|pair| !cuts.contains_key(&pair.rule));
-        for (&rule, &cut) in &cuts {
-            outcome.not_run.extend((cut..records).map(|record| Pair { record, rule }));
-        }
+        outcome.not_run.extend(given.iter().filter(|pair| !kept(pair.record, pair.rule)));
     }
 
-    /// Takes the results of one batch; one outcome per pack.
-    pub(super) fn take(&mut self, job: &Job, outcomes: Vec<Outcome>) -> io::Result<()> {
+    /// Takes the results of one batch, by pack.
+    pub(super) fn take(&mut self, job: &Job, done: Vec<Done>) -> io::Result<()> {
         for note in &job.notes {
             self.note(note);
         }
         let records = job.batch.records();
         self.stats.records.read += records.len() as u64;
-        if outcomes.iter().zip(self.packs).all(|(_, pack)| pack.runnable.is_empty()) {
+        if self.packs.iter().all(|pack| pack.runnable.is_empty()) {
             self.stats.records.no_candidate += records.len() as u64;
         } else {
             self.stats.records.evaluated += records.len() as u64;
         }
         self.stats.records.variants += records.iter().filter(|record| record.variant).count() as u64;
         let mut matches = Vec::new();
-        for (pack, mut outcome) in outcomes.into_iter().enumerate() {
-            self.leave_out(pack, u32::try_from(records.len()).unwrap_or(u32::MAX), &mut outcome);
-            self.account(pack, records.len() as u64, &outcome);
+        for (pack, Done { given, mut outcome }) in done.into_iter().enumerate() {
+            self.leave_out(pack, &given, &mut outcome);
+            self.account(pack, records.len() as u64, &given, &outcome);
             for error in outcome.errors {
                 self.error(job, pack, error);
             }
@@ -172,32 +174,53 @@ impl<'a> Collector<'a> {
                 self.stats.records.read += 1;
                 self.stats.records.duplicates += 1;
             }
-            Note::Read { bytes } => {
+            Note::Input(InputEnd::Read { bytes, empty }) => {
                 self.stats.inputs.read += 1;
+                self.stats.inputs.empty += u64::from(*empty);
                 self.stats.inputs.bytes += bytes;
             }
-            Note::Unreadable => self.stats.inputs.unreadable += 1,
+            Note::Input(InputEnd::Unreadable) => self.stats.inputs.unreadable += 1,
+            Note::Input(InputEnd::Interrupted { bytes }) => {
+                self.stats.inputs.interrupted += 1;
+                self.stats.inputs.bytes += bytes;
+            }
         }
     }
 
-    fn account(&mut self, pack: usize, records: u64, outcome: &Outcome) {
+    /// Counts pairs by what they were given and what came back, not by what should have been.
+    fn account(&mut self, pack: usize, records: u64, given: &[Pair], outcome: &Outcome) {
         let pack = &self.packs[pack];
         let stats = &mut self.stats;
-        let calls = records * pack.runnable.len() as u64 - outcome.not_run.len() as u64;
-        let errored = outcome.errors.iter().filter(|error| error.function == "rule").count() as u64;
-        stats.python.calls += calls;
-        stats.python.batches += u64::from(calls > 0);
-        stats.pairs.not_run += outcome.not_run.len() as u64;
-        stats.pairs.errored += errored;
-        stats.pairs.returned += calls - errored;
-        for &rule in &pack.runnable {
-            stats.rule(&name(pack, rule)).calls += records;
+        let mut by_rule: BTreeMap<u16, (u64, u64)> = BTreeMap::new();
+        for pair in given {
+            by_rule.entry(pair.rule).or_default().0 += 1;
         }
         for pair in &outcome.not_run {
-            let of_rule = stats.rule(&name(pack, pair.rule));
-            of_rule.calls -= 1;
-            of_rule.not_run += 1;
+            by_rule.entry(pair.rule).or_default().1 += 1;
         }
+        let mut calls = 0;
+        for (rule, (given, not_run)) in by_rule {
+            let rule = name(pack, rule);
+            let of_rule = stats.rule(&rule);
+            let called = given.checked_sub(not_run).unwrap_or_else(|| {
+                self.broken.get_or_insert_with(|| format!("rule {rule}: {not_run} calls were left out of {given}"));
+                0
+            });
+            of_rule.calls += called;
+            of_rule.not_run += not_run;
+            calls += called;
+        }
+        let errored = outcome.errors.iter().filter(|error| error.function == "rule").count() as u64;
+        let returned = calls.checked_sub(errored).unwrap_or_else(|| {
+            self.broken.get_or_insert_with(|| format!("pack {}: {errored} of {calls} calls failed", pack.pack.name));
+            0
+        });
+        stats.python.calls += calls;
+        stats.python.batches += u64::from(calls > 0);
+        stats.pairs.total += records * pack.runnable.len() as u64;
+        stats.pairs.not_run += outcome.not_run.len() as u64;
+        stats.pairs.errored += errored;
+        stats.pairs.returned += returned;
         for (&rule, &nanos) in &outcome.nanos {
             stats.rule(&name(pack, rule)).seconds += std::time::Duration::from_nanos(nanos).as_secs_f64();
         }
@@ -307,14 +330,21 @@ impl<'a> Collector<'a> {
         self.sink.alert(&json, severity)
     }
 
-    /// Closes all groups; writes the alerts that were not written before.
-    pub(super) fn finish(mut self) -> (Stats, io::Result<()>) {
-        self.stats.rule_errors = std::mem::take(&mut self.errors).into_values().collect();
-        let result = self.close();
-        (self.stats, result)
+    /// The first sum that does not come out, once all groups are closed.
+    pub(super) fn imbalance(&self) -> Option<String> {
+        let (alerts, opened) = (self.stats.alerts.total, self.stats.matches.opened);
+        let unwritten = matches!(self.groups, Groups::Final(_)) && alerts != opened;
+        let unwritten = unwritten.then(|| format!("{opened} alerts were opened, {alerts} were written"));
+        self.broken.clone().or_else(|| self.stats.imbalance()).or(unwritten)
     }
 
-    fn close(&mut self) -> io::Result<()> {
+    pub(super) fn into_stats(mut self) -> Stats {
+        self.stats.rule_errors = self.errors.into_values().collect();
+        self.stats
+    }
+
+    /// Closes all groups; writes the alerts that were not written before.
+    pub(super) fn close(&mut self) -> io::Result<()> {
         let (tally, findings) = match &mut self.groups {
             Groups::First(live) => (live.finish(), None),
             Groups::Final(gather) => {

@@ -1,6 +1,6 @@
 //! The reading end of a run: inputs to batches of records that were not seen before.
 
-use super::run::{Clock, Note, Progress};
+use super::run::{Clock, InputEnd, Note, Progress};
 use crate::source::Input;
 use crossbeam_channel::{Receiver, Sender};
 use iota_engine::decode::{Decoder, Item, Limits, Position, Reject};
@@ -65,6 +65,16 @@ impl Pending {
     }
 }
 
+/// What the reader did, to be compared with what arrived at the other end.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// Spent on reading and decoding.
+    pub(super) time: Duration,
+    pub(super) batches: u64,
+    /// Records of every kind, also rejected and skipped ones.
+    pub(super) records: u64,
+}
+
 pub(super) struct Reader<'a> {
     inputs: &'a [Input],
     limits: Limits,
@@ -73,6 +83,7 @@ pub(super) struct Reader<'a> {
     seen: SeenRecords,
     pending: Rc<RefCell<Pending>>,
     busy: Duration,
+    records: u64,
 }
 
 impl<'a> Reader<'a> {
@@ -86,43 +97,47 @@ impl<'a> Reader<'a> {
     ) -> Self {
         let pending = Pending { batch: Batch::default(), notes: Vec::new(), number: 0, jobs, credits, closed: false };
         let (seen, pending) = (SeenRecords::default(), Rc::new(RefCell::new(pending)));
-        Self { inputs, limits, clock, progress, seen, pending, busy: Duration::ZERO }
+        Self { inputs, limits, clock, progress, seen, pending, busy: Duration::ZERO, records: 0 }
     }
 
-    /// Reads all inputs. Returns the time spent on reading and decoding.
-    pub(super) fn read(mut self) -> Duration {
+    /// Reads all inputs.
+    pub(super) fn read(mut self) -> Reading {
         for (unit, input) in (0..).zip(self.inputs) {
-            if self.stopped() {
-                break;
-            }
-            let note = match self.read_input(unit, input) {
-                Ok(bytes) => Note::Read { bytes },
-                Err(error) => {
+            let end = if self.stopped() {
+                InputEnd::Interrupted { bytes: 0 }
+            } else {
+                self.progress.inputs.fetch_add(1, Ordering::Relaxed);
+                self.read_input(unit, input).unwrap_or_else(|error| {
                     tracing::error!("{}: could not be read to its end: {error}", input.name());
-                    Note::Unreadable
-                }
+                    InputEnd::Unreadable
+                })
             };
-            self.pending.borrow_mut().notes.push(note);
-            self.progress.inputs.fetch_add(1, Ordering::Relaxed);
+            self.pending.borrow_mut().notes.push(Note::Input(end));
         }
-        self.pending.borrow_mut().hand_on();
-        self.busy
+        let mut pending = self.pending.borrow_mut();
+        pending.hand_on();
+        Reading { time: self.busy, batches: pending.number, records: self.records }
     }
 
     fn stopped(&self) -> bool {
         self.pending.borrow().closed || self.progress.stop.load(Ordering::Relaxed)
     }
 
-    fn read_input(&mut self, unit: u32, input: &Input) -> io::Result<u64> {
+    fn read_input(&mut self, unit: u32, input: &Input) -> io::Result<InputEnd> {
         let delivered_ms = input.delivered_ms();
         let mut decoder = Decoder::new(self.open(input)?, self.limits);
-        let mut rejects = 0;
+        let (mut rejects, records_before) = (0, self.records);
+        let mut complete = false;
         while !self.stopped() {
             let started = Instant::now();
             let item = decoder.next()?;
             let mut pending = self.pending.borrow_mut();
+            self.records += u64::from(item.is_some());
             match item {
-                None => break,
+                None => {
+                    complete = true;
+                    break;
+                }
                 Some(Item::Record(record)) => {
                     let (identity, value) = (Identity::of(&record), Fingerprint::of(&record));
                     match self.seen.insert(identity, value) {
@@ -155,7 +170,12 @@ impl<'a> Reader<'a> {
         if rejects > LOGGED_REJECTS {
             tracing::warn!("{}: {} more records rejected; --stats counts them by reason", input.name(), rejects - LOGGED_REJECTS);
         }
-        Ok(decoder.offset())
+        let bytes = decoder.offset();
+        // Standard input ends early when the run is to stop.
+        if !complete || (input.is_stdin() && self.stopped()) {
+            return Ok(InputEnd::Interrupted { bytes });
+        }
+        Ok(InputEnd::Read { bytes, empty: self.records == records_before })
     }
 
     fn open(&self, input: &Input) -> io::Result<Box<dyn Read + 'a>> {

@@ -1,14 +1,14 @@
 //! Wires reading, evaluation and collection together for one batch run.
 
 use super::collect::{AlertSink, Collector, Emit};
-use super::evaluate::{Evaluated, Lane, evaluate};
-use super::read::{Job, Reader};
+use super::evaluate::{Done, Evaluated, Lane, evaluate};
+use super::read::{Job, Reader, Reading};
 use crate::rules::{LoadedPack, Python};
 use crate::source::Input;
 use crate::telemetry::{Stats, Times};
 use crossbeam_channel::{Receiver, bounded};
 use iota_engine::decode::{Limits, RejectReason, Skip};
-use iota_engine::rule::{MemoryState, Outcome};
+use iota_engine::rule::MemoryState;
 use iota_python::{LeftOut, RunError};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -77,6 +77,8 @@ pub enum RunFailure {
 pub struct RunResult {
     pub stats: Stats,
     pub failure: Option<RunFailure>,
+    /// What does not add up in a run without failure: a mistake in iota.
+    pub imbalance: Option<String>,
 }
 
 /// What happens while reading, besides records.
@@ -85,11 +87,22 @@ pub(super) enum Note {
     Rejected(RejectReason),
     Skipped(Skip),
     Duplicate,
-    /// An input was read to its end.
+    Input(InputEnd),
+}
+
+/// How it went with an input. `bytes` are inflated.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum InputEnd {
+    /// Read to its end; `empty`: there was no record, not even one to reject or skip.
     Read {
         bytes: u64,
+        empty: bool,
     },
     Unreadable,
+    /// Not read to its end, perhaps not begun, because the run was to stop.
+    Interrupted {
+        bytes: u64,
+    },
 }
 
 impl Run<'_> {
@@ -105,7 +118,8 @@ impl Run<'_> {
         for _ in 0..under_way {
             let _ = credit.send(());
         }
-        let failure = thread::scope(|scope| {
+        collector.stats.inputs.total += self.inputs.len() as u64;
+        let (collected, reading) = thread::scope(|scope| {
             let (jobs, queue) = bounded::<Arc<Job>>(self.workers);
             let mut queues = vec![jobs];
             for lanes in self.lanes(false, &left_out).map(|lanes| siblings(lanes, self.workers)).unwrap_or_default() {
@@ -120,23 +134,29 @@ impl Run<'_> {
             }
             drop((results, queue));
             let reader = scope.spawn(move || Reader::new(self.inputs, self.limits, self.clock, progress, queues, credits).read());
-            let failure = collect(&mut collector, &evaluated, parts, || {
+            let collected = collect(&mut collector, &evaluated, parts, || {
                 // Full or without a reader: either way nobody waits for it.
                 let _ = credit.try_send(());
             });
             // Whoever still waits for the collector must see that it is gone.
-            progress.stop.store(failure.is_some() || progress.stop.load(Ordering::Relaxed), Ordering::Relaxed);
+            progress.stop.store(collected.is_err() || progress.stop.load(Ordering::Relaxed), Ordering::Relaxed);
             drop((evaluated, credit));
-            collector.stats.seconds.decode = reader.join().unwrap_or_else(|panic| resume_unwind(panic)).as_secs_f64();
-            failure
+            (collected, reader.join().unwrap_or_else(|panic| resume_unwind(panic)))
         });
+        collector.stats.seconds.decode = reading.time.as_secs_f64();
         collector.stats.python.workers = (self.workers + parts - 1) as u64 * self.packs.len() as u64;
         let finishing = Instant::now();
-        let (mut stats, written) =
-            if failure.is_some() { (std::mem::take(&mut collector.stats), Ok(())) } else { collector.finish() };
+        let outcome = collected.and_then(|batches| {
+            collector.close().map_err(RunFailure::Write)?;
+            Ok(imbalance(&collector, batches, &reading))
+        });
+        let mut stats = collector.into_stats();
         Times::add(&mut stats.seconds.aggregate, finishing.elapsed());
         Times::add(&mut stats.seconds.total, started.elapsed());
-        RunResult { stats, failure: failure.or(written.err().map(RunFailure::Write)) }
+        match outcome {
+            Ok(imbalance) => RunResult { stats, failure: None, imbalance },
+            Err(failure) => RunResult { stats, failure: Some(failure), imbalance: None },
+        }
     }
 
     /// The lanes of one thread: those of rules that keep state, or of all others. `None` where there is no state.
@@ -164,43 +184,95 @@ fn siblings(lanes: Vec<Lane>, count: usize) -> Vec<Vec<Lane>> {
     threads
 }
 
-/// What one group of threads made of a batch; one outcome per pack.
-type Part = (Arc<Job>, Vec<Outcome>);
+/// What does not add up in a run that went to its end.
+fn imbalance(collector: &Collector<'_>, batches: u64, reading: &Reading) -> Option<String> {
+    let read = collector.stats.records.read;
+    if batches != reading.batches {
+        return Some(format!("{} batches were read, {batches} were collected", reading.batches));
+    }
+    if read != reading.records {
+        return Some(format!("{} records were read, {read} were collected", reading.records));
+    }
+    collector.imbalance()
+}
 
-/// Takes results in the order of their batches, once all `parts` of a batch are there.
-fn collect(collector: &mut Collector<'_>, evaluated: &Receiver<Evaluated>, parts: usize, done: impl Fn()) -> Option<RunFailure> {
+/// What one group of threads made of a batch; by pack.
+type Part = (Arc<Job>, Vec<Done>);
+
+/// Takes results in the order of their batches, once all `parts` of a batch are there. Returns how many batches it took.
+fn collect(
+    collector: &mut Collector<'_>,
+    evaluated: &Receiver<Evaluated>,
+    parts: usize,
+    taken: impl Fn(),
+) -> Result<u64, RunFailure> {
     let mut waiting: BTreeMap<u64, Vec<Part>> = BTreeMap::new();
     let mut next = 0;
-    for Evaluated { job, outcomes, time } in evaluated {
+    for Evaluated { job, done, time } in evaluated {
         Times::add(&mut collector.stats.seconds.evaluate, time);
-        match outcomes {
-            Ok(outcomes) => waiting.entry(job.number).or_default().push((job, outcomes)),
-            Err(error) => return Some(error.into()),
-        }
+        waiting.entry(job.number).or_default().push((job, done?));
         while waiting.get(&next).is_some_and(|found| found.len() == parts) {
             let started = Instant::now();
             let found = waiting.remove(&next).unwrap_or_default();
-            if let Some((job, outcomes)) = found.into_iter().reduce(merge)
-                && let Err(error) = collector.take(&job, outcomes)
-            {
-                return Some(RunFailure::Write(error));
+            if let Some((job, done)) = found.into_iter().reduce(merge) {
+                collector.take(&job, done).map_err(RunFailure::Write)?;
             }
             Times::add(&mut collector.stats.seconds.aggregate, started.elapsed());
             next += 1;
-            done();
+            taken();
         }
     }
-    None
+    Ok(next)
 }
 
 /// Puts the parts of a batch together, pack by pack.
 fn merge(mut one: Part, other: Part) -> Part {
-    for (outcome, more) in one.1.iter_mut().zip(other.1) {
-        outcome.append(more);
+    for (done, more) in one.1.iter_mut().zip(other.1) {
+        done.append(more);
     }
-    for outcome in &mut one.1 {
+    for Done { outcome, .. } in &mut one.1 {
         outcome.errors.sort_by_key(|error| (error.record, error.rule));
         outcome.logs.sort_by_key(|log| (log.record, log.rule));
     }
     one
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iota_engine::alert::Severity;
+    use iota_engine::rule::Batch;
+    use std::time::Duration;
+
+    struct Nowhere;
+
+    impl AlertSink for Nowhere {
+        fn alert(&mut self, _: &[u8], _: Severity) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is said when these batches come back, each with one duplicate, of so many batches and records.
+    fn said(batches: &[u64], reading: &Reading) -> Option<String> {
+        let mut sink = Nowhere;
+        let mut collector = Collector::new(&[], &[], (Emit::Final, false), Clock::Fixed(0), &mut sink, Stats::new());
+        let (results, evaluated) = bounded(batches.len());
+        for &number in batches {
+            let job = Arc::new(Job { number, batch: Batch::default(), notes: vec![Note::Duplicate] });
+            results.send(Evaluated { job, done: Ok(Vec::new()), time: Duration::ZERO }).unwrap();
+        }
+        drop(results);
+        let collected = collect(&mut collector, &evaluated, 1, || {}).unwrap();
+        collector.close().unwrap();
+        imbalance(&collector, collected, reading)
+    }
+
+    #[test]
+    fn a_batch_or_a_record_that_gets_lost_is_noticed() {
+        let reading = |batches, records| Reading { time: Duration::ZERO, batches, records };
+        assert_eq!(said(&[1, 0, 2], &reading(3, 3)), None);
+        assert_eq!(said(&[0, 2], &reading(3, 3)).unwrap(), "3 batches were read, 1 were collected");
+        assert_eq!(said(&[0, 1], &reading(3, 3)).unwrap(), "3 batches were read, 2 were collected");
+        assert_eq!(said(&[0, 1], &reading(2, 3)).unwrap(), "3 records were read, 2 were collected");
+    }
 }
