@@ -21,9 +21,9 @@ impl Scratch {
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(tempfile::tempfile().map_err(explain)?),
+            None => self.file.insert(tempfile::tempfile().map_err(|error| explain(&error))?),
         };
-        file.write_all_at(bytes, self.length).map_err(explain)?;
+        file.write_all_at(bytes, self.length).map_err(|error| explain(&error))?;
         self.length += bytes.len() as u64;
         Ok(())
     }
@@ -31,7 +31,7 @@ impl Scratch {
     /// Fills `bytes` from an offset on.
     pub(super) fn read_exact_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
         match &self.file {
-            Some(file) => file.read_exact_at(bytes, at).map_err(explain),
+            Some(file) => file.read_exact_at(bytes, at).map_err(|error| explain(&error)),
             None => Err(damaged()),
         }
     }
@@ -39,10 +39,10 @@ impl Scratch {
 
 /// What was read back is not what was written.
 pub(super) fn damaged() -> io::Error {
-    explain(io::Error::new(io::ErrorKind::InvalidData, "what was read back is not what was written"))
+    explain(&io::Error::new(io::ErrorKind::InvalidData, "what was read back is not what was written"))
 }
 
-fn explain(error: io::Error) -> io::Error {
+fn explain(error: &io::Error) -> io::Error {
     let directory = temp_dir();
     let text = format!("temporary file in {}: {error}; TMPDIR names another directory", directory.display());
     io::Error::new(error.kind(), text)

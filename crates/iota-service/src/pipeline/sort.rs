@@ -165,8 +165,8 @@ mod tests {
         for item in items {
             sorter.push(item).unwrap();
         }
-        let mut sorted = sorter.finish().unwrap();
-        std::iter::from_fn(|| sorted.next().unwrap()).collect()
+        let mut items = sorter.finish().unwrap();
+        std::iter::from_fn(|| items.next().unwrap()).collect()
     }
 
     #[test]
