@@ -191,7 +191,8 @@ impl<'a> Collector<'a> {
     fn account(&mut self, pack: usize, records: u64, given: &[Pair], outcome: &Outcome) {
         let pack = &self.packs[pack];
         let stats = &mut self.stats;
-        let mut by_rule: BTreeMap<u16, (u64, u64)> = BTreeMap::new();
+        // Also rules that were given nothing: --stats names every rule that loaded.
+        let mut by_rule: BTreeMap<u16, (u64, u64)> = pack.runnable.iter().map(|&rule| (rule, (0, 0))).collect();
         for pair in given {
             by_rule.entry(pair.rule).or_default().0 += 1;
         }
