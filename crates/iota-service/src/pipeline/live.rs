@@ -1,4 +1,4 @@
-//! Groups that tell their alerts as matches come. All of them stay in memory until the input ends: about 100 bytes for one
+//! Groups that tell their alerts as matches come. All of them stay in memory until the input ends: about 140 bytes for one
 //! with a single match, about 500 for others.
 
 use super::bodies::Body;
