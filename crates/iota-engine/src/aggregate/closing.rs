@@ -1,5 +1,5 @@
 //! One group whose matches are all known: every record counts once, whatever order the matches came in.
-//! Counts exactly, in memory that depends on the number of cells only.
+//! Counts exactly, in memory that depends on the number of cells only: about 500 bytes each.
 
 use super::cell::{Cell, Sighting};
 use super::group::{Finding, Group, GroupKey, Window};

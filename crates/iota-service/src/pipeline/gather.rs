@@ -1,5 +1,5 @@
-//! Groups matches when the input has ended, in memory that does not depend on how many there are: matches are sorted by
-//! group outside memory, groups are closed one by one, and their alerts are sorted into the order of output.
+//! Groups matches when the input has ended, in memory that does not depend on how many matches and groups there are: matches
+//! are sorted by group outside memory, groups are closed one by one, and their alerts are sorted into the order of output.
 //!
 //! What comes out is a function of the set of matches. Of a record that came with several values the one with the
 //! smallest (time, fingerprint) counts in its group.
