@@ -8,7 +8,7 @@ use std::fmt;
 /// Why something was left out on purpose. Counted, and no reason for a non-zero exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Skip {
-    /// A file without content, or `{}`.
+    /// `{}`.
     Empty,
     /// A CloudTrail digest file.
     Digest,

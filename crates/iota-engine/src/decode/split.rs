@@ -168,7 +168,7 @@ impl<R: Read> Decoder<R> {
         let head = self.input.unread();
         if head.is_empty() {
             self.state = State::End;
-            return Ok(if self.input.damage.is_some() { Step::Again } else { Step::Skip(Skip::Empty, self.here()) });
+            return Ok(Step::Again);
         }
         if let Some(format) = foreign_format(head) {
             self.state = State::End;

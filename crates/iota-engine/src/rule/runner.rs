@@ -2,7 +2,7 @@
 //! Aggregation and outputs cannot tell what is on the other side.
 
 use crate::alert::Severity;
-use crate::event::{EventTime, Identity};
+use crate::event::{EventTime, Fingerprint, Identity};
 use crate::index::Candidate;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -29,6 +29,7 @@ pub struct Batch {
 #[derive(Debug, Clone, Copy)]
 pub struct BatchRecord {
     pub identity: Identity,
+    pub fingerprint: Fingerprint,
     pub time: EventTime,
     pub variant: bool,
     /// Which input it came from (an index that the pipeline knows), and its ordinal there.

@@ -39,8 +39,6 @@ pub(super) struct Chunk {
     pub(super) unit: u32,
     /// Records with candidates. Whether one is a variant is not known yet, and its number is counted within the part.
     pub(super) batch: Batch,
-    /// By record of the batch.
-    pub(super) values: Vec<Fingerprint>,
     /// Counts everything but the records of the batch.
     pub(super) counts: Records,
     pub(super) notices: Vec<Notice>,
@@ -65,6 +63,8 @@ pub(super) struct End {
     pub(super) count: u64,
     /// Nothing of the input comes behind it.
     pub(super) last: bool,
+    /// It was not read to its end because the run is to stop.
+    pub(super) interrupted: bool,
     pub(super) failure: Option<io::Error>,
 }
 
@@ -141,22 +141,29 @@ impl Decoding<'_> {
     fn stream<R: Read>(&self, decoder: io::Result<Decoder<R>>, part: &Part<'_>, output: &RefCell<Output<'_>>) -> End {
         match decoder {
             Ok(mut decoder) => self.records(&mut decoder, part, output),
-            Err(error) => End { bytes: 0, lines: 0, count: 0, last: true, failure: Some(error) },
+            Err(error) => End { bytes: 0, lines: 0, count: 0, last: true, interrupted: false, failure: Some(error) },
         }
     }
 
     fn records<R: Read>(&self, decoder: &mut Decoder<R>, part: &Part<'_>, output: &RefCell<Output<'_>>) -> End {
-        let failure = self.read(decoder, part, output).err();
+        let (complete, failure) = match self.read(decoder, part, output) {
+            Ok(complete) => (complete, None),
+            Err(error) => (true, Some(error)),
+        };
+        // Standard input ends early when the run is to stop.
+        let interrupted = !complete || part.input.is_stdin() && self.progress.stop.is_requested();
         End {
             bytes: decoder.offset() - part.piece.as_ref().map_or(0, |piece| piece.start),
             lines: decoder.line() - 1,
             count: decoder.count(),
             last: !decoder.reached_end(),
+            interrupted,
             failure,
         }
     }
 
-    fn read<R: Read>(&self, decoder: &mut Decoder<R>, part: &Part<'_>, output: &RefCell<Output<'_>>) -> io::Result<()> {
+    /// False if it was not read to its end, because nothing more is wanted.
+    fn read<R: Read>(&self, decoder: &mut Decoder<R>, part: &Part<'_>, output: &RefCell<Output<'_>>) -> io::Result<bool> {
         let delivered_ms = part.input.delivered_ms();
         let mut candidates = Vec::new();
         loop {
@@ -166,7 +173,7 @@ impl Decoding<'_> {
             let item = decoder.next()?;
             let mut output = output.borrow_mut();
             match item {
-                None => return Ok(()),
+                None => return Ok(true),
                 Some(Item::Record(record)) => {
                     candidates.clear();
                     self.router.route(&record, &mut candidates);
@@ -196,7 +203,7 @@ impl Decoding<'_> {
             }
             output.idle = false;
             if output.closed || part.is_void() || self.progress.stop.is_requested() {
-                return Ok(());
+                return Ok(false);
             }
         }
     }
@@ -229,9 +236,9 @@ impl<'a> Output<'a> {
 
     fn record(&mut self, record: &Record<'_>, candidates: &[Candidate], time: EventTime) {
         let (identity, number) = (Identity::of(record), record.position.number);
-        let of_batch = BatchRecord { identity, time, variant: false, unit: self.chunk.unit, number };
+        let fingerprint = Fingerprint::of(record);
+        let of_batch = BatchRecord { identity, fingerprint, time, variant: false, unit: self.chunk.unit, number };
         self.chunk.batch.push(record.raw, candidates, of_batch);
-        self.chunk.values.push(Fingerprint::of(record));
     }
 
     fn run_on(&mut self, piece: Option<&Piece>) {

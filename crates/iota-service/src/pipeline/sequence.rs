@@ -23,6 +23,14 @@ pub(super) struct Job {
     pub(super) records: Records,
 }
 
+/// What was handed on, to be compared with what arrived at the other end.
+#[derive(Debug)]
+pub(super) struct Sequenced {
+    pub(super) batches: u64,
+    /// Records of every kind, also rejected and skipped ones, as the decoders counted them.
+    pub(super) records: u64,
+}
+
 pub(super) struct Sequencer<'a> {
     pub(super) inputs: &'a [Input],
     pub(super) chunks: &'a Ordered<Chunk>,
@@ -40,6 +48,10 @@ struct Pending {
     seen: SeenRecords,
     /// The input that is being read.
     input: Option<OfInput>,
+    /// Inputs that were begun and ended, one way or another.
+    inputs: u64,
+    /// By the decoders' own counts.
+    records: u64,
     /// The other side has gone; nothing more is wanted.
     closed: bool,
 }
@@ -58,9 +70,18 @@ struct OfInput {
     ended: bool,
 }
 
+/// How it went with an input.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    Read,
+    Unreadable,
+    /// Not read to its end, because the run was to stop.
+    Interrupted,
+}
+
 impl Sequencer<'_> {
     /// Takes chunks until there are no more.
-    pub(super) fn run(self) {
+    pub(super) fn run(self) -> Sequenced {
         let _consumer = self.chunks.consumer();
         let mut pending = Pending::default();
         while !pending.closed
@@ -69,9 +90,11 @@ impl Sequencer<'_> {
             self.chunk(&mut pending, &chunk);
         }
         if let Some(input) = pending.input.take_if(|input| !input.ended) {
-            self.finish(&mut pending, &input, true);
+            self.finish(&mut pending, &input, Ended::Interrupted);
         }
+        pending.next.inputs.interrupted += self.inputs.len() as u64 - pending.inputs;
         self.hand_on(&mut pending, true);
+        Sequenced { batches: pending.next.number, records: pending.records }
     }
 
     fn chunk(&self, pending: &mut Pending, chunk: &Chunk) {
@@ -105,8 +128,8 @@ impl Sequencer<'_> {
 
     /// `before`: things of the input before the chunk's part.
     fn records(&self, pending: &mut Pending, chunk: &Chunk, before: u64) {
-        for (index, (record, &value)) in chunk.batch.records().iter().zip(&chunk.values).enumerate() {
-            match pending.seen.insert(record.identity, value) {
+        for (index, record) in chunk.batch.records().iter().enumerate() {
+            match pending.seen.insert(record.identity, record.fingerprint) {
                 Seen::Duplicate => pending.next.records.duplicate(),
                 seen => {
                     let (variant, number) = (seen == Seen::Variant, before + record.number);
@@ -125,25 +148,41 @@ impl Sequencer<'_> {
         input.bytes += end.bytes;
         input.lines += end.lines;
         input.count += end.count;
+        pending.records += end.count;
         if let Some(error) = &end.failure {
             tracing::error!("{}: could not be read to its end: {error}", self.inputs[input.unit as usize].name());
         }
         if end.last {
             input.ended = true;
-            self.finish(pending, input, end.failure.is_none());
+            let ended = match (&end.failure, end.interrupted) {
+                (Some(_), _) => Ended::Unreadable,
+                (None, true) => Ended::Interrupted,
+                (None, false) => Ended::Read,
+            };
+            self.finish(pending, input, ended);
         }
     }
 
-    /// `readable`: it was read to its end, or as far as was wanted.
-    fn finish(&self, pending: &mut Pending, input: &OfInput, readable: bool) {
+    fn finish(&self, pending: &mut Pending, input: &OfInput, ended: Ended) {
         let more = input.rejects.saturating_sub(LOGGED_REJECTS);
         if more > 0 {
             let name = self.inputs[input.unit as usize].name();
             tracing::warn!("{name}: {more} more records rejected; --stats counts them by reason");
         }
-        let read = Inputs { read: 1, unreadable: 0, bytes: input.bytes };
-        let unreadable = Inputs { read: 0, unreadable: 1, bytes: 0 };
-        pending.next.inputs.add(if readable { &read } else { &unreadable });
+        pending.inputs += 1;
+        let inputs = &mut pending.next.inputs;
+        match ended {
+            Ended::Read => {
+                inputs.read += 1;
+                inputs.empty += u64::from(input.count == 0);
+                inputs.bytes += input.bytes;
+            }
+            Ended::Unreadable => inputs.unreadable += 1,
+            Ended::Interrupted => {
+                inputs.interrupted += 1;
+                inputs.bytes += input.bytes;
+            }
+        }
         self.progress.inputs.fetch_add(1, Ordering::Relaxed);
     }
 
