@@ -148,6 +148,10 @@ impl<'a> Outliner<'a> {
 
 impl Members for Outliner<'_> {
     fn before(&mut self, name: &[u8], first: u8) -> bool {
+        // What the names of lists start with, written plainly or as an escape.
+        if !matches!(name.first(), Some(b'R' | b'E' | b'l' | b'c' | b'\\')) {
+            return false;
+        }
         match plain(name, List::named) {
             None => false,
             Some(list) => {
@@ -160,17 +164,22 @@ impl Members for Outliner<'_> {
     fn member(&mut self, buf: &[u8], name: Range<usize>, value: Range<usize>) {
         let span = Span::new(&value, self.base);
         self.members.push(Member { name: Span::new(&name, self.base), value: span });
-        plain(&buf[name], |name| self.outline.note(name, span));
+        let name = &buf[name];
+        // No name that is looked for has a backslash, so only one that was not found can be written with an escape.
+        if !self.outline.note(name, span) && name.contains(&b'\\') {
+            self.outline.note(&unescape(name), span);
+        }
     }
 }
 
-/// Calls `with` with the decoded name. Hardly any name has an escape.
-fn plain<T>(name: &[u8], with: impl FnOnce(&[u8]) -> T) -> T {
-    if name.contains(&b'\\') { with(&unescape(name)) } else { with(name) }
+/// Calls `with` with the decoded inside of a string. Hardly any has an escape.
+fn plain<T>(inside: &[u8], with: impl FnOnce(&[u8]) -> T) -> T {
+    if inside.contains(&b'\\') { with(&unescape(inside)) } else { with(inside) }
 }
 
 impl Outline {
-    fn note(&mut self, name: &[u8], value: Span) {
+    /// True if a member of this name is looked for.
+    fn note(&mut self, name: &[u8], value: Span) -> bool {
         let slot = match name {
             b"eventID" => &mut self.fields.event_id,
             b"eventTime" => &mut self.fields.event_time,
@@ -188,10 +197,12 @@ impl Outline {
             b"messageType" => &mut self.message_type,
             b"digestStartTime" => &mut self.digest_start,
             other => {
-                self.service_hint = self.service_hint.or(super::Service::hinted_by(other));
-                return;
+                let hint = super::Service::hinted_by(other);
+                self.service_hint = self.service_hint.or(hint);
+                return hint.is_some();
             }
         };
         *slot = value;
+        true
     }
 }

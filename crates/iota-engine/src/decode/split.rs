@@ -174,7 +174,8 @@ impl<R: Read> Decoder<R> {
             self.state = State::End;
             return Ok(Step::Reject(RejectReason::Format(format), self.here()));
         }
-        if let Some(service) = Service::of_text(head.split(|&byte| byte == b'\n').next().unwrap_or_default()) {
+        let line = &head[..head.len().min(HEAD)];
+        if let Some(service) = Service::of_text(line.split(|&byte| byte == b'\n').next().unwrap_or_default()) {
             self.state = State::End;
             return Ok(Step::Skip(Skip::OtherService(service), self.here()));
         }
