@@ -37,18 +37,17 @@ impl Fields {
         let mut values = vec![Span::default(); self.names.len()];
         for member in record.members {
             let name = member.name.of(record.raw);
-            if name.iter().fold(false, |odd, byte| odd | (*byte >= 0x80) | (*byte == b'\\')) {
+            if !is_plain(name) {
                 return None;
             }
             if self.lengths >> name.len().min(63) & 1 == 0 {
                 continue;
             }
             for (at, (own, _)) in self.names.iter().enumerate() {
-                if own.len() == name.len() && own.eq_ignore_ascii_case(name) {
-                    if own.as_ref() != name {
-                        return None;
-                    }
+                if own.as_ref() == name {
                     values[at] = member.value;
+                } else if own.eq_ignore_ascii_case(name) {
+                    return None;
                 }
             }
         }
@@ -60,6 +59,22 @@ impl Fields {
         });
         usual.then_some(values)
     }
+}
+
+/// ASCII without a backslash, eight bytes at a time: every member name of every record is asked.
+fn is_plain(name: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (chunks, rest) = name.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let odd = |chunk: &[u8; 8]| {
+        let word = u64::from_le_bytes(*chunk);
+        // High bit of each byte that is a backslash; of others only next to one.
+        let difference = word ^ (ONES * u64::from(b'\\'));
+        (word | (difference.wrapping_sub(ONES) & !difference)) & HIGH
+    };
+    chunks.iter().map(odd).fold(odd(&last), |all, word| all | word) == 0
 }
 
 /// The rules that ask for values of one field.
@@ -149,4 +164,29 @@ fn inner_value<'r>(object: &'r [u8], name: &[u8]) -> Option<&'r [u8]> {
     // The record was validated as a whole.
     scan(object, 0, &mut find).ok()?;
     (!find.odd).then(|| &object[find.found])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_names() {
+        for length in 0..20 {
+            let name = vec![b'a'; length];
+            assert!(is_plain(&name));
+            for at in 0..length {
+                for byte in [b'\\', 0x80, 0xC3, 0xFF] {
+                    let mut odd = name.clone();
+                    odd[at] = byte;
+                    assert!(!is_plain(&odd), "{odd:?}");
+                }
+                for byte in 1..0x80 {
+                    let mut name = name.clone();
+                    name[at] = byte;
+                    assert_eq!(is_plain(&name), byte != b'\\');
+                }
+            }
+        }
+    }
 }
