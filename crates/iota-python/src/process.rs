@@ -162,9 +162,10 @@ impl Process {
         Ok(outcome)
     }
 
-    pub(crate) fn test(&mut self, request: &Json, state: &dyn RuleState) -> Result<TestOutcome, Death> {
+    /// `request`: a `TestRequest` as JSON.
+    pub(crate) fn test(&mut self, request: &[u8], state: &dyn RuleState) -> Result<TestOutcome, Death> {
         let patience = Patience::once(&self.stop, self.call_time);
-        exchange(&mut self.pipes, patience, b'T', request.to_string().as_bytes(), state, |frame| {
+        exchange(&mut self.pipes, patience, b'T', request, state, |frame| {
             if frame.kind == b't' { parse(&frame.body).map(Some) } else { Err(unexpected(frame)) }
         })
         .map_err(|error| self.death(error))
