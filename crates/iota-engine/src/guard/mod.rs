@@ -75,6 +75,13 @@ pub struct Guard {
     pub(crate) relied_on: BTreeSet<String>,
 }
 
+impl Guard {
+    /// Whether the rule could be followed at all; else the one reason says why not.
+    pub fn is_analysed(&self) -> bool {
+        self.entry.is_some()
+    }
+}
+
 /// A condition of the index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "condition")]
@@ -184,7 +191,9 @@ impl Guards {
             let by = evaluation.compared.or(evaluation.returned);
             return Decision::Skip { by: by.map(|place| self.reason(place, "", "not met")) };
         }
-        let because = evaluation.stopped.map(|place| self.reason(place, "", evaluation.why.unwrap_or("not certain")));
+        // A result of the wrong type stops nothing; it is where it was returned.
+        let stopped = evaluation.stopped.or(evaluation.returned.filter(|_| evaluation.why.is_some()));
+        let because = stopped.map(|place| self.reason(place, "", evaluation.why.unwrap_or("not certain")));
         Decision::Run { because }
     }
 
@@ -211,7 +220,7 @@ impl Guards {
                 skips = true;
             } else {
                 open.push(explorer.borrow().open_path());
-                if let (Some(place), Some(why)) = (evaluation.stopped, evaluation.why)
+                if let (Some(place), Some(why)) = (evaluation.stopped.or(evaluation.returned), evaluation.why)
                     && reasons.len() < MAX_REASONS
                 {
                     reasons.insert(self.reason(place, path, why));
