@@ -1,14 +1,16 @@
 """Peak memory of `iota run` over one large file: all processes together, resident, in MiB.
 
-Usage: memory.py [GIGABYTES]    (2 by default; needs as much space in the temporary directory)
+Usage: memory.py [GIGABYTES] [--groups] [--emit first|final]
 
-The input repeats the real test records with event ids of their own, so that none is a duplicate. Prints; asserts nothing.
+2 GB by default; needs that much space in the temporary directory, with `--groups` three times as much. `--groups`: instead of
+the shipped rules, one that matches every record and puts each into a group of its own. The input repeats the real test
+records with event ids of their own, so that none is a duplicate. Prints; asserts nothing.
 """
 
+import argparse
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -16,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 IOTA = ROOT / "target/release/iota"
+EACH = "def rule(event):\n    return True\n\ndef dedup(event):\n    return event['eventID']\n"
 RECORDS = ROOT / "testdata/real-cloudtrail.jsonl"
 
 
@@ -49,11 +52,21 @@ def resident(pid: int) -> int:
 
 
 def main() -> None:
-    size = int(float(sys.argv[1] if len(sys.argv) > 1 else 2) * 1e9)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("gigabytes", type=float, nargs="?", default=2)
+    parser.add_argument("--groups", action="store_true")
+    parser.add_argument("--emit", choices=["first", "final"], default="final")
+    args = parser.parse_args()
+    size = int(args.gigabytes * 1e9)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "large.jsonl"
         records = write_input(path, size)
-        command = [str(IOTA), "run", str(path), "--rules", str(ROOT / "rules/aws_cloudtrail"), "--workers", "2", "--quiet"]
+        rules = ROOT / "rules/aws_cloudtrail"
+        if args.groups:
+            rules = Path(directory) / "rules"
+            rules.mkdir()
+            (rules / "each.py").write_text(EACH, encoding="utf-8")
+        command = [str(IOTA), "run", str(path), "--rules", str(rules), "--emit", args.emit, "--workers", "2", "--quiet"]
         started = time.monotonic()
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         peak = 0

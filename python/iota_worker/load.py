@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Callable
 
 from . import errors, expressions
@@ -139,7 +139,7 @@ class Pack:
         printed = self._note_printed(capture, spec["path"])
         if rule is None:
             return {"index": index, "error": self.failures[index], "warnings": printed}
-        return {"index": index, "warnings": [*self._hints(rule), *printed]}
+        return {"index": index, "defined_at": _defined_at(rule), "warnings": [*self._hints(rule), *printed]}
 
     def _find_state_users(self, data_models: Iterable[dict[str, Any]]) -> None:
         """Marks the rules that use the stateful helpers; all of them where it cannot be told which.
@@ -304,6 +304,13 @@ def _accepted(function: Any, follow: bool) -> set[int]:
         except TypeError:
             pass
     return accepted
+
+
+def _defined_at(rule: Rule) -> int | None:
+    """The line of the `def` of `rule`, if the function is the one that its own file says."""
+    function = vars(rule.module).get("rule") if rule.module is not None else None
+    code = function.__code__ if type(function) is FunctionType else None
+    return code.co_firstlineno if code is not None and code.co_filename == rule.path else None
 
 
 def _importing_place(snapshot: Snapshot) -> tuple[str, int] | None:

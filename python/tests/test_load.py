@@ -28,6 +28,20 @@ class Case(unittest.TestCase):
         return error
 
 
+class DefinedAt(Case):
+    def test_only_of_the_function_that_the_file_defines(self) -> None:
+        elsewhere = {"rules/other.py": GOOD}
+        for source, line, files in (
+            ("X = 1\n\ndef rule(event):\n    return True\n", 3, {}),
+            ("def rule(event):\n    return True\ndef rule(event):\n    return False\n", 3, {}),
+            ("rule = lambda event: True\n", 1, {}),
+            ("from other import rule\n", None, elsewhere),
+            ("class R:\n    def __call__(self, event):\n        return True\nrule = R()\n", None, {}),
+        ):
+            with self.subTest(source):
+                self.assertEqual(self.load(source, **files)["defined_at"], line)
+
+
 class LoadErrors(Case):
     def test_whatever_happens_at_import(self) -> None:
         for source, type_, line, message in (

@@ -122,7 +122,8 @@ pub struct Standing {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub supersedes: Vec<String>,
     pub detected_at: String,
-    /// Distinct matches; exact up to max(threshold, 100) per window, above that at least so many.
+    /// Distinct matches. Exact when written after the end of the input; before, up to max(threshold, 100) per window, above
+    /// that at least so many when records came with several values.
     pub count: u64,
     pub first_seen: String,
     pub last_seen: String,

@@ -1,7 +1,7 @@
 //! The decoder from outside: every shape it accepts, everything it rejects or skips, and what holds for any input.
 
 use flate2::{Compression, write::GzEncoder};
-use iota_engine::decode::{Decoder, Item, Limits};
+use iota_engine::decode::{Decoder, Item, Limits, Whole};
 use iota_engine::json::{Ignore, ScanError, Scanned, Syntax, Value, escape_into, minify, scan};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -30,7 +30,11 @@ impl Read for Trickle<'_> {
 
 /// Every item as text: `number:line:offset`, then the record, or what was wrong. Panics when there is no end of them.
 fn items(reader: impl Read, limits: Limits, most: usize) -> Vec<String> {
-    let mut decoder = Decoder::new(reader, limits);
+    items_of(&mut Decoder::new(reader, limits), 0, 0, most)
+}
+
+/// Items behind so many things and lines of the input.
+fn items_of(decoder: &mut Decoder<impl Read>, count: u64, lines: u64, most: usize) -> Vec<String> {
     let mut items = Vec::new();
     while let Some(item) = decoder.next().expect("reads from memory") {
         let (position, what) = match item {
@@ -38,8 +42,37 @@ fn items(reader: impl Read, limits: Limits, most: usize) -> Vec<String> {
             Item::Rejected(reject) => (reject.position, format!("rejected {}", reject.reason.code())),
             Item::Skipped(skip, position) => (position, format!("skipped {}", skip.code())),
         };
-        items.push(format!("{}:{}:{} {what}", position.number, position.line, position.offset));
+        items.push(format!("{}:{}:{} {what}", count + position.number, lines + position.line, position.offset));
         assert!(items.len() <= most, "items without end, the last: {:?}", items.last());
+    }
+    items
+}
+
+/// The items of an input that is in memory as a whole; `None` where it has to be read as a stream.
+fn items_of_whole(whole: &mut Whole, input: &[u8], limits: Limits) -> Option<Vec<String>> {
+    whole.bytes().clear();
+    whole.bytes().extend_from_slice(input);
+    let items = whole.decode(limits, |decoder| items_of(decoder, 0, 0, usize::MAX));
+    assert_eq!(whole.bytes().len(), input.len());
+    items
+}
+
+/// The items of an input that is cut wherever a line starts with an object, as far as decoding confirms the cuts.
+fn items_of_pieces(input: &[u8], limits: Limits) -> Vec<String> {
+    let cuts = input.windows(2).enumerate().filter(|(_, pair)| pair == b"\n{").map(|(at, _)| at + 1);
+    let starts: Vec<usize> = std::iter::once(0).chain(cuts).collect();
+    let (mut items, mut count, mut lines) = (Vec::new(), 0, 0);
+    for (n, &start) in starts.iter().enumerate() {
+        let end = starts.get(n + 1).map(|&end| end as u64);
+        let mut decoder = Decoder::piece(&input[start..], limits, start as u64, end);
+        items.extend(items_of(&mut decoder, count, lines, input.len() + 2));
+        count += decoder.count();
+        lines += decoder.line() - 1;
+        assert!(!(decoder.reached_end() && decoder.passed_end()));
+        if !decoder.reached_end() {
+            break;
+        }
+        assert_eq!(Some(decoder.offset()), end);
     }
     items
 }
@@ -68,8 +101,12 @@ fn check(input: impl AsRef<[u8]>, expected: &[&str]) {
     assert_eq!(decode(input), expected, "{text}");
     let trickled = Trickle { bytes: input, sizes: &[1], reads: 0 };
     assert_eq!(items(trickled, Limits::default(), input.len() + 2), expected, "byte by byte: {text}");
+    let whole = &mut Whole::default();
+    assert_eq!(items_of_whole(whole, input, Limits::default()).unwrap_or_else(|| decode(input)), expected, "at once: {text}");
     if !input.starts_with(b"\x1F\x8B") {
-        assert_eq!(decode(&gzip(input)), expected, "gzip: {text}");
+        let zipped = gzip(input);
+        assert_eq!(decode(&zipped), expected, "gzip: {text}");
+        assert_eq!(items_of_whole(whole, &zipped, Limits::default()).expect("sound"), expected, "gzip at once: {text}");
     }
 }
 
@@ -119,6 +156,15 @@ mod shapes {
         check(format!("{A}\r\n{B}\r\n"), &[both[0], r#"2:2:19 {"eventName":"B"}"#]);
         check(format!("\u{feff}{A}\n{B}\n"), &[r#"1:1:3 {"eventName":"A"}"#, r#"2:2:21 {"eventName":"B"}"#]);
         check(format!("\n\n  {A}\n\n{B}\n\n"), &[r#"1:3:4 {"eventName":"A"}"#, r#"2:5:23 {"eventName":"B"}"#]);
+    }
+
+    #[test]
+    fn a_file_of_json_lines_can_be_cut_at_every_line() {
+        let text = format!("{A}\n\n{B}\n{{\"a\":NaN}}\n{A}\n  {B}\ntext\n{A}\n");
+        let mut decoder = Decoder::piece(text.as_bytes(), Limits::default(), 0, Some(19));
+        assert_eq!(items_of(&mut decoder, 0, 0, 9), [r#"1:1:0 {"eventName":"A"}"#]);
+        assert!(decoder.reached_end());
+        assert_eq!(items_of_pieces(text.as_bytes(), Limits::default()), decode(text.as_bytes()));
     }
 
     #[test]
@@ -659,12 +705,12 @@ mod skipped {
 
     #[test]
     fn empty_inputs() {
-        check("", &["1:1:0 skipped empty"]);
+        check("", &[]);
         check("\n \n", &[]);
         check("{}", &["1:1:0 skipped empty"]);
         check("{}\n{ }\n", &["1:1:0 skipped empty", "2:2:3 skipped empty"]);
         check("[{},{}]", &["1:1:1 skipped empty", "2:1:4 skipped empty"]);
-        check(gzip(b""), &["1:1:0 skipped empty"]);
+        check(gzip(b""), &[]);
     }
 
     #[test]
@@ -916,6 +962,61 @@ proptest! {
         // Damaged or cut gzip, too, is read up to the same byte.
         let cut = &zipped[..zipped.len() * 2 / 3];
         prop_assert_eq!(of(cut, &[1]), of(cut, &sizes));
+    }
+
+    #[test]
+    fn pieces_give_what_the_whole_gives(
+        records in prop::collection::vec(record(true), 1..8),
+        shape in any::<prop::sample::Index>(),
+        garbage in prop::collection::vec((any::<prop::sample::Index>(), hostile()), 0..3),
+        max_record in prop_oneof![Just(16usize << 20), 1..300usize],
+    ) {
+        let documents = documents(&records);
+        let mut document = documents[shape.index(documents.len())].1.clone().into_bytes();
+        for (at, garbage) in garbage {
+            let at = at.index(document.len());
+            document.splice(at..at, garbage);
+        }
+        prop_assume!(!document.starts_with(b"\x1F\x8B"));
+        let limits = Limits { max_record, ..Limits::default() };
+        prop_assert_eq!(items_of_pieces(&document, limits), items(document.as_slice(), limits, document.len() + 2));
+    }
+
+    /// Sound gzip is inflated at once, with the same result; everything else is left to the stream.
+    #[test]
+    fn at_once_gives_what_the_stream_gives(
+        records in prop::collection::vec(record(true), 1..8),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        padding in 0..3usize,
+        damage in prop_oneof![
+            2 => Just(None),
+            1 => (any::<prop::sample::Index>(), prop::option::of(any::<u8>())).prop_map(Some),
+        ],
+        max_record in prop_oneof![Just(16usize << 20), 1..300usize],
+        max_inflated in prop_oneof![Just(16u64 << 30), 0..2000u64],
+    ) {
+        let limits = Limits { max_record, max_inflated };
+        let text = records.join("\n");
+        let mut input = gzip_in_members(text.as_bytes(), &cuts);
+        input.extend(vec![0; padding]);
+        match damage {
+            None => {}
+            Some((at, None)) => input.truncate(at.index(input.len())),
+            Some((at, Some(byte))) => { let at = at.index(input.len()); input[at] = byte; }
+        }
+        let mut whole = Whole::default();
+        // Memory of a larger input makes no difference.
+        items_of_whole(&mut whole, gzip(&[b' '; 5000]).as_slice(), Limits::default());
+        let stream = items(input.as_slice(), limits, text.len() + 2);
+        let at_once = items_of_whole(&mut whole, &input, limits);
+        if damage.is_none() && text.len() as u64 <= max_inflated {
+            prop_assert!(at_once.is_some());
+        }
+        if let Some(at_once) = at_once {
+            prop_assert_eq!(at_once, stream);
+        }
+        let plain = items_of_whole(&mut whole, text.as_bytes(), limits).expect("plain");
+        prop_assert_eq!(plain, items(text.as_bytes(), limits, text.len() + 2));
     }
 
     #[test]

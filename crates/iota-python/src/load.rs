@@ -50,6 +50,7 @@ pub fn load(program: &Program, pack: &Pack, rules: &[u16], cache: Option<&LoadCa
         }
     };
     loaded.rules.extend(left_out.into_iter().map(|(index, error)| LoadedRule {
+        defined_at: None,
         index,
         uses_state: false,
         warnings: Vec::new(),

@@ -1,7 +1,7 @@
 //! One cell of a group: the matches whose event time falls into one window-long slice of time.
 //! Keeps no more than what thresholds, ids and counts need.
 
-use crate::event::Identity;
+use crate::event::{Fingerprint, Identity};
 use std::collections::BTreeMap;
 
 /// Identities kept per cell when the threshold is lower. Counts are exact up to here.
@@ -13,10 +13,21 @@ pub struct Sighting {
     pub identity: Identity,
     /// Event time, in milliseconds since the Unix epoch.
     pub ms: i64,
+    /// Tells the values apart with which a record came.
+    pub fingerprint: Fingerprint,
     /// A value that `unique()` returned: then distinct values are counted against the threshold.
     pub unique: Option<String>,
     /// The record was seen before with another value: it counts only where its identity is known to be new.
     pub variant: bool,
+}
+
+/// Which match of a cell is the earliest: time, identity, value.
+pub type Rank = (i64, Identity, Fingerprint);
+
+impl Sighting {
+    pub fn rank(&self) -> Rank {
+        (self.ms, self.identity, self.fingerprint)
+    }
 }
 
 /// `B` is the body: what the alert takes from its earliest match.
@@ -30,32 +41,32 @@ pub(super) struct Cell<B> {
     /// First and last time per value; at most as many values as the threshold, those that came earliest.
     pub(super) unique: BTreeMap<String, (i64, i64)>,
     pub(super) last: i64,
-    /// Time, identity and body of the earliest match.
-    pub(super) earliest: (i64, Identity, B),
+    /// The smallest of the matches that came with a body, also of those that count elsewhere.
+    earliest: Option<(Rank, B)>,
+}
+
+impl<B> Default for Cell<B> {
+    fn default() -> Self {
+        Self { count: 0, identities: Vec::new(), times: Vec::new(), unique: BTreeMap::new(), last: i64::MIN, earliest: None }
+    }
 }
 
 impl<B> Cell<B> {
-    pub(super) fn new(sighting: &Sighting, body: B) -> Self {
-        Self {
-            count: 1,
-            identities: vec![sighting.identity],
-            times: vec![sighting.ms],
-            unique: sighting.unique.iter().map(|value| (value.clone(), (sighting.ms, sighting.ms))).collect(),
-            last: sighting.ms,
-            earliest: (sighting.ms, sighting.identity, body),
-        }
-    }
-
     pub(super) fn knows(&self, identity: &Identity) -> bool {
         self.identities.binary_search(identity).is_ok()
     }
 
+    /// Time of the earliest match that counts here.
     pub(super) fn first(&self) -> i64 {
-        self.earliest.0
+        self.times.first().copied().unwrap_or(self.last)
+    }
+
+    pub(super) fn body(&self) -> Option<&B> {
+        self.earliest.as_ref().map(|(_, body)| body)
     }
 
     /// Counts a match. False if it was counted before.
-    pub(super) fn add(&mut self, sighting: &Sighting, threshold: usize, body: impl FnOnce() -> B) -> bool {
+    pub(super) fn add(&mut self, sighting: &Sighting, threshold: usize) -> bool {
         let full = self.identities.len() >= threshold.max(MIN_IDENTITIES);
         match self.identities.binary_search(&sighting.identity) {
             Ok(_) => return false,
@@ -63,6 +74,12 @@ impl<B> Cell<B> {
             Err(_) if full => {}
             Err(at) => self.identities.insert(at, sighting.identity),
         }
+        self.count_new(sighting, threshold);
+        true
+    }
+
+    /// Counts a match that is known not to have been counted before.
+    pub(super) fn count_new(&mut self, sighting: &Sighting, threshold: usize) {
         self.count += 1;
         self.last = self.last.max(sighting.ms);
         let at = self.times.partition_point(|&time| time <= sighting.ms);
@@ -73,10 +90,13 @@ impl<B> Cell<B> {
         if let Some(value) = &sighting.unique {
             self.add_unique(value, sighting.ms, threshold);
         }
-        if (sighting.ms, sighting.identity) < (self.earliest.0, self.earliest.1) {
-            self.earliest = (sighting.ms, sighting.identity, body());
+    }
+
+    /// The cell's alert takes this body if no smaller match has given one.
+    pub(super) fn offer(&mut self, rank: Rank, body: impl FnOnce() -> B) {
+        if self.earliest.as_ref().is_none_or(|(earliest, _)| rank < *earliest) {
+            self.earliest = Some((rank, body()));
         }
-        true
     }
 
     fn add_unique(&mut self, value: &str, ms: i64, threshold: usize) {

@@ -24,12 +24,9 @@ impl GroupKey {
         hex(&digest("iota-alert-v1", [self.pack.as_bytes(), self.rule.as_bytes(), self.dedup.as_bytes(), cell.as_bytes()]))
     }
 
-    /// Shifts the cells of this group, so that groups do not all roll over on the hour.
-    fn offset_ms(&self, window_ms: i64) -> i64 {
-        let hash = digest("iota-group-v1", [self.pack.as_bytes(), self.rule.as_bytes(), self.dedup.as_bytes()]);
-        let head = hash.first_chunk().copied().map_or(0, u64::from_be_bytes);
-        // The remainder is below window_ms, which is positive.
-        i64::try_from(head % window_ms.max(1).unsigned_abs()).unwrap_or(0)
+    /// Names the group in 16 bytes.
+    pub fn digest(&self) -> [u8; 16] {
+        digest("iota-group-v1", [self.pack.as_bytes(), self.rule.as_bytes(), self.dedup.as_bytes()])
     }
 }
 
@@ -42,6 +39,29 @@ pub struct Window {
     pub threshold: usize,
 }
 
+/// Where the cells of a group begin. They are shifted, so that groups do not all roll over on the hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    window_ms: i64,
+    offset_ms: i64,
+}
+
+impl Cut {
+    /// `group` is the group's digest.
+    pub fn new(group: [u8; 16], window: Window) -> Self {
+        let window_ms = window.ms.max(1);
+        let head = group.first_chunk().copied().map_or(0, u64::from_be_bytes);
+        // The remainder is below window_ms, which is positive.
+        let offset_ms = i64::try_from(head % window_ms.unsigned_abs()).unwrap_or(0);
+        Self { window_ms, offset_ms }
+    }
+
+    /// Number of the cell that an event time falls into.
+    pub fn cell(self, ms: i64) -> i64 {
+        (ms.saturating_add(self.offset_ms)).div_euclid(self.window_ms)
+    }
+}
+
 /// An alert of a group, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding<B> {
@@ -49,8 +69,8 @@ pub struct Finding<B> {
     pub count: u64,
     pub first_ms: i64,
     pub last_ms: i64,
-    /// Of the earliest match.
-    pub body: B,
+    /// Of the earliest match in the alert's first cell; `None` when no match there came with one.
+    pub body: Option<B>,
 }
 
 /// What one match changed.
@@ -68,11 +88,15 @@ pub enum Change<B> {
     },
 }
 
+/// A group that takes matches as they come and tells at any time what its alerts are.
+///
+/// Of a record that came with several values the first to arrive is counted, wherever the others would fall: an alert
+/// that was written cannot be taken back. Which one that is depends on the order; `Closing` does not.
 #[derive(Debug, Clone)]
 pub struct Group<B> {
     key: GroupKey,
     window: Window,
-    offset_ms: i64,
+    cut: Cut,
     /// By number. A list, not a map: most groups have one cell, and a map's node has room for eleven.
     cells: Vec<(i64, Cell<B>)>,
     /// Cells that named an alert when they were last looked at.
@@ -82,8 +106,8 @@ pub struct Group<B> {
 impl<B: Clone> Group<B> {
     pub fn new(key: GroupKey, window: Window) -> Self {
         let window = Window { ms: window.ms.max(1), threshold: window.threshold.max(1) };
-        let offset_ms = key.offset_ms(window.ms);
-        Self { key, window, offset_ms, cells: Vec::new(), alerts: BTreeSet::new() }
+        let cut = Cut::new(key.digest(), window);
+        Self { key, window, cut, cells: Vec::new(), alerts: BTreeSet::new() }
     }
 
     /// Counts a match without looking for alerts. False if it was counted before.
@@ -92,14 +116,20 @@ impl<B: Clone> Group<B> {
             return false;
         }
         let number = self.cell_of(sighting.ms);
-        match self.find(number) {
-            Ok(at) => self.cells[at].1.add(sighting, self.window.threshold, body),
+        let at = match self.find(number) {
+            Ok(at) => at,
             Err(at) => {
                 self.cells.reserve_exact(1 + self.cells.len() / 4);
-                self.cells.insert(at, (number, Cell::new(sighting, body())));
-                true
+                self.cells.insert(at, (number, Cell::default()));
+                at
             }
+        };
+        let cell = &mut self.cells[at].1;
+        let new = cell.add(sighting, self.window.threshold);
+        if new {
+            cell.offer(sighting.rank(), body);
         }
+        new
     }
 
     /// Counts a match and tells what it changed.
@@ -142,8 +172,17 @@ impl<B: Clone> Group<B> {
         (found, total - counted)
     }
 
-    fn cell_of(&self, ms: i64) -> i64 {
-        (ms.saturating_add(self.offset_ms)).div_euclid(self.window.ms)
+    pub(super) fn cell_of(&self, ms: i64) -> i64 {
+        self.cut.cell(ms)
+    }
+
+    pub(super) fn threshold(&self) -> usize {
+        self.window.threshold
+    }
+
+    /// Cells that were counted elsewhere, by number.
+    pub(super) fn set_cells(&mut self, cells: Vec<(i64, Cell<B>)>) {
+        self.cells = cells;
     }
 
     /// Where the cell of this number is, or would be.
@@ -177,7 +216,7 @@ impl<B: Clone> Group<B> {
             count: own.count + next.map_or(0, |cell| cell.count),
             first_ms: own.first(),
             last_ms: next.map_or(own.last, |cell| cell.last.max(own.last)),
-            body: own.earliest.2.clone(),
+            body: own.body().cloned(),
         }
     }
 }
@@ -185,7 +224,7 @@ impl<B: Clone> Group<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Identity;
+    use crate::event::{Fingerprint, Identity};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -196,7 +235,7 @@ mod tests {
     }
 
     fn sighting(n: u8, ms: i64) -> Sighting {
-        Sighting { identity: Identity([n; 16]), ms, unique: None, variant: false }
+        Sighting { identity: Identity([n; 16]), ms, fingerprint: Fingerprint([0; 4]), unique: None, variant: false }
     }
 
     fn window(minutes: i64, threshold: usize) -> Window {
@@ -249,7 +288,7 @@ mod tests {
     #[test]
     fn a_late_match_supersedes_and_does_not_page_twice() {
         let window = window(60, 3);
-        let edge = Group::<u8>::new(key(), window).offset_ms;
+        let edge = Cut::new(key().digest(), window).offset_ms;
         // In cell 1, three matches close behind its start; then two just before it, in cell 0.
         let start = window.ms - edge;
         let mut group = Group::new(key(), window);
@@ -290,8 +329,8 @@ mod tests {
 
     /// First time, last time and count of each alert, cell by cell as the contract says, from plain lists.
     fn by_definition(matches: &[Sighting], window: Window) -> Vec<(i64, i64, u64)> {
-        let offset = Group::<u8>::new(key(), window).offset_ms;
-        let cell = |ms: i64| (ms + offset).div_euclid(window.ms);
+        let cut = Cut::new(key().digest(), window);
+        let cell = |ms: i64| cut.cell(ms);
         let mut times: Vec<i64> = matches.iter().map(|sighting| sighting.ms).collect();
         times.sort_unstable();
         let mut found = Vec::new();

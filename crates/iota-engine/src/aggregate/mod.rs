@@ -3,8 +3,10 @@
 //! Knows nothing of rules, records or outputs.
 
 mod cell;
+mod closing;
 mod group;
 mod segment;
 
-pub use cell::Sighting;
-pub use group::{Change, Finding, Group, GroupKey, Window};
+pub use cell::{Rank, Sighting};
+pub use closing::{Closed, Closing};
+pub use group::{Change, Cut, Finding, Group, GroupKey, Window};

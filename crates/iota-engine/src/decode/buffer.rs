@@ -24,18 +24,31 @@ pub(super) struct Buffer<R: Read> {
     pub(super) damage: Option<RejectReason>,
 }
 
+impl Buffer<io::Empty> {
+    /// Holds a whole input: the first `length` of `bytes`.
+    pub(super) fn whole(bytes: Vec<u8>, length: usize, limits: Limits) -> Self {
+        let max_record = limits.max_record.max(1);
+        Self { input: Inflate::nothing(), max_record, bytes, unread: 0..length, offset: 0, line: 1, ended: true, damage: None }
+    }
+}
+
 impl<R: Read> Buffer<R> {
-    pub(super) fn new(reader: R, limits: Limits) -> Self {
+    /// `offset` is where the input starts, as it is to be told.
+    pub(super) fn new(input: Inflate<R>, limits: Limits, offset: u64) -> Self {
         Self {
-            input: Inflate::new(reader, limits.max_inflated),
+            input,
             max_record: limits.max_record.max(1),
             bytes: vec![0; SIZE.min(limits.max_record.saturating_mul(2).max(2))],
             unread: 0..0,
-            offset: 0,
+            offset,
             line: 1,
             ended: false,
             damage: None,
         }
+    }
+
+    pub(super) fn into_held(self) -> Vec<u8> {
+        self.bytes
     }
 
     pub(super) fn offset(&self) -> u64 {
@@ -138,7 +151,7 @@ impl<R: Read> Buffer<R> {
     pub(super) fn fill_value(&mut self) -> io::Result<bool> {
         let scanned = self.unread.len();
         let mut brackets = Brackets::default();
-        brackets.close_in(self.unread());
+        brackets.feed_all(self.unread());
         loop {
             let before = self.unread.len();
             if !self.fill()? {

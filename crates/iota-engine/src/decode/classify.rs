@@ -8,7 +8,7 @@ use std::fmt;
 /// Why something was left out on purpose. Counted, and no reason for a non-zero exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Skip {
-    /// A file without content, or `{}`.
+    /// `{}`.
     Empty,
     /// A CloudTrail digest file.
     Digest,
@@ -200,7 +200,7 @@ pub(super) fn classify(raw: &[u8], outline: &Outline, empty: bool, within: Withi
 /// Insights and aggregated events, which are not API calls; S3's notifications, which only look like records.
 fn special_event(raw: &[u8], outline: &Outline) -> Option<Skip> {
     let fields = &outline.fields;
-    let is = |span: Span, text: &str| span.text(raw).as_deref() == Some(text);
+    let is = |span: Span, text: &str| span.is_text(raw, text);
     if is(fields.event_category, "Insight") || is(fields.event_type, "AwsCloudTrailInsight") {
         Some(Skip::Insight)
     } else if is(fields.event_category, "Aggregated") || is(fields.event_type, "AwsAggregatedEvent") {

@@ -10,6 +10,17 @@ const READ: usize = 128 << 10;
 /// Base-two logarithm of the window of a gzip member (RFC 1951: 32 KiB).
 const WINDOW_BITS: u8 = 15;
 
+/// Two bytes decide.
+pub(super) fn is_gzip(head: &[u8]) -> bool {
+    head.starts_with(&[0x1F, 0x8B])
+}
+
+/// What follows the zero bytes that may stand behind a gzip member (as tapes and block devices leave them).
+pub(super) fn behind_padding(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+    &bytes[zeros..]
+}
+
 /// What reading gave.
 pub(super) enum Chunk {
     Bytes(usize),
@@ -41,6 +52,17 @@ type Input<R> = BufReader<Chain<Cursor<Vec<u8>>, R>>;
 impl<R: Read> Inflate<R> {
     pub(super) fn new(reader: R, max_inflated: u64) -> Self {
         Self { source: Source::Unknown(reader, Vec::new()), left: max_inflated, max_inflated }
+    }
+
+    /// Takes the bytes as they are.
+    pub(super) fn plain(reader: R) -> Self {
+        let source = Source::Plain(BufReader::with_capacity(READ, Cursor::new(Vec::new()).chain(reader)));
+        Self { source, left: 0, max_inflated: 0 }
+    }
+
+    /// Gives nothing.
+    pub(super) fn nothing() -> Self {
+        Self { source: Source::Done, left: 0, max_inflated: 0 }
     }
 
     /// Reads into `buf`, which is not empty. An error is one of the underlying reader.
@@ -77,12 +99,11 @@ impl<R: Read> Inflate<R> {
         })
     }
 
-    /// Two bytes decide.
     fn detect(&mut self) -> io::Result<()> {
         let Source::Unknown(reader, head) = &mut self.source else { return Ok(()) };
         reader.take(2 - head.len() as u64).read_to_end(head)?;
         if let Source::Unknown(reader, head) = std::mem::replace(&mut self.source, Source::Done) {
-            let gzip = head == [0x1F, 0x8B];
+            let gzip = is_gzip(&head);
             let input = BufReader::with_capacity(READ, Cursor::new(head).chain(reader));
             self.source = if gzip { Source::Gzip(Box::new(Members::new(input))) } else { Source::Plain(input) };
         }
@@ -90,7 +111,7 @@ impl<R: Read> Inflate<R> {
     }
 }
 
-/// Gzip members, one after another, zero bytes between and behind them (as tapes and block devices leave them).
+/// Gzip members, one after another, with padding between and behind them.
 /// Inflates by itself, because flate2's readers drop what they had inflated when they meet damage.
 struct Members<R: Read> {
     input: Input<R>,
@@ -109,10 +130,10 @@ impl<R: Read> Members<R> {
             retry(|| self.input.fill_buf().map(|_| ()))?;
             let input = self.input.buffer();
             if !self.inside {
-                let zeros = input.iter().take_while(|&&byte| byte == 0).count();
                 if input.is_empty() {
                     return Ok((0, None));
                 }
+                let zeros = input.len() - behind_padding(input).len();
                 self.input.consume(zeros);
                 if !self.input.buffer().is_empty() {
                     self.decompress = Decompress::new_gzip(WINDOW_BITS);

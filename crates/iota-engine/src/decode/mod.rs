@@ -3,14 +3,17 @@
 
 mod buffer;
 mod classify;
+mod deflate;
 mod inflate;
 mod outline;
 mod skip;
 mod split;
+mod whole;
 
 pub use classify::{Service, Skip};
 pub use outline::{Fields, Member, Span};
 pub use split::Decoder;
+pub use whole::Whole;
 
 use crate::json::Syntax;
 use thiserror::Error;

@@ -36,6 +36,12 @@ impl Span {
         }
     }
 
+    /// The value is this string. `text` has nothing that JSON escapes.
+    pub(super) fn is_text(self, record: &[u8], text: &str) -> bool {
+        let inside = self.of(record).strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+        inside.is_some_and(|inside| plain(inside, |inside| inside == text.as_bytes()))
+    }
+
     pub(super) fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
@@ -142,7 +148,11 @@ impl<'a> Outliner<'a> {
 
 impl Members for Outliner<'_> {
     fn before(&mut self, name: &[u8], first: u8) -> bool {
-        match List::named(&unescape(name)) {
+        // What the names of lists start with, written plainly or as an escape.
+        if !matches!(name.first(), Some(b'R' | b'E' | b'l' | b'c' | b'\\')) {
+            return false;
+        }
+        match plain(name, List::named) {
             None => false,
             Some(list) => {
                 self.outline.list = Some(list);
@@ -154,29 +164,45 @@ impl Members for Outliner<'_> {
     fn member(&mut self, buf: &[u8], name: Range<usize>, value: Range<usize>) {
         let span = Span::new(&value, self.base);
         self.members.push(Member { name: Span::new(&name, self.base), value: span });
-        let name = unescape(&buf[name]);
-        let outline = &mut self.outline;
-        let slot = match name.as_ref() {
-            b"eventID" => &mut outline.fields.event_id,
-            b"eventTime" => &mut outline.fields.event_time,
-            b"eventName" => &mut outline.fields.event_name,
-            b"eventSource" => &mut outline.fields.event_source,
-            b"eventVersion" => &mut outline.fields.event_version,
-            b"eventType" => &mut outline.fields.event_type,
-            b"eventCategory" => &mut outline.fields.event_category,
-            b"recipientAccountId" => &mut outline.fields.recipient_account_id,
-            b"addendum" => &mut outline.fields.addendum,
-            b"detail" => &mut outline.detail,
-            b"detail-type" => &mut outline.detail_type,
-            b"CloudTrailEvent" => &mut outline.cloud_trail_event,
-            b"message" => &mut outline.message,
-            b"messageType" => &mut outline.message_type,
-            b"digestStartTime" => &mut outline.digest_start,
+        let name = &buf[name];
+        // No name that is looked for has a backslash, so only one that was not found can be written with an escape.
+        if !self.outline.note(name, span) && name.contains(&b'\\') {
+            self.outline.note(&unescape(name), span);
+        }
+    }
+}
+
+/// Calls `with` with the decoded inside of a string. Hardly any has an escape.
+fn plain<T>(inside: &[u8], with: impl FnOnce(&[u8]) -> T) -> T {
+    if inside.contains(&b'\\') { with(&unescape(inside)) } else { with(inside) }
+}
+
+impl Outline {
+    /// True if a member of this name is looked for.
+    fn note(&mut self, name: &[u8], value: Span) -> bool {
+        let slot = match name {
+            b"eventID" => &mut self.fields.event_id,
+            b"eventTime" => &mut self.fields.event_time,
+            b"eventName" => &mut self.fields.event_name,
+            b"eventSource" => &mut self.fields.event_source,
+            b"eventVersion" => &mut self.fields.event_version,
+            b"eventType" => &mut self.fields.event_type,
+            b"eventCategory" => &mut self.fields.event_category,
+            b"recipientAccountId" => &mut self.fields.recipient_account_id,
+            b"addendum" => &mut self.fields.addendum,
+            b"detail" => &mut self.detail,
+            b"detail-type" => &mut self.detail_type,
+            b"CloudTrailEvent" => &mut self.cloud_trail_event,
+            b"message" => &mut self.message,
+            b"messageType" => &mut self.message_type,
+            b"digestStartTime" => &mut self.digest_start,
             other => {
-                outline.service_hint = outline.service_hint.or(super::Service::hinted_by(other));
-                return;
+                let hint = super::Service::hinted_by(other);
+                self.service_hint = self.service_hint.or(hint);
+                return hint.is_some();
             }
         };
-        *slot = span;
+        *slot = value;
+        true
     }
 }

@@ -30,19 +30,29 @@ pub(super) struct Brackets {
 }
 
 impl Brackets {
-    /// Feeds bytes. True if some bracket or string at the outermost level closed, or a line ended inside a string
-    /// (which no valid string does).
+    /// Feeds bytes.
+    pub(super) fn feed_all(&mut self, bytes: &[u8]) {
+        let mut at = 0;
+        while let Some(next) = self.next_that_matters(bytes, at) {
+            self.feed(bytes[next]);
+            at = next + 1;
+        }
+    }
+
+    /// Feeds bytes up to where some bracket or string at the outermost level closes, or a line ends inside a string
+    /// (which no valid string does). False if nothing of that happens.
     pub(super) fn close_in(&mut self, bytes: &[u8]) -> bool {
-        let mut closed = false;
         let mut at = 0;
         while let Some(next) = self.next_that_matters(bytes, at) {
             let byte = bytes[next];
-            closed |= byte == b'\n' && self.in_string;
+            let broken = byte == b'\n' && self.in_string;
             self.feed(byte);
-            closed |= self.depth == 0 && !self.in_string && matches!(byte, b'}' | b']' | b'"');
+            if broken || self.depth == 0 && !self.in_string && matches!(byte, b'}' | b']' | b'"') {
+                return true;
+            }
             at = next + 1;
         }
-        closed
+        false
     }
 
     /// Position from `at` on of the next byte that has to be fed.

@@ -4,6 +4,7 @@
 
 use super::buffer::Buffer;
 use super::classify::{Class, Service, Skip, Within, classify, foreign_format};
+use super::inflate::Inflate;
 use super::outline::{List, Member, Outline, Outliner};
 use super::skip::{Before, Place, Skipper};
 use super::{Fields, Item, Limits, Position, Record, Reject, RejectReason};
@@ -27,6 +28,7 @@ pub struct Decoder<R: Read> {
     number: u64,
     state: State,
     overruns: u32,
+    next_piece: NextPiece,
     /// Unescaped text of an event that stood inside a string.
     scratch: Vec<u8>,
     /// Members of the object that was scanned last.
@@ -48,6 +50,16 @@ enum State {
     End,
 }
 
+/// Where the piece of the input behind this one starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NextPiece {
+    None,
+    At(u64),
+    /// There, between two values.
+    Reached,
+    Passed,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Container {
     Array,
@@ -65,8 +77,53 @@ enum Step {
 
 impl<R: Read> Decoder<R> {
     pub fn new(reader: R, limits: Limits) -> Self {
-        let input = Buffer::new(reader, limits);
-        Self { input, limits, number: 0, state: State::Start, overruns: 0, scratch: Vec::new(), members: Vec::new() }
+        Self::on(Buffer::new(Inflate::new(reader, limits.max_inflated), limits, 0), limits)
+    }
+
+    /// Reads a piece of a larger input of plain JSON lines. `reader` starts at byte `start` of the input, where a line
+    /// starts with an object, and so does `end`, where the next piece starts. If `end` is reached between two values, the
+    /// items of this piece and the next one are those of both read as one; otherwise decoding goes on behind `end`.
+    /// Numbers and lines are counted from `start`, offsets from the start of the input.
+    pub fn piece(reader: R, limits: Limits, start: u64, end: Option<u64>) -> Self {
+        let mut decoder = Self::on(Buffer::new(Inflate::plain(reader), limits, start), limits);
+        decoder.next_piece = end.map_or(NextPiece::None, NextPiece::At);
+        if start > 0 {
+            decoder.state = State::Outermost;
+        }
+        decoder
+    }
+
+    pub(super) fn on(input: Buffer<R>, limits: Limits) -> Self {
+        let (scratch, members) = (Vec::new(), Vec::new());
+        Self { input, limits, number: 0, state: State::Start, overruns: 0, next_piece: NextPiece::None, scratch, members }
+    }
+
+    /// The memory that held the input.
+    pub(super) fn into_held(self) -> Vec<u8> {
+        self.input.into_held()
+    }
+
+    /// Line in the inflated input that is decoded next, from 1.
+    pub fn line(&self) -> u64 {
+        self.input.line()
+    }
+
+    /// Records, rejects and skips so far.
+    pub fn count(&self) -> u64 {
+        self.number
+    }
+
+    /// A piece ended where the next one starts.
+    pub fn reached_end(&self) -> bool {
+        self.next_piece == NextPiece::Reached
+    }
+
+    /// A piece goes on behind the start of the next one, which is therefore not to be used.
+    pub fn passed_end(&self) -> bool {
+        match self.next_piece {
+            NextPiece::At(end) => self.input.offset() > end,
+            next => next == NextPiece::Passed,
+        }
     }
 
     /// Bytes of inflated input consumed so far.
@@ -111,13 +168,14 @@ impl<R: Read> Decoder<R> {
         let head = self.input.unread();
         if head.is_empty() {
             self.state = State::End;
-            return Ok(if self.input.damage.is_some() { Step::Again } else { Step::Skip(Skip::Empty, self.here()) });
+            return Ok(Step::Again);
         }
         if let Some(format) = foreign_format(head) {
             self.state = State::End;
             return Ok(Step::Reject(RejectReason::Format(format), self.here()));
         }
-        if let Some(service) = Service::of_text(head.split(|&byte| byte == b'\n').next().unwrap_or_default()) {
+        let line = &head[..head.len().min(HEAD)];
+        if let Some(service) = Service::of_text(line.split(|&byte| byte == b'\n').next().unwrap_or_default()) {
             self.state = State::End;
             return Ok(Step::Skip(Skip::OtherService(service), self.here()));
         }
@@ -130,6 +188,16 @@ impl<R: Read> Decoder<R> {
             return Ok(Step::Again);
         };
         let position = self.here();
+        if let NextPiece::At(end) = self.next_piece
+            && end <= position.offset
+        {
+            // With overruns before it a broken value would be left in another way.
+            if position.offset == end && self.overruns == 0 {
+                (self.state, self.next_piece) = (State::End, NextPiece::Reached);
+                return Ok(Step::Again);
+            }
+            self.next_piece = NextPiece::Passed;
+        }
         match byte {
             b'{' => {
                 let start = self.input.start();

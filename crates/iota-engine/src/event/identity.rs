@@ -9,7 +9,7 @@ use crate::json::Value;
 pub struct Identity(pub [u8; 16]);
 
 /// Digest of a record's value: equal for records that differ only in how they are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fingerprint(pub [u8; 4]);
 
 impl Identity {

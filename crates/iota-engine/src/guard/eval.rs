@@ -272,6 +272,22 @@ impl<'v, 'r> Evaluation<'v, 'r> {
                 self.equal(subject, &value)
             }
             Pattern::Is(constant) => self.is(subject, &Value::of_constant(constant)),
+            Pattern::Sequence(patterns) => {
+                // A text is none for `match`; neither is what has no elements.
+                let items = match subject {
+                    Value::Symbol(_) | Value::Event | Value::Json(Json::Object(_)) => {
+                        return unknown("a pattern on such a value");
+                    }
+                    subject => subject.sequence(),
+                };
+                let Some(items) = items.filter(|items| items.len() == patterns.len()) else { return Ok(false) };
+                for (pattern, item) in patterns.iter().zip(items) {
+                    if !self.fits(pattern, &item)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
             Pattern::Either(patterns) => {
                 for pattern in patterns {
                     if self.fits(pattern, subject)? {
@@ -456,19 +472,22 @@ impl<'v, 'r> Evaluation<'v, 'r> {
     }
 
     pub(super) fn call_closure(&mut self, code: &'v Closure, frame: usize, positional: Vec<Value<'v>>) -> Result<Value<'v>> {
-        if frame != self.frame || positional.len() != code.parameters.len() || self.calls == MAX_CALLS {
+        let enough = positional.len() == code.parameters.len() || code.rest.is_some() && positional.len() > code.parameters.len();
+        if frame != self.frame || !enough || self.calls == MAX_CALLS {
             return unknown("a call of a function made elsewhere");
         }
+        let mut positional = positional;
+        let rest: Vec<Value<'v>> = positional.drain(code.parameters.len()..).collect();
         // Its variables live in the frame it stands in: a call inside a call must not change them.
-        let saved: Vec<Value<'v>> =
-            code.parameters.iter().map(|slot| self.slots[self.frame + usize::from(*slot)].clone()).collect();
-        for (slot, value) in code.parameters.iter().zip(positional) {
+        let slots = || code.parameters.iter().chain(&code.rest);
+        let saved: Vec<Value<'v>> = slots().map(|slot| self.slots[self.frame + usize::from(*slot)].clone()).collect();
+        for (slot, value) in slots().zip(positional.into_iter().chain([Value::Tuple(rest.into())])) {
             self.set(*slot, value);
         }
         self.calls += 1;
         let flow = self.block(&code.body);
         self.calls -= 1;
-        for (slot, value) in code.parameters.iter().zip(saved) {
+        for (slot, value) in slots().zip(saved) {
             self.set(*slot, value);
         }
         match flow? {
@@ -597,7 +616,7 @@ impl<'v, 'r> Evaluation<'v, 'r> {
         match (left, right) {
             (Value::Symbol(symbol), Value::None) | (Value::None, Value::Symbol(symbol)) => self.explorer()?.is_none(symbol),
             (Value::Symbol(symbol), Value::Bool(_)) | (Value::Bool(_), Value::Symbol(symbol)) => match symbol {
-                Symbol::Field(_) | Symbol::Any => self.explorer()?.any(),
+                Symbol::Field(_) => self.explorer()?.any(),
                 _ => Ok(false),
             },
             (Value::None, other) | (other, Value::None) => Ok(matches!(other, Value::None)),
@@ -671,7 +690,6 @@ impl<'v, 'r> Evaluation<'v, 'r> {
         let value = if hashes { self.resolved(symbol)? } else { Value::Symbol(symbol.clone()) };
         match &value {
             Value::Symbol(Symbol::Object(_)) if hashes => raise(Raised::Type),
-            Value::Symbol(Symbol::Any) if hashes => unknown("a search for a value that may have no hash"),
             Value::Symbol(symbol) => self.explorer()?.is_one_of(symbol, items),
             known => {
                 let key = known.key()?;
@@ -773,6 +791,14 @@ impl<'v, 'r> Evaluation<'v, 'r> {
             other => other.clone(),
         };
         match (&value, index) {
+            (Value::Symbol(Symbol::Parts), Value::Int(0 | -1)) => Ok(Value::Symbol(Symbol::AnyText)),
+            (Value::Symbol(Symbol::Parts), Value::Int(_)) => {
+                if self.explorer()?.any()? {
+                    Ok(Value::Symbol(Symbol::AnyText))
+                } else {
+                    raise(Raised::Index)
+                }
+            }
             (Value::Event, Value::Text(name)) => {
                 if let Source::AnyRecord(explorer) = self.source {
                     let name = str::from_utf8(name.bytes()).map_err(|_| Stop::Unknown("a name that is no UTF-8"))?;

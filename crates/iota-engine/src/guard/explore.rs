@@ -28,10 +28,10 @@ pub(super) enum Symbol {
     Lower(FieldId),
     /// Texts put together.
     Joined(Rc<[Piece]>),
+    /// What `split` makes of a text: a list of at least one.
+    Parts,
     /// A text of which nothing is known.
     AnyText,
-    /// Anything.
-    Any,
 }
 
 #[derive(Debug, Clone)]
@@ -301,6 +301,7 @@ impl Explorer {
                 self.fact(*field).truthy = Some(truthy);
                 Ok(truthy)
             }
+            Symbol::Parts => Ok(true),
             Symbol::Joined(pieces) if pieces.iter().any(|piece| matches!(piece, Piece::Text(text) if !text.is_empty())) => {
                 Ok(true)
             }
@@ -414,7 +415,7 @@ impl Explorer {
 
     pub(super) fn is_none(&mut self, symbol: &Symbol) -> Result<bool> {
         let Symbol::Field(field) = symbol else {
-            return if matches!(symbol, Symbol::Any) { self.ask() } else { Ok(false) };
+            return Ok(false);
         };
         if matches!(self.shape(*field), Some(Shape::Required)) {
             return Ok(false);

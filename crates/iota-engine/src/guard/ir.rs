@@ -106,6 +106,8 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Closure {
     pub(super) parameters: Vec<Slot>,
+    /// `*rest`
+    pub(super) rest: Option<Slot>,
     pub(super) body: Vec<Statement>,
 }
 
@@ -189,6 +191,8 @@ pub(super) enum Pattern {
     /// `None`, `True`, `False`
     Is(Constant),
     Either(Vec<Pattern>),
+    /// Of this many elements, each of which fits.
+    Sequence(Vec<Pattern>),
 }
 
 #[derive(Debug)]
@@ -228,6 +232,8 @@ impl Raised {
 
 #[derive(Debug)]
 pub(super) struct Function {
+    /// Of its `def`.
+    pub(super) place: Place,
     pub(super) parameters: Vec<Parameter>,
     /// `*rest`
     pub(super) rest: Option<Slot>,

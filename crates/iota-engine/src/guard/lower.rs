@@ -80,7 +80,8 @@ impl<'s> Lowering<'s> {
     }
 
     pub(super) fn finish(self) -> Vec<Function> {
-        let empty = || Function { parameters: Vec::new(), rest: None, slots: 0, body: Vec::new() };
+        let nowhere = Place { module: usize::MAX, offset: 0.into() };
+        let empty = || Function { place: nowhere, parameters: Vec::new(), rest: None, slots: 0, body: Vec::new() };
         self.functions.into_iter().map(|function| function.unwrap_or_else(empty)).collect()
     }
 
@@ -125,7 +126,8 @@ impl<'s> Lowering<'s> {
         } else {
             body
         };
-        self.functions[id] = Some(Function { parameters, rest, slots: frame.slots, body });
+        let place = self.place(module, function.range.start());
+        self.functions[id] = Some(Function { place, parameters, rest, slots: frame.slots, body });
         Ok(id)
     }
 
@@ -181,6 +183,7 @@ impl<'s> Lowering<'s> {
         let explorer = RefCell::new(Explorer::default());
         let code = Code { functions: &functions, fields: &fields, plain: true };
         let wrapper = Function {
+            place: lowered.place,
             parameters: Vec::new(),
             rest: None,
             slots: frame.slots,
@@ -288,13 +291,19 @@ impl<'s> Lowering<'s> {
                 Singleton::False => Constant::Bool(false),
             }),
             ast::Pattern::MatchOr(of) => {
-                Pattern::Either(of.patterns.iter().map(|pattern| self.pattern(frame, pattern)).collect::<Option<_>>()?)
+                let parts: Option<Vec<Pattern>> = of.patterns.iter().map(|pattern| self.pattern(frame, pattern)).collect();
+                Pattern::Either(parts.filter(|parts| !parts.iter().any(captures))?)
             }
             ast::Pattern::MatchAs(of) => match (&of.pattern, &of.name) {
                 (None, None) => Pattern::Anything,
                 (None, Some(name)) => Pattern::Capture(frame.slot(name)?),
                 _ => return None,
             },
+            ast::Pattern::MatchSequence(of) => {
+                // A name inside is only bound when the whole fits: no names, then.
+                let parts: Option<Vec<Pattern>> = of.patterns.iter().map(|pattern| self.pattern(frame, pattern)).collect();
+                Pattern::Sequence(parts.filter(|parts| !parts.iter().any(captures))?)
+            }
             _ => return None,
         })
     }
@@ -361,8 +370,7 @@ impl<'s> Lowering<'s> {
     ) -> Option<Closure> {
         let mut names = Vec::new();
         if let Some(parameters) = parameters {
-            let simple = parameters.vararg.is_none()
-                && parameters.kwarg.is_none()
+            let simple = parameters.kwarg.is_none()
                 && parameters.kwonlyargs.is_empty()
                 && parameters.posonlyargs.is_empty()
                 && parameters.args.iter().all(|parameter| parameter.default.is_none());
@@ -371,11 +379,13 @@ impl<'s> Lowering<'s> {
             }
             names.extend(parameters.args.iter().map(|parameter| parameter.name().as_str().to_owned()));
         }
-        frame.add_scope(names.iter().cloned());
+        let rest = parameters.and_then(|parameters| parameters.vararg.as_ref()).map(|rest| rest.name.as_str().to_owned());
+        frame.add_scope(names.iter().cloned().chain(rest.clone()));
         let parameters = names.iter().filter_map(|name| frame.slot(name)).collect();
+        let rest = rest.and_then(|rest| frame.slot(&rest));
         let body = body(self, frame);
         frame.scopes.pop();
-        Some(Closure { parameters, body })
+        Some(Closure { parameters, rest, body })
     }
 
     fn target(&mut self, frame: &Frame, target: &'s ast::Expr) -> Option<Target> {
@@ -666,7 +676,7 @@ impl<'s> Lowering<'s> {
         if !self_contained(&body) || frame.scopes.iter().any(|scope| !scope.is_empty()) {
             return unknown("a set of values of the record");
         }
-        let functions = [Function { parameters: Vec::new(), rest: None, slots: frame.slots, body }];
+        let functions = [Function { place, parameters: Vec::new(), rest: None, slots: frame.slots, body }];
         let (fields, explorer) = (BTreeMap::new(), RefCell::new(Explorer::default()));
         let code = Code { functions: &functions, fields: &fields, plain: true };
         let items =
@@ -871,6 +881,14 @@ impl<'s> Lowering<'s> {
         let Some(Name::Value(module, at)) = self.reference(frame, expr) else { return false };
         let Some(ast::Expr::Call(call)) = self.sources.value(module, at) else { return false };
         matches!(self.sources.reference(module, &call.func, &|_| false), Some(Name::Outside(path)) if path == "logging.getLogger")
+    }
+}
+
+fn captures(pattern: &Pattern) -> bool {
+    match pattern {
+        Pattern::Capture(_) => true,
+        Pattern::Either(parts) | Pattern::Sequence(parts) => parts.iter().any(captures),
+        Pattern::Anything | Pattern::Equal(_) | Pattern::Is(_) => false,
     }
 }
 

@@ -243,8 +243,9 @@ impl<'v> Evaluation<'v, '_> {
                 (Symbol::Field(_) | Symbol::Object(_), "dict") if !plain => Ok(false),
                 (Symbol::Field(field), "str") => self.explorer()?.holds(*field, false),
                 (Symbol::Field(field), "dict" | "Mapping") => self.explorer()?.holds(*field, true),
+                (Symbol::Parts, _) => Ok(matches!(name, "list" | "Sequence")),
                 (Symbol::Object(_), _) => Ok(matches!(name, "dict" | "Mapping")),
-                (Symbol::Field(_) | Symbol::Any, _) => self.explorer()?.any(),
+                (Symbol::Field(_), _) => self.explorer()?.any(),
                 _ => Ok(matches!(name, "str" | "Sequence")),
             };
         }
@@ -446,6 +447,9 @@ impl<'v> Evaluation<'v, '_> {
                 [Value::Text(_)],
             ) => Ok(Value::Symbol(Symbol::AnyText)),
             (Method::IsDigit, []) => Ok(Value::Bool(self.explorer()?.any()?)),
+            (Method::Split | Method::RightSplit, [Value::Text(separator), ..]) if !separator.bytes().is_empty() => {
+                Ok(Value::Symbol(Symbol::Parts))
+            }
             (Method::StartsWith | Method::EndsWith, [affixes]) => {
                 let affixes = affixes_of(affixes)?;
                 let set: BTreeSet<Box<[u8]>> = affixes.iter().map(|text| Box::from(text.bytes())).collect();

@@ -62,6 +62,8 @@ struct File {
 pub struct Guard {
     /// Its `rule` function; `None` when nothing is known.
     entry: Option<FunctionId>,
+    /// Line of its `def`.
+    defined_at: Option<u32>,
     plain: bool,
     /// A record of the usual shape is a candidate only if one of these holds. `None`: every record is looked at.
     pub entries: Option<Vec<Entry>>,
@@ -154,6 +156,16 @@ impl Guards {
         guards
     }
 
+    /// Gives up a guard when the function that was loaded is not the one that was analysed, by the line of its `def`.
+    pub fn confirm(&mut self, rule: u16, defined_at: Option<u32>) {
+        let Some(guard) = self.guards.get(&rule) else { return };
+        let Some(entry) = guard.entry.filter(|_| defined_at != guard.defined_at) else { return };
+        let place = self.functions[entry].place;
+        let reason = self.reason(place, "", "the function `rule` that was loaded is another one");
+        let unguarded = self.unguarded(guard.plain, reason);
+        self.guards.insert(rule, unguarded);
+    }
+
     pub fn guard(&self, rule: u16) -> Option<&Guard> {
         self.guards.get(&rule)
     }
@@ -161,7 +173,16 @@ impl Guards {
     #[expect(clippy::unused_self, reason = "reads as the other ways to a guard")]
     fn unguarded(&self, plain: bool, reason: Reason) -> Guard {
         let reasons = vec![reason];
-        Guard { entry: None, plain, entries: None, conditional: false, skips: false, reasons, relied_on: BTreeSet::new() }
+        Guard {
+            entry: None,
+            defined_at: None,
+            plain,
+            entries: None,
+            conditional: false,
+            skips: false,
+            reasons,
+            relied_on: BTreeSet::new(),
+        }
     }
 
     fn code(&self, plain: bool) -> Code<'_> {
@@ -236,6 +257,7 @@ impl Guards {
         let entries = complete.then(|| entries(&explorer.fields, &open)).flatten();
         Guard {
             entry: Some(entry),
+            defined_at: Some(self.reason(self.functions[entry].place, path, "").line),
             plain,
             entries,
             conditional: complete && open.iter().all(|path| path.conditional),

@@ -53,20 +53,26 @@ fn guards_are_found_for_the_idioms() {
             }
         }
     }
-    eprintln!("{total} rules, {} without an index:\n{}", missing.len(), missing.join("\n"));
-    assert!(missing.len() * 20 <= total);
+    // Rules in the idioms of a survey of public packs: 95 of 100 have to be found.
+    assert_eq!(total, 100);
+    assert!(
+        missing.len() <= 5,
+        "{}",
+        missing.join(
+            "
+"
+        )
+    );
 }
 
 #[test]
-#[ignore = "prints"]
-fn print_guards() {
-    let directory = std::env::var("PACK").expect("PACK");
-    let (pack, guards) = analysed(Path::new(&directory));
-    for (index, rule) in (0..).zip(&pack.rules) {
-        let guard = guards.guard(index).expect("analysed");
-        eprintln!(
-            "{}: skips {} conditional {} entries {:?} {:?}",
-            rule.id, guard.skips, guard.conditional, guard.entries, guard.reasons
-        );
-    }
+fn a_function_that_is_not_the_analysed_one_is_not_trusted() {
+    let source = b"LIMIT = 1\n\ndef rule(event):\n    return event.get('eventName') == 'X'\n";
+    let files = BTreeMap::from([("r.py".to_owned(), source.to_vec())]);
+    let pack = Pack::read("p", Snapshot::new(files), "0");
+    let mut guards = Guards::analyse(&pack, &[0]);
+    guards.confirm(0, Some(3));
+    assert!(guards.guard(0).is_some_and(|guard| guard.skips && guard.entries.is_some()));
+    guards.confirm(0, None);
+    assert!(guards.guard(0).is_some_and(|guard| !guard.skips && guard.entries.is_none()));
 }

@@ -1,17 +1,21 @@
 //! The closing end of a run: results in input order to groups, alerts and counts.
 
-use super::bodies::{Bodies, Body};
-use super::read::Job;
-use super::run::{Clock, index};
+use super::bodies::Bodies;
+use super::evaluate::Done;
+use super::gather::{Gather, Room};
+use super::groups::{Groupings, Held, RuleIndex};
+use super::live::Live;
+use super::run::Clock;
+use super::sequence::Job;
 use super::verify::verify;
 use crate::rules::LoadedPack;
 use crate::source::Input;
-use crate::telemetry::{ErrorGroup, Stats};
-use iota_engine::aggregate::{Change, Finding, Group, GroupKey, Sighting, Window};
+use crate::telemetry::{ErrorGroup, Records, Stats};
+use iota_engine::aggregate::{Change, Finding, Sighting};
 use iota_engine::alert::{Action, Content, Origin, SCHEMA_VERSION, Severity, Standing};
 use iota_engine::event::{Summary, format_ms};
 use iota_engine::json::minify;
-use iota_engine::rule::{Batch, Outcome, Rule, RuleError, RuleLog, RuleMatch};
+use iota_engine::rule::{Outcome, Pair, Rule, RuleError, RuleLog, RuleMatch};
 use iota_engine::text::printable;
 use iota_python::{KILLS, LeftOut};
 use serde_json::value::RawValue;
@@ -39,26 +43,23 @@ pub trait AlertSink {
     fn alert(&mut self, json: &[u8], severity: Severity) -> io::Result<()>;
 }
 
-/// What the group keeps of its earliest match.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Held {
-    body: Body,
-    severity: Severity,
+/// How matches become alerts.
+enum Groups {
+    First(Live),
+    Final(Gather),
 }
-
-/// Pack, rule and dedup key.
-type GroupId = (usize, u16, Arc<str>);
 
 pub(super) struct Collector<'a> {
     pub(super) packs: &'a [LoadedPack],
     pub(super) inputs: &'a [Input],
-    pub(super) emit: Emit,
-    pub(super) updates: bool,
+    updates: bool,
     clock: Clock,
     pub(super) sink: &'a mut dyn AlertSink,
     pub(super) stats: Stats,
-    groups: BTreeMap<GroupId, Group<Held>>,
+    groups: Groups,
     bodies: Bodies,
+    /// The first contradiction in what came back.
+    broken: Option<String>,
     errors: BTreeMap<(String, String), ErrorGroup>,
     /// Workers killed, by pack and rule.
     kills: BTreeMap<(usize, u16), u32>,
@@ -70,20 +71,26 @@ impl<'a> Collector<'a> {
     pub(super) fn new(
         packs: &'a [LoadedPack],
         inputs: &'a [Input],
+        (emit, updates): (Emit, bool),
         clock: Clock,
         sink: &'a mut dyn AlertSink,
         stats: Stats,
     ) -> Self {
+        let rules = Arc::new(Groupings::of(packs));
+        let groups = match emit {
+            Emit::First => Groups::First(Live::new(rules)),
+            Emit::Final => Groups::Final(Gather::new(rules, Room::default())),
+        };
         Self {
             packs,
             inputs,
-            emit: Emit::Final,
-            updates: false,
+            updates,
             clock,
             sink,
             stats,
-            groups: BTreeMap::new(),
+            groups,
             bodies: Bodies::default(),
+            broken: None,
             errors: BTreeMap::new(),
             kills: BTreeMap::new(),
             left_out: packs.iter().map(|_| Arc::default()).collect(),
@@ -97,7 +104,7 @@ impl<'a> Collector<'a> {
 
     /// Counts the workers that rules killed. From the one too many on, a rule's pairs count as not run, whether or not a
     /// runner was ahead and has run some: so the outcome is the same however many runners there are.
-    fn leave_out(&mut self, pack: usize, batch: &Batch, outcome: &mut Outcome) {
+    fn leave_out(&mut self, pack: usize, given: &[Pair], outcome: &mut Outcome) {
         let mut cuts: BTreeMap<u16, u32> = self
             .kills
             .iter()
@@ -125,17 +132,17 @@ impl<'a> Collector<'a> {
         outcome.errors.retain(|error| kept(error.record, error.rule));
         outcome.logs.retain(|log| kept(log.record, log.rule));
         outcome.not_run.retain(|pair| !cuts.contains_key(&pair.rule));
-        outcome.not_run.extend(batch.pairs(index(pack)).filter(|pair| !kept(pair.record, pair.rule)));
+        outcome.not_run.extend(given.iter().filter(|pair| !kept(pair.record, pair.rule)));
     }
 
-    /// Takes the results of one batch; one outcome per pack.
-    pub(super) fn take(&mut self, job: &Job, outcomes: Vec<Outcome>) -> io::Result<()> {
+    /// Takes the results of one batch, by pack.
+    pub(super) fn take(&mut self, job: &Job, done: Vec<Done>) -> io::Result<()> {
         self.stats.inputs.add(&job.inputs);
         self.stats.records.add(&job.records);
         let mut matches = Vec::new();
-        for (pack, mut outcome) in outcomes.into_iter().enumerate() {
-            self.leave_out(pack, &job.batch, &mut outcome);
-            self.account(pack, job, &outcome);
+        for (pack, Done { given, mut outcome }) in done.into_iter().enumerate() {
+            self.leave_out(pack, &given, &mut outcome);
+            self.account(pack, &job.records, &given, &outcome);
             self.verify(job, pack, &outcome);
             for error in outcome.errors {
                 self.error(job, pack, error);
@@ -152,32 +159,42 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    fn account(&mut self, pack: usize, job: &Job, outcome: &Outcome) {
-        let mut of_rules: BTreeMap<u16, u64> = BTreeMap::new();
-        for pair in job.batch.pairs(index(pack)) {
-            *of_rules.entry(pair.rule).or_default() += 1;
-        }
-        let given: u64 = of_rules.values().sum();
+    /// Counts pairs by what they were given and what came back, not by what should have been.
+    fn account(&mut self, pack: usize, records: &Records, given: &[Pair], outcome: &Outcome) {
         let pack = &self.packs[pack];
         let stats = &mut self.stats;
-        let all = (job.records.no_candidate + job.records.evaluated) * pack.runnable.len() as u64;
-        stats.pairs.total += all;
-        stats.pairs.skipped += all - given;
-        let calls = given - outcome.not_run.len() as u64;
-        let errored = outcome.errors.iter().filter(|error| error.function == "rule").count() as u64;
-        stats.python.calls += calls;
-        stats.python.batches += u64::from(calls > 0);
-        stats.pairs.not_run += outcome.not_run.len() as u64;
-        stats.pairs.errored += errored;
-        stats.pairs.returned += calls - errored;
-        for (&rule, count) in &of_rules {
-            stats.rule(&name(pack, rule)).calls += count;
+        let mut by_rule: BTreeMap<u16, (u64, u64)> = BTreeMap::new();
+        for pair in given {
+            by_rule.entry(pair.rule).or_default().0 += 1;
         }
         for pair in &outcome.not_run {
-            let of_rule = stats.rule(&name(pack, pair.rule));
-            of_rule.calls -= 1;
-            of_rule.not_run += 1;
+            by_rule.entry(pair.rule).or_default().1 += 1;
         }
+        let mut calls = 0;
+        for (rule, (given, not_run)) in by_rule {
+            let rule = name(pack, rule);
+            let of_rule = stats.rule(&rule);
+            let called = given.checked_sub(not_run).unwrap_or_else(|| {
+                self.broken.get_or_insert_with(|| format!("rule {rule}: {not_run} calls were left out of {given}"));
+                0
+            });
+            of_rule.calls += called;
+            of_rule.not_run += not_run;
+            calls += called;
+        }
+        let errored = outcome.errors.iter().filter(|error| error.function == "rule").count() as u64;
+        let returned = calls.checked_sub(errored).unwrap_or_else(|| {
+            self.broken.get_or_insert_with(|| format!("pack {}: {errored} of {calls} calls failed", pack.pack.name));
+            0
+        });
+        stats.python.calls += calls;
+        stats.python.batches += u64::from(calls > 0);
+        let all = (records.no_candidate + records.evaluated) * pack.runnable.len() as u64;
+        stats.pairs.total += all;
+        stats.pairs.skipped += all.saturating_sub(given.len() as u64);
+        stats.pairs.not_run += outcome.not_run.len() as u64;
+        stats.pairs.errored += errored;
+        stats.pairs.returned += returned;
         for (&rule, &nanos) in &outcome.nanos {
             stats.rule(&name(pack, rule)).seconds += std::time::Duration::from_nanos(nanos).as_secs_f64();
         }
@@ -246,56 +263,41 @@ impl<'a> Collector<'a> {
             return Ok(());
         }
         let record = &job.batch.records()[found.record as usize];
-        let dedup: Arc<str> = Arc::from(found.dedup.as_str());
-        let group = self.groups.entry((pack_index, found.rule, Arc::clone(&dedup))).or_insert_with(|| {
-            let key = GroupKey { pack: pack.pack.name.as_str().into(), rule: rule.id.as_str().into(), dedup };
-            Group::new(key, Window { ms: i64::from(rule.window_minutes) * 60_000, threshold: rule.threshold as usize })
-        });
-        let unique = found.unique.clone();
-        let sighting = Sighting { identity: record.identity, ms: record.time.ms, unique, variant: record.variant };
+        let sighting = Sighting {
+            identity: record.identity,
+            ms: record.time.ms,
+            fingerprint: record.fingerprint,
+            unique: found.unique.clone(),
+            variant: record.variant,
+        };
         let (bodies, inputs) = (&mut self.bodies, self.inputs);
-        let mut failed = None;
-        let mut held = || {
-            let severity = found.severity;
-            let stored = content(pack, rule, found, job, inputs)
-                .and_then(|content| content.to_fields())
-                .map_err(io::Error::from)
-                .and_then(|json| bodies.put(&json));
-            let body = stored.unwrap_or_else(|error| {
-                failed = Some(error);
-                Body::NONE
-            });
-            Held { body, severity }
+        let held = || {
+            let fields = content(pack, rule, found, job, inputs)?.to_fields()?;
+            Ok(Held { body: bodies.put(&fields)?, severity: found.severity })
         };
-        let change = match self.emit {
-            Emit::First => group.add(&sighting, &mut held),
-            Emit::Final if group.count(&sighting, &mut held) => Change::Below,
-            Emit::Final => Change::Duplicate,
+        let index = RuleIndex { pack: u32::try_from(pack_index).unwrap_or(u32::MAX), rule: found.rule };
+        let change = match &mut self.groups {
+            Groups::Final(gather) => return gather.add(index, &found.dedup, &sighting, held),
+            Groups::First(live) => live.add(index, &found.dedup, &sighting, held)?,
         };
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        match change {
-            Change::Duplicate => self.stats.matches.repeated += 1,
-            Change::Below => {}
-            Change::Alerts { created, grown } => {
-                let rule = name(pack, found.rule);
-                for (finding, supersedes) in created {
-                    let action = if supersedes.is_empty() { Action::Create } else { Action::Update };
-                    if action == Action::Create || self.updates {
-                        self.write(&rule, finding, action, supersedes)?;
-                    }
+        if let Change::Alerts { created, grown } = change {
+            let rule = name(pack, found.rule);
+            for (finding, supersedes) in created {
+                let action = if supersedes.is_empty() { Action::Create } else { Action::Update };
+                if action == Action::Create || self.updates {
+                    self.write(&rule, finding, action, supersedes)?;
                 }
-                if let Some(finding) = grown.filter(|finding| self.updates && UPDATE_COUNTS.contains(&finding.count)) {
-                    self.write(&rule, finding, Action::Update, Vec::new())?;
-                }
+            }
+            if let Some(finding) = grown.filter(|finding| self.updates && UPDATE_COUNTS.contains(&finding.count)) {
+                self.write(&rule, finding, Action::Update, Vec::new())?;
             }
         }
         Ok(())
     }
 
     fn write(&mut self, rule: &str, finding: Finding<Held>, action: Action, supersedes: Vec<String>) -> io::Result<()> {
-        let severity = finding.body.severity;
+        let held = Held::of(&finding)?;
+        let severity = held.severity;
         if action == Action::Create {
             self.stats.alerts.total += 1;
             *self.stats.alerts.by_severity.entry(severity).or_default() += 1;
@@ -314,31 +316,47 @@ impl<'a> Collector<'a> {
             late: false,
             engine_version: env!("CARGO_PKG_VERSION"),
         };
-        let json = standing.to_json(&self.bodies.get(finding.body.body)?)?;
+        let json = standing.to_json(&self.bodies.get(held.body)?)?;
         self.sink.alert(&json, severity)
     }
 
+    /// The first sum that does not come out, once all groups are closed.
+    pub(super) fn imbalance(&self) -> Option<String> {
+        let (alerts, opened) = (self.stats.alerts.total, self.stats.matches.opened);
+        let unwritten = matches!(self.groups, Groups::Final(_)) && alerts != opened;
+        let unwritten = unwritten.then(|| format!("{opened} alerts were opened, {alerts} were written"));
+        self.broken.clone().or_else(|| self.stats.imbalance()).or(unwritten)
+    }
+
+    pub(super) fn into_stats(mut self) -> Stats {
+        self.stats.rule_errors = self.errors.into_values().collect();
+        self.stats
+    }
+
     /// Closes all groups; writes the alerts that were not written before.
-    pub(super) fn finish(mut self) -> (Stats, io::Result<()>) {
-        let mut findings = Vec::new();
-        for ((pack, rule, dedup), group) in std::mem::take(&mut self.groups) {
-            let (found, below) = group.finish();
-            self.stats.matches.below_threshold += below;
-            self.stats.matches.opened += found.len() as u64;
-            self.stats.matches.grouped += found.iter().map(|finding| finding.count - 1).sum::<u64>();
-            findings.extend(found.into_iter().map(|finding| (pack, rule, Arc::clone(&dedup), finding)));
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        let (tally, findings) = match &mut self.groups {
+            Groups::First(live) => (live.finish(), None),
+            Groups::Final(gather) => {
+                let (tally, findings) = gather.finish()?;
+                (tally, Some(findings))
+            }
+        };
+        // Also rules that were never called: --stats names every rule that loaded.
+        for pack in self.packs {
+            for &rule in &pack.runnable {
+                self.stats.rule(&name(pack, rule));
+            }
         }
-        let packs = self.packs;
-        let id = |pack: usize, rule: u16| packs[pack].rule(rule).id.as_str();
-        findings.sort_by(|a, b| (a.3.first_ms, id(a.0, a.1), &a.2).cmp(&(b.3.first_ms, id(b.0, b.1), &b.2)));
-        self.stats.rule_errors = std::mem::take(&mut self.errors).into_values().collect();
-        let mut result = Ok(());
-        if self.emit == Emit::Final {
-            result = findings.into_iter().try_for_each(|(pack, rule, _, finding)| {
-                self.write(&name(&packs[pack], rule), finding, Action::Create, Vec::new())
-            });
+        let matches = &mut self.stats.matches;
+        (matches.opened, matches.grouped, matches.repeated) = (tally.opened, tally.grouped, tally.repeated);
+        matches.below_threshold = tally.below;
+        let Some(mut findings) = findings else { return Ok(()) };
+        while let Some((index, finding)) = findings.next()? {
+            let rule = name(&self.packs[index.pack as usize], index.rule);
+            self.write(&rule, finding, Action::Create, Vec::new())?;
         }
-        (self.stats, result)
+        Ok(())
     }
 }
 

@@ -3,9 +3,18 @@
 
 mod bodies;
 mod collect;
+mod decode;
 mod evaluate;
-mod read;
+mod gather;
+mod groups;
+mod live;
+mod ordered;
+mod packed;
+mod parts;
 mod run;
+mod scratch;
+mod sequence;
+mod sort;
 mod verify;
 
 pub use collect::{AlertSink, Emit};

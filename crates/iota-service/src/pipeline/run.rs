@@ -1,16 +1,18 @@
 //! Wires reading, evaluation and collection together for one batch run.
 
 use super::collect::{AlertSink, Collector, Emit};
-use super::evaluate::{Evaluated, Lane, evaluate};
-use super::read::{Job, Reader};
+use super::decode::Decoding;
+use super::evaluate::{Done, Evaluated, Lane, evaluate};
+use super::ordered::Ordered;
+use super::parts::Parts;
+use super::sequence::{Job, Sequenced, Sequencer};
 use crate::rules::{LoadedPack, Python};
 use crate::source::Input;
 use crate::telemetry::{Stats, Times};
 use crossbeam_channel::{Receiver, bounded};
 use iota_engine::decode::Limits;
-use iota_engine::guard::Guards;
 use iota_engine::index::Router;
-use iota_engine::rule::{MemoryState, Outcome};
+use iota_engine::rule::MemoryState;
 use iota_python::{LeftOut, RunError, Stop};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -90,6 +92,8 @@ pub enum RunFailure {
 pub struct RunResult {
     pub stats: Stats,
     pub failure: Option<RunFailure>,
+    /// What does not add up in a run without failure: a mistake in iota.
+    pub imbalance: Option<String>,
 }
 
 impl Run<'_> {
@@ -98,16 +102,18 @@ impl Run<'_> {
         let under_way = self.workers * BATCHES_PER_WORKER + 4;
         let (credit, credits) = bounded(under_way);
         let (results, evaluated) = bounded(under_way);
-        let mut collector = Collector::new(self.packs, self.inputs, self.clock, sink, stats);
-        (collector.emit, collector.updates) = (self.emit, self.updates);
+        let mut collector = Collector::new(self.packs, self.inputs, (self.emit, self.updates), self.clock, sink, stats);
         let left_out = collector.left_out();
         let stateful = self.lanes(true, &left_out);
         let parts = if stateful.is_some() { 2 } else { 1 };
         for _ in 0..under_way {
             let _ = credit.send(());
         }
-        let router = &self.router();
-        let failure = thread::scope(|scope| {
+        let (router, cut, chunks) = (self.router(), Parts::new(self.inputs, self.workers > 1), Ordered::new(self.workers));
+        let decoding =
+            Decoding { parts: &cut, chunks: &chunks, router: &router, limits: self.limits, clock: self.clock, progress };
+        collector.stats.inputs.total += self.inputs.len() as u64;
+        let (collected, sequenced) = thread::scope(|scope| {
             let (jobs, queue) = bounded::<Arc<Job>>(self.workers);
             let mut queues = vec![jobs];
             for lanes in self.lanes(false, &left_out).map(|lanes| siblings(lanes, self.workers)).unwrap_or_default() {
@@ -121,27 +127,37 @@ impl Run<'_> {
                 scope.spawn(move || evaluate(lanes, &queue, &results));
             }
             drop((results, queue));
-            let reader =
-                scope.spawn(move || Reader::new(self.inputs, self.limits, router, self.clock, progress, queues, credits).read());
-            let failure = collect(&mut collector, &evaluated, parts, || {
+            let decoders: Vec<_> = (0..self.workers).map(|_| scope.spawn(move || decoding.run())).collect();
+            let sequencer = Sequencer { inputs: self.inputs, chunks: decoding.chunks, progress, jobs: queues, credits };
+            let sequencer = scope.spawn(move || sequencer.run());
+            let collected = collect(&mut collector, &evaluated, parts, || {
                 // Full or without a reader: either way nobody waits for it.
                 let _ = credit.try_send(());
             });
             // Whoever still waits for the collector must see that it is gone.
-            if failure.is_some() {
+            if collected.is_err() {
                 progress.stop.request();
             }
             drop((evaluated, credit));
-            collector.stats.seconds.decode = reader.join().unwrap_or_else(|panic| resume_unwind(panic)).as_secs_f64();
-            failure
+            for decoder in decoders {
+                let time = decoder.join().unwrap_or_else(|panic| resume_unwind(panic));
+                Times::add(&mut collector.stats.seconds.decode, time);
+            }
+            (collected, sequencer.join().unwrap_or_else(|panic| resume_unwind(panic)))
         });
         collector.stats.python.workers = (self.workers + parts - 1) as u64 * self.packs.len() as u64;
         let finishing = Instant::now();
-        let (mut stats, written) =
-            if failure.is_some() { (std::mem::take(&mut collector.stats), Ok(())) } else { collector.finish() };
+        let outcome = collected.and_then(|batches| {
+            collector.close().map_err(RunFailure::Write)?;
+            Ok(imbalance(&collector, batches, &sequenced))
+        });
+        let mut stats = collector.into_stats();
         Times::add(&mut stats.seconds.aggregate, finishing.elapsed());
         Times::add(&mut stats.seconds.total, started.elapsed());
-        RunResult { stats, failure: failure.or(written.err().map(RunFailure::Write)) }
+        match outcome {
+            Ok(imbalance) => RunResult { stats, failure: None, imbalance },
+            Err(failure) => RunResult { stats, failure: Some(failure), imbalance: None },
+        }
     }
 
     fn router(&self) -> Router {
@@ -149,10 +165,7 @@ impl Run<'_> {
         let rules = packs.flat_map(|(pack, loaded)| loaded.runnable.iter().map(move |&rule| (index(pack), rule)));
         match self.fast_path {
             FastPath::Off => Router::everything(rules.collect()),
-            FastPath::On { verify } => {
-                let guards = self.packs.iter().map(|loaded| Guards::analyse(&loaded.pack, &loaded.runnable));
-                Router::new(rules.collect(), guards.collect(), verify)
-            }
+            FastPath::On { verify } => Router::new(rules.collect(), self.packs.iter().map(LoadedPack::guards).collect(), verify),
         }
     }
 
@@ -187,43 +200,96 @@ fn siblings(lanes: Vec<Lane>, count: usize) -> Vec<Vec<Lane>> {
     threads
 }
 
-/// What one group of threads made of a batch; one outcome per pack.
-type Part = (Arc<Job>, Vec<Outcome>);
+/// What does not add up in a run that went to its end.
+fn imbalance(collector: &Collector<'_>, batches: u64, sequenced: &Sequenced) -> Option<String> {
+    let read = collector.stats.records.read;
+    if batches != sequenced.batches {
+        return Some(format!("{} batches were read, {batches} were collected", sequenced.batches));
+    }
+    if read != sequenced.records {
+        return Some(format!("{} records were read, {read} were collected", sequenced.records));
+    }
+    collector.imbalance()
+}
 
-/// Takes results in the order of their batches, once all `parts` of a batch are there.
-fn collect(collector: &mut Collector<'_>, evaluated: &Receiver<Evaluated>, parts: usize, done: impl Fn()) -> Option<RunFailure> {
+/// What one group of threads made of a batch; by pack.
+type Part = (Arc<Job>, Vec<Done>);
+
+/// Takes results in the order of their batches, once all `parts` of a batch are there. Returns how many batches it took.
+fn collect(
+    collector: &mut Collector<'_>,
+    evaluated: &Receiver<Evaluated>,
+    parts: usize,
+    taken: impl Fn(),
+) -> Result<u64, RunFailure> {
     let mut waiting: BTreeMap<u64, Vec<Part>> = BTreeMap::new();
     let mut next = 0;
-    for Evaluated { job, outcomes, time } in evaluated {
+    for Evaluated { job, done, time } in evaluated {
         Times::add(&mut collector.stats.seconds.evaluate, time);
-        match outcomes {
-            Ok(outcomes) => waiting.entry(job.number).or_default().push((job, outcomes)),
-            Err(error) => return Some(error.into()),
-        }
+        waiting.entry(job.number).or_default().push((job, done?));
         while waiting.get(&next).is_some_and(|found| found.len() == parts) {
             let started = Instant::now();
             let found = waiting.remove(&next).unwrap_or_default();
-            if let Some((job, outcomes)) = found.into_iter().reduce(merge)
-                && let Err(error) = collector.take(&job, outcomes)
-            {
-                return Some(RunFailure::Write(error));
+            if let Some((job, done)) = found.into_iter().reduce(merge) {
+                collector.take(&job, done).map_err(RunFailure::Write)?;
             }
             Times::add(&mut collector.stats.seconds.aggregate, started.elapsed());
             next += 1;
-            done();
+            taken();
         }
     }
-    None
+    Ok(next)
 }
 
 /// Puts the parts of a batch together, pack by pack.
 fn merge(mut one: Part, other: Part) -> Part {
-    for (outcome, more) in one.1.iter_mut().zip(other.1) {
-        outcome.append(more);
+    for (done, more) in one.1.iter_mut().zip(other.1) {
+        done.append(more);
     }
-    for outcome in &mut one.1 {
+    for Done { outcome, .. } in &mut one.1 {
         outcome.errors.sort_by_key(|error| (error.record, error.rule));
         outcome.logs.sort_by_key(|log| (log.record, log.rule));
     }
     one
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Records;
+    use iota_engine::alert::Severity;
+    use std::time::Duration;
+
+    struct Nowhere;
+
+    impl AlertSink for Nowhere {
+        fn alert(&mut self, _: &[u8], _: Severity) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is said when these batches come back, each with one duplicate, of so many batches and records.
+    fn said(batches: &[u64], sequenced: &Sequenced) -> Option<String> {
+        let mut sink = Nowhere;
+        let mut collector = Collector::new(&[], &[], (Emit::Final, false), Clock::Fixed(0), &mut sink, Stats::new());
+        let (results, evaluated) = bounded(batches.len());
+        for &number in batches {
+            let job =
+                Arc::new(Job { number, records: Records { read: 1, duplicates: 1, ..Records::default() }, ..Job::default() });
+            results.send(Evaluated { job, done: Ok(Vec::new()), time: Duration::ZERO }).unwrap();
+        }
+        drop(results);
+        let collected = collect(&mut collector, &evaluated, 1, || {}).unwrap();
+        collector.close().unwrap();
+        imbalance(&collector, collected, sequenced)
+    }
+
+    #[test]
+    fn a_batch_or_a_record_that_gets_lost_is_noticed() {
+        let sequenced = |batches, records| Sequenced { batches, records };
+        assert_eq!(said(&[1, 0, 2], &sequenced(3, 3)), None);
+        assert_eq!(said(&[0, 2], &sequenced(3, 3)).unwrap(), "3 batches were read, 1 were collected");
+        assert_eq!(said(&[0, 1], &sequenced(3, 3)).unwrap(), "3 batches were read, 2 were collected");
+        assert_eq!(said(&[0, 1], &sequenced(2, 3)).unwrap(), "3 records were read, 2 were collected");
+    }
 }

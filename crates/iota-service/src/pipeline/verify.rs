@@ -1,7 +1,7 @@
 //! Checks pairs that the fast path would have skipped and that were run to prove it.
 
-use super::read::Job;
 use super::run::index;
+use super::sequence::Job;
 use iota_engine::rule::Outcome;
 use std::collections::BTreeSet;
 

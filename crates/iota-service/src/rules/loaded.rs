@@ -2,7 +2,8 @@
 
 use super::directory::{DirectoryError, packs_below, read_snapshot};
 use crate::config::Settings;
-use iota_engine::rule::{Failure, Level, Loaded, PACK_FILES, Pack, Rule};
+use iota_engine::guard::Guards;
+use iota_engine::rule::{Failure, Level, Loaded, LoadedRule, PACK_FILES, Pack, Rule};
 use iota_engine::text::did_you_mean;
 use iota_engine::yaml::{self, Step};
 use iota_python::{Interpreter, InterpreterError, LoadCache, LoadError, PackRunner, Program, StartError};
@@ -60,7 +61,22 @@ impl LoadedPack {
 
     /// Whether a rule keeps state between records.
     pub fn uses_state(&self, index: u16) -> bool {
-        self.loaded.rules.iter().any(|rule| rule.index == index && rule.uses_state)
+        self.report_of(index).is_some_and(|rule| rule.uses_state)
+    }
+
+    fn report_of(&self, index: u16) -> Option<&LoadedRule> {
+        // A load report is in order of the rules.
+        let at = self.loaded.rules.binary_search_by_key(&index, |rule| rule.index).ok()?;
+        Some(&self.loaded.rules[at])
+    }
+
+    /// What the source of the rules that run says of the records they can match.
+    pub fn guards(&self) -> Guards {
+        let mut guards = Guards::analyse(&self.pack, &self.runnable);
+        for &rule in &self.runnable {
+            guards.confirm(rule, self.report_of(rule).and_then(|rule| rule.defined_at));
+        }
+        guards
     }
 
     /// Problems because of which something does not run as written.

@@ -12,10 +12,8 @@ use std::time::Duration;
 pub struct Stats {
     pub schema_version: &'static str,
     pub engine_version: &'static str,
-    /// Files (or standard input) that were read to their end, and those that could not be.
     pub inputs: Inputs,
     pub records: Records,
-    /// (rule, record) pairs: every record that is no duplicate with every rule that runs.
     pub pairs: Pairs,
     pub matches: Matches,
     pub alerts: Alerts,
@@ -31,10 +29,18 @@ pub struct Stats {
     pub seconds: Times,
 }
 
+/// Files, and standard input. total = read + unreadable + interrupted
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Inputs {
+    pub total: u64,
+    /// To their end.
     pub read: u64,
+    /// Of those read: without any record.
+    pub empty: u64,
+    /// Not to be opened, or not to be read to their end.
     pub unreadable: u64,
+    /// Not read to their end because the run was interrupted.
+    pub interrupted: u64,
     /// Inflated bytes.
     pub bytes: u64,
 }
@@ -57,9 +63,10 @@ pub struct Records {
     pub skipped_by_reason: BTreeMap<&'static str, u64>,
 }
 
-/// total = skipped + returned + errored + `not_run`
+/// (rule, record): total = skipped + returned + errored + `not_run`
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Pairs {
+    /// Every record that is no duplicate with every rule that loaded.
     pub total: u64,
     /// Settled without Python: the rule was no candidate of the record.
     pub skipped: u64,
@@ -129,7 +136,7 @@ pub struct PythonStats {
     pub workers: u64,
 }
 
-/// Wall-clock seconds; the stages overlap, and `evaluate` adds up all workers.
+/// Wall-clock seconds; the stages overlap, and `decode` and `evaluate` add up all threads.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Times {
     pub load_rules: f64,
@@ -158,13 +165,17 @@ impl Stats {
 
     /// The first identity that does not hold, if one does not.
     pub fn imbalance(&self) -> Option<String> {
+        let Inputs { total: inputs, read: read_inputs, unreadable, interrupted, .. } = &self.inputs;
         let Records { read, no_candidate, evaluated, duplicates, rejected, skipped, .. } = &self.records;
         let Matches { total, opened, grouped, repeated, below_threshold, signals, suppressed } = &self.matches;
         if *read != no_candidate + evaluated + duplicates + rejected + skipped {
             return Some(format!("records do not add up: {:?}", self.records));
         }
-        let Pairs { total: pairs, skipped, returned, errored, not_run, verified: _, violations: _ } = &self.pairs;
-        if returned + errored != self.python.calls || *pairs != skipped + returned + errored + not_run {
+        if *inputs != read_inputs + unreadable + interrupted {
+            return Some(format!("inputs do not add up: {:?}", self.inputs));
+        }
+        let Pairs { total: pairs, skipped: settled, returned, errored, not_run, verified: _, violations: _ } = &self.pairs;
+        if *pairs != settled + returned + errored + not_run || returned + errored != self.python.calls {
             return Some(format!("pairs do not add up: {:?}, {} calls", self.pairs, self.python.calls));
         }
         if *total != opened + grouped + repeated + below_threshold + signals + suppressed {
@@ -176,9 +187,12 @@ impl Stats {
 
 impl Inputs {
     pub(crate) fn add(&mut self, more: &Self) {
-        let Self { read, unreadable, bytes } = more;
+        let Self { total, read, empty, unreadable, interrupted, bytes } = more;
+        self.total += total;
         self.read += read;
+        self.empty += empty;
         self.unreadable += unreadable;
+        self.interrupted += interrupted;
         self.bytes += bytes;
     }
 }
@@ -243,5 +257,38 @@ impl Records {
 impl Times {
     pub(crate) fn add(slot: &mut f64, time: Duration) {
         *slot += time.as_secs_f64();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_that_is_off_by_one_is_noticed() {
+        assert_eq!(Stats::new().imbalance(), None);
+        let counts: [fn(&mut Stats) -> &mut u64; 16] = [
+            |stats| &mut stats.inputs.total,
+            |stats| &mut stats.inputs.read,
+            |stats| &mut stats.inputs.unreadable,
+            |stats| &mut stats.inputs.interrupted,
+            |stats| &mut stats.records.read,
+            |stats| &mut stats.records.evaluated,
+            |stats| &mut stats.records.duplicates,
+            |stats| &mut stats.records.rejected,
+            |stats| &mut stats.records.skipped,
+            |stats| &mut stats.pairs.total,
+            |stats| &mut stats.pairs.skipped,
+            |stats| &mut stats.pairs.returned,
+            |stats| &mut stats.pairs.not_run,
+            |stats| &mut stats.python.calls,
+            |stats| &mut stats.matches.total,
+            |stats| &mut stats.matches.grouped,
+        ];
+        for (number, count) in counts.into_iter().enumerate() {
+            let mut stats = Stats::new();
+            *count(&mut stats) += 1;
+            assert!(stats.imbalance().is_some(), "count {number}");
+        }
     }
 }

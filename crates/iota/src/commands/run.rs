@@ -65,6 +65,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     let mut stats = Stats::new();
     for error in &found.unreadable {
         tracing::error!("{error}");
+        stats.inputs.total += 1;
         stats.inputs.unreadable += 1;
     }
     let loading = Instant::now();
@@ -103,7 +104,8 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         updates: args.updates,
         fast_path: if args.no_fast_path { FastPath::Off } else { FastPath::On { verify: args.verify_fast_path.unwrap_or(0.0) } },
     };
-    let RunResult { stats, failure, .. } = with_progress_bar(inputs, &progress, || run.execute(&progress, &mut printer, stats));
+    let RunResult { stats, failure, imbalance } =
+        with_progress_bar(inputs, &progress, || run.execute(&progress, &mut printer, stats));
     let written = printer.finish();
     if let Some(path) = &args.stats {
         write_stats(path, &stats)?;
@@ -120,7 +122,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         written => written.context("writing alerts")?,
     }
     summarize(&stats, interrupted.is_some());
-    if let Some(imbalance) = stats.imbalance() {
+    if let Some(imbalance) = imbalance {
         bail!("internal error, please report it: {imbalance}");
     }
     Ok(match interrupted {
@@ -233,6 +235,7 @@ fn summarize(stats: &Stats, interrupted: bool) {
         (records.skipped, "skipped record"),
         (records.rejected, "rejected record"),
         (stats.inputs.unreadable, "unreadable input"),
+        (stats.inputs.interrupted, "interrupted input"),
         (stats.rules_failed, "rule problem"),
         (stats.rule_errors.iter().map(|error| error.count).sum(), "rule error"),
         (stats.pairs.not_run, "omitted call"),

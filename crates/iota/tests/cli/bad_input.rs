@@ -102,9 +102,21 @@ fn what_is_no_event_is_skipped_and_counted() {
     files.write("in/flow.log", b"version account-id interface-id srcaddr\n2 123456789012 eni-1 1.2.3.4\n");
     let found = detect(&[&files.path("in"), "--rules", &files.path("rules")]);
     assert_eq!((found.code, found.titles()), (Some(0), vec!["A"]), "{}", found.stderr);
-    for (reason, count) in [("digest", 1), ("insight", 1), ("aggregated", 1), ("empty", 2), ("other_service", 2)] {
+    for (reason, count) in [("digest", 1), ("insight", 1), ("aggregated", 1), ("empty", 1), ("other_service", 2)] {
         assert_eq!(found.count(&format!("/records/skipped_by_reason/{reason}")), count, "{reason}");
     }
+    assert_eq!((found.count("/inputs/read"), found.count("/inputs/empty")), (3, 1));
+}
+
+#[test]
+fn a_file_without_records_is_an_empty_input_and_no_record() {
+    let files =
+        Files::new(&[("rules/every.py", EVERY), ("in/a.json", ""), ("in/b.json", " \n"), ("in/c.json", "{\"Records\":[]}")]);
+    files.write("in/d.json.gz", &gzip(b""));
+    let found = detect(&[&files.path("in"), "--rules", &files.path("rules")]);
+    assert_eq!(found.code, Some(0), "{}", found.stderr);
+    assert_eq!((found.count("/inputs/total"), found.count("/inputs/read"), found.count("/inputs/empty")), (4, 4, 4));
+    assert_eq!(found.count("/records/read"), 0);
 }
 
 #[test]

@@ -21,3 +21,4 @@ mod settings;
 mod state;
 mod streaming;
 mod test_command;
+mod threads;

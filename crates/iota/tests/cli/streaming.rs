@@ -69,24 +69,27 @@ fn growing_alerts_are_told_again_when_asked() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let rules = Files::new(&[("every.py", EVERY)]);
-    let mut child = iota()
-        .args(["run", "testdata/real-cloudtrail.jsonl", "--rules", rules.root()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let mut errors = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{errors}");
-    assert!(!errors.contains("ERROR"), "{errors}");
+    for emit in ["first", "final"] {
+        let mut child = iota()
+            .args(["run", "testdata/real-cloudtrail.jsonl", "--rules", rules.root(), "--emit", emit])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let mut errors = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{errors}");
+        assert!(!errors.contains("ERROR"), "{errors}");
+    }
 }
 
 #[test]
 fn a_signal_ends_the_run_with_what_was_found() {
-    let files = Files::new(&[("every.py", EVERY)]);
+    let files = Files::new(&[("rules/every.py", EVERY)]);
+    let stats = files.path("stats.json");
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let mut child = piped(files.root(), &["--emit", "final", "-v"]);
+        let mut child = piped(&files.path("rules"), &["--emit", "final", "-v", "--stats", &stats]);
         kill_later(&child);
         let mut input = child.stdin.take().unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap());
@@ -105,6 +108,8 @@ fn a_signal_ends_the_run_with_what_was_found() {
         let mut text = String::new();
         child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
         assert!(text.contains("seen"), "what was read is written: {text}");
+        let stats: serde_json::Value = serde_json::from_slice(&std::fs::read(&stats).unwrap()).unwrap();
+        assert_eq!((&stats["inputs"]["interrupted"], &stats["inputs"]["read"]), (&1.into(), &0.into()), "{}", stats["inputs"]);
         drop(input);
     }
 }

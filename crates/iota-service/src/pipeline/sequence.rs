@@ -1,0 +1,220 @@
+//! Chunks from all decoding threads to batches of records that were not read before, in the order of the input.
+//! What comes out does not depend on how many threads there are.
+
+use super::decode::{Chunk, End, LOGGED_REJECTS, Notice};
+use super::ordered::Ordered;
+use super::run::Progress;
+use crate::source::Input;
+use crate::telemetry::{Inputs, Records};
+use crossbeam_channel::{Receiver, Sender};
+use iota_engine::decode::Position;
+use iota_engine::dedup::{Seen, SeenRecords};
+use iota_engine::rule::{Batch, BatchRecord};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A batch with its place in the order.
+#[derive(Default)]
+pub(super) struct Job {
+    pub(super) number: u64,
+    pub(super) batch: Batch,
+    /// What was counted until the batch was complete, its own records included.
+    pub(super) inputs: Inputs,
+    pub(super) records: Records,
+}
+
+/// What was handed on, to be compared with what arrived at the other end.
+#[derive(Debug)]
+pub(super) struct Sequenced {
+    pub(super) batches: u64,
+    /// Records of every kind, also rejected and skipped ones, as the decoders counted them.
+    pub(super) records: u64,
+}
+
+pub(super) struct Sequencer<'a> {
+    pub(super) inputs: &'a [Input],
+    pub(super) chunks: &'a Ordered<Chunk>,
+    pub(super) progress: &'a Progress,
+    /// One per group of evaluating threads; each gets every batch.
+    pub(super) jobs: Vec<Sender<Arc<Job>>>,
+    /// A batch may only be handed on when one that was handed on before is finished, so that few are under way.
+    pub(super) credits: Receiver<()>,
+}
+
+/// What is being put together.
+#[derive(Default)]
+struct Pending {
+    next: Job,
+    seen: SeenRecords,
+    /// The input that is being read.
+    input: Option<OfInput>,
+    /// Inputs that were begun and ended, one way or another.
+    inputs: u64,
+    /// By the decoders' own counts.
+    records: u64,
+    /// The other side has gone; nothing more is wanted.
+    closed: bool,
+}
+
+/// What is known of an input from its parts so far.
+#[derive(Default)]
+struct OfInput {
+    unit: u32,
+    bytes: u64,
+    lines: u64,
+    count: u64,
+    rejects: u64,
+    /// Of the rejects, those that were logged.
+    logged: u64,
+    /// Its last part was read; what else comes of it is void.
+    ended: bool,
+}
+
+/// How it went with an input.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    Read,
+    Unreadable,
+    /// Not read to its end, because the run was to stop.
+    Interrupted,
+}
+
+impl Sequencer<'_> {
+    /// Takes chunks until there are no more.
+    pub(super) fn run(self) -> Sequenced {
+        let _consumer = self.chunks.consumer();
+        let mut pending = Pending::default();
+        while !pending.closed
+            && let Some(chunk) = self.chunks.take()
+        {
+            self.chunk(&mut pending, &chunk);
+        }
+        if let Some(input) = pending.input.take_if(|input| !input.ended) {
+            self.finish(&mut pending, &input, Ended::Interrupted);
+        }
+        pending.next.inputs.interrupted += self.inputs.len() as u64 - pending.inputs;
+        self.hand_on(&mut pending, true);
+        Sequenced { batches: pending.next.number, records: pending.records }
+    }
+
+    fn chunk(&self, pending: &mut Pending, chunk: &Chunk) {
+        let ends = chunk.end.is_some();
+        let mut input = match pending.input.take() {
+            Some(input) if input.unit == chunk.unit => input,
+            _ => OfInput { unit: chunk.unit, ..OfInput::default() },
+        };
+        if !input.ended {
+            if let Some(goes_on) = &chunk.runs_on {
+                goes_on.store(chunk.part, Ordering::Relaxed);
+            }
+            for notice in &chunk.notices {
+                self.log(&mut input, notice);
+            }
+            input.rejects += chunk.counts.rejected;
+            pending.next.records.add(&chunk.counts);
+            self.records(pending, chunk, input.count);
+            if chunk.idle {
+                self.hand_on(pending, false);
+            }
+            if let Some(end) = &chunk.end {
+                self.end(pending, &mut input, end);
+            }
+        }
+        pending.input = Some(input);
+        if ends {
+            self.chunks.next_part();
+        }
+    }
+
+    /// `before`: things of the input before the chunk's part.
+    fn records(&self, pending: &mut Pending, chunk: &Chunk, before: u64) {
+        for (index, record) in chunk.batch.records().iter().enumerate() {
+            match pending.seen.insert(record.identity, record.fingerprint) {
+                Seen::Duplicate => pending.next.records.duplicate(),
+                seen => {
+                    let (variant, number) = (seen == Seen::Variant, before + record.number);
+                    let record = BatchRecord { variant, number, ..*record };
+                    pending.next.batch.push(chunk.batch.raw(index), chunk.batch.candidates(index), record);
+                    pending.next.records.evaluated(variant);
+                }
+            }
+            if pending.next.batch.is_full() {
+                self.hand_on(pending, false);
+            }
+        }
+    }
+
+    fn end(&self, pending: &mut Pending, input: &mut OfInput, end: &End) {
+        input.bytes += end.bytes;
+        input.lines += end.lines;
+        input.count += end.count;
+        pending.records += end.count;
+        if let Some(error) = &end.failure {
+            tracing::error!("{}: could not be read to its end: {error}", self.inputs[input.unit as usize].name());
+        }
+        if end.last {
+            input.ended = true;
+            let ended = match (&end.failure, end.interrupted) {
+                (Some(_), _) => Ended::Unreadable,
+                (None, true) => Ended::Interrupted,
+                (None, false) => Ended::Read,
+            };
+            self.finish(pending, input, ended);
+        }
+    }
+
+    fn finish(&self, pending: &mut Pending, input: &OfInput, ended: Ended) {
+        let more = input.rejects.saturating_sub(LOGGED_REJECTS);
+        if more > 0 {
+            let name = self.inputs[input.unit as usize].name();
+            tracing::warn!("{name}: {more} more records rejected; --stats counts them by reason");
+        }
+        pending.inputs += 1;
+        let inputs = &mut pending.next.inputs;
+        match ended {
+            Ended::Read => {
+                inputs.read += 1;
+                inputs.empty += u64::from(input.count == 0);
+                inputs.bytes += input.bytes;
+            }
+            Ended::Unreadable => inputs.unreadable += 1,
+            Ended::Interrupted => {
+                inputs.interrupted += 1;
+                inputs.bytes += input.bytes;
+            }
+        }
+        self.progress.inputs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Positions in a part become positions in the input.
+    fn log(&self, input: &mut OfInput, notice: &Notice) {
+        let name = self.inputs[input.unit as usize].name();
+        let place = |position: &Position| (input.count + position.number, input.lines + position.line, position.offset);
+        match notice {
+            Notice::Rejected(position, reason) => {
+                let (number, line, offset) = place(position);
+                if input.logged < LOGGED_REJECTS {
+                    tracing::warn!("{name}: record {number} (line {line}, byte {offset}) rejected: {reason}");
+                }
+                input.logged += 1;
+            }
+            Notice::Skipped(position, skip) => {
+                let (number, line, _) = place(position);
+                tracing::debug!("{name}: record {number} (line {line}) skipped: {skip}");
+            }
+        }
+    }
+
+    /// `last`: also what was counted behind the last batch.
+    fn hand_on(&self, pending: &mut Pending, last: bool) {
+        if pending.closed || (pending.next.batch.records().is_empty() && !last) {
+            return;
+        }
+        pending.closed = self.credits.recv().is_err();
+        let next = Job { number: pending.next.number + 1, ..Job::default() };
+        let job = Arc::new(std::mem::replace(&mut pending.next, next));
+        for jobs in &self.jobs {
+            pending.closed |= jobs.send(Arc::clone(&job)).is_err();
+        }
+    }
+}
