@@ -112,9 +112,8 @@ impl PackRunner {
 
     /// Runs one test of a rule. An error of the second kind is the rule's: it killed the worker.
     pub fn test(&mut self, request: &TestRequest<'_>) -> Result<Result<TestOutcome, Death>, RunError> {
-        let request = serde_json::to_vec(request).expect("maps have text keys");
         let mut process = self.take_process()?;
-        let verdict = process.test(&request, self.state.as_ref());
+        let verdict = process.test(request, self.state.as_ref());
         if verdict.is_ok() {
             self.process = Some(process);
         }

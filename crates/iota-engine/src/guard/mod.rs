@@ -9,6 +9,10 @@
 //!                                                                                        '-> explore: conditions
 //! ```
 
+#![allow(clippy::match_same_arms, reason = "arms stand in the order in which Python looks at its operands")]
+#![allow(clippy::unused_self, clippy::self_only_used_in_recursion, reason = "the steps of one walk are methods of it")]
+#![allow(clippy::items_after_statements, reason = "a visitor stands in the function that it is for")]
+
 mod constant;
 mod eval;
 mod explore;
@@ -43,6 +47,7 @@ const MAX_REASONS: usize = 20;
 
 /// What the rules of a pack need.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "the guards are what the rest is for")]
 pub struct Guards {
     functions: Vec<Function>,
     fields: BTreeMap<String, UnifiedField>,
@@ -170,7 +175,6 @@ impl Guards {
         self.guards.get(&rule)
     }
 
-    #[expect(clippy::unused_self, reason = "reads as the other ways to a guard")]
     fn unguarded(&self, plain: bool, reason: Reason) -> Guard {
         let reasons = vec![reason];
         Guard {

@@ -6,7 +6,7 @@ use crate::args::{CheckArgs, CheckFormat};
 use crate::exit::Exit;
 use crate::printer::counted;
 use clap::ArgMatches;
-use iota_engine::guard::{Guard, Guards};
+use iota_engine::guard::Guard;
 use iota_engine::rule::{Level, Problem, Rule};
 use iota_engine::text::printable;
 use iota_service::rules::LoadedPack;
@@ -60,7 +60,7 @@ struct Counts {
 /// Adds a warning for each rule whose Python is run on every record. Returns how many rules are made of expressions: they
 /// are evaluated on every record, too, but their authors cannot do anything about it.
 fn unguarded(pack: &LoadedPack, selection: &Selection, problems: &mut Vec<Problem>) -> usize {
-    let guards = Guards::analyse(&pack.pack, &pack.runnable);
+    let guards = pack.guards();
     let mut expressions = 0;
     for &index in &pack.runnable {
         let rule = pack.rule(index);

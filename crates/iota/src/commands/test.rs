@@ -93,7 +93,7 @@ fn test_pack(
             });
         }
     }
-    let guards = Guards::analyse(&pack.pack, &pack.runnable);
+    let guards = pack.guards();
     for &index in &pack.runnable {
         let rule = pack.rule(index);
         let files: Vec<&str> = [Some(rule.path()), rule.metadata.as_deref()].into_iter().flatten().collect();

@@ -10,7 +10,7 @@ use clap::ArgMatches;
 use find::find;
 use iota_engine::guard::Guards;
 use iota_service::config::Settings;
-use records::{ExplainedRecords, explain_records};
+use records::{ExplainedRecords, Tried};
 use rule::ExplainedRule;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -27,11 +27,19 @@ struct Explained {
 pub(crate) fn explain(args: &ExplainArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
     let settings = Settings::resolve(args.rules.given(matches))?;
     let found = find(&args.rule, &settings)?;
-    let guards = Guards::analyse(&found.pack, &[found.index]);
-    let rule = ExplainedRule::new(&found, &guards)?;
-    let records = args.event.as_deref().map(|path| explain_records(&found, &guards, &settings, path)).transpose()?;
-    let rejected = records.as_ref().is_some_and(|records| records.rejected > 0);
-    let explained = Explained { rule, records };
+    let explained = match &args.event {
+        None => {
+            let guards = Guards::analyse(&found.pack, &[found.index]);
+            Explained { rule: ExplainedRule::new(&found, found.index, &guards)?, records: None }
+        }
+        Some(path) => {
+            // What Python loaded may be another function than the one that was read.
+            let mut tried = Tried::load(&found, &settings)?;
+            let rule = ExplainedRule::new(&found, tried.index, &tried.guards)?;
+            Explained { rule, records: Some(tried.explain(path, settings.limits())?) }
+        }
+    };
+    let rejected = explained.records.as_ref().is_some_and(|records| records.rejected > 0);
     let mut out = io::stdout().lock();
     match args.format {
         ExplainFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&explained)?)?,

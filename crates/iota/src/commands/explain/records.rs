@@ -1,11 +1,11 @@
-//! What becomes of given records: skipped natively, or run in a worker. Starts Python only for a record that needs it.
+//! What becomes of given records: skipped natively, or run in a worker, which starts with the first record that needs it.
 
 use super::super::find_python;
 use super::find::Found;
 use super::rule::write_reason;
 use crate::printer::counted;
 use anyhow::{Context, bail};
-use iota_engine::decode::{Decoder, Item, Position, Record};
+use iota_engine::decode::{Decoder, Item, Limits, Position, Record};
 use iota_engine::event::LOG_TYPE;
 use iota_engine::guard::{Decision, Guards};
 use iota_engine::json::Value;
@@ -61,37 +61,67 @@ struct Ran {
     logs: Vec<String>,
 }
 
-/// Runs the rule of a pack, loaded when it is first needed.
-struct Runs<'a> {
+/// A rule as Python loaded it, to be tried on records.
+pub(super) struct Tried<'a> {
     found: &'a Found,
-    settings: &'a Settings,
-    loaded: Option<(u16, PackRunner)>,
+    /// Its index in the pack.
+    pub(super) index: u16,
+    pub(super) guards: Guards,
+    runner: PackRunner,
 }
 
-pub(super) fn explain_records(
-    found: &Found,
-    guards: &Guards,
-    settings: &Settings,
-    path: &Path,
-) -> anyhow::Result<ExplainedRecords> {
-    let mut runs = Runs { found, settings, loaded: None };
-    let mut explained = ExplainedRecords::default();
-    for input in find_inputs(&[path.to_owned()])?.inputs {
-        explained.read(&input, guards, &mut runs).with_context(|| input.name())?;
+impl<'a> Tried<'a> {
+    pub(super) fn load(found: &'a Found, settings: &Settings) -> anyhow::Result<Self> {
+        let python = find_python(settings, None)?;
+        let id = &found.rule().id;
+        for pack in load_packs(std::slice::from_ref(&found.directory), settings, &python, Which::All)? {
+            if let Some(&index) = pack.runnable.iter().find(|index| pack.rule(**index).id == *id) {
+                return Ok(Self { found, index, guards: pack.guards(), runner: pack.runner(&python) });
+            }
+            let mut errors = pack.pack.problems.iter().filter(|problem| problem.level == Level::Error);
+            if let Some(problem) = errors.find(|problem| problem.rule_id.as_ref() == Some(id)) {
+                let place = pack.directory.join(&problem.path);
+                bail!("rule `{id}` does not load: {}:{}: {}", place.display(), problem.line.max(1), problem.message);
+            }
+        }
+        bail!("rule `{id}` does not load; `iota check {}` says more", found.directory.display())
     }
-    Ok(explained)
+
+    pub(super) fn explain(&mut self, path: &Path, limits: Limits) -> anyhow::Result<ExplainedRecords> {
+        let mut explained = ExplainedRecords::default();
+        for input in find_inputs(&[path.to_owned()])?.inputs {
+            explained.read(&input, limits, self).with_context(|| input.name())?;
+        }
+        Ok(explained)
+    }
+
+    fn run(&mut self, record: &Record<'_>) -> anyhow::Result<Ran> {
+        let log = serde_json::from_slice(record.raw).context("internal error, please report it")?;
+        let request = TestRequest { rule: self.index, log_type: LOG_TYPE, log, mocks: Vec::new() };
+        Ok(match self.runner.test(&request)? {
+            Ok(outcome) => Ran {
+                matched: outcome.matched,
+                filtered: outcome.filtered,
+                died: None,
+                errors: outcome.errors,
+                alert: outcome.r#match,
+                logs: outcome.logs,
+            },
+            Err(death) => Ran { died: Some(death.to_string()), ..Ran::default() },
+        })
+    }
 }
 
 impl ExplainedRecords {
-    fn read(&mut self, input: &Input, guards: &Guards, runs: &mut Runs<'_>) -> anyhow::Result<()> {
+    fn read(&mut self, input: &Input, limits: Limits, tried: &mut Tried<'_>) -> anyhow::Result<()> {
         let reader: Box<dyn Read> = if input.is_stdin() { Box::new(io::stdin().lock()) } else { Box::new(input.open()?) };
-        let mut decoder = Decoder::new(reader, runs.settings.limits());
+        let mut decoder = Decoder::new(reader, limits);
         while let Some(item) = decoder.next()? {
             match item {
                 Item::Record(record) => {
-                    let decision = guards.decide(runs.found.index, &record);
+                    let decision = tried.guards.decide(tried.index, &record);
                     if self.records.len() < MAX_RECORDS {
-                        self.records.push(ExplainedRecord::new(input, &record, decision, runs)?);
+                        self.records.push(ExplainedRecord::new(input, &record, decision, tried)?);
                     } else if matches!(decision, Decision::Skip { .. }) {
                         self.more_skipped += 1;
                     } else {
@@ -127,10 +157,10 @@ impl ExplainedRecords {
 }
 
 impl ExplainedRecord {
-    fn new(input: &Input, record: &Record<'_>, decision: Decision, runs: &mut Runs<'_>) -> anyhow::Result<Self> {
+    fn new(input: &Input, record: &Record<'_>, decision: Decision, tried: &mut Tried<'_>) -> anyhow::Result<Self> {
         let value = Value::parse(record.raw);
         let text = |name: &str| value.text(&[name]).map(str::to_owned);
-        let place = |reason: Option<_>| reason.map(|reason| runs.found.placed(&reason));
+        let place = |reason: Option<_>| reason.map(|reason| tried.found.placed(&reason));
         let (decision, run) = match decision {
             Decision::Skip { by } => (Decision::Skip { by: place(by) }, false),
             Decision::Run { because } => (Decision::Run { because: place(because) }, true),
@@ -142,7 +172,7 @@ impl ExplainedRecord {
             event_name: text("eventName"),
             event_id: text("eventID"),
             decision,
-            result: run.then(|| runs.run(record)).transpose()?,
+            result: run.then(|| tried.run(record)).transpose()?,
         })
     }
 
@@ -205,43 +235,4 @@ fn write_alert(out: &mut impl Write, alert: &TestMatch) -> io::Result<()> {
     ];
     let mut given = fields.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
     given.try_for_each(|(name, value)| writeln!(out, "    {name}: {}", printable(value)))
-}
-
-impl Runs<'_> {
-    fn run(&mut self, record: &Record<'_>) -> anyhow::Result<Ran> {
-        let (rule, runner) = match &mut self.loaded {
-            Some(loaded) => loaded,
-            none => none.insert(load(self.found, self.settings)?),
-        };
-        let log = serde_json::from_slice(record.raw).context("internal error, please report it")?;
-        let request = TestRequest { rule: *rule, log_type: LOG_TYPE, log, mocks: Vec::new() };
-        Ok(match runner.test(&request)? {
-            Ok(outcome) => Ran {
-                matched: outcome.matched,
-                filtered: outcome.filtered,
-                died: None,
-                errors: outcome.errors,
-                alert: outcome.r#match,
-                logs: outcome.logs,
-            },
-            Err(death) => Ran { died: Some(death.to_string()), ..Ran::default() },
-        })
-    }
-}
-
-/// The rule as Python loads it: its index in its pack, and what runs it.
-fn load(found: &Found, settings: &Settings) -> anyhow::Result<(u16, PackRunner)> {
-    let python = find_python(settings, None)?;
-    let id = &found.rule().id;
-    for pack in load_packs(std::slice::from_ref(&found.directory), settings, &python, Which::All)? {
-        if let Some(&index) = pack.runnable.iter().find(|index| pack.rule(**index).id == *id) {
-            return Ok((index, pack.runner(&python)));
-        }
-        let mut errors = pack.pack.problems.iter().filter(|problem| problem.level == Level::Error);
-        if let Some(problem) = errors.find(|problem| problem.rule_id.as_ref() == Some(id)) {
-            let place = pack.directory.join(&problem.path);
-            bail!("rule `{id}` does not load: {}:{}: {}", place.display(), problem.line.max(1), problem.message);
-        }
-    }
-    bail!("rule `{id}` does not load; `iota check {}` says more", found.directory.display())
 }

@@ -26,9 +26,9 @@ pub(super) struct ExplainedRule {
 }
 
 impl ExplainedRule {
-    pub(super) fn new(found: &Found, guards: &Guards) -> anyhow::Result<Self> {
+    pub(super) fn new(found: &Found, index: u16, guards: &Guards) -> anyhow::Result<Self> {
         let rule = found.rule();
-        let guard = guards.guard(found.index).context("internal error: the rule was not analysed, please report it")?;
+        let guard = guards.guard(index).context("internal error: the rule was not analysed, please report it")?;
         let reach = Reach::of(rule, guard);
         // What rules of expressions have for a reason is that they are what they are.
         let reasons = guard.reasons.iter().filter(|_| reach != Reach::Expressions);
