@@ -108,7 +108,7 @@ fn what_is_no_rule_is_refused_with_the_reason() {
     let rules = ["--rules", files.root()];
     let (helper, broken) = (files.path("helpers/h.py"), files.path("broken.py"));
     for (args, expected) in [
-        (&["my.stoped", rules[0], rules[1]][..], "there is no rule `my.stoped`; did you mean `my.stopped`?"),
+        (&["my.stop", rules[0], rules[1]][..], "there is no rule `my.stop`; did you mean `my.stopped`?"),
         (&["my.broken", rules[0], rules[1]], "rule `my.broken` cannot be used: "),
         (&["my.broken", rules[0], rules[1]], "unknown key `Sevirity`"),
         (&["my.stopped"], "there is no file `my.stopped`; to find a rule by its id, name a rule directory with --rules DIR"),
