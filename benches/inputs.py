@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import packs
+
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "testdata/real-cloudtrail.jsonl"
 # Event names and sources that management trails are full of, by how often they come; the rest keep their own.
@@ -28,8 +30,9 @@ RARE_PERCENT = 16
 PER_OBJECT = 1500
 
 
-def records(count: int) -> Iterator[str]:
-    """`count` records, one JSON text each. RARE_PERCENT of them keep the event name they had."""
+def records(count: int, asked_for: float = 0, rules: int = 1) -> Iterator[str]:
+    """`count` records, one JSON text each. RARE_PERCENT of them keep the event name they had; the part `asked_for` gets
+    one that a rule of a pack of `rules` rules asks for (packs.py)."""
     choose = random.Random(1)
     templates = []
     for line in RECORDS.read_text(encoding="utf-8").splitlines():
@@ -46,16 +49,19 @@ def records(count: int) -> Iterator[str]:
     for number in range(count):
         line, parts = templates[number % len(templates)]
         line = line.replace(parts["eventID"], f'"eventID":"{uuid.UUID(int=number)}"', 1)
-        if chosen := choose.choices(names, weights)[0]:
+        chosen = choose.choices(names, weights)[0]
+        if choose.random() < asked_for:
+            chosen = (f"{packs.PREFIX}{choose.randrange(rules)}", "benchmark.amazonaws.com")
+        if chosen:
             line = line.replace(parts["eventName"], f'"eventName":"{chosen[0]}"', 1)
             line = line.replace(parts["eventSource"], f'"eventSource":"{chosen[1]}"', 1)
         yield line
 
 
-def write(directory: Path, objects: int) -> int:
+def write(directory: Path, objects: int, asked_for: float = 0, rules: int = 1) -> int:
     """Writes `objects` gzip files to DIRECTORY/objects and their records to DIRECTORY/lines.jsonl; how many records."""
     (directory / "objects").mkdir(parents=True, exist_ok=True)
-    source = records(objects * PER_OBJECT)
+    source = records(objects * PER_OBJECT, asked_for, rules)
     with (directory / "lines.jsonl").open("w", encoding="utf-8") as lines:
         for number in range(objects):
             of_object = [next(source) for _ in range(PER_OBJECT)]

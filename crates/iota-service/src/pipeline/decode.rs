@@ -57,10 +57,12 @@ pub(super) enum Notice {
 
 /// How a part ended.
 pub(super) struct End {
-    /// Inflated bytes, line ends and things of the part.
+    /// Inflated bytes, line ends and numbered things of the part.
     pub(super) bytes: u64,
     pub(super) lines: u64,
     pub(super) count: u64,
+    /// What the decoder gave: records, rejects and skips, of which some have no number.
+    pub(super) items: u64,
     /// Nothing of the input comes behind it.
     pub(super) last: bool,
     /// It was not read to its end because the run is to stop.
@@ -141,12 +143,13 @@ impl Decoding<'_> {
     fn stream<R: Read>(&self, decoder: io::Result<Decoder<R>>, part: &Part<'_>, output: &RefCell<Output<'_>>) -> End {
         match decoder {
             Ok(mut decoder) => self.records(&mut decoder, part, output),
-            Err(error) => End { bytes: 0, lines: 0, count: 0, last: true, interrupted: false, failure: Some(error) },
+            Err(error) => End { bytes: 0, lines: 0, count: 0, items: 0, last: true, interrupted: false, failure: Some(error) },
         }
     }
 
     fn records<R: Read>(&self, decoder: &mut Decoder<R>, part: &Part<'_>, output: &RefCell<Output<'_>>) -> End {
-        let (complete, failure) = match self.read(decoder, part, output) {
+        let mut items = 0;
+        let (complete, failure) = match self.read(decoder, part, output, &mut items) {
             Ok(complete) => (complete, None),
             Err(error) => (true, Some(error)),
         };
@@ -156,6 +159,7 @@ impl Decoding<'_> {
             bytes: decoder.offset() - part.piece.as_ref().map_or(0, |piece| piece.start),
             lines: decoder.line() - 1,
             count: decoder.count(),
+            items,
             last: !decoder.reached_end(),
             interrupted,
             failure,
@@ -163,7 +167,13 @@ impl Decoding<'_> {
     }
 
     /// False if it was not read to its end, because nothing more is wanted.
-    fn read<R: Read>(&self, decoder: &mut Decoder<R>, part: &Part<'_>, output: &RefCell<Output<'_>>) -> io::Result<bool> {
+    fn read<R: Read>(
+        &self,
+        decoder: &mut Decoder<R>,
+        part: &Part<'_>,
+        output: &RefCell<Output<'_>>,
+        items: &mut u64,
+    ) -> io::Result<bool> {
         let delivered_ms = part.input.delivered_ms();
         let mut candidates = Vec::new();
         loop {
@@ -171,6 +181,7 @@ impl Decoding<'_> {
                 output.borrow_mut().run_on(part.piece.as_ref());
             }
             let item = decoder.next()?;
+            *items += u64::from(item.is_some());
             let mut output = output.borrow_mut();
             match item {
                 None => return Ok(true),

@@ -63,6 +63,7 @@ struct OfInput {
     bytes: u64,
     lines: u64,
     count: u64,
+    items: u64,
     rejects: u64,
     /// Of the rejects, those that were logged.
     logged: u64,
@@ -148,7 +149,8 @@ impl Sequencer<'_> {
         input.bytes += end.bytes;
         input.lines += end.lines;
         input.count += end.count;
-        pending.records += end.count;
+        input.items += end.items;
+        pending.records += end.items;
         if let Some(error) = &end.failure {
             tracing::error!("{}: could not be read to its end: {error}", self.inputs[input.unit as usize].name());
         }
@@ -174,7 +176,7 @@ impl Sequencer<'_> {
         match ended {
             Ended::Read => {
                 inputs.read += 1;
-                inputs.empty += u64::from(input.count == 0);
+                inputs.empty += u64::from(input.items == 0);
                 inputs.bytes += input.bytes;
             }
             Ended::Unreadable => inputs.unreadable += 1,

@@ -135,7 +135,8 @@ fn a_start_that_keeps_failing_for_want_of_descriptors_does_not_end_the_run() {
     let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--workers", "1"]);
     // Batches of 64: the second and the third get no worker.
     assert_eq!((found.code, found.alerts.len()), (Some(3), 64), "{}", found.stderr);
-    assert_eq!((found.count("/pairs/returned"), found.count("/pairs/not_run")), (128, 172), "{}", found.stderr);
+    // Of the hostile rule only the record that it is interested in needs a worker.
+    assert_eq!((found.count("/pairs/returned"), found.count("/pairs/not_run")), (64, 87), "{}", found.stderr);
     assert!(found.stderr.contains("Too many open files"), "{}", found.stderr);
 }
 
