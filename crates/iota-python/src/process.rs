@@ -7,7 +7,7 @@ use crate::patience::{Over, Patience, read_progress};
 use crate::runner::Program;
 use crate::spawn::{Group, command};
 use crate::stop::Stop;
-use iota_engine::rule::{Batch, Loaded, Outcome, Pair, RuleState, TestOutcome};
+use iota_engine::rule::{Batch, Loaded, Outcome, Pair, RuleState, TestOutcome, TestRequest};
 use rustix::io::Errno;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
@@ -162,9 +162,10 @@ impl Process {
         Ok(outcome)
     }
 
-    pub(crate) fn test(&mut self, request: &Json, state: &dyn RuleState) -> Result<TestOutcome, Death> {
+    pub(crate) fn test(&mut self, request: &TestRequest<'_>, state: &dyn RuleState) -> Result<TestOutcome, Death> {
+        let request = serde_json::to_vec(request).expect("keys are text");
         let patience = Patience::once(&self.stop, self.call_time);
-        exchange(&mut self.pipes, patience, b'T', request.to_string().as_bytes(), state, |frame| {
+        exchange(&mut self.pipes, patience, b'T', &request, state, |frame| {
             if frame.kind == b't' { parse(&frame.body).map(Some) } else { Err(unexpected(frame)) }
         })
         .map_err(|error| self.death(error))

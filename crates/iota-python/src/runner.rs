@@ -5,8 +5,7 @@ use crate::interpreter::Interpreter;
 use crate::load;
 use crate::process::{Death, NoState, Process, StartError};
 use crate::stop::Stop;
-use iota_engine::rule::{Batch, Failure, Outcome, Pack, Pair, RuleError, RuleRunner, RuleState, TestOutcome};
-use serde_json::Value as Json;
+use iota_engine::rule::{Batch, Failure, Outcome, Pack, Pair, RuleError, RuleRunner, RuleState, TestOutcome, TestRequest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -112,7 +111,7 @@ impl PackRunner {
     }
 
     /// Runs one test of a rule. An error of the second kind is the rule's: it killed the worker.
-    pub fn test(&mut self, request: &Json) -> Result<Result<TestOutcome, Death>, RunError> {
+    pub fn test(&mut self, request: &TestRequest<'_>) -> Result<Result<TestOutcome, Death>, RunError> {
         let mut process = self.take_process()?;
         let verdict = process.test(request, self.state.as_ref());
         if verdict.is_ok() {

@@ -16,6 +16,7 @@ Examples:
   aws s3 cp s3://bucket/key - | iota run - --rules DIR   alerts for one object
   iota test rules/aws_cloudtrail                         run the tests of a rule pack
   iota check rules/aws_cloudtrail                        find broken and suspicious rules
+  iota explain rules/aws_cloudtrail/root_activity.yml    which records the rule is run on, and why
 
 Exit codes: 0 ok; 1 findings asked to fail on, failed tests, problems found by check; 2 usage, configuration or
 unreadable input; 3 finished, but records were rejected or rules failed; 128+n ended by signal n.";
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Test(TestArgs),
     /// Find broken and suspicious rules without running them on events
     Check(CheckArgs),
+    /// Say on which records a rule is skipped, and what became of given ones
+    Explain(ExplainArgs),
     /// Show the settings in force
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -227,6 +230,9 @@ pub(crate) struct CheckArgs {
     /// Warnings fail, too
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Fail if more than this many enabled rules are handed every record (code `unguarded`)
+    #[arg(long, value_name = "N")]
+    pub(crate) max_unguarded: Option<usize>,
     /// Form of the report on standard output
     #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
     pub(crate) format: CheckFormat,
@@ -239,6 +245,35 @@ pub(crate) enum CheckFormat {
     Text,
     Json,
     Sarif,
+}
+
+#[derive(Debug, Args)]
+#[command(mut_arg("workers", |workers| workers.hide(true)), after_help = "\
+Without --event nothing is run, and no Python is needed.
+
+Examples:
+  iota explain rules/aws_cloudtrail/root_activity.yml
+  iota explain aws.cloudtrail.trail-stopped --rules rules/aws_cloudtrail
+  iota explain my_rules/login.py --event event.json
+  aws cloudtrail lookup-events | iota explain my_rules/login.py --event -")]
+pub(crate) struct ExplainArgs {
+    /// Id or former id of a rule in the rule directories, or its .py or .yml file
+    #[arg(value_name = "RULE")]
+    pub(crate) rule: String,
+    /// Records to try the rule on, in any format that `iota run` reads; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event: Option<PathBuf>,
+    /// Form of the report on standard output
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Text)]
+    pub(crate) format: ExplainFormat,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainFormat {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Args)]

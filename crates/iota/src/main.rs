@@ -24,6 +24,7 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<Exit> {
         Some(Command::Run(args)) => commands::run::run(&args, args::subcommand(matches)),
         Some(Command::Test(args)) => commands::test::test(&args, args::subcommand(matches)),
         Some(Command::Check(args)) => commands::check::check(&args, args::subcommand(matches)),
+        Some(Command::Explain(args)) => commands::explain::explain(&args, args::subcommand(matches)),
         Some(Command::Config(args)) => commands::config::config(&args, matches),
         Some(Command::Completion(args)) => commands::completion::completion(&args),
         Some(Command::Man(args)) => commands::man::man(&args),

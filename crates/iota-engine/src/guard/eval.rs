@@ -406,7 +406,7 @@ impl<'v, 'r> Evaluation<'v, 'r> {
             }
             Kind::Builtin { builtin, arguments } => {
                 let arguments = self.each(arguments)?;
-                self.builtin(*builtin, arguments)
+                self.builtin(*builtin, &arguments)
             }
             Kind::Method { object, method, arguments } => {
                 let object = self.expr(object)?;

@@ -237,7 +237,9 @@ impl<'a> Walk<'a, '_> {
             self.locals.push(std::mem::take(&mut names));
             generator.ifs.iter().for_each(|test| self.value(test, Use::Read));
         }
-        elements.iter().for_each(|element| self.value(element, Use::Kept));
+        for element in elements {
+            self.value(element, Use::Kept);
+        }
         self.locals.truncate(self.locals.len() - generators.len());
     }
 
@@ -281,10 +283,10 @@ impl<'a> Walk<'a, '_> {
     /// Looks for what turns the analysis off.
     fn check(&mut self, expr: &Expr) {
         match expr {
-            Expr::Name(name) if HAZARDS.contains(&name.id.as_str()) => {
-                if !self.locals.iter().any(|locals| locals.contains(name.id.as_str())) {
-                    self.hazard(name, &format!("`{}`", name.id));
-                }
+            Expr::Name(name)
+                if HAZARDS.contains(&name.id.as_str()) && !self.locals.iter().any(|locals| locals.contains(name.id.as_str())) =>
+            {
+                self.hazard(name, &format!("`{}`", name.id));
             }
             Expr::Attribute(attribute) => {
                 let name = attribute.attr.as_str();
@@ -392,7 +394,7 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
                 }
             }
             Stmt::ImportFrom(import) if import.level == 0 => {
-                let module = import.module.as_ref().map(|name| name.as_str()).unwrap_or_default();
+                let module = import.module.as_ref().map(ruff_python_ast::Identifier::as_str).unwrap_or_default();
                 self.imported(statement, module);
                 for alias in &import.names {
                     if module == "sys" && HAZARDOUS_SYS.contains(&alias.name.as_str()) {

@@ -134,8 +134,8 @@ impl Method {
 type Keywords<'v> = Vec<(&'v str, Value<'v>)>;
 
 impl<'v> Evaluation<'v, '_> {
-    pub(super) fn builtin(&mut self, builtin: Builtin, arguments: Vec<Value<'v>>) -> Result<Value<'v>> {
-        match (builtin, arguments.as_slice()) {
+    pub(super) fn builtin(&mut self, builtin: Builtin, arguments: &[Value<'v>]) -> Result<Value<'v>> {
+        match (builtin, arguments) {
             (Builtin::Print, _) => Ok(Value::None),
             (Builtin::Len, [value]) => match value {
                 Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) => raise(Raised::Type),

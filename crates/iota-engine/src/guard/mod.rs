@@ -9,6 +9,10 @@
 //!                                                                                        '-> explore: conditions
 //! ```
 
+#![allow(clippy::match_same_arms, reason = "arms stand in the order in which Python looks at its operands")]
+#![allow(clippy::unused_self, clippy::self_only_used_in_recursion, reason = "the steps of one walk are methods of it")]
+#![allow(clippy::items_after_statements, reason = "a visitor stands in the function that it is for")]
+
 mod constant;
 mod eval;
 mod explore;
@@ -43,6 +47,7 @@ const MAX_REASONS: usize = 20;
 
 /// What the rules of a pack need.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "the guards are what the rest is for")]
 pub struct Guards {
     functions: Vec<Function>,
     fields: BTreeMap<String, UnifiedField>,
@@ -75,6 +80,13 @@ pub struct Guard {
     pub reasons: Vec<Reason>,
     /// Top-level fields whose usual shape `entries` relies on.
     pub(crate) relied_on: BTreeSet<String>,
+}
+
+impl Guard {
+    /// Whether the rule could be followed at all; else the one reason says why not.
+    pub fn is_analysed(&self) -> bool {
+        self.entry.is_some()
+    }
 }
 
 /// A condition of the index.
@@ -163,7 +175,6 @@ impl Guards {
         self.guards.get(&rule)
     }
 
-    #[expect(clippy::unused_self, reason = "reads as the other ways to a guard")]
     fn unguarded(&self, plain: bool, reason: Reason) -> Guard {
         let reasons = vec![reason];
         Guard {
@@ -205,7 +216,9 @@ impl Guards {
             let by = evaluation.compared.or(evaluation.returned);
             return Decision::Skip { by: by.map(|place| self.reason(place, "", "not met")) };
         }
-        let because = evaluation.stopped.map(|place| self.reason(place, "", evaluation.why.unwrap_or("not certain")));
+        // A result of the wrong type stops nothing; it is where it was returned.
+        let stopped = evaluation.stopped.or(evaluation.returned.filter(|_| evaluation.why.is_some()));
+        let because = stopped.map(|place| self.reason(place, "", evaluation.why.unwrap_or("not certain")));
         Decision::Run { because }
     }
 
@@ -232,7 +245,7 @@ impl Guards {
                 skips = true;
             } else {
                 open.push(explorer.borrow().open_path());
-                if let (Some(place), Some(why)) = (evaluation.stopped, evaluation.why)
+                if let (Some(place), Some(why)) = (evaluation.stopped.or(evaluation.returned), evaluation.why)
                     && reasons.len() < MAX_REASONS
                 {
                     reasons.insert(self.reason(place, path, why));

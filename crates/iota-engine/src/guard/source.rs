@@ -46,8 +46,8 @@ impl Module {
         let body = parse_module(&text).ok()?.into_suite();
         let mut scope = Scope::default();
         scope.visit_body(&body);
-        let star = body.iter().any(|statement| imports_star(statement)) || scope.star;
-        let mut bindings: BTreeMap<String, Binding> = scope.bound.into_iter().map(|(name, _)| (name, Binding::Unclear)).collect();
+        let star = body.iter().any(imports_star) || scope.star;
+        let mut bindings: BTreeMap<String, Binding> = scope.bound.into_keys().map(|name| (name, Binding::Unclear)).collect();
         let mut counted: BTreeMap<&str, u32> = BTreeMap::new();
         let simple: Vec<(usize, String)> = body
             .iter()
@@ -109,6 +109,7 @@ fn bound_by_import(alias: &Alias) -> String {
 /// Collects the names that a block binds in its own scope.
 #[derive(Debug, Default)]
 pub(super) struct Scope {
+    #[expect(clippy::zero_sized_map_values, reason = "becomes the bindings of a module, by name")]
     pub(super) bound: BTreeMap<String, ()>,
     count: BTreeMap<String, u32>,
     /// Declared `global` or `nonlocal` here: not of this scope.
@@ -317,7 +318,7 @@ impl Sources {
 
     /// The module that `from X import ...` names.
     pub(super) fn import_from(&self, importer: ModuleId, import: &StmtImportFrom) -> Imported {
-        let name = import.module.as_ref().map(|name| name.as_str()).unwrap_or_default();
+        let name = import.module.as_ref().map(ruff_python_ast::Identifier::as_str).unwrap_or_default();
         if import.level == 0 {
             return self.import(importer, name, true);
         }

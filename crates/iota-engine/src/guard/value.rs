@@ -183,7 +183,6 @@ pub(super) fn equals(a: &Value<'_>, b: &Value<'_>) -> Result<bool> {
     match (a, b) {
         (None, None) => Ok(true),
         (Text(a), Text(b)) => Ok(a.bytes() == b.bytes()),
-        #[expect(clippy::float_cmp, reason = "Python compares exactly too")]
         (Bool(_) | Int(_) | Float(_), Bool(_) | Int(_) | Float(_)) => Ok(a.as_number() == b.as_number()),
         (None | Text(_) | Bool(_) | Int(_) | Float(_), None | Text(_) | Bool(_) | Int(_) | Float(_)) => Ok(false),
         // A number beyond what is computed with is still neither None nor a text.

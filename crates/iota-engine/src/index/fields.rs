@@ -33,6 +33,7 @@ impl Fields {
 
     /// Where the values stand, by position. `None` when a field holds something unusual, or a name is written in a way
     /// that may mean one of the fields in some other spelling.
+    #[expect(clippy::needless_bitwise_bool, reason = "a name has few bytes: without branches it is faster")]
     pub(super) fn of(&self, record: &Record<'_>) -> Option<Vec<Span>> {
         let mut values = vec![Span::default(); self.names.len()];
         for member in record.members {
@@ -77,14 +78,17 @@ fn is_plain(name: &[u8]) -> bool {
     chunks.iter().map(odd).fold(odd(&last), |all, word| all | word) == 0
 }
 
+/// Rules by a text that they ask for.
+type ByText = FxHashMap<Box<[u8]>, Vec<Number>>;
+
 /// The rules that ask for values of one field.
 #[derive(Debug)]
 pub(super) struct FieldIndex {
     field: Vec<String>,
-    equal: FxHashMap<Box<[u8]>, Vec<Number>>,
-    equal_ignoring_case: FxHashMap<Box<[u8]>, Vec<Number>>,
+    equal: ByText,
+    equal_ignoring_case: ByText,
     /// By length of the prefix.
-    prefixes: Vec<(usize, FxHashMap<Box<[u8]>, Vec<Number>>)>,
+    prefixes: Vec<(usize, ByText)>,
 }
 
 impl FieldIndex {

@@ -23,4 +23,4 @@ pub use runner::{
 };
 pub use snapshot::Snapshot;
 pub use state::MemoryState;
-pub use verdict::{TestMatch, TestOutcome};
+pub use verdict::{TestMatch, TestOutcome, TestRequest};

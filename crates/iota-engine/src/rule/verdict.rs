@@ -3,8 +3,24 @@
 
 use super::metadata::RuleTest;
 use super::runner::Failure;
-use serde::Deserialize;
+use crate::alert::Severity;
+use crate::guard::Decision;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+
+/// What a worker is asked to run one rule on.
+#[derive(Debug, Serialize)]
+pub struct TestRequest<'a> {
+    /// Index in the pack.
+    pub rule: u16,
+    pub log_type: &'a str,
+    /// As text: a record may hold what serde_json does not build.
+    pub log: &'a RawValue,
+    /// `{"name": ..., "value": ...}` each.
+    pub mocks: Vec<Json>,
+}
 
 /// How a test of a rule came out, as the worker reports it.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -23,10 +39,39 @@ pub struct TestOutcome {
     pub logs: Vec<String>,
 }
 
-/// What a verdict needs of a match. The rest is not read: a context may be nested deeper than serde_json builds.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// The match as an alert would carry it. The context stays text: it may be nested deeper than serde_json builds.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TestMatch {
+    pub title: String,
+    pub severity: Option<Severity>,
+    pub dedup: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runbook: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub destinations: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique: Option<String>,
+}
+
+impl TestOutcome {
+    /// Why a record with this outcome must not have been skipped by the fast path; nothing when it was not, or may be.
+    pub fn skipped_wrongly(&self, decision: &Decision) -> Option<String> {
+        let Decision::Skip { by } = decision else { return None };
+        let did = match self.errors.get("rule") {
+            Some(failure) => format!("rule() raised {}", failure.r#type),
+            None if self.matched => "the rule matches".to_owned(),
+            None => return None,
+        };
+        let by = by.as_ref().map(|by| format!(" because of {}:{} `{}`", by.path, by.line, by.source)).unwrap_or_default();
+        Some(format!("internal error: the fast path would skip this event{by}, although {did}; please report it"))
+    }
 }
 
 impl RuleTest {
@@ -77,7 +122,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value as Json, json};
+    use serde_json::json;
 
     fn test(expected_result: bool) -> RuleTest {
         let (log, mocks) = (json!({}), Vec::new());
@@ -106,6 +151,22 @@ mod tests {
         assert_eq!(test(false).reasons(&rule), ["rule() raised KeyError: 'x'"]);
         let title = outcome(json!({"matched": false, "errors": {"title": raised}}));
         assert!(test(false).reasons(&title).is_empty(), "title does not run on what does not match");
+    }
+
+    #[test]
+    fn only_what_neither_matches_nor_raises_may_be_skipped() {
+        let (run, skip) = (Decision::Run { because: None }, Decision::Skip { by: None });
+        let matched = outcome(json!({"matched": true}));
+        let raised = outcome(json!({"matched": false, "errors": {"rule": {"type": "KeyError", "message": "'x'"}}}));
+        let neither = outcome(json!({"matched": false, "errors": {"title": {"type": "KeyError", "message": "'x'"}}}));
+        for (outcome, expected) in
+            [(&matched, Some("although the rule matches")), (&raised, Some("raised KeyError")), (&neither, None)]
+        {
+            assert_eq!(outcome.skipped_wrongly(&run), None);
+            let told = outcome.skipped_wrongly(&skip);
+            assert_eq!(told.is_some(), expected.is_some(), "{told:?}");
+            assert!(told.unwrap_or_default().contains(expected.unwrap_or_default()));
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod config;
+pub(crate) mod explain;
 pub(crate) mod man;
+mod reach;
 pub(crate) mod run;
 mod select;
 pub(crate) mod test;

@@ -66,6 +66,39 @@ fn warnings_fail_only_when_asked_to() {
 }
 
 #[test]
+fn rules_that_are_handed_every_record_are_warned_of() {
+    let tests = "Tests:\n  - {Name: t, ExpectedResult: false, Log: {}}\n";
+    let yml = |id: &str, code: &str| format!("AnalysisType: rule\nRuleID: {id}\n{code}\n{tests}");
+    let opaque = "import hashlib\nfrom h import first\n\n\ndef rule(event):\n    return first(event) == '0'\n";
+    let helper =
+        "import hashlib\n\n\ndef first(event):\n    return hashlib.md5(event.get('eventName').encode()).hexdigest()[0]\n";
+    let files = Files::new(&[
+        ("guarded.py", "def rule(event):\n    return event.get('eventName') == 'A'\n"),
+        ("guarded.yml", &yml("guarded", "Filename: guarded.py")),
+        ("opaque.py", opaque),
+        ("opaque.yml", &yml("opaque", "Filename: opaque.py")),
+        ("helpers/h.py", helper),
+        ("every.py", "def rule(event):\n    return True\n"),
+        ("every.yml", &yml("every", "Filename: every.py")),
+        ("disabled.py", "def rule(event):\n    return True\n"),
+        ("disabled.yml", &yml("disabled", "Enabled: false\nFilename: disabled.py")),
+        ("expressions.yml", &yml("expressions", "Detection:\n  - {Key: a, Condition: IsNotNull}")),
+    ]);
+    let ran = run(&["check", files.root()]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    insta::assert_snapshot!(ran.stdout.replace(files.root(), "DIR"));
+    assert_eq!(run(&["check", files.root(), "--strict"]).code, Some(1));
+    assert_eq!(run(&["check", files.root(), "--max-unguarded", "2"]).code, Some(0));
+    let ran = run(&["check", files.root(), "--max-unguarded", "1"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("2 rules unguarded, and --max-unguarded allows 1"), "{}", ran.stderr);
+    let one = run(&["check", &files.path("opaque.py"), "--max-unguarded", "0", "--format", "json"]);
+    let problems: Vec<Json> = serde_json::from_str(&one.stdout).unwrap();
+    assert_eq!((one.code, problems.len()), (Some(1), 1), "also where the place is in another file: {problems:?}");
+    assert_eq!(run(&["check", &files.path("guarded.py"), "--strict", "--max-unguarded", "0"]).code, Some(0));
+}
+
+#[test]
 fn a_wrong_expression_is_shown_where_it_is_written() {
     let base = "AnalysisType: rule\nFilename: r.py\nRuleID: base\nInlineFilters:\n  - Key: a\n    Condition: IsNull\n  - Any:\n      - Key: b\n        Condition: IsNull\n      - Key: b\n        Condition: Eqals\n";
     let derived = "AnalysisType: rule\nRuleID: derived\nBaseDetection: base\nDynamicSeverities:\n  - ChangeTo: HIHG\n    Conditions: [{Key: a, Condition: IsNull}]\n";

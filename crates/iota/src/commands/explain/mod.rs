@@ -1,0 +1,52 @@
+//! `iota explain`
+
+mod find;
+mod records;
+mod rule;
+
+use crate::args::{ExplainArgs, ExplainFormat};
+use crate::exit::Exit;
+use clap::ArgMatches;
+use find::find;
+use iota_engine::guard::Guards;
+use iota_service::config::Settings;
+use records::{ExplainedRecords, Tried};
+use rule::ExplainedRule;
+use serde::Serialize;
+use std::io::{self, Write};
+
+#[derive(Debug, Serialize)]
+struct Explained {
+    #[serde(flatten)]
+    rule: ExplainedRule,
+    /// Only with `--event`.
+    #[serde(flatten)]
+    records: Option<ExplainedRecords>,
+}
+
+pub(crate) fn explain(args: &ExplainArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
+    let settings = Settings::resolve(args.rules.given(matches))?;
+    let found = find(&args.rule, &settings)?;
+    let explained = match &args.event {
+        None => {
+            let guards = Guards::analyse(&found.pack, &[found.index]);
+            Explained { rule: ExplainedRule::new(&found, found.index, &guards)?, records: None }
+        }
+        Some(path) => {
+            // What Python loaded may be another function than the one that was read.
+            let mut tried = Tried::load(&found, &settings)?;
+            let rule = ExplainedRule::new(&found, tried.index, &tried.guards)?;
+            Explained { rule, records: Some(tried.explain(path, settings.limits())?) }
+        }
+    };
+    let rejected = explained.records.as_ref().is_some_and(|records| records.rejected > 0);
+    let mut out = io::stdout().lock();
+    match args.format {
+        ExplainFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&explained)?)?,
+        ExplainFormat::Text => {
+            explained.rule.write(&mut out)?;
+            explained.records.map_or(Ok(()), |records| records.write(&mut out))?;
+        }
+    }
+    Ok(if rejected { Exit::Partial } else { Exit::Ok })
+}
