@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use iota_engine::decode::{Decoder, Item, Limits, Position};
+use iota_engine::decode::{Decoder, Item, Limits, Position, Whole};
 use iota_engine::json::{Ignore, Scanned, Value, minify, scan};
 use libfuzzer_sys::fuzz_target;
 use std::io::{self, Read};
@@ -24,7 +24,10 @@ impl Read for Trickle<'_> {
 }
 
 fn items(reader: impl Read, limits: Limits) -> Vec<(String, Position)> {
-    let mut decoder = Decoder::new(reader, limits);
+    items_of(&mut Decoder::new(reader, limits), limits)
+}
+
+fn items_of(decoder: &mut Decoder<impl Read>, limits: Limits) -> Vec<(String, Position)> {
     let mut items = Vec::new();
     while let Some(item) = decoder.next().expect("reads from memory") {
         items.push(match item {
@@ -51,4 +54,9 @@ fuzz_target!(|data: &[u8]| {
     assert!(whole.windows(2).all(|pair| pair[0].1.offset <= pair[1].1.offset), "positions in order");
     let trickled = items(Trickle { bytes, size: 1 + usize::from(*size) }, limits);
     assert_eq!(whole, trickled, "the sizes of the reads made a difference");
+    let mut input = Whole::default();
+    input.bytes().extend_from_slice(bytes);
+    if let Some(at_once) = input.decode(limits, |decoder| items_of(decoder, limits)) {
+        assert_eq!(whole, at_once, "decoding in one go made a difference");
+    }
 });

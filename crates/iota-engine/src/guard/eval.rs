@@ -16,6 +16,8 @@ use std::rc::Rc;
 
 /// Nodes that are evaluated for one call of a rule.
 const FUEL: u32 = 20_000;
+/// Depth of expressions and statements, over all calls: it is the stack of the thread that pays.
+const MAX_DEPTH: u32 = 100;
 /// Depth of calls.
 const MAX_CALLS: u32 = 24;
 
@@ -49,6 +51,7 @@ pub(super) struct Evaluation<'v, 'r> {
     frame: usize,
     fuel: u32,
     calls: u32,
+    depth: u32,
     /// The comparison that was made last, and what stopped the evaluation.
     pub(super) compared: Option<Place>,
     pub(super) stopped: Option<Place>,
@@ -66,8 +69,8 @@ enum Flow<'v> {
 
 impl<'v, 'r> Evaluation<'v, 'r> {
     pub(super) fn new(code: Code<'v>, source: Source<'v, 'r>) -> Self {
-        let (slots, frame, fuel, calls) = (Vec::new(), 0, FUEL, 0);
-        Self { code, source, slots, frame, fuel, calls, compared: None, stopped: None, returned: None, why: None }
+        let (slots, frame, fuel, calls, depth) = (Vec::new(), 0, FUEL, 0, 0);
+        Self { code, source, slots, frame, fuel, calls, depth, compared: None, stopped: None, returned: None, why: None }
     }
 
     /// Keeps why the evaluation stopped, where that is not known in more detail.
@@ -166,13 +169,19 @@ impl<'v, 'r> Evaluation<'v, 'r> {
     // ---- statements
 
     fn block(&mut self, statements: &'v [Statement]) -> Result<Flow<'v>> {
+        if self.depth == MAX_DEPTH {
+            return unknown("statements nested too deeply");
+        }
+        self.depth += 1;
+        let mut flow = Ok(Flow::Next);
         for statement in statements {
-            match self.statement(statement)? {
-                Flow::Next => {}
-                flow => return Ok(flow),
+            flow = self.statement(statement);
+            if !matches!(flow, Ok(Flow::Next)) {
+                break;
             }
         }
-        Ok(Flow::Next)
+        self.depth -= 1;
+        flow
     }
 
     fn statement(&mut self, statement: &'v Statement) -> Result<Flow<'v>> {
@@ -331,7 +340,9 @@ impl<'v, 'r> Evaluation<'v, 'r> {
             return unknown("too much to evaluate");
         }
         self.fuel -= 1;
-        let result = self.kind(expr);
+        self.depth += 1;
+        let result = if self.depth > MAX_DEPTH { unknown("an expression nested too deeply") } else { self.kind(expr) };
+        self.depth -= 1;
         if result.is_err() {
             self.stopped.get_or_insert(expr.place);
         }

@@ -33,6 +33,9 @@ pub(super) struct Lowering<'s> {
     constants: BTreeMap<(ModuleId, At), Option<Constant>>,
 }
 
+/// Clauses of one `if`.
+const MAX_CLAUSES: usize = 100;
+
 /// A function while it is lowered.
 struct Frame {
     module: ModuleId,
@@ -221,6 +224,10 @@ impl<'s> Lowering<'s> {
                 _ => Statement::Unknown(place, "an assignment to something other than a local variable".into()),
             },
             Stmt::AugAssign(assign) => self.augmented(frame, assign, place),
+            // Each clause stands inside the one before it.
+            Stmt::If(conditional) if conditional.elif_else_clauses.len() > MAX_CLAUSES => {
+                Statement::Unknown(place, "an `if` with that many `elif`".into())
+            }
             Stmt::If(conditional) => {
                 let mut otherwise = Vec::new();
                 for clause in conditional.elif_else_clauses.iter().rev() {

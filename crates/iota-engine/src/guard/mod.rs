@@ -14,6 +14,7 @@
 #![allow(clippy::items_after_statements, reason = "a visitor stands in the function that it is for")]
 
 mod constant;
+mod depth;
 mod eval;
 mod explore;
 mod ir;

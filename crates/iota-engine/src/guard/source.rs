@@ -1,6 +1,7 @@
 //! The Python files of a pack as syntax trees: what each module binds at its top level, and which file an import means.
 //! Knows nothing of values; the worker's importer (`iota_worker/snapshot.py`) follows the same rules.
 
+use super::depth::is_shallow;
 use super::stdlib::is_taken;
 use crate::rule::Snapshot;
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
@@ -41,6 +42,9 @@ impl Module {
         let cookie = text.lines().take(2).any(|line| line.contains("coding") && !line.to_ascii_lowercase().contains("utf-8"));
         // A form feed starts the indentation of a line anew.
         if cookie || text.contains(['\0', '\x0C']) {
+            return None;
+        }
+        if !is_shallow(&text) {
             return None;
         }
         let body = parse_module(&text).ok()?.into_suite();

@@ -76,3 +76,47 @@ fn a_function_that_is_not_the_analysed_one_is_not_trusted() {
     guards.confirm(0, None);
     assert!(guards.guard(0).is_some_and(|guard| !guard.skips && guard.entries.is_none()));
 }
+
+fn of_source(source: &str) -> Guards {
+    let files = BTreeMap::from([("r.py".to_owned(), source.as_bytes().to_vec())]);
+    Guards::analyse(&Pack::read("p", Snapshot::new(files), "0"), &[0])
+}
+
+#[test]
+fn deep_nesting_ends_the_analysis_and_nothing_else() {
+    for (before, after) in [
+        ("not ", ""),
+        ("-", ""),
+        ("(", ")"),
+        ("[", "]"),
+        ("x + ", ""),
+        ("lambda: ", ""),
+        ("x if y else ", ""),
+        ("f(", ")"),
+        ("x and not ", ""),
+    ] {
+        for depth in [50, 1_000, 20_000] {
+            let expr = format!("{}x{}", before.repeat(depth), after.repeat(depth));
+            of_source(&format!("def rule(event):\n    x = 1\n    return {expr}\n"));
+            of_source(&format!("X = {expr}\ndef rule(event):\n    return X\n"));
+        }
+    }
+    for (part, depth) in [(".a", 20_000), ("[0]", 20_000), ("()", 20_000), (" + x", 20_000), (" == x", 20_000)] {
+        of_source(&format!("def rule(event):\n    x = 1\n    return x{}\n", part.repeat(depth)));
+    }
+    for depth in [20, 90, 1_000] {
+        let nested: String = (0..depth).map(|level| format!("{}if event:\n", " ".repeat(level + 1))).collect();
+        of_source(&format!("def rule(event):\n{nested}{}return 1\n", " ".repeat(depth + 1)));
+        let elifs = "    elif event:\n        pass\n".repeat(depth * 20);
+        of_source(&format!("def rule(event):\n    if event:\n        pass\n{elifs}"));
+    }
+}
+
+#[test]
+fn deep_evaluation_ends_before_the_stack_does() {
+    let helpers: String = (0..40).map(|n| format!("def f{n}(x):\n    return {}f{}(x)\n", "not ".repeat(100), n + 1)).collect();
+    let guards = of_source(&format!("{helpers}def f40(x):\n    return x\ndef rule(event):\n    return f0(event)\n"));
+    let mut decoder = crate::decode::Decoder::new(&br#"{"eventName":"X"}"#[..], crate::decode::Limits::default());
+    let Ok(Some(crate::decode::Item::Record(record))) = decoder.next() else { panic!("a record") };
+    assert!(matches!(guards.decide(0, &record), Decision::Run { .. }));
+}

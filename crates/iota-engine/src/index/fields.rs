@@ -33,7 +33,6 @@ impl Fields {
 
     /// Where the values stand, by position. `None` when a field holds something unusual, or a name is written in a way
     /// that may mean one of the fields in some other spelling.
-    #[expect(clippy::needless_bitwise_bool, reason = "a name has few bytes: without branches it is faster")]
     pub(super) fn of(&self, record: &Record<'_>) -> Option<Vec<Span>> {
         let mut values = vec![Span::default(); self.names.len()];
         for member in record.members {
