@@ -30,8 +30,6 @@ pub(super) enum Symbol {
     Joined(Rc<[Piece]>),
     /// A text of which nothing is known.
     AnyText,
-    /// Anything.
-    Any,
 }
 
 #[derive(Debug, Clone)]
@@ -413,9 +411,7 @@ impl Explorer {
     }
 
     pub(super) fn is_none(&mut self, symbol: &Symbol) -> Result<bool> {
-        let Symbol::Field(field) = symbol else {
-            return if matches!(symbol, Symbol::Any) { self.ask() } else { Ok(false) };
-        };
+        let Symbol::Field(field) = symbol else { return Ok(false) };
         if matches!(self.shape(*field), Some(Shape::Required)) {
             return Ok(false);
         }

@@ -244,7 +244,7 @@ impl<'v> Evaluation<'v, '_> {
                 (Symbol::Field(field), "str") => self.explorer()?.holds(*field, false),
                 (Symbol::Field(field), "dict" | "Mapping") => self.explorer()?.holds(*field, true),
                 (Symbol::Object(_), _) => Ok(matches!(name, "dict" | "Mapping")),
-                (Symbol::Field(_) | Symbol::Any, _) => self.explorer()?.any(),
+                (Symbol::Field(_), _) => self.explorer()?.any(),
                 _ => Ok(matches!(name, "str" | "Sequence")),
             };
         }
@@ -565,8 +565,8 @@ fn affixes_of<'v>(value: &Value<'v>) -> Result<Vec<Text<'v>>> {
             .into_iter()
             .map(|item| match item {
                 Value::Text(text) => Ok(text),
-                Value::Symbol(_) => unknown("an affix that is not known"),
-                _ => raise(Raised::Type),
+                // What is no text raises, but only if no affix before it fits.
+                _ => unknown("an affix that is not known to be a text"),
             })
             .collect(),
         Value::Symbol(_) => unknown("an affix that is not known"),

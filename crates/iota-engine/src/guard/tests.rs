@@ -1,4 +1,5 @@
 use super::*;
+use crate::decode::{Decoder, Item, Limits};
 use crate::rule::{Pack, Snapshot};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,4 +70,28 @@ fn print_guards() {
             rule.id, guard.skips, guard.conditional, guard.entries, guard.reasons
         );
     }
+}
+
+/// Every rule of `traps_values` has a record on which a careless evaluation would skip it.
+#[test]
+fn values_are_those_of_python() {
+    let records = fs::read(guards_directory().join("traps_values.jsonl")).expect("records");
+    let mut decoder = Decoder::new(records.as_slice(), Limits::default());
+    let mut skipped = Vec::new();
+    let mut count = 0;
+    while let Some(item) = decoder.next().expect("readable") {
+        let Item::Record(record) = item else { panic!("{item:?}") };
+        let text = str::from_utf8(record.raw).expect("UTF-8");
+        let trap = serde_json::from_str::<serde_json::Value>(&text.replace(r"\ud800", "")).expect("JSON")["trap"].clone();
+        let trap = trap.as_str().expect("a name");
+        let wide = guards_directory().join("traps_wide").join(trap.trim_start_matches("trap_"));
+        let (pack, guards) = analysed(&if wide.is_dir() { wide } else { guards_directory().join("traps_values") });
+        let at = pack.rules.iter().position(|rule| rule.path() == format!("{trap}.py")).expect("its rule");
+        let at = u16::try_from(at).expect("few rules");
+        if guards.skips(at, &Looked::new(&record)) {
+            skipped.push(trap.to_owned());
+        }
+        count += 1;
+    }
+    assert!(count > 40 && skipped.is_empty(), "{skipped:?}");
 }
