@@ -265,6 +265,10 @@ impl<'v, 'r> Evaluation<'v, 'r> {
                 }
             }
         }
+        if is_shuffled(&items, Order::Matters) {
+            // What it holds now is the element that came last.
+            self.clear(target);
+        }
         result.map_or_else(|| self.block(otherwise), Ok)
     }
 
@@ -569,6 +573,7 @@ impl<'v, 'r> Evaluation<'v, 'r> {
         }
         match value {
             Value::Keys(dict) => Ok(dict.entries.iter().map(|(key, _)| Value::of_constant(key)).collect()),
+            Value::Entries(items) => Ok(items.to_vec()),
             Value::Constant(Constant::Dict(dict)) => Ok(dict.entries.iter().map(|(key, _)| Value::of_constant(key)).collect()),
             Value::Constant(Constant::Set(set) | Constant::FrozenSet(set)) if order_free || set.len() < 2 => {
                 let mut items: Vec<Value<'v>> = set.texts.iter().map(|text| Value::text(text.as_ref())).collect();
@@ -603,7 +608,9 @@ impl<'v, 'r> Evaluation<'v, 'r> {
             // Beyond what is computed with, and so not zero.
             Value::Json(_) | Value::Matched | Value::Function(_) | Value::Closure { .. } => true,
             Value::Constant(Constant::Pattern(_)) => true,
-            Value::Constant(_) | Value::Keys(_) | Value::List(_) | Value::Tuple(_) => value.length() != Some(0),
+            Value::Constant(_) | Value::Keys(_) | Value::Entries(_) | Value::List(_) | Value::Tuple(_) => {
+                value.length() != Some(0)
+            }
             // Fields that are supplied to rules are members of a panther event.
             Value::Event => match self.source {
                 Source::Record(view) => !self.code.plain || !view.is_empty(),
@@ -674,7 +681,7 @@ impl<'v, 'r> Evaluation<'v, 'r> {
                 self.symbol_among(symbol, &items, true)
             }
             (Value::Keys(dict), item) => Ok(dict.get(&item.key()?).is_some()),
-            (Value::List(items) | Value::Tuple(items), Value::Symbol(symbol)) => {
+            (Value::List(items) | Value::Tuple(items) | Value::Entries(items), Value::Symbol(symbol)) => {
                 let constants: Option<Vec<Constant>> = items.iter().map(Value::to_constant).collect();
                 match constants {
                     Some(items) => self.symbol_among(symbol, &items, false),
@@ -702,7 +709,11 @@ impl<'v, 'r> Evaluation<'v, 'r> {
             }
             (Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_), _) => raise(Raised::Type),
             (sequence, item) => {
-                let Some(items) = sequence.sequence() else { return unknown("a search in such a value") };
+                let items = match sequence {
+                    Value::Entries(items) => Some(items.to_vec()),
+                    sequence => sequence.sequence(),
+                };
+                let Some(items) = items else { return unknown("a search in such a value") };
                 for own in items {
                     if self.equal(&own, item)? {
                         return Ok(true);

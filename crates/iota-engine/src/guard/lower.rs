@@ -931,7 +931,7 @@ fn of_config(value: &Json) -> Option<Constant> {
         Json::Bool(value) => Constant::Bool(*value),
         Json::String(text) => Constant::text(text),
         Json::Number(number) => match number.as_i64() {
-            Some(value) if value.abs() <= super::constant::MAX_INT => Constant::Int(value),
+            Some(value) if value.unsigned_abs() <= super::constant::MAX_INT.unsigned_abs() => Constant::Int(value),
             Some(_) => return None,
             None => Constant::Float(number.as_f64()?),
         },

@@ -326,8 +326,8 @@ impl<'v> Evaluation<'v, '_> {
             },
             Value::Constant(Constant::Dict(dict)) if positional.is_empty() => match method {
                 Method::Keys => Ok(Value::Keys(dict)),
-                Method::Values => Ok(Value::List(dict.entries.iter().map(|(_, value)| Value::of_constant(value)).collect())),
-                Method::Items => Ok(Value::List(
+                Method::Values => Ok(Value::Entries(dict.entries.iter().map(|(_, value)| Value::of_constant(value)).collect())),
+                Method::Items => Ok(Value::Entries(
                     dict.entries
                         .iter()
                         .map(|(key, value)| Value::Tuple([Value::of_constant(key), Value::of_constant(value)].into()))
