@@ -11,6 +11,7 @@
 mod alerts;
 mod bad_input;
 mod check_command;
+mod fast_path;
 mod formats;
 mod harness;
 mod hostile_rules;
