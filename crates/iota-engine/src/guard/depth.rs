@@ -4,7 +4,7 @@ use ruff_python_ast::token::TokenKind;
 use ruff_python_parser::{Mode, lexer::lex};
 
 /// Deepest nesting that is analysed. CPython itself refuses 200 open brackets.
-const MAX_DEPTH: usize = 150;
+const MAX_DEPTH: usize = 100;
 
 /// Whether no expression and no block of the source can nest deeper than `MAX_DEPTH`.
 pub(super) fn is_shallow(source: &str) -> bool {

@@ -4,7 +4,8 @@
 use super::constant::{Constant, MAX_INT};
 use super::explore::{Explorer, Piece, Symbol};
 use super::ir::{
-    Arguments, Binary, Clause, Closure, Compare, Expr, Function, FunctionId, Kind, Pattern, Place, Raised, Statement, Target,
+    Arguments, Binary, Clause, Closure, Compare, Expr, Function, FunctionId, Kind, Order, Pattern, Place, Raised, Statement,
+    Target,
 };
 use super::record::{View, may_be_variant};
 use super::value::{Result, Stop, Value, equals, order, raise, unknown};
@@ -146,7 +147,7 @@ impl<'v, 'r> Evaluation<'v, 'r> {
             self.slots[base + usize::from(slot)] = Value::Tuple(rest.into());
         }
         for (name, value) in keywords {
-            let parameter = code.parameters.iter().find(|parameter| parameter.name == name);
+            let parameter = code.parameters.iter().find(|parameter| parameter.name == name && !parameter.positional_only);
             let Some(parameter) = parameter else { return raise(Raised::Type) };
             let slot = &mut self.slots[base + usize::from(parameter.slot)];
             if !matches!(slot, Value::Unset) {
@@ -204,8 +205,8 @@ impl<'v, 'r> Evaluation<'v, 'r> {
                 let branch = if self.test(test)? { then } else { otherwise };
                 return self.block(branch);
             }
-            Statement::For { target, iterable, body, otherwise, order_free } => {
-                return self.iterate(target, iterable, body, otherwise, *order_free);
+            Statement::For { target, iterable, body, otherwise, order } => {
+                return self.iterate(target, iterable, body, otherwise, *order);
             }
             Statement::Match { subject, cases } => {
                 let subject = self.expr(subject)?;
@@ -255,18 +256,38 @@ impl<'v, 'r> Evaluation<'v, 'r> {
         iterable: &'v Expr,
         body: &'v [Statement],
         otherwise: &'v [Statement],
-        order_free: bool,
+        order: Order,
     ) -> Result<Flow<'v>> {
         let items = self.expr(iterable)?;
-        for item in self.items(&items, order_free)? {
+        let shuffled = is_shuffled(&items, order);
+        let mut result = None;
+        for item in self.items(&items, order != Order::Matters)? {
             self.store(target, item)?;
-            match self.block(body)? {
+            let flow = self.block(body).map_err(|stop| of_shuffled(stop, shuffled))?;
+            match flow {
                 Flow::Next | Flow::Continue => {}
                 Flow::Break => return Ok(Flow::Next),
-                flow @ Flow::Return(_) => return Ok(flow),
+                flow @ Flow::Return(_) if !shuffled => return Ok(flow),
+                flow @ Flow::Return(_) => {
+                    self.stop_shuffled()?;
+                    result = Some(flow);
+                }
             }
         }
-        self.block(otherwise)
+        if is_shuffled(&items, Order::Matters) {
+            // What it holds now is the element that came last.
+            self.clear(target);
+        }
+        result.map_or_else(|| self.block(otherwise), Ok)
+    }
+
+    /// One element of a set decides. Python may have come to another one before, which must not raise: on a record all
+    /// of them are evaluated; on symbols that would be too much.
+    fn stop_shuffled(&self) -> Result<()> {
+        match self.source {
+            Source::Record(_) => Ok(()),
+            Source::AnyRecord(_) => unknown("the order of a set, where an element may raise"),
+        }
     }
 
     fn fits(&mut self, pattern: &'v Pattern, subject: &Value<'v>) -> Result<bool> {
@@ -386,8 +407,8 @@ impl<'v, 'r> Evaluation<'v, 'r> {
                 let (left, right) = (self.expr(left)?, self.expr(right)?);
                 self.binary(left, *operator, right)
             }
-            Kind::List(parts) => Ok(Value::List(self.each(parts)?.into())),
-            Kind::Tuple(parts) => Ok(Value::Tuple(self.each(parts)?.into())),
+            Kind::List(parts) => Ok(Value::List(without_closures(self.each(parts)?)?.into())),
+            Kind::Tuple(parts) => Ok(Value::Tuple(without_closures(self.each(parts)?)?.into())),
             Kind::Joined(parts) => self.joined(parts),
             Kind::Index { value, index } => {
                 let (value, index) = (self.expr(value)?, self.expr(index)?);
@@ -421,12 +442,13 @@ impl<'v, 'r> Evaluation<'v, 'r> {
             }
             Kind::Method { object, method, arguments } => {
                 let object = self.expr(object)?;
-                let (positional, keywords) = self.arguments(arguments)?;
+                // Python looks the method up first, and may raise then.
+                let (positional, keywords) = self.arguments(arguments).map_err(|stop| of_shuffled(stop, true))?;
                 self.method(&object, *method, positional, keywords)
             }
-            Kind::Quantified { all, clauses, element } => {
+            Kind::Quantified { all, clauses, element, order } => {
                 let mut result = *all;
-                self.generate(clauses, true, &mut |evaluation| {
+                self.comprehend(clauses, *order, &mut |evaluation| {
                     let truth = evaluation.test(element)?;
                     if truth != *all {
                         result = truth;
@@ -438,7 +460,7 @@ impl<'v, 'r> Evaluation<'v, 'r> {
             Kind::First { clauses, element, otherwise } => {
                 let otherwise = otherwise.as_deref().map(|otherwise| self.expr(otherwise)).transpose()?;
                 let mut found = None;
-                self.generate(clauses, false, &mut |evaluation| {
+                self.comprehend(clauses, Order::Matters, &mut |evaluation| {
                     found = Some(evaluation.expr(element)?);
                     Ok(false)
                 })?;
@@ -446,11 +468,11 @@ impl<'v, 'r> Evaluation<'v, 'r> {
             }
             Kind::Collected { clauses, element } => {
                 let mut items = Vec::new();
-                self.generate(clauses, false, &mut |evaluation| {
+                self.comprehend(clauses, Order::Matters, &mut |evaluation| {
                     items.push(evaluation.expr(element)?);
                     Ok(true)
                 })?;
-                Ok(Value::List(items.into()))
+                Ok(Value::List(without_closures(items)?.into()))
             }
             Kind::Function(function) => Ok(Value::Function(*function)),
             Kind::Closure(code) => Ok(Value::Closure { code, frame: self.frame }),
@@ -490,16 +512,18 @@ impl<'v, 'r> Evaluation<'v, 'r> {
         let mut positional = positional;
         let rest: Vec<Value<'v>> = positional.drain(code.parameters.len()..).collect();
         // Its variables live in the frame it stands in: a call inside a call must not change them.
-        let slots = || code.parameters.iter().chain(&code.rest);
-        let saved: Vec<Value<'v>> = slots().map(|slot| self.slots[self.frame + usize::from(*slot)].clone()).collect();
-        for (slot, value) in slots().zip(positional.into_iter().chain([Value::Tuple(rest.into())])) {
+        let own = self.frame + usize::from(code.own.start)..self.frame + usize::from(code.own.end);
+        let saved: Vec<Value<'v>> =
+            self.slots[own.clone()].iter_mut().map(|slot| std::mem::replace(slot, Value::Unset)).collect();
+        let slots = code.parameters.iter().chain(&code.rest);
+        for (slot, value) in slots.zip(positional.into_iter().chain([Value::Tuple(rest.into())])) {
             self.set(*slot, value);
         }
         self.calls += 1;
         let flow = self.block(&code.body);
         self.calls -= 1;
-        for (slot, value) in slots().zip(saved) {
-            self.set(*slot, value);
+        for (slot, value) in self.slots[own].iter_mut().zip(saved) {
+            *slot = value;
         }
         match flow? {
             Flow::Return(Value::Closure { .. }) => unknown("a function that makes a function"),
@@ -520,26 +544,56 @@ impl<'v, 'r> Evaluation<'v, 'r> {
     }
 
     /// Runs `each` for every element of a comprehension, until it gives false.
-    fn generate(
+    fn comprehend(
         &mut self,
         clauses: &'v [Clause],
-        order_free: bool,
+        order: Order,
         each: &mut dyn FnMut(&mut Self) -> Result<bool>,
     ) -> Result<bool> {
+        clauses.iter().for_each(|clause| self.clear(&clause.target));
+        self.generate(clauses, order, each)
+    }
+
+    /// Variables of a comprehension have no value when it starts.
+    fn clear(&mut self, target: &'v Target) {
+        match target {
+            Target::Slot(slot) => self.set(*slot, Value::Unset),
+            Target::Tuple(targets) => targets.iter().for_each(|target| self.clear(target)),
+        }
+    }
+
+    fn generate(&mut self, clauses: &'v [Clause], order: Order, each: &mut dyn FnMut(&mut Self) -> Result<bool>) -> Result<bool> {
         let Some((clause, inner)) = clauses.split_first() else { return each(self) };
         let iterable = self.expr(&clause.iterable)?;
-        'item: for item in self.items(&iterable, order_free)? {
+        let shuffled = is_shuffled(&iterable, order);
+        let mut all = true;
+        for item in self.items(&iterable, order != Order::Matters)? {
             self.store(&clause.target, item)?;
-            for condition in &clause.conditions {
-                if !self.test(condition)? {
-                    continue 'item;
+            let go_on = self.element(clause, inner, order, each).map_err(|stop| of_shuffled(stop, shuffled))?;
+            if !go_on {
+                if !shuffled {
+                    return Ok(false);
                 }
-            }
-            if !self.generate(inner, order_free, each)? {
-                return Ok(false);
+                self.stop_shuffled()?;
+                all = false;
             }
         }
-        Ok(true)
+        Ok(all)
+    }
+
+    fn element(
+        &mut self,
+        clause: &'v Clause,
+        inner: &'v [Clause],
+        order: Order,
+        each: &mut dyn FnMut(&mut Self) -> Result<bool>,
+    ) -> Result<bool> {
+        for condition in &clause.conditions {
+            if !self.test(condition)? {
+                return Ok(true);
+            }
+        }
+        self.generate(inner, order, each)
     }
 
     /// The elements that iteration gives. Those of a set have an order that only Python knows; `order_free` says that it
@@ -550,6 +604,7 @@ impl<'v, 'r> Evaluation<'v, 'r> {
         }
         match value {
             Value::Keys(dict) => Ok(dict.entries.iter().map(|(key, _)| Value::of_constant(key)).collect()),
+            Value::Entries(items) => Ok(items.to_vec()),
             Value::Constant(Constant::Dict(dict)) => Ok(dict.entries.iter().map(|(key, _)| Value::of_constant(key)).collect()),
             Value::Constant(Constant::Set(set) | Constant::FrozenSet(set)) if order_free || set.len() < 2 => {
                 let mut items: Vec<Value<'v>> = set.texts.iter().map(|text| Value::text(text.as_ref())).collect();
@@ -584,9 +639,12 @@ impl<'v, 'r> Evaluation<'v, 'r> {
             // Beyond what is computed with, and so not zero.
             Value::Json(_) | Value::Matched | Value::Function(_) | Value::Closure { .. } => true,
             Value::Constant(Constant::Pattern(_)) => true,
-            Value::Constant(_) | Value::Keys(_) | Value::List(_) | Value::Tuple(_) => value.length() != Some(0),
+            Value::Constant(_) | Value::Keys(_) | Value::Entries(_) | Value::List(_) | Value::Tuple(_) => {
+                value.length() != Some(0)
+            }
+            // Fields that are supplied to rules are members of a panther event.
             Value::Event => match self.source {
-                Source::Record(view) => !view.is_empty(),
+                Source::Record(view) => !self.code.plain || !view.is_empty(),
                 Source::AnyRecord(_) => true,
             },
             Value::Symbol(symbol) => self.explorer()?.truth(symbol)?,
@@ -654,7 +712,7 @@ impl<'v, 'r> Evaluation<'v, 'r> {
                 self.symbol_among(symbol, &items, true)
             }
             (Value::Keys(dict), item) => Ok(dict.get(&item.key()?).is_some()),
-            (Value::List(items) | Value::Tuple(items), Value::Symbol(symbol)) => {
+            (Value::List(items) | Value::Tuple(items) | Value::Entries(items), Value::Symbol(symbol)) => {
                 let constants: Option<Vec<Constant>> = items.iter().map(Value::to_constant).collect();
                 match constants {
                     Some(items) => self.symbol_among(symbol, &items, false),
@@ -682,7 +740,11 @@ impl<'v, 'r> Evaluation<'v, 'r> {
             }
             (Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_), _) => raise(Raised::Type),
             (sequence, item) => {
-                let Some(items) = sequence.sequence() else { return unknown("a search in such a value") };
+                let items = match sequence {
+                    Value::Entries(items) => Some(items.to_vec()),
+                    sequence => sequence.sequence(),
+                };
+                let Some(items) = items else { return unknown("a search in such a value") };
                 for own in items {
                     if self.equal(&own, item)? {
                         return Ok(true);
@@ -920,6 +982,32 @@ impl<'v, 'r> Evaluation<'v, 'r> {
             _ => unknown("an operation on such values"),
         }
     }
+}
+
+/// Whether elements come in an order that only Python knows, and that may matter because one of them may raise.
+fn is_shuffled(items: &Value<'_>, order: Order) -> bool {
+    match items {
+        Value::Constant(Constant::Set(set) | Constant::FrozenSet(set)) => {
+            set.len() > 1 && (order != Order::Uniform || !set.others.is_empty())
+        }
+        _ => false,
+    }
+}
+
+/// Where the order is not known, it is not known either what is raised first.
+fn of_shuffled(stop: Stop, shuffled: bool) -> Stop {
+    match stop {
+        Stop::Raised(_) if shuffled => Stop::Unknown("what is raised depends on the order"),
+        stop => stop,
+    }
+}
+
+/// A function made here must not outlive the variables that it looks at.
+fn without_closures(items: Vec<Value<'_>>) -> Result<Vec<Value<'_>>> {
+    if items.iter().any(|item| matches!(item, Value::Closure { .. })) {
+        return unknown("a function in a container");
+    }
+    Ok(items)
 }
 
 fn symbolic_get<'v>(explorer: &RefCell<Explorer>, parent: Option<usize>, name: &[u8], default: Value<'v>) -> Result<Value<'v>> {

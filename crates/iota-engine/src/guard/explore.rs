@@ -414,9 +414,7 @@ impl Explorer {
     }
 
     pub(super) fn is_none(&mut self, symbol: &Symbol) -> Result<bool> {
-        let Symbol::Field(field) = symbol else {
-            return Ok(false);
-        };
+        let Symbol::Field(field) = symbol else { return Ok(false) };
         if matches!(self.shape(*field), Some(Shape::Required)) {
             return Ok(false);
         }

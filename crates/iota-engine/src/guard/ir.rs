@@ -6,6 +6,7 @@ use super::methods::{Builtin, Method};
 use super::source::ModuleId;
 use ruff_text_size::TextSize;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Where something stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +86,7 @@ pub(super) enum Kind {
         all: bool,
         clauses: Vec<Clause>,
         element: Box<Expr>,
+        order: Order,
     },
     /// `next((... for ...), default)`.
     First {
@@ -108,7 +110,19 @@ pub(super) struct Closure {
     pub(super) parameters: Vec<Slot>,
     /// `*rest`
     pub(super) rest: Option<Slot>,
+    /// Its own variables: parameters, and those of comprehensions in it.
+    pub(super) own: Range<Slot>,
     pub(super) body: Vec<Statement>,
+}
+
+/// What a loop does with elements that come in an order only Python knows, those of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Matters,
+    /// The result is the same in every order, if none of the elements raises.
+    Free,
+    /// Also, every text raises if one does.
+    Uniform,
 }
 
 #[derive(Debug, Default)]
@@ -166,7 +180,7 @@ pub(super) enum Statement {
     Assign { targets: Vec<Target>, value: Expr },
     Return { place: Place, value: Option<Expr> },
     If { test: Expr, then: Vec<Statement>, otherwise: Vec<Statement> },
-    For { target: Target, iterable: Expr, body: Vec<Statement>, otherwise: Vec<Statement>, order_free: bool },
+    For { target: Target, iterable: Expr, body: Vec<Statement>, otherwise: Vec<Statement>, order: Order },
     Match { subject: Expr, cases: Vec<Case> },
     Try { body: Vec<Statement>, handlers: Vec<Handler>, otherwise: Vec<Statement> },
     Assert(Expr),
@@ -247,5 +261,6 @@ pub(super) struct Parameter {
     pub(super) name: String,
     pub(super) slot: Slot,
     pub(super) default: Option<Constant>,
+    pub(super) positional_only: bool,
     pub(super) keyword_only: bool,
 }

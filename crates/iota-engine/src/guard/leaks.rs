@@ -2,10 +2,10 @@
 //! A list, set or dict counts as constant only when every use of it in the whole pack is one that cannot change it.
 
 use super::ir::Place;
-use super::names::{At, Name};
-use super::source::{ModuleId, Scope, Sources};
+use super::names::{At, MAX_HOPS, Name};
+use super::source::{Imported, ModuleId, Scope, Sources, bound_by_import};
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Expr, ExprContext, Parameters, Stmt};
+use ruff_python_ast::{Alias, Expr, ExprContext, Parameters, Stmt, StmtImportFrom};
 use ruff_text_size::Ranged;
 use std::collections::BTreeSet;
 
@@ -29,6 +29,8 @@ const HAZARDS: [&str; 13] = [
 const HAZARDOUS_MODULES: [&str; 8] = ["builtins", "gc", "ctypes", "importlib", "inspect", "unittest", "imp", "code"];
 /// The same of attributes of `sys`.
 const HAZARDOUS_SYS: [&str; 5] = ["modules", "_getframe", "settrace", "setprofile", "_current_frames"];
+/// What makes logging call code of the pack.
+const LOGGING: [&str; 4] = ["addHandler", "addFilter", "setLoggerClass", "setLogRecordFactory"];
 /// Attributes with two underscores that are harmless to read.
 const HARMLESS_DUNDERS: [&str; 11] = [
     "__name__",
@@ -95,6 +97,8 @@ pub(super) struct Uses {
     leaked: BTreeSet<(ModuleId, At)>,
     /// Constants of which an element is handed out.
     opened: BTreeSet<(ModuleId, At)>,
+    /// A module is handed around under names that are not followed: any constant of the pack may be changed.
+    all_leaked: bool,
     /// Why nothing of this pack can be analysed.
     pub(super) hazard: Option<(Place, String)>,
 }
@@ -102,8 +106,12 @@ pub(super) struct Uses {
 impl Uses {
     pub(super) fn of(sources: &Sources) -> Self {
         let mut uses = Self::default();
+        let mut methods = Methods::default();
+        sources.modules.iter().for_each(|module| methods.visit_body(&module.body));
+        let methods = methods.names;
         for module in 0..sources.modules.len() {
-            let mut walk = Walk { sources, module, uses: &mut uses, locals: Vec::new() };
+            let mut walk =
+                Walk { sources, module, uses: &mut uses, methods: &methods, locals: Vec::new(), class: false, in_method: false };
             walk.visit_body(&sources.modules[module].body);
         }
         uses
@@ -111,7 +119,7 @@ impl Uses {
 
     /// Whether the value assigned there is only read. `flat`: its elements cannot be changed.
     pub(super) fn is_constant(&self, module: ModuleId, at: At, flat: bool) -> bool {
-        !self.leaked.contains(&(module, at)) && (flat || !self.opened.contains(&(module, at)))
+        !self.all_leaked && !self.leaked.contains(&(module, at)) && (flat || !self.opened.contains(&(module, at)))
     }
 }
 
@@ -130,8 +138,30 @@ struct Walk<'a, 'u> {
     sources: &'a Sources,
     module: ModuleId,
     uses: &'u mut Uses,
+    /// Names of methods of the pack's own classes.
+    methods: &'u BTreeSet<String>,
     /// Names that are local, by enclosing function.
     locals: Vec<BTreeSet<String>>,
+    /// The statements that are visited stand in the body of a class.
+    class: bool,
+    /// They stand in a method.
+    in_method: bool,
+}
+
+/// Collects the names of functions in classes.
+#[derive(Default)]
+struct Methods {
+    names: BTreeSet<String>,
+}
+
+impl<'a> Visitor<'a> for Methods {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        if let Stmt::ClassDef(class) = statement {
+            let functions = class.body.iter().filter_map(|statement| statement.as_function_def_stmt());
+            self.names.extend(functions.map(|function| function.name.as_str().to_owned()));
+        }
+        walk_stmt(self, statement);
+    }
 }
 
 impl<'a> Walk<'a, '_> {
@@ -152,17 +182,28 @@ impl<'a> Walk<'a, '_> {
     fn value(&mut self, expr: &'a Expr, used: Use) {
         match expr {
             Expr::Name(_) | Expr::Attribute(_) => {
-                if let Some(Name::Value(module, at)) = self.resolve(expr) {
-                    match used {
-                        Use::Read => false,
-                        Use::Opened => self.uses.opened.insert((module, at)),
-                        Use::Kept => self.uses.leaked.insert((module, at)),
-                    };
+                match self.resolve(expr) {
+                    Some(Name::Value(module, at)) => {
+                        match used {
+                            Use::Read => false,
+                            Use::Opened => self.uses.opened.insert((module, at)),
+                            Use::Kept => self.uses.leaked.insert((module, at)),
+                        };
+                    }
+                    // Whoever has it can reach, and replace, what is in it.
+                    Some(Name::Module(_)) if used != Use::Read => self.hazard(expr, "a module as a value"),
+                    _ => {}
                 }
                 self.check(expr);
                 if let Expr::Attribute(attribute) = expr {
-                    // `x.attr` of a value that is no module: what it gives is not followed.
-                    self.value(&attribute.value, Use::Kept);
+                    match self.resolve(&attribute.value) {
+                        Some(Name::Module(_)) => {
+                            self.uses.all_leaked |= matches!(self.resolve(expr), Some(Name::Unclear(_)));
+                            self.check(&attribute.value);
+                        }
+                        // `x.attr` of a value that is no module: what it gives is not followed.
+                        _ => self.value(&attribute.value, Use::Kept),
+                    }
                 }
             }
             Expr::Subscript(subscript) if subscript.ctx == ExprContext::Load => {
@@ -234,6 +275,7 @@ impl<'a> Walk<'a, '_> {
         for generator in generators {
             self.value(&generator.iter, Use::Opened);
             target_names(&generator.target, &mut names);
+            self.store(&generator.target);
             self.locals.push(std::mem::take(&mut names));
             generator.ifs.iter().for_each(|test| self.value(test, Use::Read));
         }
@@ -258,7 +300,9 @@ impl<'a> Walk<'a, '_> {
                 self.check(&call.func);
             }
             (func, Some(_)) => self.value(func, Use::Read),
-            (Expr::Attribute(attribute), None) if READING.contains(&attribute.attr.as_str()) => {
+            (Expr::Attribute(attribute), None)
+                if READING.contains(&attribute.attr.as_str()) && !self.methods.contains(attribute.attr.as_str()) =>
+            {
                 self.check(&call.func);
                 let gives = matches!(attribute.attr.as_str(), "get" | "values" | "items" | "copy" | "union" | "difference");
                 let read = if gives && used != Use::Read { Use::Opened } else { Use::Read };
@@ -273,7 +317,9 @@ impl<'a> Walk<'a, '_> {
             Some(Name::Function(module, at)) => Some((module, at)),
             _ => None,
         };
+        let spread = call.arguments.args.iter().position(Expr::is_starred_expr).unwrap_or(usize::MAX);
         for (position, argument) in call.arguments.args.iter().enumerate() {
+            let helper = helper.filter(|_| position < spread);
             let read_only = helper.is_some_and(|(module, at)| only_reads(self.sources, module, at, position));
             self.value(argument, if read_only { Use::Opened } else { on_arguments });
         }
@@ -296,8 +342,11 @@ impl<'a> Walk<'a, '_> {
                 if dunder && !of_super && !HARMLESS_DUNDERS.contains(&name) {
                     self.hazard(attribute, &format!("the attribute `{name}`"));
                 }
+                if LOGGING.contains(&name) {
+                    self.hazard(attribute, &format!("`{name}`"));
+                }
                 if HAZARDOUS_SYS.contains(&name)
-                    && matches!(self.resolve(&attribute.value), Some(Name::Outside(path)) if path == "sys")
+                    && matches!(self.resolve(&attribute.value), Some(Name::Outside(path)) if path == "sys" || path.ends_with(".sys"))
                 {
                     self.hazard(attribute, &format!("`sys.{name}`"));
                 }
@@ -312,14 +361,17 @@ impl<'a> Walk<'a, '_> {
         let scope = Scope::of(body);
         names.extend(scope.bound.into_keys().filter(|name| !scope.elsewhere.contains(name)));
         self.locals.push(names);
+        let outer = (self.class, self.in_method);
+        self.in_method |= std::mem::take(&mut self.class);
         self.visit_body(body);
+        (self.class, self.in_method) = outer;
         self.locals.pop();
     }
 
     fn store(&mut self, target: &'a Expr) {
         match target {
             Expr::Attribute(attribute) => {
-                let of_self = matches!(&*attribute.value, Expr::Name(name) if name.id.as_str() == "self");
+                let of_self = self.in_method && matches!(&*attribute.value, Expr::Name(name) if name.id.as_str() == "self");
                 if !of_self {
                     self.hazard(attribute, "an assignment to an attribute");
                 }
@@ -342,7 +394,13 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
         match statement {
             Stmt::FunctionDef(function) => {
                 function.decorator_list.iter().for_each(|decorator| self.value(&decorator.expression, Use::Kept));
+                function.returns.iter().for_each(|returns| self.visit_annotation(returns));
                 self.function(&function.parameters, &function.body);
+            }
+            Stmt::ClassDef(_) => {
+                let outer = std::mem::replace(&mut self.class, true);
+                walk_stmt(self, statement);
+                self.class = outer;
             }
             Stmt::Assign(assign) => {
                 self.value(&assign.value, Use::Kept);
@@ -391,9 +449,12 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
             Stmt::Import(import) => {
                 for alias in &import.names {
                     self.imported(statement, alias.name.as_str());
+                    self.import(alias);
                 }
             }
-            Stmt::ImportFrom(import) if import.level == 0 => {
+            Stmt::ImportFrom(import) if import.level > 0 => self.import_from(import),
+            Stmt::ImportFrom(import) => {
+                self.import_from(import);
                 let module = import.module.as_ref().map(ruff_python_ast::Identifier::as_str).unwrap_or_default();
                 self.imported(statement, module);
                 for alias in &import.names {
@@ -406,14 +467,59 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
         }
     }
 
-    fn visit_annotation(&mut self, _annotation: &'a Expr) {}
-
     fn visit_expr(&mut self, expr: &'a Expr) {
         self.value(expr, Use::Kept);
     }
 }
 
 impl Walk<'_, '_> {
+    /// Whether a name of the module means this, wherever it is used here.
+    fn is_known_as(&self, name: &str, target: &Name) -> bool {
+        self.locals.is_empty() && self.sources.name(self.module, name) == *target
+    }
+
+    /// What is reached through a name that is not followed may be changed unseen.
+    fn import(&mut self, alias: &Alias) {
+        let whole = alias.asname.is_some();
+        let target = match self.sources.import(self.module, &alias.name, whole) {
+            Imported::Outside(_) => return,
+            Imported::Pack(node) => Name::Module(node),
+            Imported::Unclear => Name::Unclear(""),
+        };
+        self.uses.all_leaked |= !self.is_known_as(&bound_by_import(alias), &target);
+    }
+
+    fn import_from(&mut self, import: &StmtImportFrom) {
+        let node = match self.sources.import_from(self.module, import) {
+            Imported::Outside(_) => return,
+            Imported::Pack(node) => node,
+            Imported::Unclear => {
+                self.uses.all_leaked = true;
+                return;
+            }
+        };
+        for alias in &import.names {
+            if alias.name.as_str() == "*" {
+                let Some(target) = self.sources.module_of(&node) else { continue };
+                for name in self.sources.modules[target].bindings.keys().filter(|name| !name.starts_with('_')) {
+                    let found = self.sources.name(target, name);
+                    if matches!(found, Name::Value(..) | Name::Module(_)) && !self.is_known_as(name, &found) {
+                        self.uses.all_leaked = true;
+                    }
+                }
+                continue;
+            }
+            match self.sources.member(&node, &alias.name, MAX_HOPS) {
+                found if self.is_known_as(&bound_by_import(alias), &found) => {}
+                Name::Value(module, at) => {
+                    self.uses.leaked.insert((module, at));
+                }
+                Name::Function(..) | Name::Class(..) | Name::Outside(_) | Name::Builtin(_) => {}
+                Name::Module(_) | Name::Unclear(_) => self.uses.all_leaked = true,
+            }
+        }
+    }
+
     fn imported(&mut self, statement: &Stmt, name: &str) {
         let first = name.split('.').next().unwrap_or_default();
         if HAZARDOUS_MODULES.contains(&first) {

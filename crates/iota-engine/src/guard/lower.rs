@@ -5,8 +5,8 @@ use super::constant::Constant;
 use super::eval::{Code, Evaluation, Source};
 use super::explore::Explorer;
 use super::ir::{
-    Argument, Arguments, Binary, Case, Clause, Closure, Compare, Expr, Function, FunctionId, Handler, Kind, Parameter, Pattern,
-    Place, Raised, Slot, Statement, Target,
+    Argument, Arguments, Binary, Case, Clause, Closure, Compare, Expr, Function, FunctionId, Handler, Kind, Order, Parameter,
+    Pattern, Place, Raised, Slot, Statement, Target,
 };
 use super::leaks::{Uses, parameter_names};
 use super::methods::{Builtin, Method, combine, dict_of, set_literal};
@@ -29,10 +29,16 @@ pub(super) struct Lowering<'s> {
     config: &'s Map<String, Json>,
     functions: Vec<Option<Function>>,
     ids: BTreeMap<(ModuleId, usize), FunctionId>,
+    /// Still to be lowered.
+    waiting: Vec<(FunctionId, ModuleId, &'s ast::StmtFunctionDef)>,
+    /// Constants that are computed for the sake of another one.
+    constants_under_way: u32,
     /// Values of module constants; `None` while one is computed, and where it is not known.
     constants: BTreeMap<(ModuleId, At), Option<Constant>>,
 }
 
+/// Constants that a constant is made of, one from the other.
+const MAX_CONSTANTS: u32 = 8;
 /// Clauses of one `if`.
 const MAX_CLAUSES: usize = 100;
 
@@ -44,11 +50,13 @@ struct Frame {
     /// Declared `global`: assigning one is an effect.
     elsewhere: BTreeSet<String>,
     slots: Slot,
+    /// Comprehensions around the expression that is lowered.
+    comprehensions: u32,
 }
 
 impl Frame {
     fn new(module: ModuleId) -> Self {
-        Self { module, scopes: Vec::new(), elsewhere: BTreeSet::new(), slots: 0 }
+        Self { module, scopes: Vec::new(), elsewhere: BTreeSet::new(), slots: 0, comprehensions: 0 }
     }
 
     fn slot(&self, name: &str) -> Option<Slot> {
@@ -75,17 +83,28 @@ fn unknown(why: impl Into<Cow<'static, str>>) -> Kind {
 impl<'s> Lowering<'s> {
     pub(super) fn new(sources: &'s Sources, config: &'s Map<String, Json>) -> Self {
         let uses = Uses::of(sources);
-        Self { sources, uses, config, functions: Vec::new(), ids: BTreeMap::new(), constants: BTreeMap::new() }
+        Self {
+            sources,
+            uses,
+            config,
+            functions: Vec::new(),
+            ids: BTreeMap::new(),
+            waiting: Vec::new(),
+            constants_under_way: 0,
+            constants: BTreeMap::new(),
+        }
     }
 
     pub(super) fn hazard(&self) -> Option<&(Place, String)> {
         self.uses.hazard.as_ref()
     }
 
-    pub(super) fn finish(self) -> Vec<Function> {
-        let nowhere = Place { module: usize::MAX, offset: 0.into() };
-        let empty = || Function { place: nowhere, parameters: Vec::new(), rest: None, slots: 0, body: Vec::new() };
-        self.functions.into_iter().map(|function| function.unwrap_or_else(empty)).collect()
+    pub(super) fn finish(mut self) -> Vec<Function> {
+        while let Some((id, module, function)) = self.waiting.pop() {
+            self.functions[id] = Some(self.lower_function(module, function));
+        }
+        // Every id was waiting once.
+        self.functions.into_iter().flatten().collect()
     }
 
     /// The function that a module binds this name to, once and without conditions.
@@ -115,6 +134,12 @@ impl<'s> Lowering<'s> {
         let id = self.functions.len();
         self.functions.push(None);
         self.ids.insert((module, at), id);
+        self.waiting.push((id, module, function));
+        Ok(id)
+    }
+
+    /// Not while another one is lowered: a chain of calls is as long as the pack likes.
+    fn lower_function(&mut self, module: ModuleId, function: &'s ast::StmtFunctionDef) -> Function {
         let mut frame = Frame::new(module);
         let scope = Scope::of(&function.body);
         let mut names = parameter_names(&function.parameters);
@@ -130,15 +155,15 @@ impl<'s> Lowering<'s> {
             body
         };
         let place = self.place(module, function.range.start());
-        self.functions[id] = Some(Function { place, parameters, rest, slots: frame.slots, body });
-        Ok(id)
+        Function { place, parameters, rest, slots: frame.slots, body }
     }
 
     fn parameters(&mut self, frame: &Frame, parameters: &'s ast::Parameters) -> Vec<Parameter> {
-        let positional = parameters.posonlyargs.iter().chain(&parameters.args).map(|parameter| (parameter, false));
-        let keyword_only = parameters.kwonlyargs.iter().map(|parameter| (parameter, true));
+        let positional = parameters.posonlyargs.iter().map(|parameter| (parameter, true, false));
+        let either = parameters.args.iter().map(|parameter| (parameter, false, false));
+        let named = parameters.kwonlyargs.iter().map(|parameter| (parameter, false, true));
         let mut lowered = Vec::new();
-        for (parameter, keyword_only) in positional.chain(keyword_only) {
+        for (parameter, positional_only, keyword_only) in positional.chain(either).chain(named) {
             let name = parameter.name().as_str();
             // Made once, when the function is: what can change may have changed.
             let default = parameter
@@ -147,7 +172,7 @@ impl<'s> Lowering<'s> {
                 .and_then(|default| self.constant_expr(frame.module, default))
                 .filter(Constant::is_immutable);
             let slot = frame.slot(name).unwrap_or_default();
-            lowered.push(Parameter { name: name.to_owned(), slot, default, keyword_only });
+            lowered.push(Parameter { name: name.to_owned(), slot, default, positional_only, keyword_only });
         }
         lowered
     }
@@ -164,11 +189,16 @@ impl<'s> Lowering<'s> {
             return known.clone();
         }
         self.constants.insert((module, at), None);
+        if self.constants_under_way == MAX_CONSTANTS {
+            return None;
+        }
+        self.constants_under_way += 1;
         let sources = self.sources;
         let value = sources
             .value(module, at)
             .and_then(|expr| self.constant_expr(module, expr))
             .filter(|value| value.is_immutable() || at.1.is_none() && self.uses.is_constant(module, at, value.is_flat()));
+        self.constants_under_way -= 1;
         self.constants.insert((module, at), value.clone());
         value
     }
@@ -245,8 +275,9 @@ impl<'s> Lowering<'s> {
                     iterable: self.expr(frame, &iteration.iter),
                     body: self.block(frame, &iteration.body),
                     otherwise: self.block(frame, &iteration.orelse),
-                    order_free: is_order_free(&iteration.body),
-                },
+                    order: Order::Matters,
+                }
+                .in_any_order(is_order_free(&iteration.body)),
                 None => Statement::Unknown(place, "a loop variable that is not local".into()),
             },
             Stmt::Match(of) => self.matching(frame, of, place),
@@ -386,13 +417,14 @@ impl<'s> Lowering<'s> {
             }
             names.extend(parameters.args.iter().map(|parameter| parameter.name().as_str().to_owned()));
         }
+        let first = frame.slots;
         let rest = parameters.and_then(|parameters| parameters.vararg.as_ref()).map(|rest| rest.name.as_str().to_owned());
         frame.add_scope(names.iter().cloned().chain(rest.clone()));
         let parameters = names.iter().filter_map(|name| frame.slot(name)).collect();
         let rest = rest.and_then(|rest| frame.slot(&rest));
         let body = body(self, frame);
         frame.scopes.pop();
-        Some(Closure { parameters, rest, body })
+        Some(Closure { parameters, rest, own: first..frame.slots, body })
     }
 
     fn target(&mut self, frame: &Frame, target: &'s ast::Expr) -> Option<Target> {
@@ -488,6 +520,10 @@ impl<'s> Lowering<'s> {
                 self.comprehension(frame, &of.generators, &of.elt, |clauses, element| Kind::Collected { clauses, element })
             }
             E::SetComp(of) => self.constant_comprehension(frame, &of.generators, &of.elt),
+            // Every run of a comprehension has variables of its own; here they share a slot.
+            E::Lambda(_) if frame.comprehensions > 0 => unknown("a lambda in a comprehension"),
+            // It would bind a variable of the lambda.
+            E::Lambda(lambda) if binds(&lambda.body) => unknown("`:=` in a lambda"),
             E::Lambda(lambda) => {
                 let body = |lowering: &mut Self, frame: &mut Frame| {
                     let value = lowering.expr(frame, &lambda.body);
@@ -589,6 +625,9 @@ impl<'s> Lowering<'s> {
         };
         for part in string.value.as_slice() {
             match part {
+                ast::FStringPart::Literal(text) if text.value.contains('\u{FFFD}') => {
+                    return unknown("a text with a lone surrogate");
+                }
                 ast::FStringPart::Literal(text) => parts.push(literal(self, frame, text, text.range.start())),
                 ast::FStringPart::FString(inner) => {
                     for element in &inner.elements {
@@ -623,18 +662,13 @@ impl<'s> Lowering<'s> {
         };
         let mut bound = |bound: &'s Option<Box<ast::Expr>>| match bound {
             None => Some(None),
-            Some(expr) => match self.constant_expr(frame.module, expr) {
-                Some(Constant::Int(at)) => Some(Some(at)),
-                _ => match &**expr {
-                    ast::Expr::UnaryOp(operation) if operation.op == UnaryOp::USub => match &*operation.operand {
-                        ast::Expr::NumberLiteral(literal) => match &literal.value {
-                            Number::Int(at) => at.as_i64().map(|at| Some(-at)),
-                            _ => None,
-                        },
-                        _ => None,
-                    },
+            Some(expr) => match self.expr(frame, expr).kind {
+                Kind::Constant(Constant::Int(at)) => Some(Some(at)),
+                Kind::Negative(of) => match of.kind {
+                    Kind::Constant(Constant::Int(at)) => Some(Some(-at)),
                     _ => None,
                 },
+                _ => None,
             },
         };
         match (bound(&slice.lower), bound(&slice.upper), &slice.step) {
@@ -650,22 +684,26 @@ impl<'s> Lowering<'s> {
         element: &'s ast::Expr,
         make: impl FnOnce(Vec<Clause>, Box<Expr>) -> Kind,
     ) -> Kind {
-        let depth = frame.scopes.len();
+        let [first, ..] = generators else { return unknown("a comprehension of nothing") };
+        // The first iterable is evaluated outside; all targets together are the scope inside.
+        let mut iterable = Some(self.expr(frame, &first.iter));
+        let mut names = BTreeSet::new();
+        generators.iter().for_each(|generator| super::leaks::target_names(&generator.target, &mut names));
+        frame.add_scope(names);
+        frame.comprehensions += 1;
         let mut clauses = Vec::new();
         for generator in generators {
-            let iterable = self.expr(frame, &generator.iter);
-            let mut names = BTreeSet::new();
-            super::leaks::target_names(&generator.target, &mut names);
-            frame.add_scope(names);
-            let Some(target) = self.target(frame, &generator.target).filter(|_| !generator.is_async) else {
-                frame.scopes.truncate(depth);
-                return unknown("a comprehension over such a target");
-            };
+            let iterable = iterable.take().unwrap_or_else(|| self.expr(frame, &generator.iter));
+            let Some(target) = self.target(frame, &generator.target).filter(|_| !generator.is_async) else { break };
             let conditions = self.each(frame, &generator.ifs);
             clauses.push(Clause { target, iterable, conditions });
         }
         let element = self.boxed(frame, element);
-        frame.scopes.truncate(depth);
+        frame.comprehensions -= 1;
+        frame.scopes.pop();
+        if clauses.len() < generators.len() {
+            return unknown("a comprehension over such a target");
+        }
         make(clauses, element)
     }
 
@@ -753,14 +791,18 @@ impl<'s> Lowering<'s> {
         {
             if let ("any" | "all", 1) = (path, arguments.args.len()) {
                 let all = path == "all";
-                return self.comprehension(frame, &of.generators, &of.elt, |clauses, element| Kind::Quantified {
-                    all,
-                    clauses,
-                    element,
+                let free = !binds(&arguments.args[0]);
+                return self.comprehension(frame, &of.generators, &of.elt, |clauses, element| {
+                    let order = if free { order_of(&clauses, &element) } else { Order::Matters };
+                    Kind::Quantified { all, clauses, element, order }
                 });
             }
             if path == "next" && arguments.args.len() <= 2 {
                 let otherwise = arguments.args.get(1).map(|otherwise| self.boxed(frame, otherwise));
+                // Python evaluates it after the first iterable, and either may raise.
+                if otherwise.as_ref().is_some_and(|otherwise| !matches!(otherwise.kind, Kind::Constant(_) | Kind::Local(_))) {
+                    return unknown("`next` with such a default");
+                }
                 return self.comprehension(frame, &of.generators, &of.elt, |clauses, element| Kind::First {
                     clauses,
                     element,
@@ -787,11 +829,18 @@ impl<'s> Lowering<'s> {
             return unknown(format!("a call of `{path}` with keywords"));
         }
         let given = if ignore_case { &arguments.args[..1] } else { &arguments.args[..] };
+        let logs = builtin == Builtin::Print && path != "print";
+        if logs && arguments.args.is_empty() {
+            return unknown("a log call without a message");
+        }
+        if !arguments.keywords.iter().all(|keyword| !logs && is_harmless_for_print(keyword)) {
+            return unknown(format!("a call of `{path}` with keywords"));
+        }
         let mut lowered = Vec::new();
         for argument in given {
             lowered.push(match argument {
-                // All of it is taken at once.
-                ast::Expr::Generator(of) => {
+                // All of it is taken at once. Others do not look into it, or do not take one.
+                ast::Expr::Generator(of) if matches!(builtin, Builtin::List | Builtin::Tuple | Builtin::Sorted) => {
                     let place = self.place(frame.module, of.range.start());
                     let kind = self
                         .comprehension(frame, &of.generators, &of.elt, |clauses, element| Kind::Collected { clauses, element });
@@ -800,11 +849,6 @@ impl<'s> Lowering<'s> {
                 ast::Expr::Starred(_) => return unknown("`*` in a call"),
                 other => self.expr(frame, other),
             });
-        }
-        if builtin == Builtin::Print {
-            for keyword in &arguments.keywords {
-                lowered.push(self.expr(frame, &keyword.value));
-            }
         }
         if let Some(constants) = all_constant(&lowered) {
             if let Some(constant) = Evaluation::constant_call(builtin, &constants) {
@@ -860,6 +904,9 @@ impl<'s> Lowering<'s> {
     fn method(&mut self, frame: &mut Frame, call: &'s ast::ExprCall, attribute: &'s ast::ExprAttribute) -> Kind {
         let name = attribute.attr.as_str();
         if matches!(name, "debug" | "info" | "warning" | "error" | "critical") && self.is_logger(frame, &attribute.value) {
+            if call.arguments.args.is_empty() || !call.arguments.keywords.is_empty() {
+                return unknown("a log call with such arguments");
+            }
             let arguments = self.each(frame, &call.arguments.args);
             return Kind::Builtin { builtin: Builtin::Print, arguments };
         }
@@ -936,7 +983,7 @@ fn of_config(value: &Json) -> Option<Constant> {
         Json::Bool(value) => Constant::Bool(*value),
         Json::String(text) => Constant::text(text),
         Json::Number(number) => match number.as_i64() {
-            Some(value) if value.abs() <= super::constant::MAX_INT => Constant::Int(value),
+            Some(value) if value.unsigned_abs() <= super::constant::MAX_INT.unsigned_abs() => Constant::Int(value),
             Some(_) => return None,
             None => Constant::Float(number.as_f64()?),
         },
@@ -944,7 +991,10 @@ fn of_config(value: &Json) -> Option<Constant> {
         Json::Object(members) => {
             let entries: Option<Vec<_>> =
                 members.iter().map(|(name, value)| Some((Constant::text(name), of_config(value)?))).collect();
-            dict_of(entries?)?
+            // Its `get` gives the default for a null, which that of a dict does not.
+            dict_of(
+                entries?.into_iter().map(|entry| (!matches!(entry.1, Constant::None)).then_some(entry)).collect::<Option<_>>()?,
+            )?
         }
     })
 }
@@ -998,24 +1048,87 @@ fn is_order_free(body: &[Stmt]) -> bool {
             _ => false,
         })
     }
-    fn binds(expr: &ast::Expr) -> bool {
-        struct Binds(bool);
-        impl<'a> ast::visitor::Visitor<'a> for Binds {
-            fn visit_expr(&mut self, expr: &'a ast::Expr) {
-                self.0 |= expr.is_named_expr();
-                ast::visitor::walk_expr(self, expr);
-            }
-        }
-        let mut found = Binds(false);
-        ast::visitor::Visitor::visit_expr(&mut found, expr);
-        found.0
-    }
     let mut found = Vec::new();
     returns(body, &mut found)
         && found.windows(2).all(|pair| match (pair[0], pair[1]) {
             (ast::Expr::BooleanLiteral(a), ast::Expr::BooleanLiteral(b)) => a.value == b.value,
             _ => false,
         })
+}
+
+/// Whether an expression has a `:=` in it.
+fn binds(expr: &ast::Expr) -> bool {
+    struct Binds(bool);
+    impl<'a> ast::visitor::Visitor<'a> for Binds {
+        fn visit_expr(&mut self, expr: &'a ast::Expr) {
+            self.0 |= expr.is_named_expr();
+            ast::visitor::walk_expr(self, expr);
+        }
+    }
+    let mut found = Binds(false);
+    ast::visitor::Visitor::visit_expr(&mut found, expr);
+    found.0
+}
+
+/// What the order of a set means for a quantified expression that binds nothing.
+fn order_of(clauses: &[Clause], element: &Expr) -> Order {
+    match clauses {
+        [Clause { target: Target::Slot(slot), conditions, .. }] if conditions.is_empty() && is_uniform(element, *slot) => {
+            Order::Uniform
+        }
+        _ => Order::Free,
+    }
+}
+
+impl Statement {
+    /// Marks a loop over whose elements the order does not matter unless one of them raises.
+    fn in_any_order(mut self, free: bool) -> Self {
+        if let (true, Self::For { target, body, order, .. }) = (free, &mut self) {
+            *order = match (&*target, body.as_slice()) {
+                (Target::Slot(slot), [Self::If { test, .. }]) if is_uniform(test, *slot) => Order::Uniform,
+                _ => Order::Free,
+            };
+        }
+        self
+    }
+}
+
+/// Whether a test of a text in a variable raises for every text if for any: it compares the text with something that is
+/// the same every time.
+fn is_uniform(test: &Expr, slot: Slot) -> bool {
+    let same = |expr: &Expr| match &expr.kind {
+        Kind::Constant(_) => true,
+        Kind::Local(other) => *other != slot,
+        Kind::Method { object, method: Method::Get | Method::DeepGet, arguments } => {
+            matches!(object.kind, Kind::Local(other) if other != slot) && constants_of(arguments).is_some()
+        }
+        _ => false,
+    };
+    let one = |expr: &Expr| matches!(expr.kind, Kind::Local(own) if own == slot);
+    let pair = |a: &Expr, b: &Expr| one(a) && same(b) || same(a) && one(b);
+    match &test.kind {
+        Kind::Not(test) => is_uniform(test, slot),
+        Kind::Compare { left, rest } => match rest.as_slice() {
+            [(Compare::Equal | Compare::NotEqual | Compare::In | Compare::NotIn, right)] => pair(left, right),
+            _ => false,
+        },
+        Kind::Method { object, method: Method::StartsWith | Method::EndsWith, arguments } => {
+            match (arguments.positional.as_slice(), arguments.keywords.as_slice()) {
+                ([argument], []) => !argument.spread && pair(object, &argument.value),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Keywords of `print` that neither raise nor write elsewhere.
+fn is_harmless_for_print(keyword: &ast::Keyword) -> bool {
+    match keyword.arg.as_ref().map(|name| name.as_str()) {
+        Some("sep" | "end") => keyword.value.is_string_literal_expr() || keyword.value.is_none_literal_expr(),
+        Some("flush") => keyword.value.is_boolean_literal_expr(),
+        _ => false,
+    }
 }
 
 /// Whether statements call no function of the pack, so that they can be evaluated on their own.

@@ -327,8 +327,8 @@ impl<'v> Evaluation<'v, '_> {
             },
             Value::Constant(Constant::Dict(dict)) if positional.is_empty() => match method {
                 Method::Keys => Ok(Value::Keys(dict)),
-                Method::Values => Ok(Value::List(dict.entries.iter().map(|(_, value)| Value::of_constant(value)).collect())),
-                Method::Items => Ok(Value::List(
+                Method::Values => Ok(Value::Entries(dict.entries.iter().map(|(_, value)| Value::of_constant(value)).collect())),
+                Method::Items => Ok(Value::Entries(
                     dict.entries
                         .iter()
                         .map(|(key, value)| Value::Tuple([Value::of_constant(key), Value::of_constant(value)].into()))
@@ -569,8 +569,8 @@ fn affixes_of<'v>(value: &Value<'v>) -> Result<Vec<Text<'v>>> {
             .into_iter()
             .map(|item| match item {
                 Value::Text(text) => Ok(text),
-                Value::Symbol(_) => unknown("an affix that is not known"),
-                _ => raise(Raised::Type),
+                // What is no text raises, but only if no affix before it fits.
+                _ => unknown("an affix that is not known to be a text"),
             })
             .collect(),
         Value::Symbol(_) => unknown("an affix that is not known"),

@@ -1,11 +1,12 @@
 //! What a global name of a module means once the whole pack is loaded.
 //! Follows imports across modules; whatever has more than one explanation is `Unclear`.
 
-use super::source::{Binding, Imported, ModuleId, Sources};
+use super::source::{Binding, Imported, ModuleId, Scope, Sources};
+use ruff_python_ast::visitor::{Visitor, walk_expr};
 use ruff_python_ast::{Expr, Stmt};
 
 /// Imports that are followed from one name to the next, at most.
-const MAX_HOPS: u32 = 16;
+pub(super) const MAX_HOPS: u32 = 16;
 
 /// Position of a statement in a module and, in a class there, in its body.
 pub(super) type At = (usize, Option<usize>);
@@ -31,6 +32,15 @@ impl Sources {
     }
 
     fn follow(&self, module: ModuleId, name: &str, hops: u32) -> Name {
+        let found = self.followed(module, name, hops);
+        // Whoever imports a module of a package sets the package's global name to it.
+        match self.package(module).and_then(|node| self.child(&node, name)) {
+            Some(child) if found != Name::Module(child.clone()) => Name::Unclear("a name that a module in the package takes"),
+            _ => found,
+        }
+    }
+
+    fn followed(&self, module: ModuleId, name: &str, hops: u32) -> Name {
         if hops == 0 {
             return Name::Unclear("imports in a circle");
         }
@@ -88,6 +98,9 @@ impl Sources {
                 Name::Builtin(_) => Name::Unclear("the module has no such name"),
                 found => found,
             },
+            (None, Some(_)) if module.is_some_and(|module| self.modules[module].bindings.contains_key("__getattr__")) => {
+                Name::Unclear("the module makes its names when asked for them")
+            }
             (None, Some(child)) => Name::Module(child),
             // Importing the child sets the attribute anew.
             (Some(_), Some(_)) => Name::Unclear("both a name of the package and a module in it"),
@@ -109,7 +122,13 @@ impl Sources {
             let Imported::Pack(node) = self.import_from(module, import) else {
                 return Some(Name::Unclear("`import *` from outside the pack"));
             };
+            if self.child(&node, name).is_some() {
+                return Some(Name::Unclear("`import *` may bind a module of the package"));
+            }
             let Some(target) = self.module_of(&node) else { continue };
+            if self.reaches(target, module) {
+                return Some(Name::Unclear("`import *` from a module that may not be complete by then"));
+            }
             let target_source = &self.modules[target];
             if target_source.bindings.contains_key("__all__") || target_source.star {
                 return Some(Name::Unclear("`import *` from a module that decides what it hands out"));
@@ -131,7 +150,15 @@ impl Sources {
         match expr {
             Expr::Name(name) if !is_local(&name.id) => Some(self.name(module, &name.id)),
             Expr::Attribute(attribute) => match self.reference(module, &attribute.value, is_local)? {
-                Name::Module(node) => Some(self.member(&node, &attribute.attr, MAX_HOPS)),
+                Name::Module(node) => match self.member(&node, &attribute.attr, MAX_HOPS) {
+                    // It is an attribute only once it is imported.
+                    Name::Module(child)
+                        if self.child(&node, &attribute.attr).as_ref() == Some(&child) && !self.loads(module, &child) =>
+                    {
+                        Some(Name::Unclear("a module that is not imported here"))
+                    }
+                    found => Some(found),
+                },
                 Name::Outside(path) => Some(Name::Outside(format!("{path}.{}", attribute.attr))),
                 Name::Class(module, at) => Some(self.class_attribute(module, at, &attribute.attr)),
                 _ => None,
@@ -152,6 +179,9 @@ impl Sources {
             Stmt::Pass(_) => true,
             _ => false,
         });
+        if name.starts_with("__") {
+            return Name::Unclear("a name that is private to its class");
+        }
         if !plain || !only_values {
             return Name::Unclear("an attribute of a class that holds more than values");
         }
@@ -164,7 +194,10 @@ impl Sources {
         };
         let mut found = class.body.iter().enumerate().filter(|(_, statement)| named(statement));
         match (found.next(), found.next()) {
-            (Some((inner, _)), None) => Name::Value(module, (at, Some(inner))),
+            // Names in it mean those of the class first.
+            (Some((inner, _)), None) if self.value(module, (at, Some(inner))).is_some_and(reads_no_name_of(&class.body)) => {
+                Name::Value(module, (at, Some(inner)))
+            }
             _ => Name::Unclear("an attribute of a class that is not bound once"),
         }
     }
@@ -181,5 +214,25 @@ impl Sources {
             Stmt::AnnAssign(assign) => assign.value.as_deref(),
             _ => None,
         }
+    }
+}
+
+/// Whether an expression reads no name that a body binds.
+fn reads_no_name_of(body: &[Stmt]) -> impl Fn(&Expr) -> bool {
+    struct Reads<'s> {
+        bound: &'s Scope,
+        found: bool,
+    }
+    impl<'a> Visitor<'a> for Reads<'_> {
+        fn visit_expr(&mut self, expr: &'a Expr) {
+            self.found |= expr.as_name_expr().is_some_and(|name| self.bound.bound.contains_key(name.id.as_str()));
+            walk_expr(self, expr);
+        }
+    }
+    let bound = Scope::of(body);
+    move |expr| {
+        let mut reads = Reads { bound: &bound, found: false };
+        reads.visit_expr(expr);
+        !reads.found
     }
 }

@@ -68,6 +68,8 @@ fn is_common(source: &str) -> bool {
     let bytes = source.as_bytes();
     let mut at = 0;
     let mut in_class = false;
+    // A repetition may follow, which it may not after an anchor, another repetition or nothing.
+    let mut repeatable = false;
     while let Some(&byte) = bytes.get(at) {
         let next = bytes.get(at + 1).copied();
         match byte {
@@ -78,7 +80,8 @@ fn is_common(source: &str) -> bool {
             (b'\\', _) => {
                 let ok = match next {
                     Some(b'd' | b'w' | b's' | b'D' | b'W' | b'S') => true,
-                    Some(b'b' | b'B' | b'A') => !in_class,
+                    // `\B` is left out: Python's does not match the empty text.
+                    Some(b'b' | b'A') => !in_class,
                     Some(escaped) => escaped.is_ascii_punctuation() && !matches!(escaped, b'<' | b'>'),
                     None => false,
                 };
@@ -123,10 +126,20 @@ fn is_common(source: &str) -> bool {
                 at += end;
             }
             (b'}', false) => return false,
-            // Possessive quantifiers and repeated repetitions: Python 3.11 reads `++` as possessive.
-            (b'+' | b'*' | b'?', false) if matches!(next, Some(b'+' | b'*')) => return false,
             _ => {}
         }
+        let repeats = !in_class && matches!(byte, b'+' | b'*' | b'?' | b'{');
+        if repeats {
+            // Possessive quantifiers and repeated repetitions; a `?` behind a repetition makes it lazy.
+            if !repeatable {
+                return false;
+            }
+            if bytes.get(at + 1) == Some(&b'?') {
+                at += 1;
+            }
+        }
+        let anchor = byte == b'\\' && matches!(next, Some(b'b' | b'A'));
+        repeatable = !(repeats || anchor || in_class || matches!(byte, b'^' | b'$' | b'(' | b'|'));
         at += 1;
     }
     !in_class

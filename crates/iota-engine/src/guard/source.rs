@@ -31,6 +31,8 @@ pub(super) struct Module {
     rebound: BTreeSet<String>,
     /// It has `from x import *`.
     pub(super) star: bool,
+    /// Its import statements, wherever they stand: leading dots, name of the module, and what is taken from it.
+    imports: Vec<(u32, String, Vec<String>)>,
 }
 
 impl Module {
@@ -67,12 +69,15 @@ impl Module {
                 bindings.insert(name.clone(), Binding::Once(*at));
             }
         }
+        let mut imports = Imports::default();
+        imports.visit_body(&body);
+        let imports = imports.found;
         let mut globals = Globals::default();
         globals.visit_body(&body);
         for name in &globals.declared {
             bindings.insert(name.clone(), Binding::Unclear);
         }
-        Some(Self { path: path.to_owned(), text, body, bindings, rebound: globals.declared, star })
+        Some(Self { path: path.to_owned(), text, body, bindings, rebound: globals.declared, star, imports })
     }
 
     pub(super) fn is_rebound(&self, name: &str) -> bool {
@@ -103,7 +108,7 @@ fn simple_names(statement: &Stmt) -> Vec<String> {
 }
 
 /// `import a.b` binds `a`; `as` binds the alias.
-fn bound_by_import(alias: &Alias) -> String {
+pub(super) fn bound_by_import(alias: &Alias) -> String {
     match &alias.asname {
         Some(name) => name.as_str().to_owned(),
         None => alias.name.as_str().split('.').next().unwrap_or_default().to_owned(),
@@ -145,9 +150,11 @@ impl<'a> Visitor<'a> for Scope {
                 self.bind(&function.name);
                 function.decorator_list.iter().for_each(|decorator| self.visit_decorator(decorator));
                 self.visit_parameters(&function.parameters);
+                function.returns.iter().for_each(|returns| self.visit_annotation(returns));
             }
             Stmt::ClassDef(class) => {
                 self.bind(&class.name);
+                class.decorator_list.iter().for_each(|decorator| self.visit_decorator(decorator));
                 if let Some(arguments) = &class.arguments {
                     self.visit_arguments(arguments);
                 }
@@ -176,8 +183,6 @@ impl<'a> Visitor<'a> for Scope {
             _ => walk_stmt(self, statement),
         }
     }
-
-    fn visit_annotation(&mut self, _annotation: &'a Expr) {}
 
     fn visit_expr(&mut self, expr: &'a Expr) {
         match expr {
@@ -233,6 +238,28 @@ impl<'a> Visitor<'a> for Globals {
             self.declared.extend(global.names.iter().map(|name| name.as_str().to_owned()));
         }
         walk_stmt(self, statement);
+    }
+}
+
+/// Collects import statements.
+#[derive(Default)]
+struct Imports {
+    found: Vec<(u32, String, Vec<String>)>,
+}
+
+impl<'a> Visitor<'a> for Imports {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::Import(import) => {
+                self.found.extend(import.names.iter().map(|alias| (0, alias.name.as_str().to_owned(), Vec::new())));
+            }
+            Stmt::ImportFrom(import) => {
+                let name = import.module.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default();
+                let items = import.names.iter().map(|alias| alias.name.as_str().to_owned()).collect();
+                self.found.push((import.level, name, items));
+            }
+            _ => walk_stmt(self, statement),
+        }
     }
 }
 
@@ -295,6 +322,67 @@ impl Sources {
     /// The module of a node; `None` for a directory without `__init__.py`, or a file that could not be read.
     pub(super) fn module_of(&self, node: &str) -> Option<ModuleId> {
         if node.is_empty() || node.ends_with('/') { self.module(&format!("{node}__init__.py")) } else { self.module(node) }
+    }
+
+    /// The node of a package by the path of its `__init__.py`.
+    pub(super) fn package(&self, module: ModuleId) -> Option<Node> {
+        self.modules[module]
+            .path
+            .strip_suffix("__init__.py")
+            .filter(|node| node.is_empty() || node.ends_with('/'))
+            .map(str::to_owned)
+    }
+
+    /// The nodes that an import statement loads.
+    fn loaded(&self, importer: ModuleId, (level, name, items): &(u32, String, Vec<String>)) -> Vec<Node> {
+        let mut parts = name.split('.').filter(|part| !part.is_empty());
+        let directory = self.modules[importer].directory();
+        let first = match level {
+            0 => parts.next().and_then(|first| self.find(first, directory)),
+            level => {
+                let up = (1..*level).try_fold(directory, |directory, _| {
+                    (!directory.is_empty()).then(|| directory.rsplit_once('/').map_or("", |(parent, _)| parent))
+                });
+                up.map(|directory| if directory.is_empty() { String::new() } else { format!("{directory}/") })
+            }
+        };
+        let mut nodes: Vec<Node> = first.into_iter().collect();
+        while let Some(part) = nodes.last().and_then(|_| parts.next()) {
+            match nodes.last().and_then(|node| self.child(node, part)) {
+                Some(child) => nodes.push(child),
+                None => return nodes,
+            }
+        }
+        if let Some(last) = nodes.last().cloned() {
+            nodes.extend(items.iter().filter_map(|item| self.child(&last, item)));
+        }
+        nodes
+    }
+
+    /// Whether a module, or one that it imports, may import another one.
+    pub(super) fn reaches(&self, from: ModuleId, to: ModuleId) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut waiting = vec![from];
+        while let Some(module) = waiting.pop() {
+            if module == to {
+                return true;
+            }
+            if seen.insert(module) {
+                let nodes = self.modules[module].imports.iter().flat_map(|import| self.loaded(module, import));
+                waiting.extend(nodes.filter_map(|node| self.module_of(&node)));
+            }
+        }
+        false
+    }
+
+    /// Whether a module certainly loads a node, by a statement at its top level.
+    pub(super) fn loads(&self, module: ModuleId, node: &str) -> bool {
+        let mut imports = Imports::default();
+        let own = &self.modules[module].body;
+        own.iter()
+            .filter(|statement| matches!(statement, Stmt::Import(_) | Stmt::ImportFrom(_)))
+            .for_each(|statement| imports.visit_stmt(statement));
+        imports.found.iter().any(|import| self.loaded(module, import).iter().any(|loaded| loaded == node))
     }
 
     fn exists(&self, path: &str) -> bool {

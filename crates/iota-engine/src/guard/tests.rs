@@ -1,4 +1,5 @@
 use super::*;
+use crate::decode::{Decoder, Item, Limits};
 use crate::rule::{Pack, Snapshot};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -114,9 +115,33 @@ fn deep_nesting_ends_the_analysis_and_nothing_else() {
 
 #[test]
 fn deep_evaluation_ends_before_the_stack_does() {
-    let helpers: String = (0..40).map(|n| format!("def f{n}(x):\n    return {}f{}(x)\n", "not ".repeat(100), n + 1)).collect();
+    let helpers: String = (0..40).map(|n| format!("def f{n}(x):\n    return {}f{}(x)\n", "not ".repeat(80), n + 1)).collect();
     let guards = of_source(&format!("{helpers}def f40(x):\n    return x\ndef rule(event):\n    return f0(event)\n"));
     let mut decoder = crate::decode::Decoder::new(&br#"{"eventName":"X"}"#[..], crate::decode::Limits::default());
     let Ok(Some(crate::decode::Item::Record(record))) = decoder.next() else { panic!("a record") };
     assert!(matches!(guards.decide(0, &record), Decision::Run { .. }));
+}
+
+/// Every rule of `traps_values` has a record on which a careless evaluation would skip it.
+#[test]
+fn values_are_those_of_python() {
+    let records = fs::read(guards_directory().join("traps_values.jsonl")).expect("records");
+    let mut decoder = Decoder::new(records.as_slice(), Limits::default());
+    let mut skipped = Vec::new();
+    let mut count = 0;
+    while let Some(item) = decoder.next().expect("readable") {
+        let Item::Record(record) = item else { panic!("{item:?}") };
+        let text = str::from_utf8(record.raw).expect("UTF-8");
+        let trap = serde_json::from_str::<serde_json::Value>(&text.replace(r"\ud800", "")).expect("JSON")["trap"].clone();
+        let trap = trap.as_str().expect("a name");
+        let wide = guards_directory().join("traps_wide").join(trap.trim_start_matches("trap_"));
+        let (pack, guards) = analysed(&if wide.is_dir() { wide } else { guards_directory().join("traps_values") });
+        let at = pack.rules.iter().position(|rule| rule.path() == format!("{trap}.py")).expect("its rule");
+        let at = u16::try_from(at).expect("few rules");
+        if guards.skips(at, &Looked::new(&record)) {
+            skipped.push(trap.to_owned());
+        }
+        count += 1;
+    }
+    assert!(count > 40 && skipped.is_empty(), "{skipped:?}");
 }

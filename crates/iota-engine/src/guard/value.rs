@@ -43,6 +43,8 @@ pub(super) enum Value<'v> {
     Constant(&'v Constant),
     /// `keys()` of a constant dict.
     Keys(&'v Dict),
+    /// `values()` or `items()` of one: no list, it can only be gone through.
+    Entries(Rc<[Value<'v>]>),
     List(Rc<[Value<'v>]>),
     Tuple(Rc<[Value<'v>]>),
     /// The whole record.
@@ -147,7 +149,7 @@ impl<'v> Value<'v> {
         Some(match self {
             Self::Text(text) if text.bytes().is_ascii() => text.bytes().len(),
             Self::Json(Json::Array(items)) => items.len(),
-            Self::List(items) | Self::Tuple(items) => items.len(),
+            Self::List(items) | Self::Tuple(items) | Self::Entries(items) => items.len(),
             Self::Constant(Constant::List(items) | Constant::Tuple(items)) => items.len(),
             Self::Constant(Constant::Set(set) | Constant::FrozenSet(set)) => set.len(),
             Self::Constant(Constant::Dict(dict)) => dict.entries.len(),
@@ -172,7 +174,7 @@ fn number<'v>(token: &[u8]) -> Option<Value<'v>> {
     let text = str::from_utf8(token).ok()?;
     if token.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-') {
         let value: i64 = text.parse().ok()?;
-        return (value.abs() <= MAX_INT).then_some(Value::Int(value));
+        return (value.unsigned_abs() <= MAX_INT.unsigned_abs()).then_some(Value::Int(value));
     }
     text.parse().ok().map(Value::Float)
 }

@@ -12,6 +12,7 @@ mod alerts;
 mod bad_input;
 mod check_command;
 mod explain;
+mod fast_path;
 mod formats;
 mod harness;
 mod hostile_rules;

@@ -1,0 +1,3 @@
+import m_circle_b
+
+NAMES = ("StopLogging",)

@@ -1,0 +1,1 @@
+from m_names import TWICE

@@ -1,0 +1,3 @@
+TRIED = ["StopLogging"]
+INSIDE = ["StopLogging"]
+TWICE = ["StopLogging"]

@@ -1,0 +1,5 @@
+try:
+    from m_names import TRIED
+except ImportError:
+    TRIED = []
+TRIED.append("Any")

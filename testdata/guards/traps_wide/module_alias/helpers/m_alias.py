@@ -1,0 +1,4 @@
+import m_names
+
+other = m_names
+other.NAMES.append("TrapModuleAlias")
