@@ -316,7 +316,7 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=50, help="generated records for every pack of generated rules")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--binary", default=os.environ.get("IOTA", str(ROOT / "target/release/iota")))
-    parser.add_argument("--keep", default="soundness-violations", help="where to keep what showed a violation")
+    parser.add_argument("--keep", default=str(ROOT / "target/soundness-violations"), help="where to keep what showed a violation")
     parser.add_argument("--stop-after", type=int, default=0, help="violations to see before generated rules stop")
     parser.add_argument("--least-share", type=float, default=0.0, help="fail if a smaller part of the pairs was verified")
     args = parser.parse_args()

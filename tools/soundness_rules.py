@@ -37,6 +37,10 @@ def value(rng: random.Random, depth: int = 2) -> Any:
 def record(rng: random.Random, number: int) -> str:
     found: dict[str, Any] = {"eventID": f"generated-{number}", "eventTime": "2024-01-01T00:00:00Z"}
     usual = rng.random() < 0.6
+    if rng.random() < 0.3:  # nothing but texts
+        found |= {key: rng.choice(TEXTS) for key in KEYS if key != "list" and rng.random() < 0.9}
+        found |= {key: {name: rng.choice(TEXTS) for name in INNER if rng.random() < 0.9} for key in OUTER}
+        return json.dumps(found | {"list": rng.sample(TEXTS, 3)})
     for key in KEYS:
         if usual and key in ("eventName", "eventSource", "errorCode"):
             found[key] = rng.choice(TEXTS)
@@ -58,8 +62,9 @@ def record(rng: random.Random, number: int) -> str:
 class Rule:
     """Writes the functions of one module."""
 
-    def __init__(self, rng: random.Random, constants: dict[str, str], helpers: list[tuple[str, str]]) -> None:
+    def __init__(self, rng: random.Random, constants: dict[str, str], helpers: list[tuple[str, str]], calm: bool) -> None:
         self.rng = rng
+        self.calm = calm  # asks for texts only, and seldom raises
         self.constants = constants  # name -> "text" | "list" | "set" | "dict" | "number"
         self.helpers = helpers  # (how it is called, form of its parameters)
         self.locals: list[str] = []
@@ -87,7 +92,9 @@ class Rule:
         r = self.rng
         key, outer, inner = r.choice(KEYS), r.choice(OUTER), r.choice(INNER)
         key = r.choice([key, "eventName", "errorCode"])
-        if r.random() < 0.5:
+        if self.calm or r.random() < 0.5:
+            if self.calm or r.random() < 0.3:
+                return r.choice([f"event.get({key!r}, '')", f"str(event.get({key!r}))", f"event.deep_get({outer!r}, {inner!r}, default='')"])
             return r.choice([f"event.get({key!r}, '')", f"event.deep_get({outer!r}, {inner!r}, default='')", f"event.get({key!r})"])
         return r.choice([
             f"event.get({key!r})", f"event.get({key!r}, {literal(r)})", f"event.get({key!r}, '')", f"event.get({key!r}, '')",
@@ -98,6 +105,8 @@ class Rule:
 
     def any(self, d: int) -> str:
         r = self.rng
+        if self.calm and r.random() < 0.5:
+            return self.text(d)
         if d <= 0:
             return self.pick(self.field, self.field, self.local, lambda: literal(r))
         return self.pick(
@@ -139,8 +148,8 @@ class Rule:
     def text(self, d: int) -> str:
         r = self.rng
         if d <= 0:
-            return self.pick(lambda: repr(r.choice(TEXTS)), lambda: f"event.get({r.choice(KEYS[:4])!r}, '')", self.field, self.local,
-                             lambda: self.constant("text"))
+            texts = [lambda: repr(r.choice(TEXTS)), lambda: f"event.get({r.choice(KEYS[:4])!r}, '')", self.field, lambda: self.constant("text")]
+            return self.pick(*texts) if self.calm else self.pick(*texts, self.local)
         t = lambda: self.text(d - 1)  # noqa: E731
         word = lambda: repr(r.choice(TEXTS))  # noqa: E731
         return self.pick(
@@ -343,9 +352,9 @@ def literal_scalar(rng: random.Random) -> str:
 IMPORTS = ["import re", "from collections.abc import Mapping", "from fnmatch import fnmatch"]
 
 
-def helpers(rng: random.Random) -> tuple[str, list[tuple[str, str]], dict[str, str]]:
+def helpers(rng: random.Random, calm: bool) -> tuple[str, list[tuple[str, str]], dict[str, str]]:
     lines, kinds = constants(rng, "H_")
-    writer = Rule(rng, dict(kinds), [])
+    writer = Rule(rng, dict(kinds), [], calm)
     lines = [*IMPORTS, "", "PATTERN = re.compile('a.')", *lines]
     functions = []
     heads = [("event_check(event)", ["event"], "event"), ("two(a, b='a')", ["a", "b"], "two"), ("rest(a, *b)", ["a", "b"], "two"),
@@ -369,7 +378,7 @@ def write_pack(directory: Path, rng: random.Random, count: int, panther: bool) -
     (directory / "pack.yaml").write_text(f"version: 1\nname: {name}\n{dialect}", encoding="utf-8")
     modules = []
     for number in range(2):
-        text, functions, kinds = helpers(rng)
+        text, functions, kinds = helpers(rng, calm=number == 0)
         (directory / f"helpers/g_help{number}.py").write_text(text, encoding="utf-8")
         modules.append((f"g_help{number}", functions, kinds))
     for number in range(count):
@@ -385,7 +394,7 @@ def write_pack(directory: Path, rng: random.Random, count: int, panther: bool) -
         defined, own = constants(rng, rng.choice(["", "M_"]))
         known |= own
         lines += ["", f"PATTERN = re.compile({rng.choice(PATTERNS)!r})", *defined]
-        writer = Rule(rng, known, calls)
+        writer = Rule(rng, known, calls, calm=rng.random() < 0.6)
         lines += ["", "", *writer.function("def rule(event):", [], rng.choice([1, 2, 2, 3])), ""]
         (directory / f"g_{number:04}.py").write_text("\n".join(lines), encoding="utf-8")
         if panther:

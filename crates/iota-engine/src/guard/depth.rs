@@ -19,7 +19,7 @@ pub(super) fn is_shallow(source: &str) -> bool {
             TokenKind::Dedent => indents = indents.saturating_sub(1),
             TokenKind::Newline => chains = vec![0],
             TokenKind::Lpar | TokenKind::Lsqb | TokenKind::Lbrace | TokenKind::FStringStart | TokenKind::TStringStart => {
-                chains.push(1)
+                chains.push(1);
             }
             TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace | TokenKind::FStringEnd | TokenKind::TStringEnd => {
                 chains.pop();

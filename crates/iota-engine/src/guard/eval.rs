@@ -550,7 +550,9 @@ impl<'v, 'r> Evaluation<'v, 'r> {
         order: Order,
         each: &mut dyn FnMut(&mut Self) -> Result<bool>,
     ) -> Result<bool> {
-        clauses.iter().for_each(|clause| self.clear(&clause.target));
+        for clause in clauses {
+            self.clear(&clause.target);
+        }
         self.generate(clauses, order, each)
     }
 

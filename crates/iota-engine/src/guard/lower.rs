@@ -688,7 +688,9 @@ impl<'s> Lowering<'s> {
         // The first iterable is evaluated outside; all targets together are the scope inside.
         let mut iterable = Some(self.expr(frame, &first.iter));
         let mut names = BTreeSet::new();
-        generators.iter().for_each(|generator| super::leaks::target_names(&generator.target, &mut names));
+        for generator in generators {
+            super::leaks::target_names(&generator.target, &mut names);
+        }
         frame.add_scope(names);
         frame.comprehensions += 1;
         let mut clauses = Vec::new();
@@ -1124,7 +1126,7 @@ fn is_uniform(test: &Expr, slot: Slot) -> bool {
 
 /// Keywords of `print` that neither raise nor write elsewhere.
 fn is_harmless_for_print(keyword: &ast::Keyword) -> bool {
-    match keyword.arg.as_ref().map(|name| name.as_str()) {
+    match keyword.arg.as_ref().map(ast::Identifier::as_str) {
         Some("sep" | "end") => keyword.value.is_string_literal_expr() || keyword.value.is_none_literal_expr(),
         Some("flush") => keyword.value.is_boolean_literal_expr(),
         _ => false,

@@ -106,7 +106,8 @@ fn deep_nesting_ends_the_analysis_and_nothing_else() {
         of_source(&format!("def rule(event):\n    x = 1\n    return x{}\n", part.repeat(depth)));
     }
     for depth in [20, 90, 1_000] {
-        let nested: String = (0..depth).map(|level| format!("{}if event:\n", " ".repeat(level + 1))).collect();
+        let nested: Vec<String> = (0..depth).map(|level| format!("{}if event:\n", " ".repeat(level + 1))).collect();
+        let nested = nested.concat();
         of_source(&format!("def rule(event):\n{nested}{}return 1\n", " ".repeat(depth + 1)));
         let elifs = "    elif event:\n        pass\n".repeat(depth * 20);
         of_source(&format!("def rule(event):\n    if event:\n        pass\n{elifs}"));
@@ -115,7 +116,8 @@ fn deep_nesting_ends_the_analysis_and_nothing_else() {
 
 #[test]
 fn deep_evaluation_ends_before_the_stack_does() {
-    let helpers: String = (0..40).map(|n| format!("def f{n}(x):\n    return {}f{}(x)\n", "not ".repeat(80), n + 1)).collect();
+    let helper = |n| format!("def f{n}(x):\n    return {}f{}(x)\n", "not ".repeat(80), n + 1);
+    let helpers = (0..40).map(helper).collect::<Vec<String>>().concat();
     let guards = of_source(&format!("{helpers}def f40(x):\n    return x\ndef rule(event):\n    return f0(event)\n"));
     let mut decoder = crate::decode::Decoder::new(&br#"{"eventName":"X"}"#[..], crate::decode::Limits::default());
     let Ok(Some(crate::decode::Item::Record(record))) = decoder.next() else { panic!("a record") };
