@@ -15,7 +15,9 @@ fn detected(packs: &[String], flags: &[&str]) -> (String, Json) {
     // One worker: some traps count records, or leave something behind for the next record or for another rule.
     let mut args = vec!["run", "--workers", "1", "--now", NOW, "--log", "error", "--stats", stats.to_str().unwrap()];
     args.extend(flags);
-    packs.iter().for_each(|pack| args.extend(["--rules", pack]));
+    for pack in packs {
+        args.extend(["--rules", pack]);
+    }
     args.extend(RECORDS);
     let ran = run(&args);
     let stats = fs::read(&stats).unwrap_or_else(|_| panic!("{packs:?} {:?}: {}", ran.code, ran.stderr));
