@@ -750,7 +750,7 @@ impl<'s> Lowering<'s> {
             Some(Name::Builtin(name)) => self.builtin(frame, &name, call),
             Some(Name::Outside(path)) => self.builtin(frame, &path, call),
             Some(Name::Unclear(why)) => unknown(format!("a call of something {why}")),
-            Some(Name::Value(module, at)) => self.logged_or_dispatched(frame, call, module, at),
+            Some(Name::Value(..)) => unknown("a call of a value of the module"),
             Some(_) => unknown("a call of something that is not followed"),
             None => match &*call.func {
                 ast::Expr::Name(name) => match (frame.slot(&name.id), self.arguments(frame, call)) {
@@ -761,11 +761,6 @@ impl<'s> Lowering<'s> {
                 _ => unknown("a call of something that is not followed"),
             },
         }
-    }
-
-    /// A call of a module constant: not followed.
-    fn logged_or_dispatched(&mut self, _frame: &mut Frame, _call: &'s ast::ExprCall, _module: ModuleId, _at: At) -> Kind {
-        unknown("a call of a value of the module")
     }
 
     fn arguments(&mut self, frame: &mut Frame, call: &'s ast::ExprCall) -> Option<Arguments> {

@@ -59,26 +59,32 @@ fn push_code_point(out: &mut Vec<u8>, code: u32) {
 
 /// Appends `text` as a JSON string, with the fewest escapes. Lone surrogates are written as `\udxxx`.
 pub fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
+    // What may have to be written otherwise: quotes, backslashes, control characters, the first byte of surrogates.
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20 | 0xED);
     out.push(b'"');
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(special) {
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at..];
+        let mut written = 1;
+        match rest[0] {
+            byte @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', byte]),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
-            0..0x20 => {
+            byte @ 0..0x20 => {
                 out.extend_from_slice(b"\\u00");
                 out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
             }
-            0xED if text.get(at + 1).is_some_and(|&next| next >= 0xA0) => {
-                push_escape(out, &text[at..]);
-                at += 2;
+            0xED if rest.get(1).is_some_and(|&next| next >= 0xA0) => {
+                push_escape(out, rest);
+                written = 3;
             }
-            _ => out.push(byte),
+            byte => out.push(byte),
         }
-        at += 1;
+        rest = rest.get(written..).unwrap_or_default();
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 
