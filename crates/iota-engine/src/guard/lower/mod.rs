@@ -1,0 +1,396 @@
+//! Syntax trees to the form that is evaluated: scopes to slots, global names to what they mean, module constants to values.
+//! What is not understood becomes `Unknown`, with the reason; it stops an evaluation only when it is reached.
+
+mod call;
+mod expression;
+mod statement;
+
+use crate::guard::constant::Constant;
+use crate::guard::eval::{Code, Evaluation, Source};
+use crate::guard::explore::Explorer;
+use crate::guard::ir::{
+    Arguments, Binary, Clause, Compare, Expr, Function, FunctionId, Kind, Order, Parameter, Place, Slot, Statement, Target,
+};
+use crate::guard::leaks::{Uses, parameter_names};
+use crate::guard::methods::Method;
+use crate::guard::names::{At, Name};
+use crate::guard::source::{ModuleId, Scope, Sources};
+use ruff_python_ast::{self as ast, Operator, Stmt};
+use ruff_text_size::TextSize;
+use serde_json::{Map, Value as Json};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Slots of a frame; nobody needs that many variables.
+const MAX_SLOTS: u16 = 2_000;
+
+pub(super) struct Lowering<'s> {
+    pub(super) sources: &'s Sources,
+    uses: Uses,
+    /// `config:` of the pack.
+    config: &'s Map<String, Json>,
+    functions: Vec<Option<Function>>,
+    ids: BTreeMap<(ModuleId, usize), FunctionId>,
+    /// Still to be lowered.
+    waiting: Vec<(FunctionId, ModuleId, &'s ast::StmtFunctionDef)>,
+    /// Constants that are computed for the sake of another one.
+    constants_under_way: u32,
+    /// Values of module constants; `None` while one is computed, and where it is not known.
+    constants: BTreeMap<(ModuleId, At), Option<Constant>>,
+}
+
+/// Constants that a constant is made of, one from the other.
+const MAX_CONSTANTS: u32 = 8;
+/// Clauses of one `if`.
+const MAX_CLAUSES: usize = 100;
+
+/// A function while it is lowered.
+struct Frame {
+    module: ModuleId,
+    /// Names to slots, innermost scope last.
+    scopes: Vec<BTreeMap<String, Slot>>,
+    /// Declared `global`: assigning one is an effect.
+    elsewhere: BTreeSet<String>,
+    slots: Slot,
+    /// Comprehensions around the expression that is lowered.
+    comprehensions: u32,
+}
+
+impl Frame {
+    fn new(module: ModuleId) -> Self {
+        Self { module, scopes: Vec::new(), elsewhere: BTreeSet::new(), slots: 0, comprehensions: 0 }
+    }
+
+    fn slot(&self, name: &str) -> Option<Slot> {
+        self.scopes.iter().rev().find_map(|scope| scope.get(name)).copied()
+    }
+
+    fn add_scope(&mut self, names: impl IntoIterator<Item = String>) {
+        let mut scope = BTreeMap::new();
+        for name in names {
+            let slot = self.slots;
+            scope.entry(name).or_insert_with(|| {
+                self.slots = self.slots.saturating_add(1);
+                slot
+            });
+        }
+        self.scopes.push(scope);
+    }
+}
+
+fn unknown(why: impl Into<Cow<'static, str>>) -> Kind {
+    Kind::Unknown(why.into())
+}
+
+impl<'s> Lowering<'s> {
+    pub(super) fn new(sources: &'s Sources, config: &'s Map<String, Json>) -> Self {
+        let uses = Uses::of(sources);
+        Self {
+            sources,
+            uses,
+            config,
+            functions: Vec::new(),
+            ids: BTreeMap::new(),
+            waiting: Vec::new(),
+            constants_under_way: 0,
+            constants: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn hazard(&self) -> Option<&(Place, String)> {
+        self.uses.hazard.as_ref()
+    }
+
+    pub(super) fn finish(mut self) -> Vec<Function> {
+        while let Some((id, module, function)) = self.waiting.pop() {
+            self.functions[id] = Some(self.lower_function(module, function));
+        }
+        // Every id was waiting once.
+        self.functions.into_iter().flatten().collect()
+    }
+
+    /// The function that a module binds this name to, once and without conditions.
+    pub(super) fn top_level(&mut self, module: ModuleId, name: &str) -> Result<FunctionId, String> {
+        match self.sources.name(module, name) {
+            Name::Function(found, at) if found == module => self.function(module, at).map_err(Into::into),
+            Name::Function(..) => Err(format!("`{name}` is defined in another module")),
+            Name::Unclear(why) => Err(format!("`{name}`: {why}")),
+            _ => Err(format!("`{name}` is not defined with `def`")),
+        }
+    }
+
+    fn function(&mut self, module: ModuleId, at: usize) -> Result<FunctionId, &'static str> {
+        let Stmt::FunctionDef(function) = &self.sources.modules[module].body[at] else { return Err("not a function") };
+        if let Some(&id) = self.ids.get(&(module, at)) {
+            return Ok(id);
+        }
+        if !function.decorator_list.is_empty() {
+            return Err("a function with a decorator");
+        }
+        if function.is_async || Scope::of(&function.body).suspends {
+            return Err("a generator or an async function");
+        }
+        if function.parameters.kwarg.is_some() {
+            return Err("a function with `**` parameters");
+        }
+        let id = self.functions.len();
+        self.functions.push(None);
+        self.ids.insert((module, at), id);
+        self.waiting.push((id, module, function));
+        Ok(id)
+    }
+
+    /// Not while another one is lowered: a chain of calls is as long as the pack likes.
+    fn lower_function(&mut self, module: ModuleId, function: &'s ast::StmtFunctionDef) -> Function {
+        let mut frame = Frame::new(module);
+        let scope = Scope::of(&function.body);
+        let mut names = parameter_names(&function.parameters);
+        names.extend(scope.bound.into_keys().filter(|name| !scope.elsewhere.contains(name)));
+        frame.add_scope(names);
+        frame.elsewhere = scope.elsewhere;
+        let parameters = self.parameters(&frame, &function.parameters);
+        let rest = function.parameters.vararg.as_ref().and_then(|parameter| frame.slot(&parameter.name));
+        let body = self.block(&mut frame, &function.body);
+        let body = if frame.slots > MAX_SLOTS {
+            vec![Statement::Unknown(self.place(module, function.range.start()), "too many variables".into())]
+        } else {
+            body
+        };
+        let place = self.place(module, function.range.start());
+        Function { place, parameters, rest, slots: frame.slots, body }
+    }
+
+    fn parameters(&mut self, frame: &Frame, parameters: &'s ast::Parameters) -> Vec<Parameter> {
+        let positional = parameters.posonlyargs.iter().map(|parameter| (parameter, true, false));
+        let either = parameters.args.iter().map(|parameter| (parameter, false, false));
+        let named = parameters.kwonlyargs.iter().map(|parameter| (parameter, false, true));
+        let mut lowered = Vec::new();
+        for (parameter, positional_only, keyword_only) in positional.chain(either).chain(named) {
+            let name = parameter.name().as_str();
+            // Made once, when the function is: what can change may have changed.
+            let default = parameter
+                .default
+                .as_deref()
+                .and_then(|default| self.constant_expr(frame.module, default))
+                .filter(Constant::is_immutable);
+            let slot = frame.slot(name).unwrap_or_default();
+            lowered.push(Parameter { name: name.to_owned(), slot, default, positional_only, keyword_only });
+        }
+        lowered
+    }
+
+    fn place(&self, module: ModuleId, offset: TextSize) -> Place {
+        Place { module, offset }
+    }
+
+    // ---- constants
+
+    /// The value of a module constant, if its source fixes it and nothing in the pack can change it.
+    fn constant(&mut self, module: ModuleId, at: At) -> Option<Constant> {
+        if let Some(known) = self.constants.get(&(module, at)) {
+            return known.clone();
+        }
+        self.constants.insert((module, at), None);
+        if self.constants_under_way == MAX_CONSTANTS {
+            return None;
+        }
+        self.constants_under_way += 1;
+        let sources = self.sources;
+        let value = sources
+            .value(module, at)
+            .and_then(|expr| self.constant_expr(module, expr))
+            .filter(|value| value.is_immutable() || at.1.is_none() && self.uses.is_constant(module, at, value.is_flat()));
+        self.constants_under_way -= 1;
+        self.constants.insert((module, at), value.clone());
+        value
+    }
+
+    /// The value of an expression at the top level of a module.
+    fn constant_expr(&mut self, module: ModuleId, expr: &'s ast::Expr) -> Option<Constant> {
+        let mut frame = Frame::new(module);
+        let lowered = self.expr(&mut frame, expr);
+        if let Kind::Constant(constant) = lowered.kind {
+            return Some(constant);
+        }
+        // An expression of constants: evaluated as a rule would, without a record to look at.
+        let functions: Vec<Function> = Vec::new();
+        let fields = BTreeMap::new();
+        let explorer = RefCell::new(Explorer::default());
+        let code = Code { functions: &functions, fields: &fields, plain: true };
+        let wrapper = Function {
+            place: lowered.place,
+            parameters: Vec::new(),
+            rest: None,
+            slots: frame.slots,
+            body: vec![Statement::Return { place: lowered.place, value: Some(lowered) }],
+        };
+        let functions = [wrapper];
+        let code = Code { functions: &functions, ..code };
+        if !self_contained(&functions[0].body) {
+            return None;
+        }
+        Evaluation::new(code, Source::AnyRecord(&explorer)).call_with_event(0).ok()?.to_constant()
+    }
+}
+
+fn all_constant(parts: &[Expr]) -> Option<Vec<Constant>> {
+    parts.iter().map(|part| if let Kind::Constant(constant) = &part.kind { Some(constant.clone()) } else { None }).collect()
+}
+
+/// Whether a loop does the same whatever the order of its elements: nothing in it is kept from one round to the next,
+/// and all it can return is one and the same constant.
+fn is_order_free(body: &[Stmt]) -> bool {
+    fn returns<'a>(body: &'a [Stmt], found: &mut Vec<&'a ast::Expr>) -> bool {
+        body.iter().all(|statement| match statement {
+            Stmt::Return(of) => match of.value.as_deref() {
+                Some(value @ ast::Expr::BooleanLiteral(_)) => {
+                    found.push(value);
+                    true
+                }
+                _ => false,
+            },
+            Stmt::If(conditional) => {
+                !binds(&conditional.test)
+                    && returns(&conditional.body, found)
+                    && conditional
+                        .elif_else_clauses
+                        .iter()
+                        .all(|clause| clause.test.as_ref().is_none_or(|test| !binds(test)) && returns(&clause.body, found))
+            }
+            Stmt::Pass(_) | Stmt::Continue(_) => true,
+            _ => false,
+        })
+    }
+    let mut found = Vec::new();
+    returns(body, &mut found)
+        && found.windows(2).all(|pair| match (pair[0], pair[1]) {
+            (ast::Expr::BooleanLiteral(a), ast::Expr::BooleanLiteral(b)) => a.value == b.value,
+            _ => false,
+        })
+}
+
+/// Whether an expression has a `:=` in it.
+fn binds(expr: &ast::Expr) -> bool {
+    struct Binds(bool);
+    impl<'a> ast::visitor::Visitor<'a> for Binds {
+        fn visit_expr(&mut self, expr: &'a ast::Expr) {
+            self.0 |= expr.is_named_expr();
+            ast::visitor::walk_expr(self, expr);
+        }
+    }
+    let mut found = Binds(false);
+    ast::visitor::Visitor::visit_expr(&mut found, expr);
+    found.0
+}
+
+/// What the order of a set means for a quantified expression that binds nothing.
+fn order_of(clauses: &[Clause], element: &Expr) -> Order {
+    match clauses {
+        [Clause { target: Target::Slot(slot), conditions, .. }] if conditions.is_empty() && is_uniform(element, *slot) => {
+            Order::Uniform
+        }
+        _ => Order::Free,
+    }
+}
+
+impl Statement {
+    /// Marks a loop over whose elements the order does not matter unless one of them raises.
+    fn in_any_order(mut self, free: bool) -> Self {
+        if let (true, Self::For { target, body, order, .. }) = (free, &mut self) {
+            *order = match (&*target, body.as_slice()) {
+                (Target::Slot(slot), [Self::If { test, .. }]) if is_uniform(test, *slot) => Order::Uniform,
+                _ => Order::Free,
+            };
+        }
+        self
+    }
+}
+
+/// Whether a test of a text in a variable raises for every text if for any: it compares the text with something that is
+/// the same every time.
+fn is_uniform(test: &Expr, slot: Slot) -> bool {
+    let same = |expr: &Expr| match &expr.kind {
+        Kind::Constant(_) => true,
+        Kind::Local(other) => *other != slot,
+        Kind::Method { object, method: Method::Get | Method::DeepGet, arguments } => {
+            matches!(object.kind, Kind::Local(other) if other != slot) && constants_of(arguments).is_some()
+        }
+        _ => false,
+    };
+    let one = |expr: &Expr| matches!(expr.kind, Kind::Local(own) if own == slot);
+    let pair = |a: &Expr, b: &Expr| one(a) && same(b) || same(a) && one(b);
+    match &test.kind {
+        Kind::Not(test) => is_uniform(test, slot),
+        Kind::Compare { left, rest } => match rest.as_slice() {
+            [(Compare::Equal | Compare::NotEqual | Compare::In | Compare::NotIn, right)] => pair(left, right),
+            _ => false,
+        },
+        Kind::Method { object, method: Method::StartsWith | Method::EndsWith, arguments } => {
+            match (arguments.positional.as_slice(), arguments.keywords.as_slice()) {
+                ([argument], []) => !argument.spread && pair(object, &argument.value),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Whether statements call no function of the pack, so that they can be evaluated on their own.
+fn self_contained(statements: &[Statement]) -> bool {
+    statements.iter().all(|statement| match statement {
+        Statement::Return { value: Some(expr), .. } => contains_no_call(expr),
+        _ => false,
+    })
+}
+
+fn contains_no_call(expr: &Expr) -> bool {
+    let all = |parts: &[Expr]| parts.iter().all(contains_no_call);
+    let clauses_too =
+        |clauses: &[Clause]| clauses.iter().all(|clause| contains_no_call(&clause.iterable) && all(&clause.conditions));
+    match &expr.kind {
+        Kind::Constant(_) | Kind::Local(_) => true,
+        Kind::And(parts) | Kind::Or(parts) | Kind::List(parts) | Kind::Tuple(parts) | Kind::Joined(parts) => all(parts),
+        Kind::Builtin { arguments, .. } => all(arguments),
+        Kind::Not(part) | Kind::Negative(part) | Kind::Slice { value: part, .. } => contains_no_call(part),
+        Kind::If { test, then, otherwise } => [test, then, otherwise].into_iter().all(|part| contains_no_call(part)),
+        Kind::Compare { left, rest } => contains_no_call(left) && rest.iter().all(|(_, part)| contains_no_call(part)),
+        Kind::Binary { left, right, .. } => contains_no_call(left) && contains_no_call(right),
+        Kind::Index { value, index } => contains_no_call(value) && contains_no_call(index),
+        Kind::Method { object, arguments, .. } => {
+            contains_no_call(object)
+                && arguments.keywords.is_empty()
+                && arguments.positional.iter().all(|argument| contains_no_call(&argument.value))
+        }
+        Kind::Collected { clauses, element } => clauses_too(clauses) && contains_no_call(element),
+        Kind::Quantified { .. }
+        | Kind::First { .. }
+        | Kind::Assign { .. }
+        | Kind::Call { .. }
+        | Kind::CallLocal { .. }
+        | Kind::Function(_)
+        | Kind::Closure(_)
+        | Kind::Unknown(_) => false,
+    }
+}
+
+fn constants_of(arguments: &Arguments) -> Option<Vec<Constant>> {
+    if !arguments.keywords.is_empty() || arguments.positional.iter().any(|argument| argument.spread) {
+        return None;
+    }
+    arguments
+        .positional
+        .iter()
+        .map(|argument| if let Kind::Constant(constant) = &argument.value.kind { Some(constant.clone()) } else { None })
+        .collect()
+}
+
+fn binary(operator: Operator) -> Option<Binary> {
+    Some(match operator {
+        Operator::Add => Binary::Add,
+        Operator::Sub => Binary::Subtract,
+        Operator::BitOr => Binary::Union,
+        Operator::BitAnd => Binary::Intersection,
+        _ => return None,
+    })
+}
