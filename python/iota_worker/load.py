@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any, Callable
 
@@ -15,7 +16,6 @@ from .events import freeze
 from .logs import Capture
 from .shims import state_watched
 from .snapshot import Snapshot
-from .source import definition_line, kept_state
 
 FUNCTIONS = ("rule", "title", "description", "reference", "severity", "runbook", "destinations", "dedup",
              "alert_context", "unique")
@@ -55,12 +55,19 @@ class Rule:
     filters: expressions.Predicate | None = None
     module: ModuleType | None = None
     uses_state: bool = False
-    lines: dict[str, int | None] = field(default_factory=dict)
+    lines: dict[str, int | None] = field(default_factory=dict)  # of the functions that the rule's own file defines
+    find_line: Callable[[str], int | None] | None = None  # of the others
 
     @property
     def flavor(self) -> tuple[bool, str]:
         """Rules of one flavor share the event object of a record."""
         return self.plain, self.log_type
+
+    def line(self, name: str) -> int | None:
+        """Where the rule's file defines or imports a function. None when the function is not of the file."""
+        if name not in self.lines and self.find_line is not None and name in vars(self.module):
+            self.lines[name] = self.find_line(name)
+        return self.lines.get(name)
 
     def decide(self) -> Function:
         """Inline filters and `rule` in one call."""
@@ -75,6 +82,7 @@ class Pack:
 
     def __init__(self, header: dict[str, Any], snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self._prepared: dict[str, Any] | None = header.get("prepared")
         self.rules: list[Rule | None] = []
         self.failures: dict[int, dict[str, Any]] = {}
         self.warnings: list[dict[str, Any]] = snapshot.warnings
@@ -114,13 +122,22 @@ class Pack:
         finally:
             progress[0] = 0
             capture.here = here
-        self._find_state_users(header.get("data_models") or ())
+        if self._prepared is None:
+            self._find_state_users(header.get("data_models") or ())
+        stateful = set() if self._prepared is None else set(self._prepared["stateful"])
         for report in reports:
             rule = self.rules[report["index"]]
             if rule is not None:
+                rule.uses_state |= rule.index in stateful
                 report["uses_state"] = rule.uses_state
         self.snapshot.forget_sources()
-        return {"rules": reports, "warnings": self.warnings}
+        report = {"rules": reports, "warnings": self.warnings}
+        return report if self._prepared is not None else {**report, "prepared": self._preparation()}
+
+    def _preparation(self) -> dict[str, Any]:
+        """What another worker of this pack is told, so that it needs to find out nothing."""
+        stateful = [rule.index for rule in self.rules if rule is not None and rule.uses_state]
+        return {**self.snapshot.preparation(), "stateful": stateful}
 
     def _load_rule(self, spec: dict[str, Any], capture: Capture) -> dict[str, Any]:
         index = spec["index"]
@@ -139,7 +156,8 @@ class Pack:
         printed = self._note_printed(capture, spec["path"])
         if rule is None:
             return {"index": index, "error": self.failures[index], "warnings": printed}
-        return {"index": index, "defined_at": _defined_at(rule), "warnings": [*self._hints(rule), *printed]}
+        hints = self._hints(rule) if self._prepared is None else []
+        return {"index": index, "defined_at": _defined_at(rule), "warnings": [*hints, *printed]}
 
     def _find_state_users(self, data_models: Iterable[dict[str, Any]]) -> None:
         """Marks the rules that use the stateful helpers; all of them where it cannot be told which.
@@ -169,32 +187,27 @@ class Pack:
         if path not in self.snapshot.files:
             raise LoadError(f"{path} is not in the snapshot")
         rule.module = self.snapshot.load(path)
+        rule.find_line = partial(self.snapshot.definition_line, path)
         for name in FUNCTIONS:
             if name in vars(rule.module):
                 self._add_function(rule, name, vars(rule.module)[name])
 
     def _add_function(self, rule: Rule, name: str, function: Any) -> None:
-        line = self._line(rule, name, function)
+        code = getattr(function, "__code__", None)
+        if getattr(code, "co_filename", None) == rule.path:
+            rule.lines[name] = code.co_firstlineno
         try:
             count = positional_arguments(name, function)
         except BadSignature as exc:
-            raise BadSignature(str(exc), line) from None
-        rule.lines[name] = line
+            raise BadSignature(str(exc), rule.line(name)) from None
         rule.functions[name] = function if count else _without_event(function)
-
-    def _line(self, rule: Rule, name: str, function: Any) -> int | None:
-        code = getattr(function, "__code__", None)
-        if getattr(code, "co_filename", None) == rule.path:
-            return code.co_firstlineno
-        return definition_line(self.snapshot.source(rule.path).tree, name)
 
     def _hints(self, rule: Rule) -> list[dict[str, Any]]:
         if rule.path is None:
             return []
-        source = self.snapshot.source(rule.path)
-        hints = kept_state(source)
+        hints = list(self.snapshot.source(rule.path).kept_state)
         if callable(vars(rule.module).get("threshold")):
-            hints.append((definition_line(source.tree, "threshold") or 1,
+            hints.append((self.snapshot.definition_line(rule.path, "threshold") or 1,
                           "threshold() is never called; set `Threshold` in the .yml of the rule"))
         return [{"line": line, "message": message} for line, message in sorted(hints)]
 

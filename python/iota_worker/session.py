@@ -35,7 +35,8 @@ class Session:
         logs.install(capture)
         state = State(self._fetch_state, pair=lambda: progress[0], clock=self._seconds)
         shims.install(state, (header.get("pack") or {}).get("config") or {})
-        snapshot = Snapshot(_files(header, content), {item["id"]: item["path"] for item in header.get("globals") or ()})
+        global_ids = {item["id"]: item["path"] for item in header.get("globals") or ()}
+        snapshot = Snapshot(_files(header, content), global_ids, header.get("prepared"))
         snapshot.install()
         snapshot.preimport()
         # From here on nothing needs to open a file: what confines the process belongs in this place.
