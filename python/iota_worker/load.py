@@ -2,15 +2,13 @@
 Must not know records or how results are reported; a rule that does not load never stops another."""
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any, Callable
 
-from . import errors, expressions
+from . import errors
 from .datamodel import DataModels, PathError
 from .events import freeze
 from .logs import Capture
@@ -25,7 +23,7 @@ SEVERITIES = ("INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 Function = Callable[[Any], Any]  # takes the event, whatever the rule's own function takes
 
 
-class LoadError(Exception):
+class LoadError(errors.Stated):
     """A rule that does not keep the contract."""
 
     def __init__(self, message: str, line: int | None = None) -> None:
@@ -41,22 +39,22 @@ class BadSignature(LoadError):
     """A function of the contract cannot be called as the contract says."""
 
 
-@dataclass
 class Rule:
     """A rule that can run."""
 
-    index: int
-    id: str
-    plain: bool
-    log_type: str
-    path: str | None
-    severity: str
-    functions: dict[str, Function]
-    filters: expressions.Predicate | None = None
-    module: ModuleType | None = None
-    uses_state: bool = False
-    lines: dict[str, int | None] = field(default_factory=dict)  # of the functions that the rule's own file defines
-    find_line: Callable[[str], int | None] | None = None  # of the others
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.index: int = spec["index"]
+        self.id: str = spec["id"]
+        self.plain: bool = spec["dialect"] == "plain"
+        self.log_type: str = spec["log_type"]
+        self.path: str | None = spec["path"]
+        self.severity: str = (spec.get("severity") or "INFO").upper()
+        self.functions: dict[str, Function] = _written_in_yaml(spec)
+        self.filters: Function | None = None
+        self.module: ModuleType | None = None
+        self.uses_state = False
+        self.lines: dict[str, int | None] = {}  # of the functions that the rule's own file defines
+        self.find_line: Callable[[str], int | None] | None = None  # of the others
 
     @property
     def flavor(self) -> tuple[bool, str]:
@@ -86,6 +84,7 @@ class Pack:
         self.rules: list[Rule | None] = []
         self.failures: dict[int, dict[str, Any]] = {}
         self.warnings: list[dict[str, Any]] = snapshot.warnings
+        self._looks_closer = False  # at a function that is more than a plain `def`
         self._tables = {name: freeze(table) for name, table in (header.get("lookup_tables") or {}).items()}
         self._models = DataModels()
 
@@ -136,8 +135,10 @@ class Pack:
 
     def _preparation(self) -> dict[str, Any]:
         """What another worker of this pack is told, so that it needs to find out nothing."""
-        stateful = [rule.index for rule in self.rules if rule is not None and rule.uses_state]
-        return {**self.snapshot.preparation(), "stateful": stateful}
+        prepared = self.snapshot.preparation()
+        if self._looks_closer:
+            prepared["imports"].append("inspect")
+        return {**prepared, "stateful": [rule.index for rule in self.rules if rule is not None and rule.uses_state]}
 
     def _load_rule(self, spec: dict[str, Any], capture: Capture) -> dict[str, Any]:
         index = spec["index"]
@@ -146,7 +147,7 @@ class Pack:
             rule = self._build(spec)
         except BaseException as exc:  # SystemExit, RecursionError and the like at import are this rule's error
             failure = errors.describe(exc, self.snapshot)
-            if isinstance(exc, (LoadError, expressions.ExpressionError)):
+            if isinstance(exc, errors.Stated):
                 failure.update(path=spec["path"], line=getattr(exc, "line", None), traceback="")
             elif failure["path"] is None:
                 failure["path"] = spec["path"]
@@ -171,10 +172,10 @@ class Pack:
                 rule.uses_state = all_of_them or (rule.path is not None and keeps_state(rule.path))
 
     def _build(self, spec: dict[str, Any]) -> Rule:
-        rule = Rule(index=spec["index"], id=spec["id"], plain=spec["dialect"] == "plain", log_type=spec["log_type"],
-                    path=spec["path"], severity=(spec.get("severity") or "INFO").upper(),
-                    functions=_written_in_yaml(spec))
+        rule = Rule(spec)
         if spec.get("inline_filters"):
+            from . import expressions
+
             rule.filters = expressions.compile_filters(spec["inline_filters"])
         if spec["path"] is not None:
             self._add_module(rule, spec["path"])
@@ -197,7 +198,10 @@ class Pack:
         if getattr(code, "co_filename", None) == rule.path:
             rule.lines[name] = code.co_firstlineno
         try:
-            count = positional_arguments(name, function)
+            count = plain_arguments(function)
+            if count is None:
+                self._looks_closer = True
+                count = positional_arguments(name, function)
         except BadSignature as exc:
             raise BadSignature(str(exc), rule.line(name)) from None
         rule.functions[name] = function if count else _without_event(function)
@@ -272,8 +276,25 @@ def _of_data(function: Callable[[Any], Any]) -> Function:
     return lambda event: function(event._raw())
 
 
+_IN_YAML = ("detection", "alert_title", "dynamic_severities", "group_by", "alert_context")
+
+
+def import_first(header: dict[str, Any]) -> None:
+    """Imports what loading this pack takes beside what it names: later it may be too late to open a file."""
+    if any(spec.get(key) for spec in header["rules"] for key in (*_IN_YAML, "inline_filters")):
+        from . import expressions  # noqa: F401
+    if header.get("prepared") is None:
+        import inspect  # noqa: F401
+
+        from . import source  # noqa: F401
+
+
 def _written_in_yaml(spec: dict[str, Any]) -> dict[str, Function]:
     """The functions a rule has without Python; a function of its module takes the place of one of these."""
+    if not any(spec.get(key) for key in _IN_YAML):
+        return {}
+    from . import expressions
+
     written = {
         "rule": (spec.get("detection"), expressions.compile_detection),
         "title": (spec.get("alert_title"), expressions.compile_title),
@@ -286,9 +307,8 @@ def _written_in_yaml(spec: dict[str, Any]) -> dict[str, Function]:
 
 def positional_arguments(name: str, function: Any) -> int:
     """How many positional arguments, 0 or 1, a contract function is called with. Raises BadSignature."""
-    count = _plain_arguments(function)
-    if count is not None:
-        return count
+    import inspect
+
     if inspect.isclass(function):
         raise BadSignature(f"`{name}` is a class, not a function")
     if not callable(function):
@@ -307,7 +327,7 @@ def positional_arguments(name: str, function: Any) -> int:
     return max(accepted)
 
 
-def _plain_arguments(function: Any) -> int | None:
+def plain_arguments(function: Any) -> int | None:
     """The answer for a plain `def` or `lambda`, which nearly every function is: `inspect` takes many times as long."""
     if type(function) is not FunctionType or function.__dict__ or function.__kwdefaults__:
         return None
@@ -318,13 +338,17 @@ def _plain_arguments(function: Any) -> int | None:
     least = most - len(function.__defaults__ or ())
     if least > 1:
         return None
-    return 1 if most or code.co_flags & inspect.CO_VARARGS else 0
+    return 1 if most or code.co_flags & _ANY_NUMBER else 0
 
 
-_NOT_CALLED_PLAINLY = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+# Flags of a code object, as `inspect` names them.
+_ANY_NUMBER = 0x04  # CO_VARARGS
+_NOT_CALLED_PLAINLY = 0x20 | 0x80 | 0x100 | 0x200  # CO_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR
 
 
 def _accepted(function: Any, follow: bool) -> set[int]:
+    import inspect
+
     try:
         signature = inspect.signature(function, follow_wrapped=follow)
     except (TypeError, ValueError):  # built in, without a signature

@@ -7,12 +7,15 @@ import importlib
 import importlib.util
 import linecache
 import posixpath
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from .shims import PROVIDED
 
 if TYPE_CHECKING:
     from .source import Import, Source
@@ -21,8 +24,19 @@ if TYPE_CHECKING:
 LATE_IMPORTS = ("_strptime", "unicodedata", "stringprep", "encodings.idna", "encodings.ascii", "encodings.latin_1",
                 "encodings.utf_16", "encodings.utf_16_le", "encodings.utf_16_be", "encodings.utf_32",
                 "encodings.punycode", "encodings.cp1252", "encodings.hex_codec", "encodings.raw_unicode_escape",
-                "encodings.unicode_escape", "zoneinfo", "traceback", "linecache", "ipaddress", "logging")
+                "encodings.unicode_escape", "traceback", "linecache", "copy", "weakref", "heapq")
+# Also imported late, but only by modules that a pack names: not by the undemanding ones, nor by what iota provides.
+# `test_nothing_that_is_left_out_is_imported_late` searches the standard library for it.
+LATE_IMPORTS_OF_OTHERS = ("zoneinfo", "ipaddress", "logging", "ast", "inspect", "dataclasses")
+UNDEMANDING = frozenset({"__future__", "base64", "bisect", "collections", "collections.abc", "datetime", "enum", "fnmatch",
+                         "functools", "hashlib", "itertools", "json", "math", "operator", "re", "string", "time"})
+UNDEMANDING_TYPES = frozenset({"Any", "Callable", "Dict", "Iterable", "Iterator", "List", "Mapping", "Optional", "Sequence",
+                               "Set", "TYPE_CHECKING", "Tuple", "Union"})
+_IMPORTS_BY_OTHER_MEANS = re.compile(rb"__import__|__builtins__|import_module|__loader__|\b(?:exec|eval)\b")
 NEVER_PREIMPORTED = frozenset({"antigravity", "this"})
+# Modules that a worker may run on and has not always imported.
+RESERVED = frozenset({"_opcode", "_opcode_metadata", "_weakrefset", "ast", "copy", "dataclasses", "dis", "inspect", "ipaddress",
+                      "opcode", "token", "tokenize", "weakref"})
 
 # A node is the path of a file (`helpers/base.py`), or of a directory with a slash at the end (`helpers/aws/`);
 # the empty string is the root of the pack.
@@ -54,7 +68,7 @@ class Snapshot:
         self._common = ["", "helpers"] + [posixpath.dirname(path) for path in self._global_ids.values()]
         # What the worker itself runs on is taken: a pack module of such a name would never be seen by `import`
         # in ordinary Python either, because the name is already in sys.modules.
-        self._taken = frozenset(name.partition(".")[0] for name in sys.modules) | set(sys.builtin_module_names)
+        self._taken = frozenset(name.partition(".")[0] for name in sys.modules) | set(sys.builtin_module_names) | RESERVED
         if prepared is not None:
             self._taken = frozenset(prepared["taken"])  # names mean what they meant there
             self._unreadable.update(prepared["unreadable"])
@@ -278,6 +292,7 @@ class Snapshot:
 
     def _named_outside(self) -> Iterator[str]:
         yield from LATE_IMPORTS
+        demanding = any(map(_IMPORTS_BY_OTHER_MEANS.search, self.files.values()))
         for path in self.files:
             for statement in self._statements(path):
                 if statement.level or not statement.name:
@@ -285,8 +300,11 @@ class Snapshot:
                 top = statement.name.partition(".")[0]
                 self._note_shadowing(path, statement, top)
                 if self.find(top, posixpath.dirname(path)) is None and top not in NEVER_PREIMPORTED:
+                    demanding |= _is_demanding(statement)
                     yield statement.name
                     yield from (f"{statement.name}.{item}" for item in statement.items if item != "*")
+        if demanding:
+            yield from LATE_IMPORTS_OF_OTHERS
 
     def preparation(self) -> dict[str, Any]:
         """What another worker of the same files needs to know, so that it does not have to read them."""
@@ -410,6 +428,13 @@ def _is_directory(node: Node) -> bool:
 
 def _file_of(node: Node) -> str:
     return f"{node}__init__.py" if _is_directory(node) else node
+
+
+def _is_demanding(statement: Import) -> bool:
+    """Whether what a statement imports may itself import something as late as when it is used."""
+    if statement.name == "typing":
+        return not UNDEMANDING_TYPES.issuperset(statement.items or ("everything",))
+    return statement.name not in UNDEMANDING and statement.name.partition(".")[0] not in PROVIDED
 
 
 def _importable(name: str) -> bool:

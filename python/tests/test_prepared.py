@@ -1,7 +1,10 @@
 """A worker that is told what another found out about the pack: it answers the same and parses nothing."""
 from __future__ import annotations
 
+import ast
 import json
+import subprocess
+import sys
 import unittest
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,7 @@ from unittest import mock
 
 from iota_worker import snapshot
 
-from .harness import ROOT, Worker, panther, rule
+from .harness import ENVIRONMENT, ROOT, Worker, panther, rule
 from .local import LocalPack
 
 RECORDS = [json.loads(line) for line in (ROOT / "testdata" / "real-cloudtrail.jsonl").read_text("utf-8").splitlines()[:60]]
@@ -166,6 +169,51 @@ class NothingIsParsed(Case):
             worker.load(files, [rule("r.py")], prepared=prepared)
             titles.append(worker.batch((RECORDS[0], [0]))["matches"][0]["title"])
         self.assertEqual(titles, ["True", "False"])
+
+
+class LateImports(Case):
+    # What a pack may import without anything of LATE_IMPORTS_OF_OTHERS being needed later; and by whom it would be needed.
+    NAMED = sorted(snapshot.UNDEMANDING | {"typing"})
+    UNREACHED = {("inspect", "typing._lazy_load_getattr_static"),  # protocols: not among UNDEMANDING_TYPES
+                 ("inspect", "warnings.__call__"),  # warnings.deprecated
+                 ("ast", "traceback")}  # which only a pack that names it calls
+
+    def report(self, source: str) -> list[str]:
+        report, _ = counted({"r.py": source + "\n" + SAYS.format("1")}, [rule("r.py")])
+        return report["prepared"]["imports"]
+
+    def test_are_left_out_where_nothing_can_need_them(self) -> None:
+        late = set(snapshot.LATE_IMPORTS_OF_OTHERS)
+        for source in ("", "import json, re\nfrom datetime import datetime\nfrom typing import Any, Optional\nimport boto3\n"
+                           "from panther_detection_helpers.caching import get_counter"):
+            self.assertEqual(late & set(self.report(source)), set(), source)
+        for source in ("import typing", "from typing import Protocol", "import traceback", "import random",
+                       "def f():\n    import email", "x = __import__('json')", "exec('')", "import importlib"):
+            self.assertLessEqual(late, set(self.report(source)), source)
+        self.assertIn("inspect", self.report("import functools\ndedup = functools.partial(lambda a, b: a, 1)"))
+
+    def test_nothing_that_is_left_out_is_imported_late(self) -> None:
+        """The functions of all modules that are there, searched for import statements of what is not."""
+        code = (f"import sys; sys.path.insert(0, {str(ROOT / 'python')!r}); import iota_worker.main, iota_worker.session\n"
+                f"import importlib\nfor name in {[*snapshot.LATE_IMPORTS, *self.NAMED]!r}: importlib.import_module(name)\n"
+                "import json; print(json.dumps({name: getattr(module, '__file__', None) for name, module in sys.modules.items()}))")
+        modules = json.loads(subprocess.run([sys.executable, "-P", "-s", "-S", "-B", "-c", code], capture_output=True,
+                                            check=True, env=ENVIRONMENT).stdout)
+        late = set(snapshot.LATE_IMPORTS_OF_OTHERS)
+        self.assertFalse(late & set(modules), "they would not be late")
+        found = set()
+        for name, path in modules.items():
+            if not path or not path.endswith(".py") or name.startswith(("iota_worker", "__main__")):
+                continue
+            for function in ast.walk(ast.parse(Path(path).read_text("utf-8"))):
+                if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    for node in ast.walk(function):
+                        named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                        named += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                        found |= {(one, name, function.name) for one in named if one.partition(".")[0] in late}
+        unexpected = {(one, name, function) for one, name, function in found
+                      if (one, name) not in self.UNREACHED and (one, f"{name}.{function}") not in self.UNREACHED}
+        self.assertEqual(unexpected, set())
 
 
 if __name__ == "__main__":
