@@ -7,7 +7,6 @@ import struct
 import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any, Callable
 
@@ -63,13 +62,13 @@ class Events:
         return None if moment is None else moment.timestamp()
 
 
-@dataclass
 class Plan:
     """How the rules of a record are run."""
 
-    indices: list[int]
-    runs: list[Run]
-    uses_state: bool = False
+    def __init__(self, indices: list[int]) -> None:
+        self.indices = indices
+        self.runs: list[Run] = []
+        self.uses_state = False
 
 
 class Batches:
@@ -121,7 +120,7 @@ class Batches:
         """The rules of a record, grouped by the event object they see; most records name one of a few sets."""
         known = self._plans.get(packed)
         if known is None:
-            known = Plan(list(struct.unpack(f"<{len(packed) // 2}H", packed)), [])
+            known = Plan(list(struct.unpack(f"<{len(packed) // 2}H", packed)))
             runs = known.runs
             for index in known.indices:
                 rule = self._pack.rules[index]

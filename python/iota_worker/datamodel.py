@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Callable
 
 Step = tuple[str, Any]  # ("key", name) | ("index", n) | ("all", None) | ("descend", None)
@@ -23,13 +22,15 @@ class PathError(ValueError):
     """A path that is not of the supported subset."""
 
 
-@dataclass(frozen=True)
 class Path:
     """A compiled path: dotted keys, `[n]`, `[*]`, `['key']` and recursive `..`; a leading `$` is optional."""
 
-    text: str
-    steps: tuple[Step, ...]
-    definite: bool
+    __slots__ = ("definite", "steps", "text")
+
+    def __init__(self, text: str, steps: tuple[Step, ...], definite: bool) -> None:
+        self.text = text
+        self.steps = steps
+        self.definite = definite
 
     @classmethod
     def parse(cls, text: Any) -> Path:
@@ -114,12 +115,12 @@ def _find(data: Any, steps: tuple[Step, ...], at: int) -> Iterator[Any]:
 Source = Callable[[Any, Any], Any]  # (event, its raw data) -> value
 
 
-@dataclass
 class DataModels:
     """The data models of a pack by log type: for each field name how to get it and, if so defined, its path."""
 
-    sources: dict[str, dict[str, Source]] = field(default_factory=dict)
-    paths: dict[str, dict[str, str]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.sources: dict[str, dict[str, Source]] = {}
+        self.paths: dict[str, dict[str, str]] = {}
 
     def add_path(self, log_types: list[str], name: str, text: str) -> None:
         """Maps a field to a path. Raises PathError."""

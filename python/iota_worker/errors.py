@@ -10,6 +10,10 @@ _CHAIN_LIMIT = 3
 _HEAD_FRAMES, _TAIL_FRAMES = 10, 20
 
 
+class Stated(Exception):
+    """A failure whose message says all: its traceback is of no use to anybody."""
+
+
 class Sources(Protocol):
     """Which paths are files of the pack, and their source lines."""
 

@@ -57,7 +57,7 @@ class Evaluation:
     def raised(self, name: str, exc: BaseException) -> None:
         self.errors[name] = errors.describe(exc, self._sources)
         if self.errors[name]["path"] is None:
-            self.errors[name].update(path=self.rule.path, line=self.rule.lines.get(name))
+            self.errors[name].update(path=self.rule.path, line=self.rule.line(name))
 
     def match(self) -> dict[str, str]:
         """The fields of the match as JSON texts. A mutable object of the rule is written at once, not later."""
@@ -167,4 +167,4 @@ class Evaluation:
         self._state(name, "TypeError", f"{name} returned {errors.type_name(value)}, expected {expected}")
 
     def _state(self, name: str, kind: str, message: str) -> None:
-        self.errors[name] = errors.stated(kind, message, self.rule.path, self.rule.lines.get(name))
+        self.errors[name] = errors.stated(kind, message, self.rule.path, self.rule.line(name))

@@ -7,12 +7,13 @@ import json
 import re
 from typing import Any, Callable
 
+from . import errors
 from .datamodel import Path, PathError
 
 Predicate = Callable[[Any], bool]
 
 
-class ExpressionError(ValueError):
+class ExpressionError(errors.Stated, ValueError):
     """An expression that is not of the documented language. `where` leads to it, as in `Detection[0].All[1]`."""
 
     def __init__(self, where: str, message: str) -> None:

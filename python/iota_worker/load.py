@@ -2,20 +2,18 @@
 Must not know records or how results are reported; a rule that does not load never stops another."""
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any, Callable
 
-from . import errors, expressions
+from . import errors
 from .datamodel import DataModels, PathError
 from .events import freeze
 from .logs import Capture
 from .shims import state_watched
 from .snapshot import Snapshot
-from .source import definition_line, kept_state
 
 FUNCTIONS = ("rule", "title", "description", "reference", "severity", "runbook", "destinations", "dedup",
              "alert_context", "unique")
@@ -25,7 +23,7 @@ SEVERITIES = ("INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL")
 Function = Callable[[Any], Any]  # takes the event, whatever the rule's own function takes
 
 
-class LoadError(Exception):
+class LoadError(errors.Stated):
     """A rule that does not keep the contract."""
 
     def __init__(self, message: str, line: int | None = None) -> None:
@@ -41,26 +39,33 @@ class BadSignature(LoadError):
     """A function of the contract cannot be called as the contract says."""
 
 
-@dataclass
 class Rule:
     """A rule that can run."""
 
-    index: int
-    id: str
-    plain: bool
-    log_type: str
-    path: str | None
-    severity: str
-    functions: dict[str, Function]
-    filters: expressions.Predicate | None = None
-    module: ModuleType | None = None
-    uses_state: bool = False
-    lines: dict[str, int | None] = field(default_factory=dict)
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.index: int = spec["index"]
+        self.id: str = spec["id"]
+        self.plain: bool = spec["dialect"] == "plain"
+        self.log_type: str = spec["log_type"]
+        self.path: str | None = spec["path"]
+        self.severity: str = (spec.get("severity") or "INFO").upper()
+        self.functions: dict[str, Function] = _written_in_yaml(spec)
+        self.filters: Function | None = None
+        self.module: ModuleType | None = None
+        self.uses_state = False
+        self.lines: dict[str, int | None] = {}  # of the functions that the rule's own file defines
+        self.find_line: Callable[[str], int | None] | None = None  # of the others
 
     @property
     def flavor(self) -> tuple[bool, str]:
         """Rules of one flavor share the event object of a record."""
         return self.plain, self.log_type
+
+    def line(self, name: str) -> int | None:
+        """Where the rule's file defines or imports a function. None when the function is not of the file."""
+        if name not in self.lines and self.find_line is not None and name in vars(self.module):
+            self.lines[name] = self.find_line(name)
+        return self.lines.get(name)
 
     def decide(self) -> Function:
         """Inline filters and `rule` in one call."""
@@ -75,9 +80,11 @@ class Pack:
 
     def __init__(self, header: dict[str, Any], snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self._prepared: dict[str, Any] | None = header.get("prepared")
         self.rules: list[Rule | None] = []
         self.failures: dict[int, dict[str, Any]] = {}
         self.warnings: list[dict[str, Any]] = snapshot.warnings
+        self._looks_closer = False  # at a function that is more than a plain `def`
         self._tables = {name: freeze(table) for name, table in (header.get("lookup_tables") or {}).items()}
         self._models = DataModels()
 
@@ -114,13 +121,24 @@ class Pack:
         finally:
             progress[0] = 0
             capture.here = here
-        self._find_state_users(header.get("data_models") or ())
+        if self._prepared is None:
+            self._find_state_users(header.get("data_models") or ())
+        stateful = set() if self._prepared is None else set(self._prepared["stateful"])
         for report in reports:
             rule = self.rules[report["index"]]
             if rule is not None:
+                rule.uses_state |= rule.index in stateful
                 report["uses_state"] = rule.uses_state
         self.snapshot.forget_sources()
-        return {"rules": reports, "warnings": self.warnings}
+        report = {"rules": reports, "warnings": self.warnings}
+        return report if self._prepared is not None else {**report, "prepared": self._preparation()}
+
+    def _preparation(self) -> dict[str, Any]:
+        """What another worker of this pack is told, so that it needs to find out nothing."""
+        prepared = self.snapshot.preparation()
+        if self._looks_closer:
+            prepared["imports"].append("inspect")
+        return {**prepared, "stateful": [rule.index for rule in self.rules if rule is not None and rule.uses_state]}
 
     def _load_rule(self, spec: dict[str, Any], capture: Capture) -> dict[str, Any]:
         index = spec["index"]
@@ -129,7 +147,7 @@ class Pack:
             rule = self._build(spec)
         except BaseException as exc:  # SystemExit, RecursionError and the like at import are this rule's error
             failure = errors.describe(exc, self.snapshot)
-            if isinstance(exc, (LoadError, expressions.ExpressionError)):
+            if isinstance(exc, errors.Stated):
                 failure.update(path=spec["path"], line=getattr(exc, "line", None), traceback="")
             elif failure["path"] is None:
                 failure["path"] = spec["path"]
@@ -139,7 +157,8 @@ class Pack:
         printed = self._note_printed(capture, spec["path"])
         if rule is None:
             return {"index": index, "error": self.failures[index], "warnings": printed}
-        return {"index": index, "defined_at": _defined_at(rule), "warnings": [*self._hints(rule), *printed]}
+        hints = self._hints(rule) if self._prepared is None else []
+        return {"index": index, "defined_at": _defined_at(rule), "warnings": [*hints, *printed]}
 
     def _find_state_users(self, data_models: Iterable[dict[str, Any]]) -> None:
         """Marks the rules that use the stateful helpers; all of them where it cannot be told which.
@@ -153,10 +172,10 @@ class Pack:
                 rule.uses_state = all_of_them or (rule.path is not None and keeps_state(rule.path))
 
     def _build(self, spec: dict[str, Any]) -> Rule:
-        rule = Rule(index=spec["index"], id=spec["id"], plain=spec["dialect"] == "plain", log_type=spec["log_type"],
-                    path=spec["path"], severity=(spec.get("severity") or "INFO").upper(),
-                    functions=_written_in_yaml(spec))
+        rule = Rule(spec)
         if spec.get("inline_filters"):
+            from . import expressions
+
             rule.filters = expressions.compile_filters(spec["inline_filters"])
         if spec["path"] is not None:
             self._add_module(rule, spec["path"])
@@ -169,32 +188,30 @@ class Pack:
         if path not in self.snapshot.files:
             raise LoadError(f"{path} is not in the snapshot")
         rule.module = self.snapshot.load(path)
+        rule.find_line = partial(self.snapshot.definition_line, path)
         for name in FUNCTIONS:
             if name in vars(rule.module):
                 self._add_function(rule, name, vars(rule.module)[name])
 
     def _add_function(self, rule: Rule, name: str, function: Any) -> None:
-        line = self._line(rule, name, function)
-        try:
-            count = positional_arguments(name, function)
-        except BadSignature as exc:
-            raise BadSignature(str(exc), line) from None
-        rule.lines[name] = line
-        rule.functions[name] = function if count else _without_event(function)
-
-    def _line(self, rule: Rule, name: str, function: Any) -> int | None:
         code = getattr(function, "__code__", None)
         if getattr(code, "co_filename", None) == rule.path:
-            return code.co_firstlineno
-        return definition_line(self.snapshot.source(rule.path).tree, name)
+            rule.lines[name] = code.co_firstlineno
+        try:
+            count = plain_arguments(function)
+            if count is None:
+                self._looks_closer = True
+                count = positional_arguments(name, function)
+        except BadSignature as exc:
+            raise BadSignature(str(exc), rule.line(name)) from None
+        rule.functions[name] = function if count else _without_event(function)
 
     def _hints(self, rule: Rule) -> list[dict[str, Any]]:
         if rule.path is None:
             return []
-        source = self.snapshot.source(rule.path)
-        hints = kept_state(source)
+        hints = list(self.snapshot.source(rule.path).kept_state)
         if callable(vars(rule.module).get("threshold")):
-            hints.append((definition_line(source.tree, "threshold") or 1,
+            hints.append((self.snapshot.definition_line(rule.path, "threshold") or 1,
                           "threshold() is never called; set `Threshold` in the .yml of the rule"))
         return [{"line": line, "message": message} for line, message in sorted(hints)]
 
@@ -259,8 +276,25 @@ def _of_data(function: Callable[[Any], Any]) -> Function:
     return lambda event: function(event._raw())
 
 
+_IN_YAML = ("detection", "alert_title", "dynamic_severities", "group_by", "alert_context")
+
+
+def import_first(header: dict[str, Any]) -> None:
+    """Imports what loading this pack takes beside what it names: later it may be too late to open a file."""
+    if any(spec.get(key) for spec in header["rules"] for key in (*_IN_YAML, "inline_filters")):
+        from . import expressions  # noqa: F401
+    if header.get("prepared") is None:
+        import inspect  # noqa: F401
+
+        from . import source  # noqa: F401
+
+
 def _written_in_yaml(spec: dict[str, Any]) -> dict[str, Function]:
     """The functions a rule has without Python; a function of its module takes the place of one of these."""
+    if not any(spec.get(key) for key in _IN_YAML):
+        return {}
+    from . import expressions
+
     written = {
         "rule": (spec.get("detection"), expressions.compile_detection),
         "title": (spec.get("alert_title"), expressions.compile_title),
@@ -273,6 +307,8 @@ def _written_in_yaml(spec: dict[str, Any]) -> dict[str, Function]:
 
 def positional_arguments(name: str, function: Any) -> int:
     """How many positional arguments, 0 or 1, a contract function is called with. Raises BadSignature."""
+    import inspect
+
     if inspect.isclass(function):
         raise BadSignature(f"`{name}` is a class, not a function")
     if not callable(function):
@@ -291,7 +327,28 @@ def positional_arguments(name: str, function: Any) -> int:
     return max(accepted)
 
 
+def plain_arguments(function: Any) -> int | None:
+    """The answer for a plain `def` or `lambda`, which nearly every function is: `inspect` takes many times as long."""
+    if type(function) is not FunctionType or function.__dict__ or function.__kwdefaults__:
+        return None
+    code = function.__code__
+    if code.co_flags & _NOT_CALLED_PLAINLY or code.co_kwonlyargcount:
+        return None
+    most = code.co_argcount
+    least = most - len(function.__defaults__ or ())
+    if least > 1:
+        return None
+    return 1 if most or code.co_flags & _ANY_NUMBER else 0
+
+
+# Flags of a code object, as `inspect` names them.
+_ANY_NUMBER = 0x04  # CO_VARARGS
+_NOT_CALLED_PLAINLY = 0x20 | 0x80 | 0x100 | 0x200  # CO_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR
+
+
 def _accepted(function: Any, follow: bool) -> set[int]:
+    import inspect
+
     try:
         signature = inspect.signature(function, follow_wrapped=follow)
     except (TypeError, ValueError):  # built in, without a signature

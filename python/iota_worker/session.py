@@ -17,10 +17,9 @@ from .batch import RECURSION_LIMIT, Batches, to_bytes
 from .events import format_time, teach_json
 from .evaluate import encode
 from .frames import Channel
-from .load import Pack
+from .load import Pack, import_first
 from .snapshot import Snapshot
 from .state import State
-from .testing import Tests
 
 PROGRESS_DESCRIPTOR = 3
 
@@ -35,16 +34,24 @@ class Session:
         logs.install(capture)
         state = State(self._fetch_state, pair=lambda: progress[0], clock=self._seconds)
         shims.install(state, (header.get("pack") or {}).get("config") or {})
-        snapshot = Snapshot(_files(header, content), {item["id"]: item["path"] for item in header.get("globals") or ()})
+        global_ids = {item["id"]: item["path"] for item in header.get("globals") or ()}
+        snapshot = Snapshot(_files(header, content), global_ids, header.get("prepared"))
         snapshot.install()
         snapshot.preimport()
+        import_first(header)
         # From here on nothing needs to open a file: what confines the process belongs in this place.
         _limit_memory(header.get("memory_bytes"))
         pack = Pack(header, snapshot)
         self.report = pack.load(header, capture, progress)
         parts = pack, state, capture, progress, self._parse_time
         batches = Batches(*parts, hand_on=lambda body: channel.write("p", body))
-        self._answers = {"B": ("b", batches.run), "T": ("t", Tests(*parts).run)}
+
+        def test(body: bytes) -> bytes:
+            from .testing import Tests  # few workers run tests
+
+            return Tests(*parts).run(body)
+
+        self._answers = {"B": ("b", batches.run), "T": ("t", test)}
 
     def serve(self) -> None:
         """Until the input ends."""

@@ -2,27 +2,41 @@
 Must not know what a rule is. A module is one file: whoever imports it, under whatever name, gets the same object."""
 from __future__ import annotations
 
-import ast
 import builtins
 import importlib
 import importlib.util
 import linecache
 import posixpath
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .source import STATE_MODULE, Import, Source
+from .shims import PROVIDED
+
+if TYPE_CHECKING:
+    from .source import Import, Source
 
 # Imported by the interpreter at run time, when it may be too late to open a file.
 LATE_IMPORTS = ("_strptime", "unicodedata", "stringprep", "encodings.idna", "encodings.ascii", "encodings.latin_1",
                 "encodings.utf_16", "encodings.utf_16_le", "encodings.utf_16_be", "encodings.utf_32",
                 "encodings.punycode", "encodings.cp1252", "encodings.hex_codec", "encodings.raw_unicode_escape",
-                "encodings.unicode_escape", "zoneinfo", "traceback", "linecache", "ipaddress", "logging")
+                "encodings.unicode_escape", "traceback", "linecache", "copy", "weakref", "heapq")
+# Also imported late, but only by modules that a pack names: not by the undemanding ones, nor by what iota provides.
+# `test_nothing_that_is_left_out_is_imported_late` searches the standard library for it.
+LATE_IMPORTS_OF_OTHERS = ("zoneinfo", "ipaddress", "logging", "ast", "inspect", "dataclasses")
+UNDEMANDING = frozenset({"__future__", "base64", "bisect", "collections", "collections.abc", "datetime", "enum", "fnmatch",
+                         "functools", "hashlib", "itertools", "json", "math", "operator", "re", "string", "time"})
+UNDEMANDING_TYPES = frozenset({"Any", "Callable", "Dict", "Iterable", "Iterator", "List", "Mapping", "Optional", "Sequence",
+                               "Set", "TYPE_CHECKING", "Tuple", "Union"})
+_IMPORTS_BY_OTHER_MEANS = re.compile(rb"__import__|__builtins__|import_module|__loader__|\b(?:exec|eval)\b")
 NEVER_PREIMPORTED = frozenset({"antigravity", "this"})
+# Modules that a worker may run on and has not always imported.
+RESERVED = frozenset({"_opcode", "_opcode_metadata", "_weakrefset", "ast", "copy", "dataclasses", "dis", "inspect", "ipaddress",
+                      "opcode", "token", "tokenize", "weakref"})
 
 # A node is the path of a file (`helpers/base.py`), or of a directory with a slash at the end (`helpers/aws/`);
 # the empty string is the root of the pack.
@@ -30,15 +44,23 @@ Node = str
 
 
 class Snapshot:
-    def __init__(self, files: Mapping[str, bytes], global_ids: Mapping[str, str]) -> None:
+    """`prepared` is what `preparation` of another worker said of the same files: then none of them is parsed."""
+
+    def __init__(self, files: Mapping[str, bytes], global_ids: Mapping[str, str],
+                 prepared: Mapping[str, Any] | None = None) -> None:
         self.files = dict(files)
+        self._prepared = prepared
         self._lines: dict[str, list[str]] = {}
         self.warnings: list[dict[str, Any]] = []
         self._global_ids = dict(global_ids)
         self._modules: dict[Node, ModuleType] = {}
         self._analysed: dict[str, Source] = {}
+        self._unreadable: set[str] = set()  # files that cannot be parsed
+        self._told: dict[str, list[dict[str, Any]]] = {}  # what parsing a file warned of
+        self._outside: dict[str, None] = {}  # modules to import that are not of the pack, in order
         self._running: list[str] = []  # files whose top level runs, the innermost last
         self._seen_using_state: set[str] = set()  # files; the empty string when it could be any
+        self._naming_state: set[str] | None = None  # files with an import statement of the stateful helpers
         self._by_name: set[str] = set()  # files imported through importlib, nobody knows by whom
         self._search: dict[str, list[str]] = {}
         self._found: dict[tuple[str, str], Node | None] = {}
@@ -46,7 +68,10 @@ class Snapshot:
         self._common = ["", "helpers"] + [posixpath.dirname(path) for path in self._global_ids.values()]
         # What the worker itself runs on is taken: a pack module of such a name would never be seen by `import`
         # in ordinary Python either, because the name is already in sys.modules.
-        self._taken = frozenset(name.partition(".")[0] for name in sys.modules) | set(sys.builtin_module_names)
+        self._taken = frozenset(name.partition(".")[0] for name in sys.modules) | set(sys.builtin_module_names) | RESERVED
+        if prepared is not None:
+            self._taken = frozenset(prepared["taken"])  # names mean what they meant there
+            self._unreadable.update(prepared["unreadable"])
 
     # ---- the text of the files
 
@@ -60,22 +85,52 @@ class Snapshot:
         return self._lines.get(path)
 
     def source(self, path: str) -> Source:
-        """The parsed file. Raises what the compiler raises, always as a SyntaxError of this path."""
+        """What the file says. Raises what the compiler raises, always as a SyntaxError of this path."""
         if path not in self._analysed:
-            self._analysed[path] = Source.read(self._parse(path))
+            try:
+                self._analysed[path] = self._read(path)
+            except SyntaxError:
+                self._unreadable.add(path)
+                raise
         return self._analysed[path]
 
-    def _parse(self, path: str) -> ast.Module:
+    def definition_line(self, path: str, name: str) -> int | None:
+        """The line that binds a name of a module that was loaded. Parses the file: for what goes wrong."""
+        from .source import ONLY_TREE, definition_line
+
+        return definition_line(self._compile(path, [], ONLY_TREE), name)
+
+    def _read(self, path: str) -> Source:
+        from .source import ONLY_TREE, Source
+
         data = self.files[path]
         if b"\0" in data:
             line = data.count(b"\n", 0, data.index(b"\0")) + 1
             raise SyntaxError("source code cannot contain null bytes", (path, line, None, None))
-        return self._compile(path, data, ast.PyCF_ONLY_AST)
-
-    def _compile(self, path: str, source: Any, flags: int = 0) -> Any:
+        told: list[dict[str, Any]] = []
         try:
-            with _Recorded(self.warnings):
-                return compile(source, path, "exec", flags, dont_inherit=True)
+            return Source(self._compile(path, told, ONLY_TREE))
+        finally:
+            if told:
+                self._told[path] = told
+                self.warnings += told
+
+    def _code(self, path: str) -> Any:
+        """The compiled file. The compiler is asked once more what it says of the whole; what it said before is not news."""
+        if self._prepared is None or path in self._unreadable:
+            self.source(path)
+        told: list[dict[str, Any]] = []
+        try:
+            return self._compile(path, told)
+        finally:
+            if told and self._prepared is None:
+                before = self._told.get(path, ())
+                self.warnings += [warning for warning in told if warning not in before]
+
+    def _compile(self, path: str, told: list[dict[str, Any]], flags: int = 0) -> Any:
+        try:
+            with _Recorded(told):
+                return compile(self.files[path], path, "exec", flags, dont_inherit=True)
         except (RecursionError, MemoryError) as exc:
             raise SyntaxError(f"too deeply nested for the compiler ({type(exc).__name__})",
                               (path, 1, None, None)) from None
@@ -84,8 +139,9 @@ class Snapshot:
             raise
 
     def forget_sources(self) -> None:
-        """Frees the parsed files, which only loading needs; a module imported later is parsed again."""
+        """Frees what only loading needs."""
         self._analysed.clear()
+        self._told.clear()
 
     # ---- resolving names
 
@@ -168,7 +224,7 @@ class Snapshot:
             self._modules[node] = module
             return module
         module.__file__ = path
-        code = self._compile(path, self.source(path).tree)
+        code = self._code(path)
         lines = self.get(path)
         linecache.cache[path] = (len(self.files[path]), None, [line + "\n" for line in lines], path)
         self._modules[node] = sys.modules[module.__name__] = module
@@ -226,7 +282,17 @@ class Snapshot:
         Afterwards the pack can run without opening a file. A module that cannot be imported is left alone:
         the rule that imports it will say so itself.
         """
-        names = dict.fromkeys(LATE_IMPORTS)
+        self._outside = dict.fromkeys(self._named_outside() if self._prepared is None else self._prepared["imports"])
+        for name in self._outside:
+            if name not in sys.modules and _importable(name):
+                try:
+                    importlib.import_module(name)
+                except BaseException:
+                    pass
+
+    def _named_outside(self) -> Iterator[str]:
+        yield from LATE_IMPORTS
+        demanding = any(map(_IMPORTS_BY_OTHER_MEANS.search, self.files.values()))
         for path in self.files:
             for statement in self._statements(path):
                 if statement.level or not statement.name:
@@ -234,14 +300,15 @@ class Snapshot:
                 top = statement.name.partition(".")[0]
                 self._note_shadowing(path, statement, top)
                 if self.find(top, posixpath.dirname(path)) is None and top not in NEVER_PREIMPORTED:
-                    names[statement.name] = None
-                    names.update((f"{statement.name}.{item}", None) for item in statement.items if item != "*")
-        for name in names:
-            if name not in sys.modules and _importable(name):
-                try:
-                    importlib.import_module(name)
-                except BaseException:
-                    pass
+                    demanding |= _is_demanding(statement)
+                    yield statement.name
+                    yield from (f"{statement.name}.{item}" for item in statement.items if item != "*")
+        if demanding:
+            yield from LATE_IMPORTS_OF_OTHERS
+
+    def preparation(self) -> dict[str, Any]:
+        """What another worker of the same files needs to know, so that it does not have to read them."""
+        return {"imports": list(self._outside), "taken": sorted(self._taken), "unreadable": sorted(self._unreadable)}
 
     def _note_shadowing(self, path: str, statement: Import, name: str) -> None:
         if name not in sys.stdlib_module_names and name not in self._taken:
@@ -256,10 +323,12 @@ class Snapshot:
             self.warnings.append(warning)
 
     def _statements(self, path: str) -> list[Import]:
+        if path in self._unreadable:
+            return []  # reported by the rule that imports it
         try:
             return self.source(path).imports
         except SyntaxError:
-            return []  # reported by the rule that imports it
+            return []
 
     # ---- who uses the stateful helpers
 
@@ -276,20 +345,25 @@ class Snapshot:
 
     def keeps_state(self, path: str) -> bool:
         """Whether the file, or a pack module its import statements name, uses the stateful helpers."""
+        if self._naming_state is None:
+            from .source import STATE_MODULE
+
+            self._naming_state = {file for file in self.files for statement in self._statements(file)
+                                  if not statement.level and statement.name.partition(".")[0] == STATE_MODULE}
+        using = self._naming_state | self._seen_using_state
+        if not using:
+            return False
         seen: set[str] = set()
         waiting = [path]
         while waiting:
             current = waiting.pop()
             if current in seen or current not in self.files:
                 continue
-            seen.add(current)
-            if current in self._seen_using_state:
+            if current in using:
                 return True
+            seen.add(current)
             for statement in self._statements(current):
-                if not statement.level and statement.name.partition(".")[0] == STATE_MODULE:
-                    return True
-                for node in self.imported(current, statement):
-                    waiting.append(_file_of(node))
+                waiting += map(_file_of, self.imported(current, statement))
         return False
 
 
@@ -356,6 +430,13 @@ def _file_of(node: Node) -> str:
     return f"{node}__init__.py" if _is_directory(node) else node
 
 
+def _is_demanding(statement: Import) -> bool:
+    """Whether what a statement imports may itself import something as late as when it is used."""
+    if statement.name == "typing":
+        return not UNDEMANDING_TYPES.issuperset(statement.items or ("everything",))
+    return statement.name not in UNDEMANDING and statement.name.partition(".")[0] not in PROVIDED
+
+
 def _importable(name: str) -> bool:
     """False for `from json import loads`: `json` is there and `json.loads` is no module."""
     parent, _, item = name.rpartition(".")
@@ -366,6 +447,8 @@ def _importable(name: str) -> bool:
 
 
 def _decode(data: bytes) -> str:
+    if data.isascii() and b"coding" not in data:  # nearly always
+        return data.decode("ascii")
     try:
         return importlib.util.decode_source(data)
     except (SyntaxError, UnicodeDecodeError):

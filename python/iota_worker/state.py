@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from typing import Any, Callable
 
 RELATIVE_LIMIT = 604_801  # a lifetime up to seven days counts from now, a larger number is a time (as in Panther)
@@ -19,12 +18,14 @@ NOT_SEEN = ("the stateful helpers were reached in a way that iota does not see w
             "`from panther_detection_helpers.caching import get_counter`")
 
 
-@dataclass(frozen=True)
 class Entry:
     """A value (an int, a frozenset of strings, the JSON text of a dictionary) and when it ends, in seconds."""
 
-    value: Any
-    expires_at: float | None = None
+    __slots__ = ("expires_at", "value")
+
+    def __init__(self, value: Any, expires_at: float | None = None) -> None:
+        self.value = value
+        self.expires_at = expires_at
 
 
 Slot = tuple[str, str]  # (kind, key)

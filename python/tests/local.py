@@ -41,7 +41,8 @@ class LocalPack:
         logs.install(capture)
         state = State(self._fetch, pair=lambda: progress[0], clock=lambda: NOW)
         shims.install(state, self._header["pack"]["config"])
-        self._snapshot = Snapshot(self._files, {item["id"]: item["path"] for item in self._header["globals"]})
+        global_ids = {item["id"]: item["path"] for item in self._header["globals"]}
+        self._snapshot = Snapshot(self._files, global_ids, self._header.get("prepared"))
         self._snapshot.install()
         self._snapshot.preimport()
         self.pack = Pack(self._header, self._snapshot)

@@ -5,6 +5,7 @@ import ast
 import fcntl
 import json
 import os
+import resource
 import signal
 import struct
 import subprocess
@@ -252,15 +253,37 @@ class Hostile(unittest.TestCase):
                  "helper.py": "import uuid, zoneinfo, csv\n"}
         model = {"id": "m", "path": "m.yml", "python": "model.py", "log_types": [], "mappings": []}
         record = {"eventTime": "2024-01-19T13:47:18Z"}
-        with Worker() as worker:
-            report = worker.load(files, [rule("r.py")], data_models=[model])
-            self.assertNotIn("error", report["rules"][0])
-            reply = worker.batch((record, [0]))
-            self.assertEqual([error["function"] for error in reply["errors"]], ["dedup"])
-            self.assertIn("    1 / 0\n", reply["matches"][0]["title"], "linecache knows the source")
-            self.assertEqual(reply["logs"][0]["text"], "works")
-            answer = worker.test(0, record)
-            self.assertTrue(answer["matched"], answer)
+        told: dict = {}
+        for _ in range(2):
+            with Worker() as worker:
+                report = worker.load(files, [rule("r.py")], data_models=[model], **told)
+                self.assertNotIn("error", report["rules"][0])
+                reply = worker.batch((record, [0]))
+                self.assertEqual([error["function"] for error in reply["errors"]], ["dedup"])
+                self.assertIn("    1 / 0\n", reply["matches"][0]["title"], "linecache knows the source")
+                self.assertEqual(reply["logs"][0]["text"], "works")
+                answer = worker.test(0, record)
+                self.assertTrue(answer["matched"], answer)
+                told = told or {"prepared": report["prepared"]}
+
+    @unittest.skipUnless(hasattr(resource, "prlimit"), "Linux")
+    def test_also_one_that_names_next_to_nothing(self) -> None:
+        files = {"r.py": "import re\nfrom datetime import datetime\nfrom collections import Counter, UserDict\nfrom a import title, later\n"
+                         "def rule(event):\n    datetime.strptime('2024', '%Y'), Counter('aab').most_common(1), UserDict(a=1).copy()\n"
+                         "    'x'.encode('idna'), b'x'.decode('cp1252'), '\\N{DASH}'.encode('ascii', 'namereplace')\n    later()\n"
+                         "    return True\n".replace("DASH", "EM DASH"),
+                 "a.py": "def title(event):\n    return 5\ndef later():\n    import b\n", "b.py": "X = 1\n"}
+        rules = [panther("r.py", inline_filters=[{"Key": "ip", "Condition": "IsIPAddress"}])]
+        told: dict = {}
+        for _ in range(2):
+            with Worker() as worker:
+                report = worker.load(files, rules, **told)
+                resource.prlimit(worker.process.pid, resource.RLIMIT_NOFILE, (0, 0))
+                reply = worker.batch(({"ip": "192.0.2.1"}, [0]))
+                error, = reply["errors"]
+                self.assertEqual((error["function"], error["line"], error["type"]), ("title", 4, "TypeError"), error)
+                self.assertEqual(len(reply["matches"]), 1)
+                told = told or {"prepared": report["prepared"]}
 
     def test_the_environment_is_bare(self) -> None:
         source = "import os\ndef rule(event):\n    return True\ndef title(event):\n    return repr(sorted(os.environ))\n"

@@ -37,7 +37,7 @@ pub fn load(program: &Program, pack: &Pack, rules: &[u16], cache: Option<&LoadCa
     let mut left_out: BTreeMap<u16, Failure> = BTreeMap::new();
     let mut loaded = loop {
         let rest: Vec<u16> = rules.iter().copied().filter(|rule| !left_out.contains_key(rule)).collect();
-        match Process::start(program, &body(pack, &rest, program.now_ms)) {
+        match Process::start(program, &body(pack, &rest, program.now_ms, None)) {
             Ok((_, loaded)) => break loaded,
             Err(StartError::Died { death, output, rule: Some(rule) }) if rest.contains(&rule) => {
                 let path = pack.rules[usize::from(rule)].path().to_owned();
@@ -70,9 +70,13 @@ pub fn load(program: &Program, pack: &Pack, rules: &[u16], cache: Option<&LoadCa
     Ok(loaded)
 }
 
-/// The body of the frame `L`: header and files.
-pub(crate) fn body(pack: &Pack, rules: &[u16], now_ms: Option<i64>) -> Vec<u8> {
-    let header = header(pack, rules, now_ms).to_string();
+/// The body of the frame `L`: header and files. `prepared` is what the load report said for further workers.
+pub(crate) fn body(pack: &Pack, rules: &[u16], now_ms: Option<i64>, prepared: Option<&Json>) -> Vec<u8> {
+    let mut header = header(pack, rules, now_ms);
+    if let Some(prepared) = prepared {
+        header["prepared"] = prepared.clone();
+    }
+    let header = header.to_string();
     let mut body = u32::try_from(header.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
     body.extend_from_slice(header.as_bytes());
     for (_, bytes) in pack.snapshot.python() {

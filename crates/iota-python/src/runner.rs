@@ -76,9 +76,9 @@ impl std::fmt::Debug for PackRunner {
 }
 
 impl PackRunner {
-    /// `rules` are the indices of the rules that loaded.
-    pub fn new(program: Program, pack: &Pack, rules: &[u16]) -> Self {
-        let load_body = Arc::new(load::body(pack, rules, program.now_ms));
+    /// `rules` are the indices of the rules that loaded; `prepared` is of their load report.
+    pub fn new(program: Program, pack: &Pack, rules: &[u16], prepared: Option<&Json>) -> Self {
+        let load_body = Arc::new(load::body(pack, rules, program.now_ms, prepared));
         let pack = pack.name.as_str().into();
         Self { program, pack, load_body, left_out: Arc::default(), state: Box::new(NoState), process: None }
     }

@@ -197,6 +197,9 @@ pub struct Loaded {
     pub rules: Vec<LoadedRule>,
     #[serde(default)]
     pub warnings: Vec<Warning>,
+    /// What further workers of the pack are told, so that they need not read its files again.
+    #[serde(default)]
+    pub prepared: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

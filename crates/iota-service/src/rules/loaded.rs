@@ -56,7 +56,7 @@ impl LoadedPack {
     }
 
     pub fn runner(&self, python: &Python) -> PackRunner {
-        PackRunner::new(python.program.clone(), &self.pack, &self.runnable)
+        PackRunner::new(python.program.clone(), &self.pack, &self.runnable, self.loaded.prepared.as_ref())
     }
 
     /// Whether a rule keeps state between records.
@@ -168,7 +168,7 @@ fn load_pack(
             // What it is, is only asked now: asking starts it once more.
             python.program.interpreter.check()?;
             pack.error("import-error", "", 0, None, format!("none of its rules run: {error}"));
-            let loaded = Loaded { python: String::new(), rules: Vec::new(), warnings: Vec::new() };
+            let loaded = Loaded { python: String::new(), rules: Vec::new(), warnings: Vec::new(), prepared: None };
             let error = failed(error);
             return Ok((LoadedPack { directory, pack, loaded, runnable: Vec::new() }, Some(error)));
         }

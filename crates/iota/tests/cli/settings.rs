@@ -222,6 +222,23 @@ fn load_reports_are_cached_and_a_damaged_one_is_ignored() {
 }
 
 #[test]
+fn workers_that_evaluate_are_told_what_the_load_found_out() {
+    let rule = "import sys\ndef rule(event):\n    return True\ndef title(event):\n    \
+                return 'parses: ' + str('iota_worker.source' in sys.modules)\n";
+    let files = Files::new(&[("rules/r.py", rule), ("in.jsonl", "{\"eventName\":\"A\"}\n")]);
+    for _ in 0..2 {
+        let mut command = iota();
+        command.args(["run", &files.path("in.jsonl"), "--rules", &files.path("rules"), "--format", "jsonl"]);
+        let ran = command.env("XDG_CACHE_HOME", files.path("cache")).stdin(Stdio::null()).output().unwrap();
+        let alerts = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert!(alerts.contains("parses: False"), "{alerts}{}", String::from_utf8_lossy(&ran.stderr));
+    }
+    let report = std::fs::read_dir(files.path("cache/iota")).unwrap().next().unwrap().unwrap().path();
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    assert!(report["prepared"]["imports"].as_array().unwrap().contains(&"sys".into()), "{report}");
+}
+
+#[test]
 fn a_load_that_failed_is_tried_again() {
     let files = Files::new(&[
         ("rules/r.py", "import helper_of_mine\ndef rule(event):\n    return True\n"),
