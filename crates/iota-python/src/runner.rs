@@ -6,6 +6,7 @@ use crate::load;
 use crate::process::{Death, NoState, Process, StartError};
 use crate::stop::Stop;
 use iota_engine::rule::{Batch, Failure, Outcome, Pack, Pair, RuleError, RuleRunner, RuleState, TestOutcome, TestRequest};
+use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
