@@ -39,15 +39,19 @@ impl Constant {
     /// Reading an element of it gives nothing that can be changed.
     pub(super) fn is_flat(&self) -> bool {
         match self {
-            Self::List(items) => items.iter().all(Self::is_immutable),
+            Self::List(items) | Self::Tuple(items) => items.iter().all(Self::is_immutable),
             Self::Dict(dict) => dict.entries.iter().all(|(_, value)| value.is_immutable()),
             _ => true,
         }
     }
 
-    /// A set or dict may hold it. Pattern objects can be hashed too, but nobody looks for one.
+    /// A set or dict may hold it, and `equals` knows it. Patterns and frozensets have a hash too, but nobody looks for one.
     pub(super) fn is_hashable(&self) -> bool {
-        self.is_immutable() && !matches!(self, Self::Pattern(_))
+        match self {
+            Self::Tuple(items) => items.iter().all(Self::is_hashable),
+            Self::FrozenSet(_) | Self::Pattern(_) => false,
+            _ => self.is_immutable(),
+        }
     }
 
     pub(super) fn as_number(&self) -> Option<f64> {

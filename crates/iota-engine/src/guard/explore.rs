@@ -52,35 +52,42 @@ pub(crate) enum Shape {
     Object,
 }
 
+const SHAPES: &[(&str, Shape)] = &[
+    ("eventName", Shape::Required),
+    ("eventSource", Shape::Required),
+    ("apiVersion", Shape::Text),
+    ("awsRegion", Shape::Text),
+    ("errorCode", Shape::Text),
+    ("errorMessage", Shape::Text),
+    ("eventCategory", Shape::Text),
+    ("eventID", Shape::Text),
+    ("eventTime", Shape::Text),
+    ("eventType", Shape::Text),
+    ("eventVersion", Shape::Text),
+    ("recipientAccountId", Shape::Text),
+    ("requestID", Shape::Text),
+    ("sharedEventID", Shape::Text),
+    ("sourceIPAddress", Shape::Text),
+    ("userAgent", Shape::Text),
+    ("vpcEndpointAccountId", Shape::Text),
+    ("vpcEndpointId", Shape::Text),
+    ("addendum", Shape::Object),
+    ("additionalEventData", Shape::Object),
+    ("edgeDeviceDetails", Shape::Object),
+    ("requestParameters", Shape::Object),
+    ("responseElements", Shape::Object),
+    ("serviceEventDetails", Shape::Object),
+    ("tlsDetails", Shape::Object),
+    ("userIdentity", Shape::Object),
+];
+
 pub(crate) fn shape_of(field: &str) -> Option<Shape> {
-    Some(match field {
-        "eventName" | "eventSource" => Shape::Required,
-        "apiVersion"
-        | "awsRegion"
-        | "errorCode"
-        | "errorMessage"
-        | "eventCategory"
-        | "eventID"
-        | "eventTime"
-        | "eventType"
-        | "eventVersion"
-        | "recipientAccountId"
-        | "requestID"
-        | "sharedEventID"
-        | "sourceIPAddress"
-        | "userAgent"
-        | "vpcEndpointAccountId"
-        | "vpcEndpointId" => Shape::Text,
-        "addendum"
-        | "additionalEventData"
-        | "edgeDeviceDetails"
-        | "requestParameters"
-        | "responseElements"
-        | "serviceEventDetails"
-        | "tlsDetails"
-        | "userIdentity" => Shape::Object,
-        _ => return None,
-    })
+    SHAPES.iter().find(|(name, _)| *name == field).map(|(_, shape)| *shape)
+}
+
+/// Whether a name differs from one of CloudTrail's in nothing but case.
+pub(crate) fn is_misspelt(field: &str) -> bool {
+    SHAPES.iter().any(|(name, _)| *name != field && name.eq_ignore_ascii_case(field))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +143,7 @@ pub(super) struct Explorer {
 }
 
 impl Explorer {
-    /// Starts a path. False when there are no more, or too many.
+    /// Starts a path.
     pub(super) fn begin(&mut self) {
         self.at = 0;
         self.facts.clear();
@@ -367,12 +374,13 @@ impl Explorer {
             }
             Symbol::Lower(field) => {
                 let lower: BTreeSet<Box<[u8]>> =
-                    texts.into_iter().filter(|text| text.is_ascii() && !text.iter().any(u8::is_ascii_uppercase)).collect();
+                    texts.into_iter().filter(|text| !text.iter().any(u8::is_ascii_uppercase)).collect();
                 if lower.is_empty() {
                     return Ok(false);
                 }
                 let yes = self.ask_again(*field, format!("lower {lower:?}"))?;
-                if yes {
+                // The index only knows the case of ASCII.
+                if yes && lower.iter().all(|text| text.is_ascii()) {
                     self.conditions.push(Condition::OneOfIgnoringCase(*field, Rc::new(lower)));
                 }
                 Ok(yes)

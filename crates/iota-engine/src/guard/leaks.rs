@@ -25,6 +25,24 @@ const HAZARDS: [&str; 13] = [
     "input",
     "__loader__",
 ];
+/// Methods that are handed an operand.
+const OPERATORS: [&str; 15] = [
+    "__eq__",
+    "__ne__",
+    "__lt__",
+    "__le__",
+    "__gt__",
+    "__ge__",
+    "__contains__",
+    "__add__",
+    "__radd__",
+    "__or__",
+    "__ror__",
+    "__and__",
+    "__rand__",
+    "__sub__",
+    "__rsub__",
+];
 /// Modules through which it could.
 const HAZARDOUS_MODULES: [&str; 8] = ["builtins", "gc", "ctypes", "importlib", "inspect", "unittest", "imp", "code"];
 /// The same of attributes of `sys`.
@@ -211,8 +229,9 @@ impl<'a> Walk<'a, '_> {
                 self.visit_expr(&subscript.slice);
             }
             Expr::Compare(compare) => {
-                self.value(&compare.left, Use::Read);
-                compare.comparators.iter().for_each(|expr| self.value(expr, Use::Read));
+                let used = if self.overloads() { Use::Kept } else { Use::Read };
+                self.value(&compare.left, used);
+                compare.comparators.iter().for_each(|expr| self.value(expr, used));
             }
             Expr::BoolOp(operation) => operation.values.iter().for_each(|expr| self.value(expr, used)),
             Expr::UnaryOp(operation) => self.value(&operation.operand, Use::Read),
@@ -222,8 +241,9 @@ impl<'a> Walk<'a, '_> {
                 self.value(&conditional.orelse, used);
             }
             Expr::BinOp(operation) => {
-                self.value(&operation.left, Use::Opened);
-                self.value(&operation.right, Use::Opened);
+                let used = if self.overloads() { Use::Kept } else { Use::Opened };
+                self.value(&operation.left, used);
+                self.value(&operation.right, used);
             }
             Expr::Starred(starred) => self.value(&starred.value, Use::Opened),
             Expr::Dict(dict) => {
@@ -270,6 +290,11 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
+    /// Whether a class of the pack decides what an operator does with its other operand.
+    fn overloads(&self) -> bool {
+        OPERATORS.iter().any(|operator| self.methods.contains(*operator))
+    }
+
     fn comprehension(&mut self, generators: &'a [ruff_python_ast::Comprehension], elements: &[&'a Expr]) {
         let mut names = BTreeSet::new();
         for generator in generators {
@@ -290,7 +315,9 @@ impl<'a> Walk<'a, '_> {
         let mut on_arguments = Use::Kept;
         match (&*call.func, target) {
             (_, Some(Name::Builtin(name))) => {
-                if READERS.contains(&name.as_str()) {
+                // With more than one argument some of them hand out what they were given: `max([], default=X)`.
+                let one = call.arguments.args.len() == 1 && call.arguments.keywords.is_empty();
+                if READERS.contains(&name.as_str()) && (one || matches!(name.as_str(), "print" | "isinstance" | "zip")) {
                     on_arguments = if matches!(name.as_str(), "len" | "any" | "all" | "isinstance" | "bool" | "str" | "repr") {
                         Use::Read
                     } else {
@@ -329,6 +356,10 @@ impl<'a> Walk<'a, '_> {
     /// Looks for what turns the analysis off.
     fn check(&mut self, expr: &Expr) {
         match expr {
+            // The name of an attribute, for `getattr` and its like.
+            Expr::StringLiteral(literal) if is_hazardous_name(literal.value.to_str()) => {
+                self.hazard(literal, &format!("the name `{}`", literal.value.to_str()));
+            }
             Expr::Name(name)
                 if HAZARDS.contains(&name.id.as_str()) && !self.locals.iter().any(|locals| locals.contains(name.id.as_str())) =>
             {
@@ -336,10 +367,9 @@ impl<'a> Walk<'a, '_> {
             }
             Expr::Attribute(attribute) => {
                 let name = attribute.attr.as_str();
-                let dunder = name.starts_with("__") && name.ends_with("__");
                 // A class calling what it overrides.
                 let of_super = matches!(&*attribute.value, Expr::Call(call) if call.func.as_name_expr().is_some_and(|name| name.id.as_str() == "super"));
-                if dunder && !of_super && !HARMLESS_DUNDERS.contains(&name) {
+                if is_hazardous_name(name) && !of_super {
                     self.hazard(attribute, &format!("the attribute `{name}`"));
                 }
                 if LOGGING.contains(&name) {
@@ -410,6 +440,8 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
                 if let Some(value) = &assign.value {
                     self.value(value, Use::Kept);
                 }
+                // Evaluated at the top level of a module, and may do anything there.
+                self.value(&assign.annotation, Use::Kept);
                 self.store(&assign.target);
             }
             Stmt::AugAssign(assign) => {
@@ -526,6 +558,12 @@ impl Walk<'_, '_> {
             self.hazard(statement, &format!("the module `{first}`"));
         }
     }
+}
+
+/// `__globals__` and the like, but for those that are harmless to read.
+fn is_hazardous_name(name: &str) -> bool {
+    let dunder = name.len() > 4 && name.starts_with("__") && name.ends_with("__");
+    dunder && !name.contains(' ') && !HARMLESS_DUNDERS.contains(&name) && name != "__main__"
 }
 
 /// Calls `part` on the expressions directly inside one.

@@ -413,7 +413,7 @@ impl<'v> Evaluation<'v, '_> {
                     .then(|| pattern.prefix())
                     .flatten()
                     .map(|prefix| BTreeSet::from([Box::from(prefix.as_bytes())]));
-                let question = format!("matches {anchor:?} {:?}", pattern.source());
+                let question = format!("matches {anchor:?} {:?} {}", pattern.source(), pattern.ignores_case());
                 self.explorer()?.test_text(&symbol, question, prefixes)?
             }
             _ => return unknown("a pattern on such a value"),
@@ -447,7 +447,9 @@ impl<'v> Evaluation<'v, '_> {
                 [Value::Text(_)],
             ) => Ok(Value::Symbol(Symbol::AnyText)),
             (Method::IsDigit, []) => Ok(Value::Bool(self.explorer()?.any()?)),
-            (Method::Split | Method::RightSplit, [Value::Text(separator), ..]) if !separator.bytes().is_empty() => {
+            (Method::Split | Method::RightSplit, [Value::Text(separator)] | [Value::Text(separator), Value::Int(_)])
+                if !separator.bytes().is_empty() =>
+            {
                 Ok(Value::Symbol(Symbol::Parts))
             }
             (Method::StartsWith | Method::EndsWith, [affixes]) => {

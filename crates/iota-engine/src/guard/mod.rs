@@ -28,7 +28,7 @@ mod source;
 mod stdlib;
 mod value;
 
-pub(crate) use explore::{Shape, shape_of};
+pub(crate) use explore::{Shape, is_misspelt, shape_of};
 
 use crate::decode::Record;
 use crate::rule::{Code as RuleCode, Dialect, Pack};
@@ -99,6 +99,14 @@ pub enum Entry {
     StartsWith { field: Vec<String>, prefixes: BTreeSet<String> },
 }
 
+impl Entry {
+    /// Member names from the root of the record.
+    pub(crate) fn field(&self) -> &[String] {
+        let (Self::OneOf { field, .. } | Self::OneOfIgnoringCase { field, .. } | Self::StartsWith { field, .. }) = self;
+        field
+    }
+}
+
 /// A place in the source at which a rule has to be run, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Reason {
@@ -117,6 +125,13 @@ pub enum Decision {
     Skip { by: Option<Reason> },
     /// It is run: it matches as far as can be told natively, or it is not certain.
     Run { because: Option<Reason> },
+}
+
+impl Guard {
+    /// The top-level fields that the index asks for.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &String> {
+        self.entries.iter().flatten().filter_map(|entry| entry.field().first())
+    }
 }
 
 impl Guards {

@@ -37,6 +37,10 @@ impl Pattern {
         })
     }
 
+    pub(super) fn ignores_case(&self) -> bool {
+        self.ignores_case
+    }
+
     pub(super) fn source(&self) -> &str {
         &self.source
     }

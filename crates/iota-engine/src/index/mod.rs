@@ -4,7 +4,7 @@
 mod fields;
 
 use crate::decode::Record;
-use crate::guard::{Entry, Guards, Looked};
+use crate::guard::{Decision, Guards, Looked, is_misspelt};
 use fields::{FieldIndex, Fields};
 use rustc_hash::FxHasher;
 use std::collections::BTreeSet;
@@ -53,14 +53,15 @@ impl Router {
         let mut relied_on = BTreeSet::new();
         for (number, (pack, rule)) in (0..).zip(&rules) {
             let guard = guards.get(usize::from(*pack)).and_then(|guards| guards.guard(*rule));
+            // A field in another spelling than CloudTrail's would make every record an unusual one, for all rules.
+            let guard = guard.filter(|guard| !guard.relied_on.iter().chain(guard.fields()).any(|field| is_misspelt(field)));
             let Some((guard, entries)) = guard.and_then(|guard| Some((guard, guard.entries.as_ref()?))) else {
                 always.push(number);
                 continue;
             };
             relied_on.extend(guard.relied_on.iter().cloned());
             for entry in entries {
-                let (Entry::OneOf { field, .. } | Entry::OneOfIgnoringCase { field, .. } | Entry::StartsWith { field, .. }) =
-                    entry;
+                let field = entry.field();
                 relied_on.insert(field[0].clone());
                 let at = indices.iter().position(|index| index.is_of(field)).unwrap_or_else(|| {
                     indices.push(FieldIndex::new(field));
@@ -90,6 +91,22 @@ impl Router {
         if self.verified > 0 {
             self.add_verified(record, start, candidates);
         }
+    }
+
+    /// What would become of a rule on a record, and why, for those who ask about one.
+    pub fn decide(&self, pack: u16, rule: u16, record: &Record<'_>) -> Decision {
+        let Some(guards) = self.guards(pack) else { return Decision::Run { because: None } };
+        let looked_up = self.look_up(record);
+        let found = looked_up.is_none_or(|numbers| numbers.iter().any(|number| self.rules[*number as usize] == (pack, rule)));
+        match guards.decide(rule, record) {
+            // The index knows better, or rather: it should not.
+            Decision::Run { .. } if !found => Decision::Skip { by: None },
+            decision => decision,
+        }
+    }
+
+    pub fn guards(&self, pack: u16) -> Option<&Guards> {
+        self.guards.get(usize::from(pack))
     }
 
     /// The rules whose conditions in the index hold, in order; `None` when the record is not of the usual shape.
@@ -128,7 +145,8 @@ impl Router {
                 continue;
             }
             let mut hash = FxHasher::default();
-            hash.write_u64(record.position.number);
+            // Its place in the input, the same in how many pieces that is read.
+            hash.write_u64(record.position.offset);
             hash.write(record.raw);
             hash.write_u32(u32::from(pack) << 16 | u32::from(rule));
             if self.verified == u64::MAX || hash.finish() < self.verified {

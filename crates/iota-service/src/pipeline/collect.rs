@@ -5,7 +5,7 @@ use super::evaluate::Done;
 use super::gather::{Gather, Room};
 use super::groups::{Groupings, Held, RuleIndex};
 use super::live::Live;
-use super::run::Clock;
+use super::run::{Clock, index};
 use super::sequence::Job;
 use super::verify::verify;
 use crate::rules::LoadedPack;
@@ -141,6 +141,12 @@ impl<'a> Collector<'a> {
         self.stats.records.add(&job.records);
         let mut matches = Vec::new();
         for (pack, Done { given, mut outcome }) in done.into_iter().enumerate() {
+            let candidates = job.batch.pairs(index(pack)).count();
+            if candidates != given.len() {
+                let pack = &self.packs[pack].pack.name;
+                let lost = || format!("pack {pack}: of {candidates} candidates {} were evaluated", given.len());
+                self.broken.get_or_insert_with(lost);
+            }
             self.leave_out(pack, &given, &mut outcome);
             self.account(pack, &job.records, &given, &outcome);
             self.verify(job, pack, &outcome);

@@ -3,6 +3,7 @@
 use super::directory::{DirectoryError, packs_below, read_snapshot};
 use crate::config::Settings;
 use iota_engine::guard::Guards;
+use iota_engine::index::Router;
 use iota_engine::rule::{Failure, Level, Loaded, LoadedRule, PACK_FILES, Pack, Rule};
 use iota_engine::text::did_you_mean;
 use iota_engine::yaml::{self, Step};
@@ -68,6 +69,11 @@ impl LoadedPack {
         // A load report is in order of the rules.
         let at = self.loaded.rules.binary_search_by_key(&index, |rule| rule.index).ok()?;
         Some(&self.loaded.rules[at])
+    }
+
+    /// Finds the candidates of records among the rules of this pack alone, which is then pack 0.
+    pub fn router(&self) -> Router {
+        Router::new(self.runnable.iter().map(|&rule| (0, rule)).collect(), vec![self.guards()], 0.0)
     }
 
     /// What the source of the rules that run says of the records they can match.

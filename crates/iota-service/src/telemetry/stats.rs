@@ -133,6 +133,7 @@ pub struct PythonStats {
     /// Pairs that were handed to Python.
     pub calls: u64,
     pub batches: u64,
+    /// At most so many worker processes; one starts with the first pair it is given.
     pub workers: u64,
 }
 

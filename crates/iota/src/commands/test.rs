@@ -7,7 +7,8 @@ use anyhow::bail;
 use clap::ArgMatches;
 use iota_engine::decode::{Decoder, Item, Limits};
 use iota_engine::event::LOG_TYPE;
-use iota_engine::guard::{Decision, Guards};
+use iota_engine::guard::Decision;
+use iota_engine::index::Router;
 use iota_engine::rule::{Level, RuleTest, TestRequest};
 use iota_engine::text::{did_you_mean, printable};
 use iota_python::PackRunner;
@@ -93,7 +94,7 @@ fn test_pack(
             });
         }
     }
-    let guards = pack.guards();
+    let router = pack.router();
     for &index in &pack.runnable {
         let rule = pack.rule(index);
         let files: Vec<&str> = [Some(rule.path()), rule.metadata.as_deref()].into_iter().flatten().collect();
@@ -101,13 +102,13 @@ fn test_pack(
             continue;
         }
         for test in rule.tests.iter().filter(|test| args.name.as_ref().is_none_or(|name| test.name.contains(name.as_str()))) {
-            tested.push(run_test(&mut runner, pack, &guards, index, test)?);
+            tested.push(run_test(&mut runner, pack, &router, index, test)?);
         }
     }
     Ok(())
 }
 
-fn run_test(runner: &mut PackRunner, pack: &LoadedPack, guards: &Guards, index: u16, test: &RuleTest) -> anyhow::Result<Tested> {
+fn run_test(runner: &mut PackRunner, pack: &LoadedPack, router: &Router, index: u16, test: &RuleTest) -> anyhow::Result<Tested> {
     let rule = pack.rule(index);
     let mocks = test.mocks.iter().map(|mock| json!({"name": mock.object_name, "value": mock.return_value})).collect();
     let log_type = test.log_type.as_deref().unwrap_or(LOG_TYPE);
@@ -117,9 +118,9 @@ fn run_test(runner: &mut PackRunner, pack: &LoadedPack, guards: &Guards, index: 
     let (reasons, logs) = match runner.test(&request)? {
         Ok(outcome) => {
             let mut reasons = test.reasons(&outcome);
-            // The guard knows nothing of mocks, and speaks of CloudTrail records only.
+            // The fast path knows nothing of mocks, and speaks of CloudTrail records only.
             if test.mocks.is_empty() && log_type == LOG_TYPE {
-                reasons.extend(decide(guards, index, &log).and_then(|decision| outcome.skipped_wrongly(&decision)));
+                reasons.extend(decide(router, index, &log).and_then(|decision| outcome.skipped_wrongly(&decision)));
             }
             (reasons, outcome.logs)
         }
@@ -139,11 +140,11 @@ fn run_test(runner: &mut PackRunner, pack: &LoadedPack, guards: &Guards, index: 
 }
 
 /// What the fast path makes of a log. `None` where it is not one record, such as `{}` or an envelope.
-fn decide(guards: &Guards, rule: u16, log: &RawValue) -> Option<Decision> {
+fn decide(router: &Router, rule: u16, log: &RawValue) -> Option<Decision> {
     let text = log.get().as_bytes();
     let mut decoder = Decoder::new(text, Limits::default());
     match decoder.next().ok()?? {
-        Item::Record(record) if record.raw == text => Some(guards.decide(rule, &record)),
+        Item::Record(record) if record.raw == text => Some(router.decide(0, rule, &record)),
         _ => None,
     }
 }

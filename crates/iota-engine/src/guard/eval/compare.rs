@@ -95,6 +95,8 @@ impl<'v> Evaluation<'v, '_> {
                 Ok(self.member(container, name.bytes())?.is_some())
             }
             (Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_), _) => raise(Raised::Type),
+            // `items()` looks the key up by its hash, `values()` does not.
+            (Value::Entries(_), item) if item.key().is_err() => unknown("a search for a value that may have no hash"),
             (sequence, item) => {
                 let items = match sequence {
                     Value::Entries(items) => Some(items.to_vec()),
@@ -118,7 +120,7 @@ impl<'v> Evaluation<'v, '_> {
         // A set is asked by hash, which an object or a list does not have.
         let value = if hashes { self.resolved(symbol)? } else { Value::Symbol(symbol.clone()) };
         match &value {
-            Value::Symbol(Symbol::Object(_)) if hashes => raise(Raised::Type),
+            Value::Symbol(Symbol::Object(_) | Symbol::Parts) if hashes => raise(Raised::Type),
             Value::Symbol(symbol) => self.explorer()?.is_one_of(symbol, items),
             known => {
                 let key = known.key()?;

@@ -232,7 +232,9 @@ pub(super) fn of_config(value: &Json) -> Option<Constant> {
         Json::Number(number) => match number.as_i64() {
             Some(value) if value.unsigned_abs() <= crate::guard::constant::MAX_INT.unsigned_abs() => Constant::Int(value),
             Some(_) => return None,
-            None => Constant::Float(number.as_f64()?),
+            // Not an integer beyond 64 bits, which reads as a double, too.
+            None if number.is_f64() => Constant::Float(number.as_f64()?),
+            None => return None,
         },
         Json::Array(items) => Constant::List(items.iter().map(of_config).collect::<Option<_>>()?),
         Json::Object(members) => {

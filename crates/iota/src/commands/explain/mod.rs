@@ -35,11 +35,12 @@ pub(crate) fn explain(args: &ExplainArgs, matches: &ArgMatches) -> anyhow::Resul
         Some(path) => {
             // What Python loaded may be another function than the one that was read.
             let mut tried = Tried::load(&found, &settings)?;
-            let rule = ExplainedRule::new(&found, tried.index, &tried.guards)?;
+            let rule = ExplainedRule::new(&found, tried.index, tried.guards()?)?;
             Explained { rule, records: Some(tried.explain(path, settings.limits())?) }
         }
     };
-    let rejected = explained.records.as_ref().is_some_and(|records| records.rejected > 0);
+    let count = |of: fn(&ExplainedRecords) -> u64| explained.records.as_ref().map_or(0, of);
+    let (rejected, unreadable) = (count(|records| records.rejected), count(|records| records.unreadable));
     let mut out = io::stdout().lock();
     match args.format {
         ExplainFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&explained)?)?,
@@ -48,5 +49,9 @@ pub(crate) fn explain(args: &ExplainArgs, matches: &ArgMatches) -> anyhow::Resul
             explained.records.map_or(Ok(()), |records| records.write(&mut out))?;
         }
     }
-    Ok(if rejected { Exit::Partial } else { Exit::Ok })
+    Ok(match (unreadable, rejected) {
+        (1.., _) => Exit::Usage,
+        (0, 1..) => Exit::Partial,
+        (0, 0) => Exit::Ok,
+    })
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use iota_engine::decode::{Decoder, Item, Limits, Position, Record};
 use iota_engine::event::LOG_TYPE;
 use iota_engine::guard::{Decision, Guards};
+use iota_engine::index::Router;
 use iota_engine::json::Value;
 use iota_engine::rule::{Failure, Level, TestMatch, TestRequest};
 use iota_engine::text::printable;
@@ -32,6 +33,8 @@ pub(super) struct ExplainedRecords {
     /// What was no CloudTrail event.
     not_events: u64,
     pub(super) rejected: u64,
+    /// Files and directories that could not be read.
+    pub(super) unreadable: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,7 +69,7 @@ pub(super) struct Tried<'a> {
     found: &'a Found,
     /// Its index in the pack.
     pub(super) index: u16,
-    pub(super) guards: Guards,
+    router: Router,
     runner: PackRunner,
 }
 
@@ -76,7 +79,7 @@ impl<'a> Tried<'a> {
         let id = &found.rule().id;
         for pack in load_packs(std::slice::from_ref(&found.directory), settings, &python, Which::All)? {
             if let Some(&index) = pack.runnable.iter().find(|index| pack.rule(**index).id == *id) {
-                return Ok(Self { found, index, guards: pack.guards(), runner: pack.runner(&python) });
+                return Ok(Self { found, index, router: pack.router(), runner: pack.runner(&python) });
             }
             let mut errors = pack.pack.problems.iter().filter(|problem| problem.level == Level::Error);
             if let Some(problem) = errors.find(|problem| problem.rule_id.as_ref() == Some(id)) {
@@ -87,9 +90,19 @@ impl<'a> Tried<'a> {
         bail!("rule `{id}` does not load; `iota check {}` says more", found.directory.display())
     }
 
+    /// What the source of the rule says.
+    pub(super) fn guards(&self) -> anyhow::Result<&Guards> {
+        self.router.guards(0).context("internal error: the pack was not analysed, please report it")
+    }
+
     pub(super) fn explain(&mut self, path: &Path, limits: Limits) -> anyhow::Result<ExplainedRecords> {
         let mut explained = ExplainedRecords::default();
-        for input in find_inputs(&[path.to_owned()])?.inputs {
+        let found = find_inputs(&[path.to_owned()])?;
+        for error in &found.unreadable {
+            tracing::error!("{error}");
+            explained.unreadable += 1;
+        }
+        for input in found.inputs {
             explained.read(&input, limits, self).with_context(|| input.name())?;
         }
         Ok(explained)
@@ -119,7 +132,7 @@ impl ExplainedRecords {
         while let Some(item) = decoder.next()? {
             match item {
                 Item::Record(record) => {
-                    let decision = tried.guards.decide(tried.index, &record);
+                    let decision = tried.router.decide(0, tried.index, &record);
                     if self.records.len() < MAX_RECORDS {
                         self.records.push(ExplainedRecord::new(input, &record, decision, tried)?);
                     } else if matches!(decision, Decision::Skip { .. }) {
