@@ -212,7 +212,9 @@ impl RuleRunner for PackRunner {
         }
         let mut kills: BTreeMap<u16, u32> = BTreeMap::new();
         while let Some(part) = parts.pop() {
-            let over = |pair: &Pair| kills.get(&pair.rule).is_some_and(|count| *count >= KILLS);
+            // Here, or while this was at work in an earlier batch.
+            let killed = |rule: &u16| kills.get(rule).is_some_and(|count| *count >= KILLS);
+            let over = |pair: &Pair| killed(&pair.rule) || self.left_out.holds(pair.rule);
             if pairs[part.clone()].iter().any(over) {
                 let (over, rest): (Vec<usize>, Vec<usize>) = part.partition(|at| over(&pairs[*at]));
                 not_run.extend(over.into_iter().map(|at| pairs[at]));

@@ -140,15 +140,15 @@ impl Guards {
         let sources = Sources::read(&pack.snapshot, pack.globals.iter().map(|module| (module.id.clone(), module.path.clone())));
         let mut lowering = Lowering::new(&sources, &pack.config);
         let fields = unified_fields(&mut lowering, pack);
-        let entries: Vec<(u16, bool, Result<FunctionId, String>)> = rules
+        let entries: Vec<(u16, bool, Result<FunctionId, (Option<Place>, String)>)> = rules
             .iter()
             .filter_map(|&index| Some((index, pack.rules.get(usize::from(index))?)))
             .map(|(index, rule)| {
                 let entry = match &rule.code {
-                    RuleCode::Detection(_) => Err("the rule is made of match expressions".to_owned()),
+                    RuleCode::Detection(_) => Err((None, "the rule is made of match expressions".to_owned())),
                     RuleCode::Python(path) => match sources.module(path) {
-                        Some(module) => lowering.top_level(module, "rule"),
-                        None => Err("the file is not UTF-8, or not Python as this analysis reads it".to_owned()),
+                        Some(module) => lowering.top_level(module, "rule").map_err(|why| (sources.place_of(module, "rule"), why)),
+                        None => Err((None, "the file is not UTF-8, or not Python as this analysis reads it".to_owned())),
                     },
                 };
                 (index, rule.dialect == Dialect::Plain, entry)
@@ -167,8 +167,9 @@ impl Guards {
                 (Some((place, what)), _) => {
                     guards.unguarded(plain, guards.reason(*place, path, &format!("the pack uses {what}")))
                 }
-                (None, Err(why)) => {
-                    guards.unguarded(plain, Reason { path: path.to_owned(), line: 1, source: String::new(), why })
+                (None, Err((place, why))) => {
+                    let nowhere = Place { module: usize::MAX, offset: 0.into() };
+                    guards.unguarded(plain, guards.reason(place.unwrap_or(nowhere), path, &why))
                 }
                 (None, Ok(entry)) => guards.explore(entry, plain, path),
             };

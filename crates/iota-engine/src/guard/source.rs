@@ -2,11 +2,13 @@
 //! Knows nothing of values; the worker's importer (`iota_worker/snapshot.py`) follows the same rules.
 
 use super::depth::is_shallow;
+use super::ir::Place;
 use super::stdlib::is_taken;
 use crate::rule::Snapshot;
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Alias, ExceptHandler, Expr, ExprContext, Pattern, Stmt, StmtImportFrom, Suite};
 use ruff_python_parser::parse_module;
+use ruff_text_size::Ranged;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Index of a module.
@@ -387,6 +389,12 @@ impl Sources {
 
     fn exists(&self, path: &str) -> bool {
         self.by_path.contains_key(path) || self.unreadable.contains(path)
+    }
+
+    /// Where a module binds a name at its top level.
+    pub(super) fn place_of(&self, module: ModuleId, name: &str) -> Option<Place> {
+        let Some(Binding::Once(at)) = self.modules[module].bindings.get(name) else { return None };
+        Some(Place { module, offset: self.modules[module].body[*at].range().start() })
     }
 
     /// What `import NAME` binds, without an alias (the first part) or with one (the last).

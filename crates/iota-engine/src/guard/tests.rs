@@ -1,6 +1,6 @@
 use super::*;
-use crate::index::Router;
 use crate::decode::{Decoder, Item, Limits};
+use crate::index::Router;
 use crate::rule::{Pack, Snapshot};
 use std::fs;
 use std::path::{Path, PathBuf};

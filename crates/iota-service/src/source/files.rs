@@ -13,6 +13,8 @@ pub enum SourceError {
     Missing(PathBuf),
     #[error("{path}: {why}")]
     Unreadable { path: PathBuf, why: String },
+    #[error("standard input is named twice")]
+    Twice,
 }
 
 /// One input: a file, or standard input.
@@ -63,6 +65,10 @@ pub fn find_inputs(paths: &[PathBuf]) -> Result<Found, SourceError> {
     let mut found = Found::default();
     for path in paths {
         if path.as_os_str() == "-" {
+            // Two readers would tear its records apart.
+            if found.inputs.iter().any(Input::is_stdin) {
+                return Err(SourceError::Twice);
+            }
             found.inputs.push(Input { path: path.clone(), size: 0 });
             continue;
         }

@@ -239,6 +239,8 @@ fn summarize(stats: &Stats, interrupted: bool) {
         (stats.rules_failed, "rule problem"),
         (stats.rule_errors.iter().map(|error| error.count).sum(), "rule error"),
         (stats.pairs.not_run, "omitted call"),
+        (stats.pairs.verified, "verified pair"),
+        (stats.pairs.violations, "violation of the fast path"),
     ] {
         if count > 0 {
             parts.push(counted(count, what));

@@ -1,17 +1,14 @@
 //! Expressions.
 
-use super::{Frame, Lowering, all_constant, binary, binds, self_contained, unknown};
+use super::{Frame, Lowering, all_constant, binary, binds, evaluate_alone, unknown};
 use crate::guard::constant::Constant;
-use crate::guard::eval::{Code, Evaluation, Source};
-use crate::guard::explore::Explorer;
-use crate::guard::ir::{Clause, Compare, Expr, Function, Kind, Statement};
+use crate::guard::ir::{Clause, Compare, Expr, Kind, Statement};
 use crate::guard::methods::{combine, dict_of, set_literal};
 use crate::guard::names::Name;
 use ruff_python_ast::{self as ast, BoolOp, CmpOp, Number, UnaryOp};
 use ruff_text_size::Ranged;
 use ruff_text_size::TextSize;
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 impl<'s> Lowering<'s> {
     pub(super) fn reference(&self, frame: &Frame, expr: &ast::Expr) -> Option<Name> {
@@ -293,16 +290,11 @@ impl<'s> Lowering<'s> {
     ) -> Kind {
         let kind = self.comprehension(frame, generators, element, |clauses, element| Kind::Collected { clauses, element });
         let place = self.place(frame.module, element.range().start());
-        // Evaluated in any order: a set does not show it.
-        let body = vec![Statement::Return { place, value: Some(Expr { place, kind }) }];
-        if !self_contained(&body) || frame.scopes.iter().any(|scope| !scope.is_empty()) {
+        if frame.scopes.iter().any(|scope| !scope.is_empty()) {
             return unknown("a set of values of the record");
         }
-        let functions = [Function { place, parameters: Vec::new(), rest: None, slots: frame.slots, body }];
-        let (fields, explorer) = (BTreeMap::new(), RefCell::new(Explorer::default()));
-        let code = Code { functions: &functions, fields: &fields, plain: true };
-        let items =
-            Evaluation::new(code, Source::AnyRecord(&explorer)).call_with_event(0).ok().and_then(|value| value.to_constant());
+        // Evaluated in any order: a set does not show it.
+        let items = evaluate_alone(frame.slots, Expr { place, kind });
         match items {
             Some(Constant::List(items)) => {
                 set_literal(items.into_vec()).map_or_else(|| unknown("a set of such values"), Kind::Constant)

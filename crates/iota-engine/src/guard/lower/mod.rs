@@ -213,24 +213,7 @@ impl<'s> Lowering<'s> {
         if let Kind::Constant(constant) = lowered.kind {
             return Some(constant);
         }
-        // An expression of constants: evaluated as a rule would, without a record to look at.
-        let functions: Vec<Function> = Vec::new();
-        let fields = BTreeMap::new();
-        let explorer = RefCell::new(Explorer::default());
-        let code = Code { functions: &functions, fields: &fields, plain: true };
-        let wrapper = Function {
-            place: lowered.place,
-            parameters: Vec::new(),
-            rest: None,
-            slots: frame.slots,
-            body: vec![Statement::Return { place: lowered.place, value: Some(lowered) }],
-        };
-        let functions = [wrapper];
-        let code = Code { functions: &functions, ..code };
-        if !self_contained(&functions[0].body) {
-            return None;
-        }
-        Evaluation::new(code, Source::AnyRecord(&explorer)).call_with_event(0).ok()?.to_constant()
+        evaluate_alone(frame.slots, lowered)
     }
 }
 
@@ -393,4 +376,17 @@ fn binary(operator: Operator) -> Option<Binary> {
         Operator::BitAnd => Binary::Intersection,
         _ => return None,
     })
+}
+
+/// The value of an expression of constants: evaluated as in a rule, without a record to look at.
+fn evaluate_alone(slots: Slot, expr: Expr) -> Option<Constant> {
+    let place = expr.place;
+    let body = vec![Statement::Return { place, value: Some(expr) }];
+    if !self_contained(&body) {
+        return None;
+    }
+    let functions = [Function { place, parameters: Vec::new(), rest: None, slots, body }];
+    let (fields, explorer) = (BTreeMap::new(), RefCell::new(Explorer::default()));
+    let code = Code { functions: &functions, fields: &fields, plain: true };
+    Evaluation::new(code, Source::AnyRecord(&explorer)).call_with_event(0).ok()?.to_constant()
 }

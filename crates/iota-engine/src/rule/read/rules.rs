@@ -87,6 +87,12 @@ impl Reader {
         if let Some(types) =
             file.log_types.as_ref().filter(|types| !types.is_empty() && !types.iter().any(|name| name == LOG_TYPE))
         {
+            // Other names may be other logs; this one is a slip that would turn the rule off.
+            if let Some(name) = types.iter().find(|name| name.eq_ignore_ascii_case(LOG_TYPE)) {
+                let message = format!("unknown log type `{name}`; did you mean `{LOG_TYPE}`?");
+                self.pack.error("bad-metadata", path, line, Some(&id), message);
+                return;
+            }
             let reason = format!("LogTypes {}: iota reads {LOG_TYPE}", types.join(", "));
             self.pack.skipped.push(Unloaded { path: path.to_owned(), id: Some(id), reason });
             return;
