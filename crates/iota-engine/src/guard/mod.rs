@@ -46,6 +46,9 @@ use value::Stop;
 /// Reasons that are kept per rule.
 const MAX_REASONS: usize = 20;
 
+/// Where the analysis of a rule ends before it begins, and why.
+type Gap = (Option<Place>, String);
+
 /// What the rules of a pack need.
 #[derive(Debug)]
 #[expect(clippy::struct_field_names, reason = "the guards are what the rest is for")]
@@ -140,7 +143,7 @@ impl Guards {
         let sources = Sources::read(&pack.snapshot, pack.globals.iter().map(|module| (module.id.clone(), module.path.clone())));
         let mut lowering = Lowering::new(&sources, &pack.config);
         let fields = unified_fields(&mut lowering, pack);
-        let entries: Vec<(u16, bool, Result<FunctionId, (Option<Place>, String)>)> = rules
+        let entries: Vec<(u16, bool, Result<FunctionId, Gap>)> = rules
             .iter()
             .filter_map(|&index| Some((index, pack.rules.get(usize::from(index))?)))
             .map(|(index, rule)| {
