@@ -21,8 +21,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// Records that are explained one by one; the others are counted.
-const MAX_RECORDS: usize = 20;
+/// Records that are explained one by one, by what becomes of them; the others are counted. Of skipped ones, of which
+/// there are most and which look alike, fewer.
+const MAX_RUN: usize = 20;
+const MAX_SKIPPED: usize = 5;
 
 #[derive(Debug, Default, Serialize)]
 pub(super) struct ExplainedRecords {
@@ -133,9 +135,11 @@ impl ExplainedRecords {
             match item {
                 Item::Record(record) => {
                     let decision = tried.router.decide(0, tried.index, &record);
-                    if self.records.len() < MAX_RECORDS {
+                    let is_skip = |decision: &Decision| matches!(decision, Decision::Skip { .. });
+                    let shown = self.records.iter().filter(|of| is_skip(&of.decision) == is_skip(&decision)).count();
+                    if shown < if is_skip(&decision) { MAX_SKIPPED } else { MAX_RUN } {
                         self.records.push(ExplainedRecord::new(input, &record, decision, tried)?);
-                    } else if matches!(decision, Decision::Skip { .. }) {
+                    } else if is_skip(&decision) {
                         self.more_skipped += 1;
                     } else {
                         self.more_run += 1;
