@@ -82,6 +82,14 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         (packs, _) => packs?,
     };
     report_load(&packs, &mut stats);
+    // A mistyped directory must not look like a quiet day. Rules that are there and do not run are told above.
+    let empty = |pack: &LoadedPack| pack.pack.rules.is_empty() && pack.pack.skipped.is_empty() && pack.pack.problems.is_empty();
+    if packs.iter().all(empty) {
+        bail!(
+            "{}: there are no rules",
+            packs.iter().map(|pack| pack.directory.display().to_string()).collect::<Vec<_>>().join(", ")
+        );
+    }
     let stdin = inputs.iter().any(Input::is_stdin);
     let emit = match args.emit {
         Some(EmitWhen::First) => Emit::First,

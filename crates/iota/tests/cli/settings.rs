@@ -184,6 +184,7 @@ fn a_worker_that_is_none_is_told() {
 fn rules_that_are_not_there_are_a_usage_error() {
     for (args, text) in [
         (&["run", "testdata/real-cloudtrail.jsonl"][..], "no rules given"),
+        (&["run", "testdata/real-cloudtrail.jsonl", "--rules", "testdata/formats"][..], "there are no rules"),
         (&["run", "testdata/real-cloudtrail.jsonl", "--rules", "nowhere"], "nowhere does not exist"),
         (&["run", "testdata/real-cloudtrail.jsonl", "--rules", "Cargo.toml"], "Cargo.toml is not a directory"),
         (
