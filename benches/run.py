@@ -76,6 +76,12 @@ class Bench:
     def run(self, path: Path, rules: Path, workers: int = 2) -> list[str]:
         return [IOTA, "run", str(path), "--rules", str(rules), "--workers", str(workers), "--quiet"]
 
+    def asked(self) -> Path:
+        """One record that a rule asks for."""
+        asked = self.root / "asked.jsonl"
+        asked.write_text(next(inputs.records(1, 1.0, 1)) + "\n", encoding="utf-8")
+        return asked
+
     def against_the_ceiling(self) -> Iterator[str]:
         """Targets 1, 2 and 5."""
         pack = packs.write(self.root / "rules", RULES)
@@ -109,13 +115,16 @@ class Bench:
         one.write_text(next(inputs.records(1)) + "\n", encoding="utf-8")
         cold = {count: measure(self.run(one, pack), self.cache) for count, pack in of.items()}
         starts = self.best({str(count): self.run(one, pack) for count, pack in of.items()})
-        costs = self.best({str(count): self.run(data, pack) for count, pack in of.items()})
-        base = costs["50"].cpu - starts["50"].cpu
-        yield "\n### Growth with the rules: JSON lines, all rules guarded by event names\n\n"
+        # A worker loads all rules once; that is a cost of the start, not of the records.
+        asked = self.asked()
+        workers = self.best({str(count): self.run(asked, pack, 1) for count, pack in of.items()})
+        costs = self.best({str(count): self.run(data, pack, 1) for count, pack in of.items()})
+        base = costs["50"].cpu - workers["50"].cpu
+        yield "\n### Growth with the rules: JSON lines, all rules guarded by event names, one worker, without its start\n\n"
         yield "| rules | CPU µs per record | against 50 rules | load, first time (CPU s) | load, later (CPU s) |\n"
         yield "| ---: | ---: | ---: | ---: | ---: |\n"
         for count in counts:
-            cost = costs[str(count)].cpu - starts[str(count)].cpu
+            cost = costs[str(count)].cpu - workers[str(count)].cpu
             yield f"| {count:,} | {cost / records * 1e6:.2f} | {cost / base:.2f} | {cold[count].cpu:.2f} | {starts[str(count)].cpu:.2f} |\n"
 
     def rules_that_cannot_be_skipped(self) -> Iterator[str]:
@@ -136,23 +145,23 @@ class Bench:
         """Target 4."""
         data = self.root / "data-0.01/lines.jsonl"
         pack = self.root / "rules"
-        yield "\n### Growth with the input: JSON lines, two workers\n\n"
+        start = self.best({"": self.run(self.asked(), pack, 1)})[""].cpu
+        yield "\n### Growth with the input: JSON lines, one worker, without its start\n\n"
         yield "| size | CPU µs per record |\n| ---: | ---: |\n"
         for share in (16, 4, 1):
             part = self.root / f"part-{share}.jsonl"
             count = self.objects * inputs.PER_OBJECT // share
             with data.open("rb") as lines, part.open("wb") as out:
                 out.writelines(next(lines) for _ in range(count))
-            cost = self.best({"": self.run(part, pack)})[""]
-            yield f"| {part.stat().st_size / 1e6:,.0f} MB | {cost.cpu / count * 1e6:.2f} |\n"
+            cost = self.best({"": self.run(part, pack, 1)})[""]
+            yield f"| {part.stat().st_size / 1e6:,.0f} MB | {(cost.cpu - start) / count * 1e6:.2f} |\n"
             part.unlink()
 
     def start(self) -> Iterator[str]:
         """Target 7."""
         pack = packs.write(self.root / "hundred", 100)
         one = self.root / "one.jsonl"
-        asked = self.root / "asked.jsonl"
-        asked.write_text(next(inputs.records(1, 1.0, 1)) + "\n", encoding="utf-8")
+        asked = self.asked()
         costs = self.best({
             "one record, no candidate": self.run(one, pack),
             "one record with a candidate": self.run(asked, pack),
