@@ -389,7 +389,7 @@ impl<'a> Walk<'a, '_> {
         self.visit_parameters(parameters);
         let mut names = parameter_names(parameters);
         let scope = Scope::of(body);
-        names.extend(scope.bound.into_keys().filter(|name| !scope.elsewhere.contains(name)));
+        names.extend(scope.bound.into_iter().filter(|name| !scope.elsewhere.contains(name)));
         self.locals.push(names);
         let outer = (self.class, self.in_method);
         self.in_method |= std::mem::take(&mut self.class);

@@ -225,7 +225,7 @@ fn reads_no_name_of(body: &[Stmt]) -> impl Fn(&Expr) -> bool {
     }
     impl<'a> Visitor<'a> for Reads<'_> {
         fn visit_expr(&mut self, expr: &'a Expr) {
-            self.found |= expr.as_name_expr().is_some_and(|name| self.bound.bound.contains_key(name.id.as_str()));
+            self.found |= expr.as_name_expr().is_some_and(|name| self.bound.bound.contains(name.id.as_str()));
             walk_expr(self, expr);
         }
     }

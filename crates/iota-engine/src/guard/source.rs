@@ -55,7 +55,7 @@ impl Module {
         let mut scope = Scope::default();
         scope.visit_body(&body);
         let star = body.iter().any(imports_star) || scope.star;
-        let mut bindings: BTreeMap<String, Binding> = scope.bound.into_keys().map(|name| (name, Binding::Unclear)).collect();
+        let mut bindings: BTreeMap<String, Binding> = scope.bound.into_iter().map(|name| (name, Binding::Unclear)).collect();
         let mut counted: BTreeMap<&str, u32> = BTreeMap::new();
         let simple: Vec<(usize, String)> = body
             .iter()
@@ -120,8 +120,7 @@ pub(super) fn bound_by_import(alias: &Alias) -> String {
 /// Collects the names that a block binds in its own scope.
 #[derive(Debug, Default)]
 pub(super) struct Scope {
-    #[expect(clippy::zero_sized_map_values, reason = "becomes the bindings of a module, by name")]
-    pub(super) bound: BTreeMap<String, ()>,
+    pub(super) bound: BTreeSet<String>,
     count: BTreeMap<String, u32>,
     /// Declared `global` or `nonlocal` here: not of this scope.
     pub(super) elsewhere: BTreeSet<String>,
@@ -140,7 +139,7 @@ impl Scope {
     }
 
     fn bind(&mut self, name: &str) {
-        self.bound.insert(name.to_owned(), ());
+        self.bound.insert(name.to_owned());
         *self.count.entry(name.to_owned()).or_default() += 1;
     }
 }

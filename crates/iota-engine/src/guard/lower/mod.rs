@@ -146,7 +146,7 @@ impl<'s> Lowering<'s> {
         let mut frame = Frame::new(module);
         let scope = Scope::of(&function.body);
         let mut names = parameter_names(&function.parameters);
-        names.extend(scope.bound.into_keys().filter(|name| !scope.elsewhere.contains(name)));
+        names.extend(scope.bound.into_iter().filter(|name| !scope.elsewhere.contains(name)));
         frame.add_scope(names);
         frame.elsewhere = scope.elsewhere;
         let parameters = self.parameters(&frame, &function.parameters);
