@@ -119,13 +119,8 @@ pub(super) enum Condition {
     StartsWith(FieldId, Rc<BTreeSet<Box<[u8]>>>),
 }
 
-/// A path that does not end in a certain False.
-#[derive(Debug)]
-pub(super) struct Open {
-    pub(super) conditions: Vec<Condition>,
-    /// Something about the record had to hold to get here.
-    pub(super) conditional: bool,
-}
+/// A path that does not end in a certain False: what holds on it.
+pub(super) type Open = Vec<Condition>;
 
 #[derive(Debug, Default)]
 pub(super) struct Explorer {
@@ -138,7 +133,6 @@ pub(super) struct Explorer {
     at: usize,
     facts: BTreeMap<FieldId, Fact>,
     conditions: Vec<Condition>,
-    conditional: bool,
     explored: usize,
 }
 
@@ -148,11 +142,10 @@ impl Explorer {
         self.at = 0;
         self.facts.clear();
         self.conditions.clear();
-        self.conditional = false;
     }
 
     pub(super) fn open_path(&self) -> Open {
-        Open { conditions: self.conditions.clone(), conditional: self.conditional }
+        self.conditions.clone()
     }
 
     /// Moves on to the next path. `None` when there are too many; false when that was the last.
@@ -181,9 +174,7 @@ impl Explorer {
     }
 
     fn ask(&mut self) -> Result<bool> {
-        let yes = self.choose(2)? == 0;
-        self.conditional |= yes;
-        Ok(yes)
+        Ok(self.choose(2)? == 0)
     }
 
     /// A question about a field that is answered in the same way when it is asked again.

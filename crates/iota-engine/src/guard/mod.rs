@@ -76,8 +76,6 @@ pub struct Guard {
     plain: bool,
     /// A record of the usual shape is a candidate only if one of these holds. `None`: every record is looked at.
     pub entries: Option<Vec<Entry>>,
-    /// Every way to a match asks something of the record.
-    pub conditional: bool,
     /// Some records are certain not to match.
     pub skips: bool,
     /// Where the analysis ended, and why.
@@ -197,16 +195,7 @@ impl Guards {
 
     fn unguarded(&self, plain: bool, reason: Reason) -> Guard {
         let reasons = vec![reason];
-        Guard {
-            entry: None,
-            defined_at: None,
-            plain,
-            entries: None,
-            conditional: false,
-            skips: false,
-            reasons,
-            relied_on: BTreeSet::new(),
-        }
+        Guard { entry: None, defined_at: None, plain, entries: None, skips: false, reasons, relied_on: BTreeSet::new() }
     }
 
     fn code(&self, plain: bool) -> Code<'_> {
@@ -284,7 +273,6 @@ impl Guards {
             defined_at: Some(self.reason(self.functions[entry].place, path, "").line),
             plain,
             entries,
-            conditional: complete && open.iter().all(|path| path.conditional),
             skips,
             reasons: reasons.into_iter().collect(),
             relied_on: explorer.relied_on,
@@ -323,11 +311,8 @@ fn returns_false(evaluation: &mut Evaluation<'_, '_>, entry: FunctionId, plain: 
 fn entries(fields: &[Vec<String>], open: &[Open]) -> Option<Vec<Entry>> {
     let mut entries: Vec<Entry> = Vec::new();
     for path in open {
-        let (_, condition) = path
-            .conditions
-            .iter()
-            .filter_map(|condition| Some((rank(fields, condition)?, condition)))
-            .min_by_key(|(rank, _)| *rank)?;
+        let (_, condition) =
+            path.iter().filter_map(|condition| Some((rank(fields, condition)?, condition))).min_by_key(|(rank, _)| *rank)?;
         let texts = |texts: &BTreeSet<Box<[u8]>>| -> Option<BTreeSet<String>> {
             texts.iter().map(|text| String::from_utf8(text.to_vec()).ok()).collect()
         };

@@ -25,7 +25,7 @@ pub struct Candidate {
 type Number = u32;
 
 /// Finds the candidates of records. Shared by reference between threads.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Router {
     rules: Vec<(u16, u16)>,
     /// By pack; empty when every rule is a candidate of every record.
@@ -41,8 +41,7 @@ pub struct Router {
 impl Router {
     /// Every rule is a candidate of every record. `rules` in order of (pack, rule).
     pub fn everything(rules: Vec<(u16, u16)>) -> Self {
-        let always = (0..).take(rules.len()).collect();
-        Self { rules, guards: Vec::new(), fields: Fields::default(), indices: Vec::new(), always, verified: 0 }
+        Self { rules, ..Self::default() }
     }
 
     /// `rules` in order of (pack, rule), `guards` by pack. `verify`: the part of skipped pairs that is run to prove that

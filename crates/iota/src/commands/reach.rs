@@ -26,7 +26,7 @@ impl Reach {
             (Code::Detection(_), _) => Self::Expressions,
             (_, Some(entries)) if entries.is_empty() => Self::NoRecord,
             (_, Some(_)) => Self::Indexed,
-            // Not `conditional`: where a way to a match asks nothing, records that take other ways are skipped all the same.
+            // Where one way to a match asks nothing of the record, those that take other ways are skipped all the same.
             (_, None) if guard.skips => Self::LookedAt,
             (_, None) => Self::EveryRecord,
         }
