@@ -31,14 +31,15 @@ impl Fields {
         self.names.iter().position(|(own, _)| own.as_ref() == name)
     }
 
-    /// Where the values stand, by position. `None` when a field holds something unusual, or a name is written in a way
+    /// Puts where the values stand into `values`, by position. False when a field holds something unusual, or a name is written in a way
     /// that may mean one of the fields in some other spelling.
-    pub(super) fn of(&self, record: &Record<'_>) -> Option<Vec<Span>> {
-        let mut values = vec![Span::default(); self.names.len()];
+    pub(super) fn find(&self, record: &Record<'_>, values: &mut Vec<Span>) -> bool {
+        values.clear();
+        values.resize(self.names.len(), Span::default());
         for member in record.members {
             let name = member.name.of(record.raw);
             if !is_plain(name) {
-                return None;
+                return false;
             }
             if self.lengths >> name.len().min(63) & 1 == 0 {
                 continue;
@@ -47,17 +48,16 @@ impl Fields {
                 if own.as_ref() == name {
                     values[at] = member.value;
                 } else if own.eq_ignore_ascii_case(name) {
-                    return None;
+                    return false;
                 }
             }
         }
-        let usual = self.names.iter().zip(&values).all(|((_, shape), value)| match (shape, value.of(record.raw).first()) {
+        self.names.iter().zip(values).all(|((_, shape), value)| match (shape, value.of(record.raw).first()) {
             (Some(Shape::Required), first) => first == Some(&b'"'),
             (Some(Shape::Text), first) => matches!(first, None | Some(b'"' | b'n')),
             (Some(Shape::Object), first) => matches!(first, None | Some(b'{' | b'n')),
             (None, _) => true,
-        });
-        usual.then_some(values)
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod fields;
 
-use crate::decode::Record;
+use crate::decode::{Record, Span};
 use crate::guard::{Decision, Guards, Looked, is_misspelt};
 use fields::{FieldIndex, Fields};
 use rustc_hash::FxHasher;
@@ -23,6 +23,13 @@ pub struct Candidate {
 
 /// Position of a rule among all rules of the run.
 type Number = u32;
+
+/// What routing one record needs, so that the next one need not allocate it again.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    values: Vec<Span>,
+    numbers: Vec<Number>,
+}
 
 /// Finds the candidates of records. Shared by reference between threads.
 #[derive(Debug, Default)]
@@ -75,17 +82,20 @@ impl Router {
         Self { rules, guards, fields, indices, always, verified }
     }
 
-    /// Appends the candidates of a record, ordered by (pack, rule).
-    pub fn route(&self, record: &Record<'_>, candidates: &mut Vec<Candidate>) {
+    /// Appends the candidates of a record, ordered by (pack, rule). `scratch` is kept from record to record.
+    pub fn route(&self, record: &Record<'_>, scratch: &mut Scratch, candidates: &mut Vec<Candidate>) {
         if self.guards.is_empty() {
             candidates.extend(self.rules.iter().map(|&(pack, rule)| Candidate { pack, rule, verify: false }));
             return;
         }
         let start = candidates.len();
         let mut looked = None;
-        match self.look_up(record) {
-            Some(numbers) => numbers.into_iter().for_each(|number| self.consider(number, record, &mut looked, candidates)),
-            None => (0..).take(self.rules.len()).for_each(|number| self.consider(number, record, &mut looked, candidates)),
+        if !self.look_up(record, scratch) {
+            scratch.numbers.clear();
+            scratch.numbers.extend((0..).take(self.rules.len()));
+        }
+        for &number in &scratch.numbers {
+            self.consider(number, record, &mut looked, candidates);
         }
         if self.verified > 0 {
             self.add_verified(record, start, candidates);
@@ -95,8 +105,9 @@ impl Router {
     /// What would become of a rule on a record, and why, for those who ask about one.
     pub fn decide(&self, pack: u16, rule: u16, record: &Record<'_>) -> Decision {
         let Some(guards) = self.guards(pack) else { return Decision::Run { because: None } };
-        let looked_up = self.look_up(record);
-        let found = looked_up.is_none_or(|numbers| numbers.iter().any(|number| self.rules[*number as usize] == (pack, rule)));
+        let mut scratch = Scratch::default();
+        let found = !self.look_up(record, &mut scratch)
+            || scratch.numbers.iter().any(|number| self.rules[*number as usize] == (pack, rule));
         match guards.decide(rule, record) {
             // The index knows better, or rather: it should not.
             Decision::Run { .. } if !found => Decision::Skip { by: None },
@@ -108,16 +119,14 @@ impl Router {
         self.guards.get(usize::from(pack))
     }
 
-    /// The rules whose conditions in the index hold, in order; `None` when the record is not of the usual shape.
-    fn look_up(&self, record: &Record<'_>) -> Option<Vec<Number>> {
-        let values = self.fields.of(record)?;
-        let mut numbers = self.always.clone();
-        for index in &self.indices {
-            index.look_up(record, &values, &self.fields, &mut numbers)?;
-        }
+    /// Finds the rules whose conditions in the index hold, in order. False when the record is not of the usual shape.
+    fn look_up(&self, record: &Record<'_>, Scratch { values, numbers }: &mut Scratch) -> bool {
+        numbers.clone_from(&self.always);
+        let usual = self.fields.find(record, values)
+            && self.indices.iter().all(|index| index.look_up(record, values, &self.fields, numbers).is_some());
         numbers.sort_unstable();
         numbers.dedup();
-        Some(numbers)
+        usual
     }
 
     fn consider<'r>(

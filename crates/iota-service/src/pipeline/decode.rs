@@ -8,7 +8,7 @@ use crate::source::Input;
 use crate::telemetry::Records;
 use iota_engine::decode::{Decoder, Item, Limits, Position, Record, RejectReason, Skip, Whole};
 use iota_engine::event::{EventTime, Fingerprint, Identity, event_time};
-use iota_engine::index::{Candidate, Router};
+use iota_engine::index::{Candidate, Router, Scratch};
 use iota_engine::rule::{Batch, BatchRecord};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -175,7 +175,7 @@ impl Decoding<'_> {
         items: &mut u64,
     ) -> io::Result<bool> {
         let delivered_ms = part.input.delivered_ms();
-        let mut candidates = Vec::new();
+        let (mut scratch, mut candidates) = (Scratch::default(), Vec::new());
         loop {
             if decoder.passed_end() {
                 output.borrow_mut().run_on(part.piece.as_ref());
@@ -187,7 +187,7 @@ impl Decoding<'_> {
                 None => return Ok(true),
                 Some(Item::Record(record)) => {
                     candidates.clear();
-                    self.router.route(&record, &mut candidates);
+                    self.router.route(&record, &mut scratch, &mut candidates);
                     if candidates.is_empty() {
                         output.chunk.counts.no_candidate();
                     } else {
