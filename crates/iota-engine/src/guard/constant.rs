@@ -1,5 +1,6 @@
 //! Values of module constants: the same in every call, shared by all threads.
 
+use super::ir::Binary;
 use super::pattern::Pattern;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -148,4 +149,55 @@ impl Dict {
     pub(super) fn get_text(&self, key: &[u8]) -> Option<&Constant> {
         self.texts.get(key).map(|at| &self.entries[*at].1)
     }
+}
+
+pub(super) fn set_of(items: Vec<Constant>) -> Option<Set> {
+    let mut set = Set::default();
+    for item in items {
+        if !item.is_hashable() {
+            return None;
+        }
+        set.insert(item);
+    }
+    Some(set)
+}
+
+/// Entries of a dict literal.
+pub(super) fn dict_of(entries: Vec<(Constant, Constant)>) -> Option<Constant> {
+    let mut dict = Dict::default();
+    for (key, value) in entries {
+        if !key.is_hashable() {
+            return None;
+        }
+        dict.insert(key, value);
+    }
+    Some(Constant::Dict(Box::new(dict)))
+}
+
+pub(super) fn set_literal(items: Vec<Constant>) -> Option<Constant> {
+    set_of(items).map(Constant::Set)
+}
+
+/// `|`, `&` and `-` of constant sets and dicts.
+pub(super) fn combine(left: &Constant, operator: Binary, right: &Constant) -> Option<Constant> {
+    match (left, right) {
+        (Constant::Set(a), Constant::Set(b) | Constant::FrozenSet(b)) => Some(Constant::Set(combine_sets(a, operator, b)?)),
+        (Constant::FrozenSet(a), Constant::Set(b) | Constant::FrozenSet(b)) => {
+            Some(Constant::FrozenSet(combine_sets(a, operator, b)?))
+        }
+        (Constant::Dict(a), Constant::Dict(b)) if operator == Binary::Union => {
+            dict_of(a.entries.iter().chain(&b.entries).cloned().collect())
+        }
+        _ => None,
+    }
+}
+
+fn combine_sets(a: &Set, operator: Binary, b: &Set) -> Option<Set> {
+    let items = match operator {
+        Binary::Union => a.items().into_iter().chain(b.items()).collect(),
+        Binary::Intersection => a.items().into_iter().filter(|item| b.contains(item)).collect(),
+        Binary::Subtract => a.items().into_iter().filter(|item| !b.contains(item)).collect(),
+        Binary::Add => return None,
+    };
+    set_of(items)
 }

@@ -2,7 +2,7 @@
 //! Every node means exactly what its Python does, or is `Unknown`.
 
 use super::constant::Constant;
-use super::methods::{Builtin, Method};
+use super::operation::{Builtin, Method};
 use super::source::ModuleId;
 use ruff_text_size::TextSize;
 use std::borrow::Cow;

@@ -5,7 +5,7 @@
 //! The same evaluation, with symbols in place of the fields of a record, tells which fields a match needs: the index.
 //!
 //! ```text
-//! source (files, bindings, imports) -> names -> lower (with leaks: what is constant) -> ir -> eval (values, methods)
+//! source (files, bindings, imports) -> names -> lower (with leaks: what is constant) -> ir -> eval (values, operations)
 //!                                                                                        '-> explore: conditions
 //! ```
 
@@ -20,8 +20,8 @@ mod explore;
 mod ir;
 mod leaks;
 mod lower;
-mod methods;
 mod names;
+mod operation;
 mod pattern;
 mod record;
 mod source;

@@ -130,12 +130,12 @@ impl<'v> Value<'v> {
 
     pub(super) fn as_number(&self) -> Option<f64> {
         match self {
-            Self::Bool(value) => Some(f64::from(u8::from(*value))),
-            #[expect(clippy::cast_precision_loss, reason = "at most MAX_INT")]
-            Self::Int(value) => Some(*value as f64),
-            Self::Float(value) => Some(*value),
-            _ => None,
+            Self::Bool(value) => Constant::Bool(*value),
+            Self::Int(value) => Constant::Int(*value),
+            Self::Float(value) => Constant::Float(*value),
+            _ => return None,
         }
+        .as_number()
     }
 
     /// Certainly neither a number, a text nor None.

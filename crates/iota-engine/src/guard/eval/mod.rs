@@ -1,10 +1,13 @@
-//! Evaluates rules on one record, or explores them on all. Only the operations listed here and in `methods` are known;
+//! Evaluates rules on one record, or explores them on all. Only the operations listed here and in `operation` are known;
 //! none of them has an effect, so a rule that comes to its end here has had none.
 
+mod builtin;
 mod compare;
 mod expression;
+mod method;
 mod read;
 mod statement;
+mod text;
 
 use crate::guard::constant::Constant;
 use crate::guard::explore::Explorer;

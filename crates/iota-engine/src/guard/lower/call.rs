@@ -1,11 +1,11 @@
 //! Calls: of the pack's own functions, of builtins, and of methods.
 
 use super::{Frame, Lowering, all_constant, binds, constants_of, order_of, unknown};
-use crate::guard::constant::Constant;
-use crate::guard::eval::Evaluation;
+use crate::guard::constant::{Constant, Set, combine, dict_of, set_literal, set_of};
 use crate::guard::ir::{Argument, Arguments, Binary, Expr, Kind, Order};
-use crate::guard::methods::{Builtin, Method, combine, dict_of, set_literal};
 use crate::guard::names::Name;
+use crate::guard::operation::{Builtin, Method};
+use crate::guard::pattern::Pattern;
 use ruff_python_ast::{self as ast};
 use ruff_text_size::Ranged;
 use serde_json::Value as Json;
@@ -121,7 +121,7 @@ impl<'s> Lowering<'s> {
             });
         }
         if let Some(constants) = all_constant(&lowered) {
-            if let Some(constant) = Evaluation::constant_call(builtin, &constants) {
+            if let Some(constant) = constant_call(builtin, &constants) {
                 return Kind::Constant(constant);
             }
         } else if matches!(builtin, Builtin::Set | Builtin::FrozenSet | Builtin::Dict) {
@@ -254,5 +254,28 @@ pub(super) fn is_harmless_for_print(keyword: &ast::Keyword) -> bool {
         Some("sep" | "end") => keyword.value.is_string_literal_expr() || keyword.value.is_none_literal_expr(),
         Some("flush") => keyword.value.is_boolean_literal_expr(),
         _ => false,
+    }
+}
+
+/// What a builtin makes of constants alone: containers and patterns that rules share.
+fn constant_call(builtin: Builtin, arguments: &[Constant]) -> Option<Constant> {
+    let items = |constant: &Constant| match constant {
+        Constant::List(items) | Constant::Tuple(items) => Some(items.to_vec()),
+        Constant::Set(set) | Constant::FrozenSet(set) => Some(set.items()),
+        Constant::Dict(dict) => Some(dict.entries.iter().map(|(key, _)| key.clone()).collect()),
+        _ => None,
+    };
+    match (builtin, arguments) {
+        (Builtin::Set, []) => Some(Constant::Set(Set::default())),
+        (Builtin::FrozenSet, []) => Some(Constant::FrozenSet(Set::default())),
+        (Builtin::Dict, []) => Some(Constant::Dict(Box::default())),
+        (Builtin::Set, [of]) => set_of(items(of)?).map(Constant::Set),
+        (Builtin::FrozenSet, [of]) => set_of(items(of)?).map(Constant::FrozenSet),
+        (Builtin::Dict, [Constant::Dict(dict)]) => Some(Constant::Dict(dict.clone())),
+        (Builtin::Compile | Builtin::CompileIgnoringCase, [Constant::Text(source)]) => {
+            let source = str::from_utf8(source).ok()?;
+            Some(Constant::Pattern(Box::new(Pattern::new(source, builtin == Builtin::CompileIgnoringCase)?)))
+        }
+        _ => None,
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Frame, Lowering, all_constant, binary, binds, evaluate_alone, unknown};
 use crate::guard::constant::Constant;
+use crate::guard::constant::{combine, dict_of, set_literal};
 use crate::guard::ir::{Clause, Compare, Expr, Kind, Statement};
-use crate::guard::methods::{combine, dict_of, set_literal};
 use crate::guard::names::Name;
 use ruff_python_ast::{self as ast, BoolOp, CmpOp, Number, UnaryOp};
 use ruff_text_size::Ranged;

@@ -12,8 +12,8 @@ use crate::guard::ir::{
     Arguments, Binary, Clause, Compare, Expr, Function, FunctionId, Kind, Order, Parameter, Place, Slot, Statement, Target,
 };
 use crate::guard::leaks::{Uses, parameter_names};
-use crate::guard::methods::Method;
 use crate::guard::names::{At, Name};
+use crate::guard::operation::Method;
 use crate::guard::source::{ModuleId, Scope, Sources};
 use ruff_python_ast::{self as ast, Operator, Stmt};
 use ruff_text_size::TextSize;
