@@ -1,30 +1,16 @@
 //! Which module constants only ever get read, and whether a pack does what makes reading its source pointless.
 //! A list, set or dict counts as constant only when every use of it in the whole pack is one that cannot change it.
 
+use super::hazards::{HAZARDOUS_MODULES, HAZARDOUS_SYS, HAZARDS, LOGGING, is_hazardous_name};
 use super::ir::Place;
 use super::names::{At, MAX_HOPS, Name};
+use super::reads::only_reads;
 use super::source::{Imported, ModuleId, Scope, Sources, bound_by_import};
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Alias, Expr, ExprContext, Parameters, Stmt, StmtImportFrom};
 use ruff_text_size::Ranged;
 use std::collections::BTreeSet;
 
-/// Names whose mere use lets a pack change what its source says.
-const HAZARDS: [&str; 13] = [
-    "exec",
-    "eval",
-    "globals",
-    "locals",
-    "vars",
-    "setattr",
-    "delattr",
-    "compile",
-    "__import__",
-    "__builtins__",
-    "breakpoint",
-    "input",
-    "__loader__",
-];
 /// Methods that are handed an operand.
 const OPERATORS: [&str; 15] = [
     "__eq__",
@@ -42,26 +28,6 @@ const OPERATORS: [&str; 15] = [
     "__rand__",
     "__sub__",
     "__rsub__",
-];
-/// Modules through which it could.
-const HAZARDOUS_MODULES: [&str; 8] = ["builtins", "gc", "ctypes", "importlib", "inspect", "unittest", "imp", "code"];
-/// The same of attributes of `sys`.
-const HAZARDOUS_SYS: [&str; 5] = ["modules", "_getframe", "settrace", "setprofile", "_current_frames"];
-/// What makes logging call code of the pack.
-const LOGGING: [&str; 4] = ["addHandler", "addFilter", "setLoggerClass", "setLogRecordFactory"];
-/// Attributes with two underscores that are harmless to read.
-const HARMLESS_DUNDERS: [&str; 11] = [
-    "__name__",
-    "__doc__",
-    "__class__",
-    "__file__",
-    "__hash__",
-    "__eq__",
-    "__len__",
-    "__contains__",
-    "__str__",
-    "__repr__",
-    "__iter__",
 ];
 /// Methods of lists, sets and dicts that only read, and give nothing that could be changed when the elements cannot.
 const READING: [&str; 19] = [
@@ -560,12 +526,6 @@ impl Walk<'_, '_> {
     }
 }
 
-/// `__globals__` and the like, but for those that are harmless to read.
-fn is_hazardous_name(name: &str) -> bool {
-    let dunder = name.len() > 4 && name.starts_with("__") && name.ends_with("__");
-    dunder && !name.contains(' ') && !HARMLESS_DUNDERS.contains(&name) && name != "__main__"
-}
-
 /// Calls `part` on the expressions directly inside one.
 fn walk_each<'a>(expr: &'a Expr, part: &mut dyn FnMut(&'a Expr)) {
     struct Each<'a, 'f> {
@@ -593,57 +553,4 @@ pub(super) fn target_names(target: &Expr, names: &mut BTreeSet<String>) {
         Expr::List(list) => list.elts.iter().for_each(|target| target_names(target, names)),
         _ => {}
     }
-}
-
-/// Whether a function of the pack does nothing with a positional parameter but look into it: the parameter stands only
-/// on the right of `in`, is iterated over, or is asked for its length.
-fn only_reads(sources: &Sources, module: ModuleId, at: usize, position: usize) -> bool {
-    let Stmt::FunctionDef(function) = &sources.modules[module].body[at] else { return false };
-    let parameter = function.parameters.posonlyargs.iter().chain(&function.parameters.args).nth(position);
-    let Some(parameter) = parameter else { return false };
-    struct Reads<'n> {
-        name: &'n str,
-        fine: bool,
-    }
-    impl<'a> Visitor<'a> for Reads<'_> {
-        fn visit_annotation(&mut self, _annotation: &'a Expr) {}
-
-        fn visit_expr(&mut self, expr: &'a Expr) {
-            let own = self.name;
-            let is_it = |expr: &Expr| matches!(expr, Expr::Name(name) if name.id.as_str() == own);
-            match expr {
-                Expr::Name(name) if name.id.as_str() == self.name => self.fine = false,
-                Expr::Compare(compare) => {
-                    for part in std::iter::once(&*compare.left).chain(&compare.comparators) {
-                        if !is_it(part) {
-                            self.visit_expr(part);
-                        }
-                    }
-                }
-                _ => walk_expr(self, expr),
-            }
-        }
-
-        fn visit_stmt(&mut self, statement: &'a Stmt) {
-            match statement {
-                Stmt::For(iteration) if matches!(&*iteration.iter, Expr::Name(name) if name.id.as_str() == self.name) => {
-                    self.visit_expr(&iteration.target);
-                    self.visit_body(&iteration.body);
-                    self.visit_body(&iteration.orelse);
-                }
-                _ => walk_stmt(self, statement),
-            }
-        }
-
-        fn visit_comprehension(&mut self, comprehension: &'a ruff_python_ast::Comprehension) {
-            if !matches!(&comprehension.iter, Expr::Name(name) if name.id.as_str() == self.name) {
-                self.visit_expr(&comprehension.iter);
-            }
-            self.visit_expr(&comprehension.target);
-            comprehension.ifs.iter().for_each(|test| self.visit_expr(test));
-        }
-    }
-    let mut reads = Reads { name: parameter.name().as_str(), fine: true };
-    reads.visit_body(&function.body);
-    reads.fine && function.decorator_list.is_empty()
 }
