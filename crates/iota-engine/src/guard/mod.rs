@@ -151,7 +151,10 @@ impl Guards {
                     RuleCode::Detection(_) => Err((None, "the rule is made of match expressions".to_owned())),
                     RuleCode::Python(path) => match sources.module(path) {
                         Some(module) => lowering.top_level(module, "rule").map_err(|why| (sources.place_of(module, "rule"), why)),
-                        None => Err((None, "the file is not UTF-8, or not Python as this analysis reads it".to_owned())),
+                        None => Err((
+                            None,
+                            "the file is not UTF-8, not Python, or nests too deeply; `iota check` says more".to_owned(),
+                        )),
                     },
                 };
                 (index, rule.dialect == Dialect::Plain, entry)
@@ -166,15 +169,15 @@ impl Guards {
         let mut guards = Self { functions, fields, guards: BTreeMap::new(), files };
         for (index, plain, entry) in entries {
             let path = pack.rules[usize::from(index)].path();
-            let guard = match (&hazard, entry) {
-                (Some((place, what)), _) => {
+            let nowhere = Place { module: usize::MAX, offset: 0.into() };
+            let guard = match (entry, &hazard) {
+                // What is wrong with the rule itself comes first.
+                (Err((None, why)), _) => guards.unguarded(plain, guards.reason(nowhere, path, &why)),
+                (_, Some((place, what))) => {
                     guards.unguarded(plain, guards.reason(*place, path, &format!("the pack uses {what}")))
                 }
-                (None, Err((place, why))) => {
-                    let nowhere = Place { module: usize::MAX, offset: 0.into() };
-                    guards.unguarded(plain, guards.reason(place.unwrap_or(nowhere), path, &why))
-                }
-                (None, Ok(entry)) => guards.explore(entry, plain, path),
+                (Err((Some(place), why)), None) => guards.unguarded(plain, guards.reason(place, path, &why)),
+                (Ok(entry), None) => guards.explore(entry, plain, path),
             };
             guards.guards.insert(index, guard);
         }
