@@ -11,5 +11,6 @@ pub mod guard;
 pub mod index;
 pub mod json;
 pub mod rule;
+pub mod store;
 pub mod text;
 pub mod yaml;

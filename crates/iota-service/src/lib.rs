@@ -1,8 +1,10 @@
-//! Everything that touches the world: configuration, sources, rule directories, the pipeline, accounting.
+//! Everything that touches the world: configuration, sources, rule directories, the pipeline, state, outputs, accounting.
 //! Decides nothing about rules or alerts; that is the engine's part.
 
 pub mod config;
+pub mod output;
 pub mod pipeline;
 pub mod rules;
 pub mod source;
+pub mod store;
 pub mod telemetry;

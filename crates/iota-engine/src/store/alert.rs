@@ -1,0 +1,82 @@
+//! Alerts as they are kept.
+
+use super::unit::Route;
+use crate::alert::Severity;
+use serde::{Deserialize, Serialize};
+
+/// What kind of alert the matches of a group make. Part of the group: matches of one class never count with another's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    Alert,
+    /// Came later than the lateness allows; sent, and marked `late`.
+    Late,
+    /// Of a rule with `CreateAlert: false`; kept and listed, not sent.
+    Signal,
+    /// Hidden by the suppression with this id; kept, counted and listed, not sent.
+    Suppressed(String),
+}
+
+impl Class {
+    /// Alerts of this class are sent to outputs.
+    pub fn is_sent(&self) -> bool {
+        matches!(self, Self::Alert | Self::Late)
+    }
+}
+
+/// What people have made of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Open,
+    Acknowledged,
+    Resolved,
+    ClosedTruePositive,
+    ClosedFalsePositive,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredAlert {
+    pub alert_id: String,
+    pub class: Class,
+    pub pack: String,
+    pub rule: String,
+    pub dedup: String,
+    pub title: String,
+    pub severity: Severity,
+    pub account_id: Option<String>,
+    pub status: Status,
+    /// The alert that took its matches over, when a late match moved the start back.
+    pub superseded_by: Option<String>,
+    pub count: u64,
+    pub first_ms: i64,
+    pub last_ms: i64,
+    /// Wall clock when the alert was created.
+    pub created_ms: i64,
+    pub routes: Vec<Route>,
+    /// The alert as JSON on one line, as it stands now.
+    pub json: Vec<u8>,
+}
+
+/// Which alerts to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlertFilter {
+    /// Signals, or suppressed ones, instead of what was sent.
+    pub class: ClassFilter,
+    pub rule: Option<String>,
+    /// This severe or worse.
+    pub severity: Option<Severity>,
+    pub status: Option<Status>,
+    /// Created since then.
+    pub since_ms: Option<i64>,
+    pub limit: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ClassFilter {
+    #[default]
+    Sent,
+    Signals,
+    Suppressed,
+    All,
+}

@@ -1,0 +1,134 @@
+//! What has to survive: the seam between the stages and the databases that keep state.
+//! Says what is kept and what must hold; knows no database, no output and no clock.
+
+mod alert;
+mod audit;
+mod outbox;
+mod unit;
+
+pub use alert::{AlertFilter, Class, ClassFilter, Status, StoredAlert};
+pub use audit::{Actor, AuditEntry, AuditRecord};
+pub use outbox::{Backlog, DeadFilter, Delivery, DeliveryAction, DeliveryId, DeliveryState, Settled};
+pub use unit::{
+    Committed, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route, RuleStateUpdate, Unit,
+};
+
+use crate::dedup::Seen;
+use crate::event::{Fingerprint, Identity};
+use std::fmt::Debug;
+use thiserror::Error;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The same call may succeed later: throttling, a lock, no room on the device. Nothing of it was done, or it can be
+    /// repeated without harm.
+    #[error("{what}: {why}")]
+    Unavailable { what: String, why: String },
+    /// There is no room left on the device; a kind of its own, because input must stop until there is.
+    #[error("{what}: no space left on the device")]
+    Full { what: String },
+    /// Cannot be repaired by trying again: damaged or of a newer version, wrong permissions, a mistake in iota.
+    #[error("{what}: {why}")]
+    Broken { what: String, why: String },
+    /// Another process uses this state.
+    #[error("{what} is in use by another process{}", .by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default())]
+    Locked { what: String, by: Option<String> },
+}
+
+impl StoreError {
+    /// The same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Full { .. })
+    }
+}
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What the pipeline needs: what was seen, and the commit of what it found.
+pub trait Ledger: Send + Sync + Debug {
+    /// What is known of records from units committed before, in the order asked.
+    fn seen(&self, records: &[(Identity, Fingerprint)]) -> Result<Vec<Seen>>;
+
+    /// Whether a unit that finished this version of the object was committed.
+    fn is_finished(&self, object: &ObjectVersion) -> Result<bool>;
+
+    /// Makes a unit durable, all of it or nothing that matters: whatever instant the process ends at, committing the same
+    /// unit again leaves what one commit would have left.
+    fn commit(&self, unit: &Unit) -> Result<Committed>;
+
+    /// Committed state of stateful helpers of a pack, in the JSON of the worker protocol (`RuleState::get`).
+    fn rule_state(&self, pack: &str, kind: &str, key: &str) -> Result<serde_json::Value>;
+
+    /// Forgets what is older than it has to be kept (cells, seen records, alerts, settled deliveries).
+    fn retain(&self, now_ms: i64) -> Result<()>;
+}
+
+/// What deliveries need. A delivery is one alert on its way to one output.
+pub trait Outbox: Send + Sync + Debug {
+    /// Up to `limit` deliveries of an output that are due, oldest first, for this caller alone until `until_ms`.
+    fn lease(&self, output: &str, now_ms: i64, until_ms: i64, limit: usize) -> Result<Vec<Delivery>>;
+
+    /// What became of a leased delivery. False when the lease was lost to somebody else meanwhile: nothing was changed.
+    fn settle(&self, delivery: &Delivery, settled: &Settled, now_ms: i64) -> Result<bool>;
+
+    /// When the next delivery of an output is due, if any is pending. Milliseconds since the Unix epoch.
+    fn next_due(&self, output: &str) -> Result<Option<i64>>;
+
+    /// Every output that has deliveries, with what became of them.
+    fn backlog(&self) -> Result<Vec<Backlog>>;
+
+    /// Deliveries of a rule's alerts made to an output since then, for the storm limit.
+    fn delivered_since(&self, output: &str, pack: &str, rule: &str, since_ms: i64) -> Result<u64>;
+
+    /// Deliveries of a rule's alerts held back by the storm limit since then.
+    fn limited_since(&self, output: &str, pack: &str, rule: &str, since_ms: i64) -> Result<u64>;
+}
+
+/// What people ask for and change: alerts, dead letters, rejects, failed pairs, the audit log.
+pub trait Desk: Send + Sync + Debug {
+    fn alert(&self, alert_id: &str) -> Result<Option<StoredAlert>>;
+
+    /// Newest first.
+    fn alerts(&self, filter: &AlertFilter) -> Result<Vec<StoredAlert>>;
+
+    /// False when there is no such alert.
+    fn set_status(&self, alert_id: &str, status: Status, entry: &AuditEntry) -> Result<bool>;
+
+    /// Adds a delivery of a stored alert: a re-send, an acknowledgement, a resolution.
+    fn enqueue(&self, alert_id: &str, output: &str, action: DeliveryAction, entry: &AuditEntry) -> Result<()>;
+
+    /// Every delivery of an alert.
+    fn deliveries(&self, alert_id: &str) -> Result<Vec<Delivery>>;
+
+    /// Oldest first.
+    fn dead(&self, filter: &DeadFilter) -> Result<Vec<Delivery>>;
+
+    /// Makes dead deliveries due now. Returns how many.
+    fn redrive(&self, ids: &[DeliveryId], entry: &AuditEntry) -> Result<usize>;
+
+    /// Gives dead deliveries up for good; they stay listed as dropped. Returns how many.
+    fn give_up(&self, ids: &[DeliveryId], entry: &AuditEntry) -> Result<usize>;
+
+    /// Oldest first.
+    fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>>;
+
+    /// (record, rule) pairs whose rule failed or was not run, oldest first.
+    fn failed_pairs(&self, filter: &PairFilter) -> Result<Vec<FailedPair>>;
+
+    /// Removes pairs that were evaluated again. Returns how many.
+    fn settle_pairs(&self, ids: &[i64]) -> Result<usize>;
+
+    /// Objects finished since then, by name and version, oldest first.
+    fn objects_since(&self, since_ms: i64) -> Result<Vec<ObjectVersion>>;
+
+    fn record(&self, entry: &AuditEntry) -> Result<()>;
+
+    /// From the oldest on; `None` is all.
+    fn audit_log(&self, limit: Option<usize>) -> Result<Vec<AuditRecord>>;
+}
+
+/// All of it, in one database.
+pub trait Store: Ledger + Outbox + Desk {}
+
+impl<T: Ledger + Outbox + Desk> Store for T {}

@@ -1,0 +1,141 @@
+//! A unit: what one commit makes durable.
+
+use super::alert::Class;
+use crate::aggregate::{GroupKey, Sighting, Window};
+use crate::alert::{Origin, Severity};
+use crate::event::{Fingerprint, Identity};
+use crate::rule::Failure;
+use std::sync::Arc;
+
+/// What became of some records, in the order of the input. All of it is committed at once.
+#[derive(Debug, Clone, Default)]
+pub struct Unit {
+    /// Wall clock of the commit, in milliseconds since the Unix epoch.
+    pub now_ms: i64,
+    /// Records that had a candidate rule: the next time they are duplicates.
+    pub seen: Vec<(Identity, Fingerprint)>,
+    pub matches: Vec<Match>,
+    /// In the order in which the pairs were run.
+    pub rule_state: Vec<RuleStateUpdate>,
+    pub rejects: Vec<Reject>,
+    pub failed_pairs: Vec<FailedPair>,
+    /// Objects whose last record is in this unit or in one committed before.
+    pub finished: Vec<ObjectVersion>,
+}
+
+/// A match on its way into its group.
+#[derive(Debug, Clone)]
+pub struct Match {
+    pub group: GroupKey,
+    /// Matches of one group count only with those of the same class.
+    pub class: Class,
+    pub window: Window,
+    pub sighting: Sighting,
+    /// Where the alert goes if this match is the one it is made of. Empty with a class that is not sent, and when no
+    /// route takes the alert.
+    pub routes: Vec<Route>,
+    pub headline: Headline,
+    /// `Content::to_fields`: the part of the alert's JSON that never changes.
+    pub content: Arc<[u8]>,
+}
+
+/// An output that an alert is sent to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Route {
+    pub output: String,
+    /// Also when the alert has grown (`action: update`).
+    pub updates: bool,
+}
+
+/// What alerts are listed and looked for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headline {
+    pub title: String,
+    pub severity: Severity,
+    pub account_id: Option<String>,
+}
+
+/// Operations of stateful helpers that one (record, rule) pair made, in the JSON of the worker protocol.
+/// Applied once for each `(pack, rule, record)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleStateUpdate {
+    pub pack: String,
+    pub rule: String,
+    pub record: Identity,
+    pub ops: Vec<serde_json::Value>,
+}
+
+/// A record that was rejected for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    pub origin: Origin,
+    /// As in `--stats`.
+    pub reason: String,
+    pub line: u64,
+    /// Of the inflated object.
+    pub offset: u64,
+    /// Its bytes from the start, up to 64 KiB.
+    pub bytes: Vec<u8>,
+    pub at_ms: i64,
+}
+
+/// A (record, rule) pair whose rule raised, or that was not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedPair {
+    /// Given by the store; 0 before.
+    pub id: i64,
+    pub pack: String,
+    pub rule: String,
+    /// The function of the contract that failed; `rule` when the pair was not run.
+    pub function: String,
+    pub record: Identity,
+    pub origin: Origin,
+    /// The whole record.
+    pub raw: Vec<u8>,
+    /// `None`: the pair was not run.
+    pub failure: Option<Failure>,
+    pub at_ms: i64,
+}
+
+/// An object in one version: a file with its size and time, an S3 object with its `ETag`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectVersion {
+    /// As in `Origin::object`.
+    pub object: String,
+    pub version: String,
+}
+
+/// What a commit did. The counts are of this unit's matches: their sum is the number of matches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Alerts that now exist and did not before, by id.
+    pub created: Vec<String>,
+    /// Matches that opened an alert, one for each alert created.
+    pub opened: u64,
+    /// Matches that belong to an alert and did not open it.
+    pub grouped: u64,
+    /// Matches that were counted before: another value of the same record, or a repeated commit.
+    pub repeated: u64,
+    pub below_threshold: u64,
+    pub signals: u64,
+    pub suppressed: u64,
+    /// Of the alerts created: with no output to go to.
+    pub unrouted: u64,
+    /// Deliveries added.
+    pub deliveries: u64,
+}
+
+/// Which rejects to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RejectFilter {
+    pub since_ms: Option<i64>,
+    pub limit: Option<usize>,
+}
+
+/// Which failed pairs to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PairFilter {
+    pub rule: Option<String>,
+    pub since_ms: Option<i64>,
+    pub limit: Option<usize>,
+}
