@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from soundness_expressions import ADDRESSES, NETWORKS, expressions  # noqa: E402
 
 KEYS = ["eventName", "eventSource", "errorCode", "x", "y", "n", "list"]
 INNER = ["type", "n", "a", "list"]
@@ -47,6 +51,9 @@ def record(rng: random.Random, number: int) -> str:
         elif rng.random() < 0.8:
             name = key if rng.random() < 0.97 else rng.choice([key.lower(), key.upper(), key + "ä"])
             found[name] = [value(rng, 1) for _ in range(rng.randrange(4))] if key == "list" and rng.random() < 0.7 else value(rng)
+    for owner in (found, found.get("userIdentity"), found.get("o")):
+        if isinstance(owner, dict) and rng.random() < 0.7:
+            owner["address"] = rng.choice([*ADDRESSES, *NETWORKS, value(rng)])
     for key in OUTER:
         if rng.random() < 0.85:
             inner = {name: value(rng, 1) for name in INNER if rng.random() < 0.8}
@@ -374,8 +381,8 @@ def write_pack(directory: Path, rng: random.Random, count: int, panther: bool) -
     """A pack of `count` rules with helper modules."""
     (directory / "helpers").mkdir(parents=True)
     name = directory.name
-    dialect = "dialect: panther\n" if panther else ""
-    (directory / "pack.yaml").write_text(f"version: 1\nname: {name}\n{dialect}", encoding="utf-8")
+    dialect = "panther" if panther else "plain"
+    (directory / "pack.yaml").write_text(f"version: 1\nname: {name}\ndialect: {dialect}\n", encoding="utf-8")
     modules = []
     for number in range(2):
         text, functions, kinds = helpers(rng, calm=number == 0)
@@ -397,6 +404,14 @@ def write_pack(directory: Path, rng: random.Random, count: int, panther: bool) -
         writer = Rule(rng, known, calls, calm=rng.random() < 0.6)
         lines += ["", "", *writer.function("def rule(event):", [], rng.choice([1, 2, 2, 3])), ""]
         (directory / f"g_{number:04}.py").write_text("\n".join(lines), encoding="utf-8")
-        if panther:
-            head = f"AnalysisType: rule\nRuleID: G.{number:04}\nFilename: g_{number:04}.py\nEnabled: true\nSeverity: Info\n"
-            (directory / f"g_{number:04}.yml").write_text(head + "LogTypes:\n  - AWS.CloudTrail\n", encoding="utf-8")
+        filters = f"InlineFilters: {json.dumps(expressions(rng))}\n" if rng.random() < 0.25 else ""
+        if panther or filters:
+            write_metadata(directory / f"g_{number:04}.yml", f"Filename: g_{number:04}.py\n{filters}")
+    for number in range(count // 2):
+        filters = f"InlineFilters: {json.dumps(expressions(rng))}\n" if rng.random() < 0.2 else ""
+        write_metadata(directory / f"d_{number:04}.yml", f"Detection: {json.dumps(expressions(rng))}\n{filters}")
+
+
+def write_metadata(path: Path, more: str) -> None:
+    head = f"AnalysisType: rule\nRuleID: G.{path.stem}\nEnabled: true\nSeverity: Info\nLogTypes:\n  - AWS.CloudTrail\n"
+    path.write_text(head + more, encoding="utf-8")

@@ -1,6 +1,7 @@
 //! The form in which rules are evaluated natively: names resolved, constants computed, what is not understood marked.
 //! Every node means exactly what its Python does, or is `Unknown`.
 
+use super::address::AddressTest;
 use super::constant::Constant;
 use super::operation::{Builtin, Method};
 use super::source::ModuleId;
@@ -99,10 +100,40 @@ pub(super) enum Kind {
         clauses: Vec<Clause>,
         element: Box<Expr>,
     },
+    /// What a match expression reads goes into a variable for its test.
+    Find {
+        /// The element of a list that is looked at; the record without one.
+        root: Option<Slot>,
+        path: Vec<Step>,
+        slot: Slot,
+        missing: Missing,
+        test: Box<Expr>,
+    },
+    /// Whether a value is the text of an address or network that passes the test.
+    Address {
+        value: Box<Expr>,
+        test: AddressTest,
+    },
     Function(FunctionId),
     /// A lambda or nested function; it shares the frame it stands in.
     Closure(Box<Closure>),
     Unknown(Cow<'static, str>),
+}
+
+/// One step of the path in a match expression: a name, exactly spelt in either dialect, or a position in a list.
+#[derive(Debug)]
+pub(super) enum Step {
+    Name(String),
+    Position(i64),
+}
+
+/// What a match expression makes of a path that leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The value is null, and tested.
+    Null,
+    /// Nothing is tested: this is the answer.
+    Answer(bool),
 }
 
 #[derive(Debug)]

@@ -208,6 +208,10 @@ pub(super) fn equals(a: &Value<'_>, b: &Value<'_>) -> Result<bool> {
         {
             Ok(members.is_empty())
         }
+        (Const(Constant::List(_)), Js(Json::Object(_)))
+        | (Js(Json::Object(_)), Const(Constant::List(_)))
+        | (Const(Constant::Dict(_)), Js(Json::Array(_)))
+        | (Js(Json::Array(_)), Const(Constant::Dict(_))) => Ok(false),
         (Value::Tuple(a), Value::Tuple(b)) if a.len() == b.len() => all_equal(a.iter().cloned(), b.iter().cloned()),
         (Value::Tuple(a), Value::Tuple(b)) if a.len() != b.len() => Ok(false),
         (Value::Tuple(a), Const(Constant::Tuple(b))) | (Const(Constant::Tuple(b)), Value::Tuple(a)) => {

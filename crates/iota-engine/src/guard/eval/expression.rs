@@ -131,6 +131,8 @@ impl<'v> Evaluation<'v, '_> {
                 })?;
                 Ok(Value::List(without_closures(items)?.into()))
             }
+            Kind::Find { root, path, slot, missing, test } => self.find_in(*root, path, *slot, *missing, test),
+            Kind::Address { value, test } => self.address(value, test),
             Kind::Function(function) => Ok(Value::Function(*function)),
             Kind::Closure(code) => Ok(Value::Closure { code, frame: self.frame }),
             Kind::Unknown(why) => {

@@ -224,7 +224,7 @@ pub(super) fn constant_method(of: &Constant, method: Method, arguments: &[Consta
 }
 
 /// Values of `config:` as rules get them.
-pub(super) fn of_config(value: &Json) -> Option<Constant> {
+pub(in crate::guard) fn of_config(value: &Json) -> Option<Constant> {
     Some(match value {
         Json::Null => Constant::None,
         Json::Bool(value) => Constant::Bool(*value),

@@ -5,6 +5,8 @@ mod call;
 mod expression;
 mod statement;
 
+pub(super) use call::of_config;
+
 use crate::guard::constant::Constant;
 use crate::guard::eval::{Code, Evaluation, Source};
 use crate::guard::explore::Explorer;
@@ -23,7 +25,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Slots of a frame; nobody needs that many variables.
-const MAX_SLOTS: u16 = 2_000;
+pub(super) const MAX_SLOTS: u16 = 2_000;
 
 pub(super) struct Lowering<'s> {
     pub(super) sources: &'s Sources,
@@ -118,6 +120,12 @@ impl<'s> Lowering<'s> {
             Name::Unclear(why) => Err(format!("`{name}`: {why}")),
             _ => Err(format!("`{name}` is not defined with `def`")),
         }
+    }
+
+    /// A function that is not written in Python.
+    pub(super) fn add(&mut self, function: Function) -> FunctionId {
+        self.functions.push(Some(function));
+        self.functions.len() - 1
     }
 
     fn function(&mut self, module: ModuleId, at: usize) -> Result<FunctionId, &'static str> {
@@ -351,6 +359,8 @@ fn contains_no_call(expr: &Expr) -> bool {
         | Kind::Assign { .. }
         | Kind::Call { .. }
         | Kind::CallLocal { .. }
+        | Kind::Find { .. }
+        | Kind::Address { .. }
         | Kind::Function(_)
         | Kind::Closure(_)
         | Kind::Unknown(_) => false,
