@@ -19,21 +19,24 @@ pub(super) enum AddressTest {
 impl AddressTest {
     /// The answer for a text; `None` where only Python knows it.
     pub(super) fn passes(&self, text: &[u8]) -> Option<bool> {
-        if let Self::Holds(addresses) = self {
-            let network = network(text)?;
-            return Some(network.is_some_and(|network| addresses.iter().any(|address| network.holds(*address))));
-        }
-        let Some(address) = address(text)? else { return Some(false) };
+        let of_address = |passes: &dyn Fn(IpAddr) -> bool| Some(address(text).ok()?.is_some_and(passes));
         match self {
-            Self::Address => Some(true),
-            Self::Version4 => Some(address.is_ipv4()),
-            Self::Version6 => Some(address.is_ipv6()),
-            Self::Range => None,
-            Self::Within(networks) => Some(networks.iter().any(|network| network.holds(address))),
-            Self::Holds(_) => None,
+            Self::Address => of_address(&|_| true),
+            Self::Version4 => of_address(&|address| address.is_ipv4()),
+            Self::Version6 => of_address(&|address| address.is_ipv6()),
+            Self::Range => address(text).ok()?.is_none().then_some(false),
+            Self::Within(networks) => of_address(&|address| networks.iter().any(|network| network.holds(address))),
+            Self::Holds(addresses) => {
+                let network = network(text).ok()?;
+                Some(network.is_some_and(|network| addresses.iter().any(|address| network.holds(*address))))
+            }
         }
     }
 }
+
+/// Whether a text is an address or network is left to Python.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unsure;
 
 /// The addresses that share their first bits with one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,35 +60,34 @@ impl Network {
 }
 
 /// `ipaddress.ip_address`: the address, or that it is none.
-pub(super) fn address(text: &[u8]) -> Option<Option<IpAddr>> {
+pub(super) fn address(text: &[u8]) -> Result<Option<IpAddr>, Unsure> {
     if text.iter().any(|byte| !(byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.' | b'%'))) && !text.contains(&b'%') {
-        return Some(None);
+        return Ok(None);
     }
     // A zone may follow `%`. What is written with colons and is no address here is left to Python.
     match parsed(text) {
-        Some(address) => Some(Some(address)),
-        None if text.contains(&b'%') || text.contains(&b':') => None,
-        None => Some(None),
+        None if text.contains(&b'%') || text.contains(&b':') => Err(Unsure),
+        address => Ok(address),
     }
 }
 
 /// `ipaddress.ip_network(text, strict=False)`: the network, or that it is none. Masks in dots are left to Python.
-pub(super) fn network(text: &[u8]) -> Option<Option<Network>> {
+pub(super) fn network(text: &[u8]) -> Result<Option<Network>, Unsure> {
     if text.iter().any(|byte| !(byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.' | b'/' | b'%'))) && !text.contains(&b'%') {
-        return Some(None);
+        return Ok(None);
     }
-    let slash = text.iter().position(|byte| *byte == b'/');
-    let address = parsed(slash.map_or(text, |slash| &text[..slash]))?;
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    let bits = match slash {
-        None => most,
-        Some(slash) => {
-            let digits = str::from_utf8(&text[slash + 1..]).ok()?;
-            let plain = (1..4).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-            digits.parse().ok().filter(|bits| plain && *bits <= most)?
-        }
+    let (address, bits) = match text.iter().position(|byte| *byte == b'/') {
+        Some(slash) => (&text[..slash], Some(&text[slash + 1..])),
+        None => (text, None),
     };
-    Some(Some(Network { address, bits }))
+    let address = parsed(address).ok_or(Unsure)?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let bits = bits.map_or(Some(most), |digits| {
+        let digits = str::from_utf8(digits).ok()?;
+        let plain = (1..4).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse().ok().filter(|bits| plain && *bits <= most)
+    });
+    Ok(Some(Network { address, bits: bits.ok_or(Unsure)? }))
 }
 
 fn parsed(text: &[u8]) -> Option<IpAddr> {
@@ -116,7 +118,7 @@ mod tests {
         }
         let networks: Vec<Network> = ["10.0.0.0/8", "192.168.1.7", "2001:db8::/32", "172.16.5.4/12"]
             .iter()
-            .map(|text| network(text.as_bytes()).flatten().expect("a network"))
+            .map(|text| network(text.as_bytes()).expect("certain").expect("a network"))
             .collect();
         let within = AddressTest::Within(networks);
         for (text, inside) in [
@@ -131,10 +133,10 @@ mod tests {
         ] {
             assert_eq!(passes(&within, text), Some(inside), "{text}");
         }
-        let all: Network = network(b"0.0.0.0/0").flatten().expect("a network");
+        let all = network(b"0.0.0.0/0").expect("certain").expect("a network");
         assert!(all.holds("8.8.8.8".parse().expect("an address")) && !all.holds("::".parse().expect("an address")));
-        assert_eq!(network(b"10.0.0.0/255.0.0.0"), None);
-        assert_eq!(network(b"10.0.0.0/33"), None);
+        assert_eq!(network(b"10.0.0.0/255.0.0.0"), Err(Unsure));
+        assert_eq!(network(b"10.0.0.0/33"), Err(Unsure));
         let holds = AddressTest::Holds(vec!["8.8.8.8".parse().expect("an address")]);
         assert_eq!(passes(&holds, "8.0.0.0/7"), Some(true));
         assert_eq!(passes(&holds, "not a network"), Some(false));

@@ -7,7 +7,7 @@ use super::expressions::{self, Meaning};
 use super::ir::{FunctionId, Place};
 use super::lower::Lowering;
 use super::models::unified_fields;
-use super::source::Sources;
+use super::source::{Sources, Unreadable};
 use super::{File, Guard, Guards, NOWHERE, Reason};
 use crate::rule::{Code, Dialect, Pack, Rule};
 use std::cell::RefCell;
@@ -16,11 +16,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Reasons that are kept per rule.
 const MAX_REASONS: usize = 20;
 
+/// Why nothing is known of a function.
+enum Gap {
+    /// The file cannot be read.
+    File(Unreadable),
+    Function(Place, String),
+}
+
 /// What a rule consists of.
 struct Parts {
     filters: Option<FunctionId>,
-    /// Or where the analysis ends before it begins, and why.
-    decides: Result<FunctionId, (Place, String)>,
+    /// Or where the analysis ends before it begins.
+    decides: Result<FunctionId, Gap>,
     /// Where it consists of Python.
     is_python: bool,
     plain: bool,
@@ -43,9 +50,12 @@ impl Guards {
         let hazard = lowering.hazard().cloned();
         let functions = lowering.finish();
         let mut guards = Self { functions, fields, guards: BTreeMap::new(), files };
-        let hazard = match (hazard, sources.unreadable.first()) {
+        let hazard = match (hazard, sources.unreadable.first_key_value()) {
             (Some((place, what)), _) => Some(guards.reason(place, "", &format!("the pack uses {what}"))),
-            (None, Some(path)) => Some(guards.reason(NOWHERE, path, "a file of the pack that cannot be analysed")),
+            (None, Some((path, file))) => {
+                let why = format!("a file of the pack cannot be analysed: {}", file.why);
+                Some(Reason { path: path.clone(), line: file.line, source: String::new(), why })
+            }
             (None, None) => None,
         };
         for (index, rule, parts) in parts {
@@ -54,7 +64,12 @@ impl Guards {
                 (Ok(entry), None) => guard.entry = Some(entry),
                 (Ok(entry), Some(_)) if !parts.is_python => guard.entry = Some(entry),
                 // What is wrong with the rule itself comes first.
-                (Err((place, why)), hazard) if place == NOWHERE || hazard.is_none() => {
+                (Err(Gap::File(Unreadable { line, why, is_syntax })), _) => {
+                    let path = rule.path().to_owned();
+                    guard.gap = Some(Reason { path, line, source: String::new(), why });
+                    guard.is_syntax_error = is_syntax;
+                }
+                (Err(Gap::Function(place, why)), hazard) if place == NOWHERE || hazard.is_none() => {
                     guard.gap = Some(guards.reason(place, rule.path(), &why));
                 }
                 (_, hazard) => (guard.gap, guard.is_gap_of_pack) = (hazard.clone(), true),
@@ -123,14 +138,12 @@ fn parts(pack: &Pack, rule: &Rule, sources: &Sources, lowering: &mut Lowering<'_
             Parts { filters, decides: Ok(entry), is_python: false, plain: true }
         }
         Code::Python(path) => {
-            let decides = match sources.module(path) {
-                Some(module) => lowering
+            let decides = match (sources.module(path), sources.unreadable.get(path)) {
+                (Some(module), _) => lowering
                     .top_level(module, "rule")
-                    .map_err(|why| (sources.place_of(module, "rule").unwrap_or(NOWHERE), why)),
-                None => {
-                    let why = "the file is not UTF-8, not Python, or nests too deeply; `iota check` says more";
-                    Err((NOWHERE, why.to_owned()))
-                }
+                    .map_err(|why| Gap::Function(sources.place_of(module, "rule").unwrap_or(NOWHERE), why)),
+                (None, Some(file)) => Err(Gap::File(file.clone())),
+                (None, None) => Err(Gap::Function(NOWHERE, "the file is not in the pack".to_owned())),
             };
             Parts { filters, decides, is_python: true, plain: rule.dialect == Dialect::Plain }
         }
@@ -141,7 +154,9 @@ fn parts(pack: &Pack, rule: &Rule, sources: &Sources, lowering: &mut Lowering<'_
 fn places(pack: &Pack, rule: &Rule, section: &str, files: &mut Vec<File>) -> (Place, Vec<Place>) {
     for path in [&rule.metadata, &rule.base].into_iter().flatten() {
         let text = pack.snapshot.get(path).and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default();
-        let starts_here = |line: &str| line.trim_start_matches('"').strip_prefix(section).is_some_and(|rest| rest.trim_start_matches('"').starts_with(':'));
+        let starts_here = |line: &str| {
+            line.trim_start_matches('"').strip_prefix(section).is_some_and(|rest| rest.trim_start_matches('"').starts_with(':'))
+        };
         let mut at = 0;
         for line in text.split_inclusive('\n') {
             if starts_here(line) {

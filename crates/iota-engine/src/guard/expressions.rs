@@ -153,7 +153,7 @@ impl Writer {
         self.find(path, missing, |writer, slot| match test {
             Some((test, inverse)) => match expression.get("Value").map(of_config) {
                 Some(Some(operand)) => {
-                    let result = writer.test(test, slot, Operand::Constant(operand));
+                    let result = writer.test(test, slot, &Operand::Constant(operand));
                     writer.inverted(result, inverse)
                 }
                 _ => writer.unknown("a value that is not followed"),
@@ -176,12 +176,13 @@ impl Writer {
             "IsIPv6Address" => (self.address(slot, AddressTest::Version6), false),
             "IsIPAddressPrivate" | "IsIPAddressPublic" => (self.address(slot, AddressTest::Range), false),
             "IsIPAddressInCIDR" | "IsIPAddressNotInCIDR" => {
-                let networks = texts_of(expression).and_then(|texts| texts.into_iter().map(|text| network(text)?).collect());
+                let networks = texts_of(expression).and_then(|texts| texts.into_iter().map(|text| network(text).ok()?).collect());
                 let Some(networks) = networks else { return self.unknown("a network that is not followed") };
                 (self.address(slot, AddressTest::Within(networks)), condition == "IsIPAddressNotInCIDR")
             }
             "CIDRContainsIPAddresses" | "CIDRDoesNotContainIPAddresses" => {
-                let addresses = texts_of(expression).and_then(|texts| texts.into_iter().map(|text| address(text)?).collect());
+                let addresses =
+                    texts_of(expression).and_then(|texts| texts.into_iter().map(|text| address(text).ok()?).collect());
                 let Some(addresses) = addresses else { return self.unknown("an address that is not followed") };
                 (self.address(slot, AddressTest::Holds(addresses)), condition == "CIDRDoesNotContainIPAddresses")
             }
@@ -200,7 +201,7 @@ impl Writer {
         let missing = self.missing();
         self.find(left, missing, |writer, left| {
             writer.find(right, missing, |writer, right| {
-                let result = writer.test(test, left, Operand::Slot(right));
+                let result = writer.test(test, left, &Operand::Slot(right));
                 writer.inverted(result, inverse)
             })
         })
@@ -236,16 +237,16 @@ impl Writer {
 
     // ---- tests of the value in a variable; all of them give a bool
 
-    fn test(&mut self, test: Test, slot: Slot, operand: Operand) -> Expr {
+    fn test(&mut self, test: Test, slot: Slot, operand: &Operand) -> Expr {
         match test {
-            Test::Equals(Case::Exact) => self.same(slot, &operand),
-            Test::Equals(Case::Ignored) => self.same_ignoring_case(slot, &operand),
-            Test::Affix(method, case) => self.on_texts(slot, &operand, case, |writer, text, affix| {
+            Test::Equals(Case::Exact) => self.same(slot, operand),
+            Test::Equals(Case::Ignored) => self.same_ignoring_case(slot, operand),
+            Test::Affix(method, case) => self.on_texts(slot, operand, case, |writer, value, affix| {
                 let arguments = Arguments { positional: vec![Argument { value: affix, spread: false }], keywords: Vec::new() };
-                writer.expr(Kind::Method { object: Box::new(text), method, arguments })
+                writer.expr(Kind::Method { object: Box::new(value), method, arguments })
             }),
-            Test::Contains(case) => self.contains(slot, &operand, case),
-            Test::Ordered(operator) => self.ordered(slot, &operand, operator),
+            Test::Contains(case) => self.contains(slot, operand, case),
+            Test::Ordered(operator) => self.ordered(slot, operand, operator),
         }
     }
 
@@ -282,7 +283,13 @@ impl Writer {
     }
 
     /// A test of two texts; false where one of them is none.
-    fn on_texts(&mut self, slot: Slot, operand: &Operand, case: Case, test: impl FnOnce(&mut Self, Expr, Expr) -> Expr) -> Expr {
+    fn on_texts(
+        &mut self,
+        slot: Slot,
+        operand: &Operand,
+        case: Case,
+        compare: impl FnOnce(&mut Self, Expr, Expr) -> Expr,
+    ) -> Expr {
         let (both, other) = match operand {
             Operand::Constant(Constant::Text(text)) => {
                 (self.is_of(slot, &["str"]), self.constant(Constant::Text(in_case(text, case))))
@@ -295,13 +302,13 @@ impl Writer {
             return self.unknown("a text that is not ASCII, in any case");
         }
         let value = self.text_of(slot, case);
-        let parts = vec![both, test(self, value, other)];
+        let parts = vec![both, compare(self, value, other)];
         self.expr(Kind::And(parts))
     }
 
     /// A part of a text, or an element of a list.
     fn contains(&mut self, slot: Slot, operand: &Operand, case: Case) -> Expr {
-        let in_text = self.on_texts(slot, operand, case, |writer, text, part| writer.compare(part, Compare::In, text));
+        let in_text = self.on_texts(slot, operand, case, |writer, whole, part| writer.compare(part, Compare::In, whole));
         let element = self.slot();
         let equal = match case {
             Case::Exact => self.same(element, operand),
@@ -309,10 +316,10 @@ impl Writer {
         };
         let clauses = vec![Clause { target: Target::Slot(element), iterable: self.local(slot), conditions: Vec::new() }];
         let in_list = self.quantified(false, clauses, equal);
-        let (is_list, nowhere) = (self.is_of(slot, &["list"]), self.answer(false));
-        let otherwise = self.choice(is_list, in_list, nowhere);
-        let is_text = self.is_of(slot, &["str"]);
-        self.choice(is_text, in_text, otherwise)
+        let (list, nowhere) = (self.is_of(slot, &["list"]), self.answer(false));
+        let otherwise = self.choice(list, in_list, nowhere);
+        let string = self.is_of(slot, &["str"]);
+        self.choice(string, in_text, otherwise)
     }
 
     /// Of two numbers, none of them a bool, or of two texts.
@@ -518,9 +525,8 @@ fn path_of(expression: &Map<String, Json>) -> Option<Vec<Step>> {
     };
     match (expression.get("Key"), expression.get("DeepKey"), expression.get("KeyPath")) {
         (None, None, None) => Some(Vec::new()),
-        (Some(key), None, None) => Some(vec![step(key)?]),
         (None, Some(Json::Array(keys)), None) if !keys.is_empty() => keys.iter().map(step).collect(),
-        (None, Some(key), None) => Some(vec![step(key)?]),
+        (Some(key), None, None) | (None, Some(key), None) => Some(vec![step(key)?]),
         (None, None, Some(Json::String(path))) => steps(path),
         _ => None,
     }

@@ -16,6 +16,12 @@ pub(super) struct Place {
     pub(super) offset: TextSize,
 }
 
+impl Place {
+    pub(super) fn new(module: ModuleId, offset: TextSize) -> Self {
+        Self { module, offset }
+    }
+}
+
 /// A local variable, relative to its frame.
 pub(super) type Slot = u16;
 pub(super) type FunctionId = usize;

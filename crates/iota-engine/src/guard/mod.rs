@@ -17,7 +17,6 @@ mod entry;
 mod eval;
 mod explore;
 mod expressions;
-mod hazards;
 mod ir;
 mod leaks;
 mod lower;
@@ -25,8 +24,8 @@ mod models;
 mod names;
 mod operation;
 mod pattern;
-mod reads;
 mod record;
+mod scope;
 mod source;
 mod stdlib;
 mod value;
@@ -76,6 +75,8 @@ pub struct Guard {
     gap: Option<Reason>,
     /// That reason is one for the whole pack: something in it could change what the source says.
     pub is_gap_of_pack: bool,
+    /// That reason is that the file is not Python.
+    pub is_syntax_error: bool,
     /// A record of the usual shape is a candidate only if one of these holds. `None`: every record is looked at.
     pub entries: Option<Vec<Entry>>,
     /// Some records are certain not to match.

@@ -76,7 +76,7 @@ impl<'v> Evaluation<'v, '_> {
         self.compared = Some(value.place);
         let value = self.expr(value)?;
         let passes = match value {
-            Value::Text(text) => test.passes(text.bytes()).ok_or(Stop::Unknown("an address that is left to Python"))?,
+            Value::Text(address) => test.passes(address.bytes()).ok_or(Stop::Unknown("an address that is left to Python"))?,
             Value::Symbol(_) => self.is_instance(&value, "str")? && self.explorer()?.any()?,
             _ => false,
         };

@@ -1,5 +1,6 @@
 //! Calls of methods: those of the event, of dicts, and on to those of texts.
 
+use super::text::text_method;
 use crate::guard::constant::Constant;
 use crate::guard::eval::{Evaluation, Source, UnifiedField};
 use crate::guard::ir::Raised;
@@ -55,7 +56,7 @@ impl<'v> Evaluation<'v, '_> {
                 };
                 self.symbol_method(&symbol, method, &positional)
             }
-            Value::Text(text) => self.text_method(text, method, &positional),
+            Value::Text(text) => text_method(text, method, &positional),
             Value::Constant(Constant::Pattern(pattern)) => match (method, positional.as_slice()) {
                 (Method::Pattern(anchor), [value]) => self.find(pattern, anchor, value),
                 _ => unknown("a method of a pattern"),

@@ -98,7 +98,7 @@ impl<'v> Evaluation<'v, '_> {
         let items = self.expr(iterable)?;
         let shuffled = is_shuffled(&items, order);
         let mut result = None;
-        for item in self.items(&items, order != Order::Matters)? {
+        for item in items.items(order != Order::Matters)? {
             self.store(target, item)?;
             let flow = self.block(body).map_err(|stop| of_shuffled(stop, shuffled))?;
             match flow {

@@ -2,7 +2,7 @@
 
 use super::{Frame, Lowering, all_constant, binds, constants_of, order_of, unknown};
 use crate::guard::constant::{Constant, Set, combine, dict_of, set_literal, set_of};
-use crate::guard::ir::{Argument, Arguments, Binary, Expr, Kind, Order};
+use crate::guard::ir::{Argument, Arguments, Binary, Expr, Kind, Order, Place};
 use crate::guard::names::Name;
 use crate::guard::operation::{Builtin, Method};
 use crate::guard::pattern::Pattern;
@@ -111,7 +111,7 @@ impl<'s> Lowering<'s> {
             lowered.push(match argument {
                 // All of it is taken at once. Others do not look into it, or do not take one.
                 ast::Expr::Generator(of) if matches!(builtin, Builtin::List | Builtin::Tuple | Builtin::Sorted) => {
-                    let place = self.place(frame.module, of.range.start());
+                    let place = Place::new(frame.module, of.range.start());
                     let kind = self
                         .comprehension(frame, &of.generators, &of.elt, |clauses, element| Kind::Collected { clauses, element });
                     Expr { place, kind }
@@ -166,7 +166,7 @@ impl<'s> Lowering<'s> {
             })
             .collect();
         let Some(names) = names else { return unknown("a type that is not followed") };
-        let place = self.place(frame.module, call.range().start());
+        let place = Place::new(frame.module, call.range().start());
         let types = Expr { place, kind: Kind::Constant(Constant::Tuple(names.into())) };
         Kind::Builtin { builtin: Builtin::IsInstance, arguments: vec![self.expr(frame, value), types] }
     }
@@ -184,7 +184,7 @@ impl<'s> Lowering<'s> {
         let object = self.boxed(frame, &attribute.value);
         // A generator as the only argument is taken as a whole by the methods that take one.
         if let ([ast::Expr::Generator(of)], Method::Join) = (&*call.arguments.args, method) {
-            let place = self.place(frame.module, of.range.start());
+            let place = Place::new(frame.module, of.range.start());
             let kind =
                 self.comprehension(frame, &of.generators, &of.elt, |clauses, element| Kind::Collected { clauses, element });
             let arguments =
@@ -231,10 +231,9 @@ pub(in crate::guard) fn of_config(value: &Json) -> Option<Constant> {
         Json::String(text) => Constant::text(text),
         Json::Number(number) => match number.as_i64() {
             Some(value) if value.unsigned_abs() <= crate::guard::constant::MAX_INT.unsigned_abs() => Constant::Int(value),
-            Some(_) => return None,
             // Not an integer beyond 64 bits, which reads as a double, too.
             None if number.is_f64() => Constant::Float(number.as_f64()?),
-            None => return None,
+            _ => return None,
         },
         Json::Array(items) => Constant::List(items.iter().map(of_config).collect::<Option<_>>()?),
         Json::Object(members) => {

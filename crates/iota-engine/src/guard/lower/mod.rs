@@ -13,12 +13,13 @@ use crate::guard::explore::Explorer;
 use crate::guard::ir::{
     Arguments, Binary, Clause, Compare, Expr, Function, FunctionId, Kind, Order, Parameter, Place, Slot, Statement, Target,
 };
-use crate::guard::leaks::{Uses, parameter_names};
+use crate::guard::leaks::Uses;
 use crate::guard::names::{At, Name};
 use crate::guard::operation::Method;
-use crate::guard::source::{ModuleId, Scope, Sources};
+use crate::guard::scope::{Scope, parameter_names};
+use crate::guard::source::{ModuleId, Sources};
 use ruff_python_ast::{self as ast, Operator, Stmt};
-use ruff_text_size::TextSize;
+use ruff_text_size::{Ranged, TextSize};
 use serde_json::{Map, Value as Json};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -38,8 +39,8 @@ pub(super) struct Lowering<'s> {
     waiting: Vec<(FunctionId, ModuleId, &'s ast::StmtFunctionDef)>,
     /// Constants that are computed for the sake of another one.
     constants_under_way: u32,
-    /// Values of module constants; `None` while one is computed, and where it is not known.
-    constants: BTreeMap<(ModuleId, At), Option<Constant>>,
+    /// Values of module constants, or why they are not known.
+    constants: BTreeMap<(ModuleId, At), Result<Constant, String>>,
 }
 
 /// Constants that a constant is made of, one from the other.
@@ -161,11 +162,11 @@ impl<'s> Lowering<'s> {
         let rest = function.parameters.vararg.as_ref().and_then(|parameter| frame.slot(&parameter.name));
         let body = self.block(&mut frame, &function.body);
         let body = if frame.slots > MAX_SLOTS {
-            vec![Statement::Unknown(self.place(module, function.range.start()), "too many variables".into())]
+            vec![Statement::Unknown(Place::new(module, function.range.start()), "too many variables".into())]
         } else {
             body
         };
-        let place = self.place(module, function.range.start());
+        let place = Place::new(module, function.range.start());
         Function { place, parameters, rest, slots: frame.slots, body }
     }
 
@@ -188,30 +189,42 @@ impl<'s> Lowering<'s> {
         lowered
     }
 
-    fn place(&self, module: ModuleId, offset: TextSize) -> Place {
-        Place { module, offset }
-    }
-
     // ---- constants
 
-    /// The value of a module constant, if its source fixes it and nothing in the pack can change it.
-    fn constant(&mut self, module: ModuleId, at: At) -> Option<Constant> {
+    /// The value of a module constant, if its source fixes it and nothing in the pack can change it; or why it is not known.
+    fn constant(&mut self, module: ModuleId, at: At) -> Result<Constant, String> {
         if let Some(known) = self.constants.get(&(module, at)) {
             return known.clone();
         }
-        self.constants.insert((module, at), None);
         if self.constants_under_way == MAX_CONSTANTS {
-            return None;
+            return Err("a value of the module that is made of too many others".to_owned());
         }
+        self.constants.insert((module, at), Err("a value of the module that is made of itself".to_owned()));
         self.constants_under_way += 1;
-        let sources = self.sources;
-        let value = sources
-            .value(module, at)
-            .and_then(|expr| self.constant_expr(module, expr))
-            .filter(|value| value.is_immutable() || at.1.is_none() && self.uses.is_constant(module, at, value.is_flat()));
+        let value = self.computed(module, at);
         self.constants_under_way -= 1;
         self.constants.insert((module, at), value.clone());
         value
+    }
+
+    fn computed(&mut self, module: ModuleId, at: At) -> Result<Constant, String> {
+        let sources = self.sources;
+        let expr = sources.value(module, at);
+        let Some(value) = expr.and_then(|expr| self.constant_expr(module, expr)) else {
+            let place = Place { module, offset: expr.map_or_else(TextSize::default, |expr| expr.range().start()) };
+            return Err(format!("a value of the module that its source does not fix: {}", sources.written(place)));
+        };
+        if value.is_immutable() {
+            return Ok(value);
+        }
+        // Of what a class holds, nobody follows who gets it.
+        if at.1.is_some() {
+            return Err("a value of a class that could be changed".to_owned());
+        }
+        match self.uses.changed_at(module, at, value.is_flat()) {
+            None => Ok(value),
+            Some(place) => Err(format!("a value of the module that {} may change", sources.written(place))),
+        }
     }
 
     /// The value of an expression at the top level of a module.
