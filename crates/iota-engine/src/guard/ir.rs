@@ -74,9 +74,9 @@ pub(super) enum Kind {
         function: FunctionId,
         arguments: Arguments,
     },
-    /// Calls what a local variable holds.
-    CallLocal {
-        slot: Slot,
+    /// Calls what an expression gives: a function in a variable or in a dict.
+    CallValue {
+        callee: Box<Expr>,
         arguments: Arguments,
     },
     Builtin {
@@ -120,7 +120,6 @@ pub(super) enum Kind {
         value: Box<Expr>,
         test: AddressTest,
     },
-    Function(FunctionId),
     /// A lambda or nested function; it shares the frame it stands in.
     Closure(Box<Closure>),
     Unknown(Cow<'static, str>),
@@ -214,12 +213,40 @@ pub(super) enum Target {
 #[derive(Debug)]
 pub(super) enum Statement {
     Expr(Expr),
-    Assign { targets: Vec<Target>, value: Expr },
-    Return { place: Place, value: Option<Expr> },
-    If { test: Expr, then: Vec<Statement>, otherwise: Vec<Statement> },
-    For { target: Target, iterable: Expr, body: Vec<Statement>, otherwise: Vec<Statement>, order: Order },
-    Match { subject: Expr, cases: Vec<Case> },
-    Try { body: Vec<Statement>, handlers: Vec<Handler>, otherwise: Vec<Statement> },
+    Assign {
+        targets: Vec<Target>,
+        value: Expr,
+    },
+    Return {
+        place: Place,
+        value: Option<Expr>,
+    },
+    If {
+        test: Expr,
+        then: Vec<Statement>,
+        otherwise: Vec<Statement>,
+    },
+    For {
+        target: Target,
+        iterable: Expr,
+        body: Vec<Statement>,
+        otherwise: Vec<Statement>,
+        order: Order,
+    },
+    Match {
+        subject: Expr,
+        cases: Vec<Case>,
+    },
+    Try {
+        body: Vec<Statement>,
+        handlers: Vec<Handler>,
+        otherwise: Vec<Statement>,
+    },
+    /// `name.append(value)` of a list that has no other name.
+    Append {
+        slot: Slot,
+        value: Expr,
+    },
     Assert(Expr),
     Pass,
     Break,

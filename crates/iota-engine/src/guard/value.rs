@@ -93,6 +93,7 @@ impl<'v> Value<'v> {
             Constant::Int(value) => Self::Int(*value),
             Constant::Float(value) => Self::Float(*value),
             Constant::Text(text) => Self::Text(Text::Borrowed(text)),
+            Constant::Function(function) => Self::Function(*function),
             _ => Self::Constant(constant),
         }
     }

@@ -84,8 +84,8 @@ impl<'v> Evaluation<'v, '_> {
                 let (positional, keywords) = self.arguments(arguments)?;
                 self.call(*function, positional, keywords)
             }
-            Kind::CallLocal { slot, arguments } => {
-                let callee = self.slots[self.frame + usize::from(*slot)].clone();
+            Kind::CallValue { callee, arguments } => {
+                let callee = self.expr(callee)?;
                 let (positional, keywords) = self.arguments(arguments)?;
                 match callee {
                     Value::Function(function) => self.call(function, positional, keywords),
@@ -133,7 +133,6 @@ impl<'v> Evaluation<'v, '_> {
             }
             Kind::Find { root, path, slot, missing, test } => self.find_in(*root, path, *slot, *missing, test),
             Kind::Address { value, test } => self.address(value, test),
-            Kind::Function(function) => Ok(Value::Function(*function)),
             Kind::Closure(code) => Ok(Value::Closure { code, frame: self.frame }),
             Kind::Unknown(why) => {
                 self.why.get_or_insert(why);

@@ -29,6 +29,9 @@ impl<'v> Evaluation<'v, '_> {
                 _ => self.udm(object, &positional, default),
             };
         }
+        if method == Method::DeepWalk {
+            return self.deep_walk(object, &positional, keywords);
+        }
         if method == Method::Get {
             let mut arguments = positional;
             match keywords.as_slice() {

@@ -9,6 +9,7 @@ mod method;
 mod read;
 mod statement;
 mod text;
+mod walk;
 
 use crate::guard::constant::Constant;
 use crate::guard::explore::Explorer;

@@ -26,10 +26,13 @@ impl<'s> Lowering<'s> {
             Some(Name::Value(..)) => unknown("a call of a value of the module"),
             Some(_) => unknown("a call of something that is not followed"),
             None => match &*call.func {
-                ast::Expr::Name(name) => match (frame.slot(&name.id), self.arguments(frame, call)) {
-                    (Some(slot), Some(arguments)) => Kind::CallLocal { slot, arguments },
-                    _ => unknown("a call of something that is not followed"),
-                },
+                ast::Expr::Name(_) | ast::Expr::Subscript(_) | ast::Expr::Call(_) => {
+                    let callee = self.boxed(frame, &call.func);
+                    match self.arguments(frame, call) {
+                        Some(arguments) => Kind::CallValue { callee, arguments },
+                        None => unknown("`**` in a call"),
+                    }
+                }
                 ast::Expr::Attribute(attribute) => self.method(frame, call, attribute),
                 _ => unknown("a call of something that is not followed"),
             },
@@ -159,9 +162,7 @@ impl<'s> Lowering<'s> {
                 {
                     Some(Constant::text(&name))
                 }
-                Some(Name::Outside(path)) if matches!(path.as_str(), "collections.abc.Mapping" | "typing.Mapping") => {
-                    Some(Constant::text("Mapping"))
-                }
+                Some(Name::Outside(path)) if is_mapping(&path) => Some(Constant::text("Mapping")),
                 _ => None,
             })
             .collect();
@@ -206,6 +207,10 @@ impl<'s> Lowering<'s> {
         let Some(ast::Expr::Call(call)) = self.sources.value(module, at) else { return false };
         matches!(self.sources.reference(module, &call.func, &|_| false), Some(Name::Outside(path)) if path == "logging.getLogger")
     }
+}
+
+pub(super) fn is_mapping(path: &str) -> bool {
+    matches!(path, "collections.abc.Mapping" | "typing.Mapping")
 }
 
 /// Set methods on constants that give constants.

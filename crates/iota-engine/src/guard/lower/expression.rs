@@ -13,6 +13,9 @@ use std::collections::BTreeSet;
 
 impl<'s> Lowering<'s> {
     pub(super) fn reference(&self, frame: &Frame, expr: &ast::Expr) -> Option<Name> {
+        if let Some(path) = frame.imported_path(expr) {
+            return Some(Name::Outside(path));
+        }
         self.sources.reference(frame.module, expr, &|name| frame.slot(name).is_some())
     }
 
@@ -120,7 +123,7 @@ impl<'s> Lowering<'s> {
                 Err(why) => unknown(why),
             },
             Some(Name::Function(module, at)) => match self.function(module, at) {
-                Ok(id) => Kind::Function(id),
+                Ok(id) => Kind::Constant(Constant::Function(id)),
                 Err(why) => unknown(why),
             },
             Some(Name::Unclear(why)) => unknown(why),

@@ -3,6 +3,8 @@
 
 mod call;
 mod expression;
+mod imported;
+mod lists;
 mod statement;
 
 pub(super) use call::of_config;
@@ -58,11 +60,22 @@ struct Frame {
     slots: Slot,
     /// Comprehensions around the expression that is lowered.
     comprehensions: u32,
+    /// Lists that the function builds, and what it imports before anything else: the dotted path by name.
+    lists: BTreeSet<String>,
+    imported: BTreeMap<String, String>,
 }
 
 impl Frame {
     fn new(module: ModuleId) -> Self {
-        Self { module, scopes: Vec::new(), elsewhere: BTreeSet::new(), slots: 0, comprehensions: 0 }
+        Self {
+            module,
+            scopes: Vec::new(),
+            elsewhere: BTreeSet::new(),
+            slots: 0,
+            comprehensions: 0,
+            lists: BTreeSet::new(),
+            imported: BTreeMap::new(),
+        }
     }
 
     fn slot(&self, name: &str) -> Option<Slot> {
@@ -154,9 +167,15 @@ impl<'s> Lowering<'s> {
     fn lower_function(&mut self, module: ModuleId, function: &'s ast::StmtFunctionDef) -> Function {
         let mut frame = Frame::new(module);
         let scope = Scope::of(&function.body);
-        let mut names = parameter_names(&function.parameters);
-        names.extend(scope.bound.into_iter().filter(|name| !scope.elsewhere.contains(name)));
-        frame.add_scope(names);
+        let parameters = parameter_names(&function.parameters);
+        frame.imported = self.imported(module, &function.body, &scope, &parameters);
+        let bound = scope.bound.into_iter().filter(|name| !scope.elsewhere.contains(name) && !frame.imported.contains_key(name));
+        let bound: BTreeSet<String> = bound.collect();
+        let is_builtin = |name: &str| {
+            !bound.contains(name) && !parameters.contains(name) && matches!(self.sources.name(module, name), Name::Builtin(_))
+        };
+        frame.lists = lists::built_lists(&function.body, &is_builtin).difference(&parameters).cloned().collect();
+        frame.add_scope(parameters.into_iter().chain(bound));
         frame.elsewhere = scope.elsewhere;
         let parameters = self.parameters(&frame, &function.parameters);
         let rest = function.parameters.vararg.as_ref().and_then(|parameter| frame.slot(&parameter.name));
@@ -371,10 +390,9 @@ fn contains_no_call(expr: &Expr) -> bool {
         | Kind::First { .. }
         | Kind::Assign { .. }
         | Kind::Call { .. }
-        | Kind::CallLocal { .. }
+        | Kind::CallValue { .. }
         | Kind::Find { .. }
         | Kind::Address { .. }
-        | Kind::Function(_)
         | Kind::Closure(_)
         | Kind::Unknown(_) => false,
     }

@@ -1,10 +1,10 @@
 //! Statements.
 
-use super::{Frame, Lowering, MAX_CLAUSES, binary, is_order_free};
+use super::{Frame, Lowering, MAX_CLAUSES, binary, is_order_free, lists};
 use crate::guard::constant::Constant;
 use crate::guard::ir::{Case, Closure, Expr, Handler, Kind, Order, Pattern, Place, Raised, Statement, Target};
 use crate::guard::names::Name;
-use crate::guard::scope::{Scope, parameter_names};
+use crate::guard::scope::{Scope, bound_by_import, parameter_names};
 use ruff_python_ast::{self as ast, ExceptHandler, Singleton, Stmt};
 use ruff_text_size::Ranged;
 
@@ -16,8 +16,19 @@ impl<'s> Lowering<'s> {
     pub(super) fn statement(&mut self, frame: &mut Frame, statement: &'s Stmt) -> Statement {
         let place = Place::new(frame.module, statement.range().start());
         match statement {
+            Stmt::Import(import) if import.names.iter().all(|alias| frame.imported.contains_key(&bound_by_import(alias))) => {
+                Statement::Pass
+            }
+            Stmt::ImportFrom(import) if import.names.iter().all(|alias| frame.imported.contains_key(&bound_by_import(alias))) => {
+                Statement::Pass
+            }
             Stmt::Return(of) => Statement::Return { place, value: of.value.as_deref().map(|value| self.expr(frame, value)) },
-            Stmt::Expr(of) => Statement::Expr(self.expr(frame, &of.value)),
+            Stmt::Expr(of) => match lists::append(statement).map(|(name, value)| (name, frame.slot(name), value)) {
+                Some((name, Some(slot), value)) if frame.lists.contains(name) => {
+                    Statement::Append { slot, value: self.expr(frame, value) }
+                }
+                _ => Statement::Expr(self.expr(frame, &of.value)),
+            },
             Stmt::Assign(assign) => {
                 let value = self.expr(frame, &assign.value);
                 match assign.targets.iter().map(|of| target(frame, of)).collect() {
