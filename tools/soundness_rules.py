@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from soundness_expressions import ADDRESSES, NETWORKS, expressions  # noqa: E402
 
 KEYS = ["eventName", "eventSource", "errorCode", "x", "y", "n", "list"]
 INNER = ["type", "n", "a", "list"]
@@ -47,6 +51,9 @@ def record(rng: random.Random, number: int) -> str:
         elif rng.random() < 0.8:
             name = key if rng.random() < 0.97 else rng.choice([key.lower(), key.upper(), key + "ä"])
             found[name] = [value(rng, 1) for _ in range(rng.randrange(4))] if key == "list" and rng.random() < 0.7 else value(rng)
+    for owner in (found, found.get("userIdentity"), found.get("o")):
+        if isinstance(owner, dict) and rng.random() < 0.7:
+            owner["address"] = rng.choice([*ADDRESSES, *NETWORKS, value(rng)])
     for key in OUTER:
         if rng.random() < 0.85:
             inner = {name: value(rng, 1) for name in INNER if rng.random() < 0.8}
@@ -117,10 +124,22 @@ class Rule:
             lambda: f"{self.list(d - 1)}[{r.choice([0, 1, -1, -2, 2])}]",
             lambda: f"{self.constant('dict')}.get({self.any(d - 1)}, {literal(r)})",
             lambda: f"{self.constant('dict')}[{self.any(d - 1)}]",
-            lambda: f"next(({self.generator(d - 1)}), {literal(r)})", lambda: self.helper(d - 1),
+            lambda: f"next(({self.generator(d - 1)}), {literal(r)})", lambda: self.helper(d - 1), self.walk, lambda: self.dispatch(d - 1),
             lambda: self.walrus(d - 1), lambda: f"({self.any(d - 1)}, {self.any(d - 1)})",
             lambda: f"(lambda q: {self.with_local('q', lambda: self.any(d - 1))})",
         )
+
+    def walk(self) -> str:
+        r = self.rng
+        names = r.choice([f"'list', {r.choice(INNER)!r}", f"'list', {r.choice(INNER)!r}", "'list'", f"{r.choice(OUTER)!r}, {r.choice(INNER)!r}",
+                          f"'o', 'list', {r.choice(INNER)!r}"])
+        more = r.choice(["", "", ", default=[]", ", default=''", f", default={literal(r)}"])
+        return f"event.deep_walk({names}{more}{r.choice(['', '', ', return_val=' + repr(r.choice(['all', 'first', 'last']))])})"
+
+    def dispatch(self, d: int) -> str:
+        """A call of a function in a dict."""
+        of = [f"CALLS[{self.any(d)}]", f"CALLS.get({self.any(d)}, first_call)", f"CALLS.get(event.get('eventName'), first_call)"]
+        return f"{self.rng.choice(of)}({self.any(d)})"
 
     def walrus(self, d: int) -> str:
         name = self.name()
@@ -250,7 +269,7 @@ class Rule:
 
     def statement(self, depth: int, indent: str, loop: bool) -> list[str]:
         r = self.rng
-        kind = r.randrange(20)
+        kind = r.randrange(22)
         deeper = indent + "    "
         if depth <= 0 or kind < 5:
             if loop and r.random() < 0.5:
@@ -306,10 +325,29 @@ class Rule:
             text = r.choice([self.list(1), f"({self.any(1)}, {self.any(1)})"])
             self.locals += [first, second]
             return [f"{indent}{first}, {second} = {text}"]
+        if kind >= 20:
+            return self.building(depth, indent)
         name = self.local()
         if not name.isidentifier():
             return [f"{indent}print({self.any(1)})"]
         return [f"{indent}{name} {r.choice(['+=', '-='])} {r.choice(['1', repr(r.choice(TEXTS))])}"]
+
+    def building(self, depth: int, indent: str) -> list[str]:
+        """A list that is built in a loop, now and then under a second name."""
+        r = self.rng
+        name = r.choice(["built", self.name()])
+        deeper = indent + "    "
+        lines = [f"{indent}{name} = {r.choice(['[]', 'list()', '[1]'])}"]
+        if r.random() < 0.2:
+            lines.append(f"{indent}also = {r.choice([name, f'({name} or [])', f'[{name}]'])}")
+        lines.append(f"{indent}for each in {self.list(1)}:")
+        if r.random() < 0.5:
+            lines += [f"{deeper}if {self.with_local('each', lambda: self.test(1))}:", f"{deeper}    {name}.append(each)"]
+        else:
+            lines.append(f"{deeper}{name}.append({self.with_local('each', lambda: self.any(1))})")
+        self.locals += ["each"] + [name] * (r.random() < 0.3) + ["also"] * any("also" in line for line in lines)
+        ask = r.choice([f"len({name}) > 1", name, f"not {name}", f"{self.any(0)} in {name}", f"any({name})", f"{name} == ['a']", f"sorted({name})"])
+        return [*lines, f"{indent}if {ask}:", f"{deeper}return {self.result()}"]
 
     def function(self, head: str, parameters: list[str], depth: int, end: str = "return") -> list[str]:
         self.locals = list(parameters)
@@ -352,10 +390,13 @@ def literal_scalar(rng: random.Random) -> str:
 IMPORTS = ["import re", "from collections.abc import Mapping", "from fnmatch import fnmatch"]
 
 
+CALLS = ["def first_call(a):", "    return a", "", "", "CALLS = {'a': first_call}"]
+
+
 def helpers(rng: random.Random, calm: bool) -> tuple[str, list[tuple[str, str]], dict[str, str]]:
     lines, kinds = constants(rng, "H_")
     writer = Rule(rng, dict(kinds), [], calm)
-    lines = [*IMPORTS, "", "PATTERN = re.compile('a.')", *lines]
+    lines = [*IMPORTS, "", "PATTERN = re.compile('a.')", *CALLS, *lines]
     functions = []
     heads = [("event_check(event)", ["event"], "event"), ("two(a, b='a')", ["a", "b"], "two"), ("rest(a, *b)", ["a", "b"], "two"),
              ("only(a, /, b=None)", ["a", "b"], "two"), ("named(a, *, b='')", ["a", "b"], "two"), ("three(a=1, b=2, c='a')", ["a", "b", "c"], "two")]
@@ -363,7 +404,7 @@ def helpers(rng: random.Random, calm: bool) -> tuple[str, list[tuple[str, str]],
         name = head.partition("(")[0]
         function = writer.function(f"def {head}:", parameters, 1)
         if form != "event":
-            function = [line.replace("event.deep_get", "DICTIONARY.get").replace("event", "DICTIONARY") for line in function]
+            function = [line.replace("event.deep_get", "DICTIONARY.get").replace("event.deep_walk", "DICTIONARY.get").replace("event", "DICTIONARY") for line in function]
         lines += ["", "", *function]
         functions.append((name, form))
     text = "\n".join(lines).replace("PATTERN = re.compile('a.')", f"PATTERN = re.compile({rng.choice(PATTERNS)!r})\nDICTIONARY = {{'x': 'a', 'n': 1}}")
@@ -374,8 +415,8 @@ def write_pack(directory: Path, rng: random.Random, count: int, panther: bool) -
     """A pack of `count` rules with helper modules."""
     (directory / "helpers").mkdir(parents=True)
     name = directory.name
-    dialect = "dialect: panther\n" if panther else ""
-    (directory / "pack.yaml").write_text(f"version: 1\nname: {name}\n{dialect}", encoding="utf-8")
+    dialect = "panther" if panther else "plain"
+    (directory / "pack.yaml").write_text(f"version: 1\nname: {name}\ndialect: {dialect}\n", encoding="utf-8")
     modules = []
     for number in range(2):
         text, functions, kinds = helpers(rng, calm=number == 0)
@@ -395,8 +436,26 @@ def write_pack(directory: Path, rng: random.Random, count: int, panther: bool) -
         known |= own
         lines += ["", f"PATTERN = re.compile({rng.choice(PATTERNS)!r})", *defined]
         writer = Rule(rng, known, calls, calm=rng.random() < 0.6)
-        lines += ["", "", *writer.function("def rule(event):", [], rng.choice([1, 2, 2, 3])), ""]
+        for name in ("first_call", "second_call"):
+            lines += ["", "", *writer.function(f"def {name}(a):", ["a"], 0)]
+        entries = ", ".join(f"{literal_scalar(rng)}: {rng.choice(['first_call', 'second_call'])}" for _ in range(2))
+        lines += ["", "", f"CALLS = {{{entries}}}"]
+        if rng.random() < 0.1:
+            lines.append(rng.choice(["CALLS['a'] = second_call", "CALLS.update(a=first_call)", "OTHER = CALLS"]))
+        function = writer.function("def rule(event):", [], rng.choice([1, 2, 2, 3]))
+        if rng.random() < 0.2:
+            function.insert(1, rng.choice(["    import re", "    from fnmatch import fnmatch", "    import json, re", "    from re import nothing",
+                                           "    import re as json"]))
+        lines += ["", "", *function, ""]
         (directory / f"g_{number:04}.py").write_text("\n".join(lines), encoding="utf-8")
-        if panther:
-            head = f"AnalysisType: rule\nRuleID: G.{number:04}\nFilename: g_{number:04}.py\nEnabled: true\nSeverity: Info\n"
-            (directory / f"g_{number:04}.yml").write_text(head + "LogTypes:\n  - AWS.CloudTrail\n", encoding="utf-8")
+        filters = f"InlineFilters: {json.dumps(expressions(rng))}\n" if rng.random() < 0.25 else ""
+        if panther or filters:
+            write_metadata(directory / f"g_{number:04}.yml", f"Filename: g_{number:04}.py\n{filters}")
+    for number in range(count // 2):
+        filters = f"InlineFilters: {json.dumps(expressions(rng))}\n" if rng.random() < 0.2 else ""
+        write_metadata(directory / f"d_{number:04}.yml", f"Detection: {json.dumps(expressions(rng))}\n{filters}")
+
+
+def write_metadata(path: Path, more: str) -> None:
+    head = f"AnalysisType: rule\nRuleID: G.{path.stem}\nEnabled: true\nSeverity: Info\nLogTypes:\n  - AWS.CloudTrail\n"
+    path.write_text(head + more, encoding="utf-8")

@@ -1,6 +1,6 @@
 //! Values of module constants: the same in every call, shared by all threads.
 
-use super::ir::Binary;
+use super::ir::{Binary, FunctionId};
 use super::pattern::Pattern;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -21,6 +21,8 @@ pub(super) enum Constant {
     FrozenSet(Set),
     Dict(Box<Dict>),
     Pattern(Box<Pattern>),
+    /// A function of the pack.
+    Function(FunctionId),
 }
 
 impl Constant {
@@ -46,11 +48,12 @@ impl Constant {
         }
     }
 
-    /// A set or dict may hold it, and `equals` knows it. Patterns and frozensets have a hash too, but nobody looks for one.
+    /// A set or dict may hold it, and `equals` knows it. Patterns, frozensets and functions have a hash too, but nobody looks
+    /// for one.
     pub(super) fn is_hashable(&self) -> bool {
         match self {
             Self::Tuple(items) => items.iter().all(Self::is_hashable),
-            Self::FrozenSet(_) | Self::Pattern(_) => false,
+            Self::FrozenSet(_) | Self::Pattern(_) | Self::Function(_) => false,
             _ => self.is_immutable(),
         }
     }

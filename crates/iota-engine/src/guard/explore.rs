@@ -144,6 +144,11 @@ impl Explorer {
         self.conditions.clear();
     }
 
+    /// Forgets what is known of fields on the path so far. The conditions that hold on it still do.
+    pub(super) fn forget(&mut self) {
+        self.facts.clear();
+    }
+
     pub(super) fn open_path(&self) -> Open {
         self.conditions.clone()
     }

@@ -1,6 +1,7 @@
 //! The form in which rules are evaluated natively: names resolved, constants computed, what is not understood marked.
 //! Every node means exactly what its Python does, or is `Unknown`.
 
+use super::address::AddressTest;
 use super::constant::Constant;
 use super::operation::{Builtin, Method};
 use super::source::ModuleId;
@@ -13,6 +14,12 @@ use std::ops::Range;
 pub(super) struct Place {
     pub(super) module: ModuleId,
     pub(super) offset: TextSize,
+}
+
+impl Place {
+    pub(super) fn new(module: ModuleId, offset: TextSize) -> Self {
+        Self { module, offset }
+    }
 }
 
 /// A local variable, relative to its frame.
@@ -67,9 +74,9 @@ pub(super) enum Kind {
         function: FunctionId,
         arguments: Arguments,
     },
-    /// Calls what a local variable holds.
-    CallLocal {
-        slot: Slot,
+    /// Calls what an expression gives: a function in a variable or in a dict.
+    CallValue {
+        callee: Box<Expr>,
         arguments: Arguments,
     },
     Builtin {
@@ -99,10 +106,39 @@ pub(super) enum Kind {
         clauses: Vec<Clause>,
         element: Box<Expr>,
     },
-    Function(FunctionId),
+    /// What a match expression reads goes into a variable for its test.
+    Find {
+        /// The element of a list that is looked at; the record without one.
+        root: Option<Slot>,
+        path: Vec<Step>,
+        slot: Slot,
+        missing: Missing,
+        test: Box<Expr>,
+    },
+    /// Whether a value is the text of an address or network that passes the test.
+    Address {
+        value: Box<Expr>,
+        test: AddressTest,
+    },
     /// A lambda or nested function; it shares the frame it stands in.
     Closure(Box<Closure>),
     Unknown(Cow<'static, str>),
+}
+
+/// One step of the path in a match expression: a name, exactly spelt in either dialect, or a position in a list.
+#[derive(Debug)]
+pub(super) enum Step {
+    Name(String),
+    Position(i64),
+}
+
+/// What a match expression makes of a path that leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The value is null, and tested.
+    Null,
+    /// Nothing is tested: this is the answer.
+    Answer(bool),
 }
 
 #[derive(Debug)]
@@ -177,12 +213,40 @@ pub(super) enum Target {
 #[derive(Debug)]
 pub(super) enum Statement {
     Expr(Expr),
-    Assign { targets: Vec<Target>, value: Expr },
-    Return { place: Place, value: Option<Expr> },
-    If { test: Expr, then: Vec<Statement>, otherwise: Vec<Statement> },
-    For { target: Target, iterable: Expr, body: Vec<Statement>, otherwise: Vec<Statement>, order: Order },
-    Match { subject: Expr, cases: Vec<Case> },
-    Try { body: Vec<Statement>, handlers: Vec<Handler>, otherwise: Vec<Statement> },
+    Assign {
+        targets: Vec<Target>,
+        value: Expr,
+    },
+    Return {
+        place: Place,
+        value: Option<Expr>,
+    },
+    If {
+        test: Expr,
+        then: Vec<Statement>,
+        otherwise: Vec<Statement>,
+    },
+    For {
+        target: Target,
+        iterable: Expr,
+        body: Vec<Statement>,
+        otherwise: Vec<Statement>,
+        order: Order,
+    },
+    Match {
+        subject: Expr,
+        cases: Vec<Case>,
+    },
+    Try {
+        body: Vec<Statement>,
+        handlers: Vec<Handler>,
+        otherwise: Vec<Statement>,
+    },
+    /// `name.append(value)` of a list that has no other name.
+    Append {
+        slot: Slot,
+        value: Expr,
+    },
     Assert(Expr),
     Pass,
     Break,

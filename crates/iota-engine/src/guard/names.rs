@@ -1,7 +1,8 @@
 //! What a global name of a module means once the whole pack is loaded.
 //! Follows imports across modules; whatever has more than one explanation is `Unclear`.
 
-use super::source::{Binding, Imported, ModuleId, Scope, Sources};
+use super::scope::Scope;
+use super::source::{Binding, Imported, ModuleId, Sources};
 use ruff_python_ast::visitor::{Visitor, walk_expr};
 use ruff_python_ast::{Expr, Stmt};
 

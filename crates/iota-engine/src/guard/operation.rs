@@ -57,6 +57,7 @@ impl Builtin {
 pub(super) enum Method {
     Get,
     DeepGet,
+    DeepWalk,
     Udm,
     Keys,
     Values,
@@ -90,6 +91,7 @@ impl Method {
         Some(match name {
             "get" => Self::Get,
             "deep_get" => Self::DeepGet,
+            "deep_walk" => Self::DeepWalk,
             "udm" => Self::Udm,
             "keys" => Self::Keys,
             "values" => Self::Values,

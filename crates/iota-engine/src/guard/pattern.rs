@@ -68,6 +68,7 @@ impl Pattern {
 }
 
 /// Whether both engines read the pattern in the same way.
+#[expect(clippy::match_same_arms, reason = "arms stand in the order in which they are looked at")]
 fn is_common(source: &str) -> bool {
     let bytes = source.as_bytes();
     let mut at = 0;

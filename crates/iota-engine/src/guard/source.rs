@@ -3,10 +3,11 @@
 
 use super::depth::is_shallow;
 use super::ir::Place;
+use super::scope::{Scope, bound_by_import};
 use super::stdlib::is_taken;
 use crate::rule::Snapshot;
-use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Alias, ExceptHandler, Expr, ExprContext, Pattern, Stmt, StmtImportFrom, Suite};
+use ruff_python_ast::visitor::{Visitor, walk_stmt};
+use ruff_python_ast::{Expr, Stmt, StmtImportFrom, Suite};
 use ruff_python_parser::parse_module;
 use ruff_text_size::Ranged;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,21 +38,44 @@ pub(super) struct Module {
     imports: Vec<(u32, String, Vec<String>)>,
 }
 
+/// Why a file could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    pub(super) line: u32,
+    pub(super) why: String,
+    /// It is not Python at all.
+    pub(super) is_syntax: bool,
+}
+
 impl Module {
-    fn read(path: &str, bytes: &[u8]) -> Option<Self> {
-        let text = str::from_utf8(bytes).ok()?;
+    fn read(path: &str, bytes: &[u8]) -> Result<Self, Unreadable> {
+        let unreadable = |why: &str, line: usize, is_syntax| {
+            let line = u32::try_from(line).unwrap_or(u32::MAX);
+            Err(Unreadable { line, why: why.to_owned(), is_syntax })
+        };
+        let Ok(text) = str::from_utf8(bytes) else { return unreadable("the file is not UTF-8", 1, false) };
         // Python reads all line ends as one, also inside literals.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
         // Only UTF-8 is read; a coding cookie (PEP 263) that says otherwise would change the literals.
-        let cookie = text.lines().take(2).any(|line| line.contains("coding") && !line.to_ascii_lowercase().contains("utf-8"));
+        let cookie = |line: &str| line.contains("coding") && !line.to_ascii_lowercase().contains("utf-8");
+        if let Some(at) = text.lines().take(2).position(cookie) {
+            return unreadable("the file says that it is not UTF-8", at + 1, false);
+        }
         // A form feed starts the indentation of a line anew.
-        if cookie || text.contains(['\0', '\x0C']) {
-            return None;
+        if let Some(at) = text.find(['\0', '\x0C']) {
+            let line = text[..at].matches('\n').count() + 1;
+            return unreadable("a form feed or NUL", line, false);
         }
         if !is_shallow(&text) {
-            return None;
+            return unreadable("the file nests too deeply", 1, false);
         }
-        let body = parse_module(&text).ok()?.into_suite();
+        let body = match parse_module(&text) {
+            Ok(parsed) => parsed.into_suite(),
+            Err(error) => {
+                let line = text[..error.location.start().to_usize().min(text.len())].matches('\n').count() + 1;
+                return unreadable(&error.error.to_string(), line, true);
+            }
+        };
         let mut scope = Scope::default();
         scope.visit_body(&body);
         let star = body.iter().any(imports_star) || scope.star;
@@ -79,7 +103,7 @@ impl Module {
         for name in &globals.declared {
             bindings.insert(name.clone(), Binding::Unclear);
         }
-        Some(Self { path: path.to_owned(), text, body, bindings, rebound: globals.declared, star, imports })
+        Ok(Self { path: path.to_owned(), text, body, bindings, rebound: globals.declared, star, imports })
     }
 
     pub(super) fn is_rebound(&self, name: &str) -> bool {
@@ -106,124 +130,6 @@ fn simple_names(statement: &Stmt) -> Vec<String> {
         Stmt::Import(import) => import.names.iter().map(bound_by_import).collect(),
         Stmt::ImportFrom(import) => import.names.iter().map(bound_by_import).collect(),
         _ => Vec::new(),
-    }
-}
-
-/// `import a.b` binds `a`; `as` binds the alias.
-pub(super) fn bound_by_import(alias: &Alias) -> String {
-    match &alias.asname {
-        Some(name) => name.as_str().to_owned(),
-        None => alias.name.as_str().split('.').next().unwrap_or_default().to_owned(),
-    }
-}
-
-/// Collects the names that a block binds in its own scope.
-#[derive(Debug, Default)]
-pub(super) struct Scope {
-    pub(super) bound: BTreeSet<String>,
-    count: BTreeMap<String, u32>,
-    /// Declared `global` or `nonlocal` here: not of this scope.
-    pub(super) elsewhere: BTreeSet<String>,
-    pub(super) star: bool,
-    /// It holds `yield` or `await`.
-    pub(super) suspends: bool,
-    comprehensions: u32,
-}
-
-impl Scope {
-    /// Of the body of a function.
-    pub(super) fn of(body: &[Stmt]) -> Self {
-        let mut scope = Self::default();
-        scope.visit_body(body);
-        scope
-    }
-
-    fn bind(&mut self, name: &str) {
-        self.bound.insert(name.to_owned());
-        *self.count.entry(name.to_owned()).or_default() += 1;
-    }
-}
-
-impl<'a> Visitor<'a> for Scope {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        match statement {
-            Stmt::FunctionDef(function) => {
-                self.bind(&function.name);
-                function.decorator_list.iter().for_each(|decorator| self.visit_decorator(decorator));
-                self.visit_parameters(&function.parameters);
-                function.returns.iter().for_each(|returns| self.visit_annotation(returns));
-            }
-            Stmt::ClassDef(class) => {
-                self.bind(&class.name);
-                class.decorator_list.iter().for_each(|decorator| self.visit_decorator(decorator));
-                if let Some(arguments) = &class.arguments {
-                    self.visit_arguments(arguments);
-                }
-                // What the body of a class binds are attributes.
-            }
-            Stmt::Import(import) => import.names.iter().for_each(|alias| self.bind(&bound_by_import(alias))),
-            Stmt::ImportFrom(import) => {
-                for alias in &import.names {
-                    if alias.name.as_str() == "*" {
-                        self.star = true;
-                    } else {
-                        self.bind(&bound_by_import(alias));
-                    }
-                }
-            }
-            Stmt::Global(global) => self.elsewhere.extend(global.names.iter().map(|name| name.as_str().to_owned())),
-            Stmt::Nonlocal(names) => self.elsewhere.extend(names.names.iter().map(|name| name.as_str().to_owned())),
-            Stmt::Try(attempt) => {
-                for ExceptHandler::ExceptHandler(handler) in &attempt.handlers {
-                    if let Some(name) = &handler.name {
-                        self.bind(name);
-                    }
-                }
-                walk_stmt(self, statement);
-            }
-            _ => walk_stmt(self, statement),
-        }
-    }
-
-    fn visit_expr(&mut self, expr: &'a Expr) {
-        match expr {
-            Expr::Name(name) if name.ctx != ExprContext::Load && self.comprehensions == 0 => self.bind(&name.id),
-            Expr::Named(named) => {
-                // Binds in the function even from inside a comprehension.
-                if let Expr::Name(name) = named.target.as_ref() {
-                    self.bind(&name.id);
-                }
-                self.visit_expr(&named.value);
-            }
-            Expr::Lambda(lambda) => {
-                if let Some(parameters) = &lambda.parameters {
-                    self.visit_parameters(parameters);
-                }
-            }
-            Expr::Yield(_) | Expr::YieldFrom(_) | Expr::Await(_) => {
-                self.suspends = true;
-                walk_expr(self, expr);
-            }
-            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {
-                self.comprehensions += 1;
-                walk_expr(self, expr);
-                self.comprehensions -= 1;
-            }
-            _ => walk_expr(self, expr),
-        }
-    }
-
-    fn visit_pattern(&mut self, pattern: &'a Pattern) {
-        let name = match pattern {
-            Pattern::MatchAs(pattern) => pattern.name.as_ref(),
-            Pattern::MatchStar(pattern) => pattern.name.as_ref(),
-            Pattern::MatchMapping(pattern) => pattern.rest.as_ref(),
-            _ => None,
-        };
-        if let Some(name) = name {
-            self.bind(name);
-        }
-        ruff_python_ast::visitor::walk_pattern(self, pattern);
     }
 }
 
@@ -285,8 +191,8 @@ pub(super) struct Sources {
     directories: BTreeSet<String>,
     /// Ids of global modules and their files, in the pack's order.
     globals: Vec<(String, String)>,
-    /// A file that could not be read.
-    pub(super) unreadable: BTreeSet<String>,
+    /// By path.
+    pub(super) unreadable: BTreeMap<String, Unreadable>,
 }
 
 impl Sources {
@@ -297,19 +203,19 @@ impl Sources {
             by_path: BTreeMap::new(),
             directories: BTreeSet::new(),
             globals: globals.collect(),
-            unreadable: BTreeSet::new(),
+            unreadable: BTreeMap::new(),
         };
         for (path, bytes) in snapshot.python() {
             for (at, _) in path.match_indices('/') {
                 sources.directories.insert(path[..at].to_owned());
             }
             match Module::read(path, bytes) {
-                Some(module) => {
+                Ok(module) => {
                     sources.by_path.insert(path.to_owned(), sources.modules.len());
                     sources.modules.push(module);
                 }
-                None => {
-                    sources.unreadable.insert(path.to_owned());
+                Err(why) => {
+                    sources.unreadable.insert(path.to_owned(), why);
                 }
             }
         }
@@ -387,10 +293,17 @@ impl Sources {
     }
 
     fn exists(&self, path: &str) -> bool {
-        self.by_path.contains_key(path) || self.unreadable.contains(path)
+        self.by_path.contains_key(path) || self.unreadable.contains_key(path)
     }
 
     /// Where a module binds a name at its top level.
+    /// A place as people write it: `helpers/base.py:12`.
+    pub(super) fn written(&self, place: Place) -> String {
+        let module = &self.modules[place.module];
+        let line = module.text[..place.offset.to_usize()].matches('\n').count() + 1;
+        format!("{}:{line}", module.path)
+    }
+
     pub(super) fn place_of(&self, module: ModuleId, name: &str) -> Option<Place> {
         let Some(Binding::Once(at)) = self.modules[module].bindings.get(name) else { return None };
         Some(Place { module, offset: self.modules[module].body[*at].range().start() })

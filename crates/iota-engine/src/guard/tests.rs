@@ -149,3 +149,156 @@ fn values_are_those_of_python() {
     }
     assert!(count > 40 && skipped.is_empty(), "{skipped:?}");
 }
+
+/// The guard of a rule whose metadata has these lines, in a pack of this dialect, beside `r.py`.
+fn of_metadata(dialect: &str, more: &str, python: &str) -> Guards {
+    let files = BTreeMap::from([
+        ("pack.yaml".to_owned(), format!("version: 1\nname: p\ndialect: {dialect}\n").into_bytes()),
+        ("r.yml".to_owned(), format!("AnalysisType: rule\nRuleID: R\n{more}\n").into_bytes()),
+        ("r.py".to_owned(), python.as_bytes().to_vec()),
+    ]);
+    let pack = Pack::read("p", Snapshot::new(files), "0.1.0");
+    let at = pack.rules.iter().position(|rule| rule.id == "R").unwrap_or_else(|| panic!("{more}: {:?}", pack.problems));
+    assert_eq!(at, 0);
+    Guards::analyse(&pack, &[0])
+}
+
+fn is_skipped(guards: Guards, record: &str) -> bool {
+    let mut decoder = Decoder::new(record.as_bytes(), Limits::default());
+    let Ok(Some(Item::Record(record))) = decoder.next() else { panic!("a record: {record}") };
+    matches!(Router::new(vec![(0, 0)], vec![guards], 0.0).decide(0, 0, &record), Decision::Skip { .. })
+}
+
+/// A record that an expression matches in Python, and one that it does not and that is therefore skipped.
+#[test]
+fn match_expressions_mean_what_they_mean_in_python() {
+    for (expression, matches, skipped) in [
+        ("{Key: eventName, Condition: Equals, Value: A}", r#"{"eventName":"A"}"#, r#"{"eventName":"B"}"#),
+        ("{Key: v, Condition: Equals, Value: 1}", r#"{"eventName":"A","v":1.0}"#, r#"{"eventName":"A","v":true}"#),
+        ("{Key: v, Condition: Equals, Value: true}", r#"{"eventName":"A","v":true}"#, r#"{"eventName":"A","v":1}"#),
+        ("{Key: v, Condition: IEquals, Value: S}", r#"{"eventName":"A","v":"\u017f"}"#, r#"{"eventName":"A","v":"t"}"#),
+        ("{Key: v, Condition: Equals, Value: null}", r#"{"eventName":"A"}"#, r#"{"eventName":"A","v":0}"#),
+        ("{Key: v, Condition: DoesNotEqual, Value: 1}", r#"{"eventName":"A","v":true}"#, r#"{"eventName":"A","v":1}"#),
+        ("{Key: v, Condition: DoesNotContain, Value: a}", r#"{"eventName":"A"}"#, r#"{"eventName":"A","v":["a"]}"#),
+        ("{Key: v, Condition: IContains, Value: AB}", r#"{"eventName":"A","v":["x","aB"]}"#, r#"{"eventName":"A","v":["abc"]}"#),
+        ("{Key: v, Condition: IsGreaterThan, Value: 1}", r#"{"eventName":"A","v":1.5}"#, r#"{"eventName":"A","v":true}"#),
+        ("{Key: v, Condition: IsGreaterThan, Value: a}", r#"{"eventName":"A","v":"b"}"#, r#"{"eventName":"A","v":2}"#),
+        ("{Key: v, Condition: IsIn, Values: [1, a]}", r#"{"eventName":"A","v":1}"#, r#"{"eventName":"A","v":true}"#),
+        ("{Key: v, Condition: Exists}", r#"{"eventName":"A","v":null}"#, r#"{"eventName":"A"}"#),
+        ("{Key: v, Condition: IsNullOrEmpty}", r#"{"eventName":"A","v":{}}"#, r#"{"eventName":"A","v":0}"#),
+        (
+            "{KeyPath: 'o.l[-1].x', Condition: Equals, Value: a}",
+            r#"{"eventName":"A","o":{"l":[0,{"x":"a"}]}}"#,
+            r#"{"eventName":"A","o":{"l":"a"}}"#,
+        ),
+        ("{DeepKey: [o, x], Condition: IsNull}", r#"{"eventName":"A","o":7}"#, r#"{"eventName":"A","o":{"x":7}}"#),
+        (
+            "{Key: v, Condition: IsIPAddressInCIDR, Value: 10.0.0.0/8}",
+            r#"{"eventName":"A","v":"10.9.0.1"}"#,
+            r#"{"eventName":"A","v":"s3.amazonaws.com"}"#,
+        ),
+        (
+            "{Key: v, Condition: IsIPAddressNotInCIDR, Value: 10.0.0.0/8}",
+            r#"{"eventName":"A","v":7}"#,
+            r#"{"eventName":"A","v":"10.0.0.1"}"#,
+        ),
+        (
+            "{Key: v, Condition: AllElements, Expressions: [{Condition: Equals, Value: a}]}",
+            r#"{"eventName":"A","v":[]}"#,
+            r#"{"eventName":"A","v":["a","b"]}"#,
+        ),
+        (
+            "{Key: v, Condition: NoElement, Expressions: [{Key: x, Condition: IsNull}]}",
+            r#"{"eventName":"A","v":"a"}"#,
+            r#"{"eventName":"A","v":["a"]}"#,
+        ),
+        (
+            "{Key: v, Condition: OnlyOneElement, Expressions: [{Condition: Equals, Value: 1}]}",
+            r#"{"eventName":"A","v":[1,true]}"#,
+            r#"{"eventName":"A","v":[1,1]}"#,
+        ),
+        (
+            "{OnlyOne: [{Key: v, Condition: Equals, Value: 1}, {Key: v, Condition: IsGreaterThan, Value: 1}]}",
+            r#"{"eventName":"A","v":2}"#,
+            r#"{"eventName":"A","v":0}"#,
+        ),
+        ("{None: [{Key: v, Condition: Equals, Value: 1}]}", r#"{"eventName":"A","v":2}"#, r#"{"eventName":"A","v":1}"#),
+        (
+            "{Condition: StartsWith, Values: [{Key: v}, {Key: m}]}",
+            r#"{"eventName":"A","v":"ab","m":"a"}"#,
+            r#"{"eventName":"A","v":"ab","m":null}"#,
+        ),
+    ] {
+        for dialect in ["plain", "panther"] {
+            let guards = || of_metadata(dialect, &format!("Detection: [{expression}]"), "");
+            assert!(!is_skipped(guards(), matches), "{dialect} {expression}: {matches}");
+            assert!(is_skipped(guards(), skipped), "{dialect} {expression}: {skipped}");
+        }
+    }
+}
+
+#[test]
+fn match_expressions_give_entries_of_the_index() {
+    let entries = |more: &str| {
+        let guards = of_metadata("plain", more, "def rule(event):\n    return True\n");
+        guards.guard(0).and_then(|guard| guard.entries.clone())
+    };
+    let one_of = |field: &str, values: &[&str]| Entry::OneOf {
+        field: vec![field.to_owned()],
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    for section in ["Detection", "Filename: r.py\nInlineFilters"] {
+        let of = |expressions: &str| entries(&format!("{section}: {expressions}"));
+        assert_eq!(of("[{Key: eventName, Condition: Equals, Value: A}]"), Some(vec![one_of("eventName", &["A"])]));
+        assert_eq!(of("[{Key: eventName, Condition: IsIn, Values: [A, B]}]"), Some(vec![one_of("eventName", &["A", "B"])]));
+        let both = "[{Any: [{Key: eventName, Condition: Equals, Value: A}, {Key: eventName, Condition: Equals, Value: B}]}]";
+        assert_eq!(of(both), Some(vec![one_of("eventName", &["A", "B"])]));
+        assert!(matches!(
+            of("[{Key: eventName, Condition: StartsWith, Value: Get}]").as_deref(),
+            Some([Entry::StartsWith { .. }])
+        ));
+        assert!(matches!(
+            of("[{Key: eventName, Condition: IEquals, Value: Get}]").as_deref(),
+            Some([Entry::OneOfIgnoringCase { .. }])
+        ));
+        assert_eq!(of("[{Condition: AlwaysTrue}]"), None);
+        assert_eq!(of("[{Condition: AlwaysFalse}]"), Some(Vec::new()));
+    }
+    // A field that is missing passes a filter, and does not match.
+    let region = "[{Key: awsRegion, Condition: Equals, Value: A}]";
+    assert_eq!(entries(&format!("Detection: {region}")), Some(vec![one_of("awsRegion", &["A"])]));
+    assert_eq!(entries(&format!("Filename: r.py\nInlineFilters: {region}")), None);
+}
+
+/// What a filter knows of a field is not what the rule reads there.
+#[test]
+fn a_rule_reads_what_its_filter_does_not_see() {
+    let exists = "Filename: r.py\nInlineFilters: [{DeepKey: [requestParameters, x], Condition: Exists}]";
+    let rule = "def rule(event):\n    return event.get('requestParameters', {}).get('x', 'd') == 'd'\n";
+    assert!(!is_skipped(of_metadata("plain", exists, rule), r#"{"eventName":"A","requestParameters":{"x":null}}"#));
+    let missing = "Filename: r.py\nInlineFilters: [{DeepKey: [userIdentity, type], Condition: DoesNotExist}]";
+    let rule = "def rule(event):\n    return event.deep_get('userIdentity', 'type', default='none') == 'Root'\n";
+    assert!(!is_skipped(of_metadata("panther", missing, rule), r#"{"eventName":"A","userIdentity":{"Type":"Root"}}"#));
+    // Nothing of the rule is understood, but its filter is.
+    let named = "Filename: r.py\nInlineFilters: [{Key: eventName, Condition: Equals, Value: A}]";
+    let rule = "import os\nimport functools\n@functools.cache\ndef rule(event):\n    return setattr(os, 'x', 1)\n";
+    assert!(!is_skipped(of_metadata("plain", named, rule), r#"{"eventName":"A"}"#));
+    assert!(is_skipped(of_metadata("plain", named, rule), r#"{"eventName":"B"}"#));
+}
+
+#[test]
+fn what_is_not_known_is_named_with_its_place() {
+    let why = |source: &str| of_source(source).guard(0).expect("analysed").reasons.first().expect("a reason").clone();
+    let changed = why(
+        "NAMES = ['A']\n\ndef rule(event):\n    return event.get('eventName') in NAMES\n\ndef other():\n    NAMES.append('B')\n",
+    );
+    assert_eq!((changed.line, changed.why.as_str()), (4, "a value of the module that r.py:7 may change"));
+    let made = why("import os\nNAME = os.environ.get('X')\ndef rule(event):\n    return event.get('eventName') == NAME\n");
+    assert_eq!((made.line, made.why.as_str()), (4, "a value of the module that its source does not fix: r.py:2"));
+    let broken = of_source("def rule(event):\n    return (\n");
+    let broken = broken.guard(0).expect("analysed");
+    assert!(broken.is_syntax_error && broken.reasons[0].line >= 2, "{:?}", broken.reasons);
+    let hazard = of_source("import os\nsetattr(os, 'x', 1)\ndef rule(event):\n    return event.get('eventName') == 'A'\n");
+    let hazard = hazard.guard(0).expect("analysed");
+    assert!(hazard.is_gap_of_pack && hazard.reasons[0].line == 2, "{:?}", hazard.reasons);
+}

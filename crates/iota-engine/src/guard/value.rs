@@ -93,6 +93,7 @@ impl<'v> Value<'v> {
             Constant::Int(value) => Self::Int(*value),
             Constant::Float(value) => Self::Float(*value),
             Constant::Text(text) => Self::Text(Text::Borrowed(text)),
+            Constant::Function(function) => Self::Function(*function),
             _ => Self::Constant(constant),
         }
     }
@@ -167,6 +168,36 @@ impl<'v> Value<'v> {
             _ => return None,
         })
     }
+
+    /// The elements that iteration gives. Those of a set have an order that only Python knows; `order_free` says that it
+    /// does not matter.
+    pub(super) fn items(&self, order_free: bool) -> Result<Vec<Value<'v>>> {
+        if let Some(items) = self.sequence() {
+            return Ok(items);
+        }
+        match self {
+            Value::Keys(dict) => Ok(dict.entries.iter().map(|(key, _)| Value::of_constant(key)).collect()),
+            Value::Entries(items) => Ok(items.to_vec()),
+            Value::Constant(Constant::Dict(dict)) => Ok(dict.entries.iter().map(|(key, _)| Value::of_constant(key)).collect()),
+            Value::Constant(Constant::Set(set) | Constant::FrozenSet(set)) if order_free || set.len() < 2 => {
+                let mut items: Vec<Value<'v>> = set.texts.iter().map(|text| Value::text(text.as_ref())).collect();
+                items.extend(set.others.iter().map(Value::of_constant));
+                Ok(items)
+            }
+            Value::Json(Json::Object(members)) => {
+                let mut names: Vec<Value<'v>> = Vec::new();
+                for (name, _) in members {
+                    let name = Value::Text(Text::Borrowed(name));
+                    if !names.iter().any(|known| equals(known, &name) == Ok(true)) {
+                        names.push(name);
+                    }
+                }
+                Ok(names)
+            }
+            Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) => raise(Raised::Type),
+            _ => unknown("iteration over such a value"),
+        }
+    }
 }
 
 /// Number tokens as Python reads them; `None` for what a double does not hold exactly.
@@ -180,6 +211,7 @@ fn number<'v>(token: &[u8]) -> Option<Value<'v>> {
 }
 
 /// Python's `==`, where it is certain.
+#[expect(clippy::match_same_arms, reason = "arms stand in the order in which Python looks at its operands")]
 pub(super) fn equals(a: &Value<'_>, b: &Value<'_>) -> Result<bool> {
     use Value::{Bool, Constant as Const, Float, Int, Json as Js, None, Text};
     match (a, b) {
@@ -208,6 +240,10 @@ pub(super) fn equals(a: &Value<'_>, b: &Value<'_>) -> Result<bool> {
         {
             Ok(members.is_empty())
         }
+        (Const(Constant::List(_)), Js(Json::Object(_)))
+        | (Js(Json::Object(_)), Const(Constant::List(_)))
+        | (Const(Constant::Dict(_)), Js(Json::Array(_)))
+        | (Js(Json::Array(_)), Const(Constant::Dict(_))) => Ok(false),
         (Value::Tuple(a), Value::Tuple(b)) if a.len() == b.len() => all_equal(a.iter().cloned(), b.iter().cloned()),
         (Value::Tuple(a), Value::Tuple(b)) if a.len() != b.len() => Ok(false),
         (Value::Tuple(a), Const(Constant::Tuple(b))) | (Const(Constant::Tuple(b)), Value::Tuple(a)) => {
@@ -231,8 +267,7 @@ pub(super) fn order(a: &Value<'_>, b: &Value<'_>) -> Result<std::cmp::Ordering> 
     match (a, b) {
         // Code points sort as their UTF-8 does, surrogates in WTF-8 included.
         (Value::Text(a), Value::Text(b)) => Ok(a.bytes().cmp(b.bytes())),
-        (Value::None, Value::None) => raise(Raised::Type),
-        (Value::None, Value::Text(_)) | (Value::Text(_), Value::None) => raise(Raised::Type),
+        (Value::None, Value::None | Value::Text(_)) | (Value::Text(_), Value::None) => raise(Raised::Type),
         _ => match (a.as_number(), b.as_number()) {
             (Some(a), Some(b)) => a.partial_cmp(&b).ok_or(Stop::Unknown("not a number")),
             (Some(_), None) if matches!(b, Value::None | Value::Text(_)) => raise(Raised::Type),

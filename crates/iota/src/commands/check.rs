@@ -6,7 +6,7 @@ use crate::args::{CheckArgs, CheckFormat};
 use crate::exit::Exit;
 use crate::printer::counted;
 use clap::ArgMatches;
-use iota_engine::guard::Guard;
+use iota_engine::guard::{Guard, Reason};
 use iota_engine::rule::{Level, Problem, Rule};
 use iota_engine::text::printable;
 use iota_service::rules::LoadedPack;
@@ -27,7 +27,7 @@ pub(crate) fn check(args: &CheckArgs, matches: &ArgMatches) -> anyhow::Result<Ex
             let path = pack.directory.join(&problem.path).display().to_string();
             problems.push(Problem { path, ..problem.clone() });
         }
-        counts.expressions += unguarded(pack, &selection, &mut problems);
+        counts.unguarded += unguarded(pack, &selection, &mut problems);
     }
     problems.sort_by(|a, b| (&a.path, a.line, a.code).cmp(&(&b.path, b.line, b.code)));
     let of_level = |level| problems.iter().filter(|problem| problem.level == level).count();
@@ -37,10 +37,9 @@ pub(crate) fn check(args: &CheckArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         CheckFormat::Json => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&problems)?)?,
         CheckFormat::Sarif => writeln!(io::stdout(), "{:#}", sarif(&problems))?,
     }
-    let unguarded = problems.iter().filter(|problem| problem.code == UNGUARDED).count();
-    let too_many = args.max_unguarded.filter(|most| unguarded > *most);
+    let too_many = args.max_unguarded.filter(|most| counts.unguarded > *most);
     if let Some(most) = too_many {
-        tracing::error!("{} unguarded, and --max-unguarded allows {most}", counted(unguarded, "rule"));
+        tracing::error!("{} unguarded, and --max-unguarded allows {most}", counted(counts.unguarded, "rule"));
     }
     let failed = counts.errors > 0 || (args.strict && counts.warnings > 0) || too_many.is_some();
     Ok(if failed { Exit::Findings } else { Exit::Ok })
@@ -53,29 +52,41 @@ struct Counts {
     rules: usize,
     errors: usize,
     warnings: usize,
-    /// Rules made of match expressions.
-    expressions: usize,
+    /// Rules that are called on every record.
+    unguarded: usize,
 }
 
-/// Adds a warning for each rule whose Python is run on every record. Returns how many rules are made of expressions: they
-/// are evaluated on every record, too, but their authors cannot do anything about it.
+/// Adds a warning for each rule that is called on every record, and one for all that are because of something else in
+/// their pack. Returns how many rules that are.
 fn unguarded(pack: &LoadedPack, selection: &Selection, problems: &mut Vec<Problem>) -> usize {
     let guards = pack.guards();
-    let mut expressions = 0;
+    let mut of_pack: Option<(&Reason, usize)> = None;
+    let mut found = 0;
     for &index in &pack.runnable {
         let rule = pack.rule(index);
         // What is disabled costs nothing.
         if !rule.enabled || !selection.wants(pack, &[rule.path(), rule.declaration()]) {
             continue;
         }
-        let Some(guard) = guards.guard(index) else { continue };
-        match Reach::of(rule, guard) {
-            Reach::EveryRecord => problems.push(every_record(pack, rule, guard)),
-            Reach::Expressions => expressions += 1,
-            Reach::NoRecord | Reach::Indexed | Reach::LookedAt => {}
+        let Some(guard) = guards.guard(index).filter(|guard| Reach::of(guard) == Reach::EveryRecord) else { continue };
+        found += 1;
+        match guard.reasons.first().filter(|_| guard.is_gap_of_pack) {
+            Some(reason) => of_pack.get_or_insert((reason, 0)).1 += 1,
+            None => problems.push(every_record(pack, rule, guard)),
         }
     }
-    expressions
+    problems.extend(of_pack.map(|(reason, rules)| no_analysis(pack, reason, rules)));
+    found
+}
+
+fn no_analysis(pack: &LoadedPack, Reason { path, line, source, why }: &Reason, rules: usize) -> Problem {
+    let at = if source.is_empty() { String::new() } else { format!(" at `{source}`") };
+    let (rules, is) = (counted(rules, "rule"), if rules == 1 { "is" } else { "are" });
+    let message = format!(
+        "{rules} of the pack {is} handed every record, because the analysis of all its Python stops{at}: {why}; \
+         write it in another way, or move it to a pack of its own"
+    );
+    problem(pack, path, *line, None, message)
 }
 
 fn every_record(pack: &LoadedPack, rule: &Rule, guard: &Guard) -> Problem {
@@ -88,15 +99,12 @@ fn every_record(pack: &LoadedPack, rule: &Rule, guard: &Guard) -> Problem {
     };
     let (id, file) = (&rule.id, pack.directory.join(rule.declaration()));
     let message = format!("rule `{id}`: every record is handed to Python, because {why}; see `iota explain {}`", file.display());
-    Problem {
-        level: Level::Warning,
-        code: UNGUARDED,
-        pack: pack.pack.name.clone(),
-        path: pack.directory.join(path).display().to_string(),
-        line: line.into(),
-        rule_id: Some(id.clone()),
-        message,
-    }
+    problem(pack, path, line, Some(id.clone()), message)
+}
+
+fn problem(pack: &LoadedPack, path: &str, line: u32, rule_id: Option<String>, message: String) -> Problem {
+    let path = pack.directory.join(path).display().to_string();
+    Problem { level: Level::Warning, code: UNGUARDED, pack: pack.pack.name.clone(), path, line: line.into(), rule_id, message }
 }
 
 fn text(problems: &[Problem], counts: &Counts) -> io::Result<()> {
@@ -104,10 +112,9 @@ fn text(problems: &[Problem], counts: &Counts) -> io::Result<()> {
     for problem in problems {
         writeln!(out, "{}", printable(&problem.to_string()))?;
     }
-    let Counts { rules, errors, warnings, expressions } = *counts;
-    let expressions = if expressions > 0 { format!(" ({expressions} made of match expressions)") } else { String::new() };
+    let Counts { rules, errors, warnings, .. } = *counts;
     let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
-    writeln!(out, "{} checked{expressions}: {errors}, {warnings}", counted(rules, "rule"))
+    writeln!(out, "{} checked: {errors}, {warnings}", counted(rules, "rule"))
 }
 
 /// SARIF 2.1.0, as code scanning services read it.

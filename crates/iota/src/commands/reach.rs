@@ -1,10 +1,9 @@
 //! How much of the work for a rule is done without Python, as `explain` and `check` put it.
 
 use iota_engine::guard::Guard;
-use iota_engine::rule::{Code, Rule};
 use serde::Serialize;
 
-/// Which records reach the Python of a rule.
+/// Which records a rule is called on in Python.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Reach {
@@ -16,19 +15,16 @@ pub(super) enum Reach {
     LookedAt,
     /// Every record.
     EveryRecord,
-    /// Every record: there is no Python whose source could be read.
-    Expressions,
 }
 
 impl Reach {
-    pub(super) fn of(rule: &Rule, guard: &Guard) -> Self {
-        match (&rule.code, &guard.entries) {
-            (Code::Detection(_), _) => Self::Expressions,
-            (_, Some(entries)) if entries.is_empty() => Self::NoRecord,
-            (_, Some(_)) => Self::Indexed,
+    pub(super) fn of(guard: &Guard) -> Self {
+        match &guard.entries {
+            Some(entries) if entries.is_empty() => Self::NoRecord,
+            Some(_) => Self::Indexed,
             // Where one way to a match asks nothing of the record, those that take other ways are skipped all the same.
-            (_, None) if guard.skips => Self::LookedAt,
-            (_, None) => Self::EveryRecord,
+            None if guard.skips => Self::LookedAt,
+            None => Self::EveryRecord,
         }
     }
 

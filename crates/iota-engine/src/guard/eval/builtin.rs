@@ -24,7 +24,7 @@ impl<'v> Evaluation<'v, '_> {
             },
             (Builtin::Any | Builtin::All, [value]) => {
                 let all = builtin == Builtin::All;
-                for item in self.items(value, true)? {
+                for item in value.items(true)? {
                     if self.truth(&item)? != all {
                         return Ok(Value::Bool(!all));
                     }
@@ -42,11 +42,11 @@ impl<'v> Evaluation<'v, '_> {
             },
             (Builtin::List, []) => Ok(Value::List([].into())),
             (Builtin::Tuple, []) => Ok(Value::Tuple([].into())),
-            (Builtin::List, [value]) => Ok(Value::List(self.items(value, false)?.into())),
-            (Builtin::Tuple, [value]) => Ok(Value::Tuple(self.items(value, false)?.into())),
+            (Builtin::List, [value]) => Ok(Value::List(value.items(false)?.into())),
+            (Builtin::Tuple, [value]) => Ok(Value::Tuple(value.items(false)?.into())),
             (Builtin::Sorted, [value]) => {
                 let mut texts = Vec::new();
-                for item in self.items(value, true)? {
+                for item in value.items(true)? {
                     let Value::Text(text) = item else { return unknown("sorting of such values") };
                     texts.push(text);
                 }
@@ -63,7 +63,7 @@ impl<'v> Evaluation<'v, '_> {
                 Ok(Value::Bool(false))
             }
             (Builtin::Reduce, [Value::Closure { code, frame }, items, rest @ ..]) if rest.len() < 2 => {
-                let mut items = self.items(items, false)?.into_iter();
+                let mut items = items.items(false)?.into_iter();
                 let Some(mut result) = rest.first().cloned().or_else(|| items.next()) else { return raise(Raised::Type) };
                 for item in items {
                     result = self.call_closure(code, *frame, vec![result, item])?;

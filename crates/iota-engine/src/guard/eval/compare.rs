@@ -52,6 +52,7 @@ impl<'v> Evaluation<'v, '_> {
     }
 
     /// `item in container`
+    #[expect(clippy::match_same_arms, reason = "arms stand in the order in which Python looks at its operands")]
     pub(super) fn contains(&mut self, container: &Value<'v>, item: &Value<'v>) -> Result<bool> {
         match (container, item) {
             (Value::Constant(constant), Value::Symbol(symbol)) => {
@@ -135,8 +136,7 @@ impl<'v> Evaluation<'v, '_> {
                 let question = format!("contains {:?}", String::from_utf8_lossy(part.bytes()));
                 self.explorer()?.test_text(symbol, question, None)
             }
-            (Value::Symbol(Symbol::AnyText | Symbol::Joined(_)), Value::Text(_)) => self.explorer()?.any(),
-            (Value::Symbol(Symbol::Object(_)), Value::Text(_)) => self.explorer()?.any(),
+            (Value::Symbol(Symbol::AnyText | Symbol::Joined(_) | Symbol::Object(_)), Value::Text(_)) => self.explorer()?.any(),
             (Value::None, _) => raise(Raised::Type),
             (Value::Text(_), _) => self.contains(container, item),
             _ => unknown("a search in such a value"),

@@ -4,7 +4,7 @@ use super::{Evaluation, Flow, MAX_CALLS, MAX_DEPTH, Source, is_shuffled, of_shuf
 use crate::guard::constant::Constant;
 use crate::guard::explore::Symbol;
 use crate::guard::ir::{Arguments, Clause, Closure, Expr, Kind, Order, Raised, Target};
-use crate::guard::value::{Result, Stop, Value, equals, raise, unknown};
+use crate::guard::value::{Result, Stop, Value, raise, unknown};
 use crate::json::Value as Json;
 
 impl<'v> Evaluation<'v, '_> {
@@ -84,8 +84,8 @@ impl<'v> Evaluation<'v, '_> {
                 let (positional, keywords) = self.arguments(arguments)?;
                 self.call(*function, positional, keywords)
             }
-            Kind::CallLocal { slot, arguments } => {
-                let callee = self.slots[self.frame + usize::from(*slot)].clone();
+            Kind::CallValue { callee, arguments } => {
+                let callee = self.expr(callee)?;
                 let (positional, keywords) = self.arguments(arguments)?;
                 match callee {
                     Value::Function(function) => self.call(function, positional, keywords),
@@ -131,7 +131,8 @@ impl<'v> Evaluation<'v, '_> {
                 })?;
                 Ok(Value::List(without_closures(items)?.into()))
             }
-            Kind::Function(function) => Ok(Value::Function(*function)),
+            Kind::Find { root, path, slot, missing, test } => self.find_in(*root, path, *slot, *missing, test),
+            Kind::Address { value, test } => self.address(value, test),
             Kind::Closure(code) => Ok(Value::Closure { code, frame: self.frame }),
             Kind::Unknown(why) => {
                 self.why.get_or_insert(why);
@@ -236,7 +237,7 @@ impl<'v> Evaluation<'v, '_> {
         let iterable = self.expr(&clause.iterable)?;
         let shuffled = is_shuffled(&iterable, order);
         let mut all = true;
-        for item in self.items(&iterable, order != Order::Matters)? {
+        for item in iterable.items(order != Order::Matters)? {
             self.store(&clause.target, item)?;
             let go_on = self.element(clause, inner, order, each).map_err(|stop| of_shuffled(stop, shuffled))?;
             if !go_on {
@@ -265,36 +266,6 @@ impl<'v> Evaluation<'v, '_> {
         self.generate(inner, order, each)
     }
 
-    /// The elements that iteration gives. Those of a set have an order that only Python knows; `order_free` says that it
-    /// does not matter.
-    pub(in crate::guard) fn items(&mut self, value: &Value<'v>, order_free: bool) -> Result<Vec<Value<'v>>> {
-        if let Some(items) = value.sequence() {
-            return Ok(items);
-        }
-        match value {
-            Value::Keys(dict) => Ok(dict.entries.iter().map(|(key, _)| Value::of_constant(key)).collect()),
-            Value::Entries(items) => Ok(items.to_vec()),
-            Value::Constant(Constant::Dict(dict)) => Ok(dict.entries.iter().map(|(key, _)| Value::of_constant(key)).collect()),
-            Value::Constant(Constant::Set(set) | Constant::FrozenSet(set)) if order_free || set.len() < 2 => {
-                let mut items: Vec<Value<'v>> = set.texts.iter().map(|text| Value::text(text.as_ref())).collect();
-                items.extend(set.others.iter().map(Value::of_constant));
-                Ok(items)
-            }
-            Value::Json(Json::Object(members)) => {
-                let mut names: Vec<Value<'v>> = Vec::new();
-                for (name, _) in members {
-                    let name = Value::Text(crate::guard::value::Text::Borrowed(name));
-                    if !names.iter().any(|known| equals(known, &name) == Ok(true)) {
-                        names.push(name);
-                    }
-                }
-                Ok(names)
-            }
-            Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) => raise(Raised::Type),
-            _ => unknown("iteration over such a value"),
-        }
-    }
-
     pub(in crate::guard) fn truth(&mut self, value: &Value<'v>) -> Result<bool> {
         Ok(match value {
             Value::Unset => return unknown("a variable that has no value"),
@@ -306,8 +277,11 @@ impl<'v> Evaluation<'v, '_> {
             Value::Json(Json::Array(items)) => !items.is_empty(),
             Value::Json(Json::Object(members)) => !members.is_empty(),
             // Beyond what is computed with, and so not zero.
-            Value::Json(_) | Value::Matched | Value::Function(_) | Value::Closure { .. } => true,
-            Value::Constant(Constant::Pattern(_)) => true,
+            Value::Json(_)
+            | Value::Matched
+            | Value::Function(_)
+            | Value::Closure { .. }
+            | Value::Constant(Constant::Pattern(_)) => true,
             Value::Constant(_) | Value::Keys(_) | Value::Entries(_) | Value::List(_) | Value::Tuple(_) => {
                 value.length() != Some(0)
             }

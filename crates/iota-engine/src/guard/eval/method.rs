@@ -1,5 +1,6 @@
 //! Calls of methods: those of the event, of dicts, and on to those of texts.
 
+use super::text::text_method;
 use crate::guard::constant::Constant;
 use crate::guard::eval::{Evaluation, Source, UnifiedField};
 use crate::guard::ir::Raised;
@@ -28,6 +29,9 @@ impl<'v> Evaluation<'v, '_> {
                 _ => self.udm(object, &positional, default),
             };
         }
+        if method == Method::DeepWalk {
+            return self.deep_walk(object, &positional, keywords);
+        }
         if method == Method::Get {
             let mut arguments = positional;
             match keywords.as_slice() {
@@ -55,7 +59,7 @@ impl<'v> Evaluation<'v, '_> {
                 };
                 self.symbol_method(&symbol, method, &positional)
             }
-            Value::Text(text) => self.text_method(text, method, &positional),
+            Value::Text(text) => text_method(text, method, &positional),
             Value::Constant(Constant::Pattern(pattern)) => match (method, positional.as_slice()) {
                 (Method::Pattern(anchor), [value]) => self.find(pattern, anchor, value),
                 _ => unknown("a method of a pattern"),

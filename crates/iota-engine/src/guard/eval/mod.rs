@@ -4,10 +4,12 @@
 mod builtin;
 mod compare;
 mod expression;
+mod find;
 mod method;
 mod read;
 mod statement;
 mod text;
+mod walk;
 
 use crate::guard::constant::Constant;
 use crate::guard::explore::Explorer;
@@ -95,6 +97,18 @@ impl<'v, 'r> Evaluation<'v, 'r> {
         let takes_event = !self.code.functions[function].parameters.is_empty() || self.code.functions[function].rest.is_some();
         let arguments = if takes_event { vec![Value::Event] } else { Vec::new() };
         self.call(function, arguments, Vec::new())
+    }
+
+    /// Whether inline filters, which read names as they are spelt in either dialect, let the record pass.
+    pub(super) fn filter(&mut self, filters: FunctionId) -> Result<bool> {
+        let plain = std::mem::replace(&mut self.code.plain, true);
+        let passes = self.call_with_event(filters).and_then(|value| self.truth(&value));
+        self.code.plain = plain;
+        if let Source::AnyRecord(explorer) = self.source {
+            // What a name means to the rule, and null, is not what it means to the filters.
+            explorer.borrow_mut().forget();
+        }
+        passes
     }
 
     fn call(

@@ -106,7 +106,16 @@ impl<'v> Evaluation<'v, '_> {
                 let name = str::from_utf8(name.bytes()).map_err(|_| Stop::Unknown("a name that is no UTF-8"))?;
                 self.explorer()?.index(Some(*field), name)
             }
-            (Value::Constant(Constant::Dict(_)), index) if !matches!(index, Value::Symbol(_)) => {
+            (Value::Constant(Constant::Dict(dict)), Value::Symbol(symbol)) => {
+                // Which entry it is decides the path.
+                for (key, value) in &dict.entries {
+                    if self.symbol_among(symbol, std::slice::from_ref(key), true)? {
+                        return Ok(Value::of_constant(value));
+                    }
+                }
+                raise(Raised::Key)
+            }
+            (Value::Constant(Constant::Dict(_)), index) => {
                 let Value::Constant(Constant::Dict(dict)) = value else { return unknown("not a dict") };
                 dict.get(&index.key()?).map_or_else(|| raise(Raised::Key), |value| Ok(Value::of_constant(value)))
             }

@@ -1,6 +1,6 @@
 //! Statements.
 
-use super::{Evaluation, Flow, MAX_DEPTH, Source, is_shuffled, of_shuffled};
+use super::{Evaluation, Flow, MAX_DEPTH, Source, is_shuffled, of_shuffled, without_closures};
 use crate::guard::ir::{Expr, Order, Pattern, Raised, Statement, Target};
 use crate::guard::value::{Result, Stop, Value, raise, unknown};
 use crate::json::Value as Json;
@@ -70,6 +70,14 @@ impl<'v> Evaluation<'v, '_> {
                     Err(stop) => return Err(stop),
                 }
             }
+            Statement::Append { slot, value } => {
+                let value = self.expr(value)?;
+                let Value::List(items) = &self.slots[self.frame + usize::from(*slot)] else {
+                    return unknown("`append` to such a value");
+                };
+                let items = items.iter().cloned().chain([value]).collect();
+                self.set(*slot, Value::List(without_closures(items)?.into()));
+            }
             Statement::Assert(test) => {
                 if !self.test(test)? {
                     return unknown("an assertion that fails");
@@ -98,7 +106,7 @@ impl<'v> Evaluation<'v, '_> {
         let items = self.expr(iterable)?;
         let shuffled = is_shuffled(&items, order);
         let mut result = None;
-        for item in self.items(&items, order != Order::Matters)? {
+        for item in items.items(order != Order::Matters)? {
             self.store(target, item)?;
             let flow = self.block(body).map_err(|stop| of_shuffled(stop, shuffled))?;
             match flow {

@@ -71,82 +71,77 @@ impl<'v> Evaluation<'v, '_> {
             _ => unknown("a method of a text that is not known"),
         }
     }
+}
 
-    pub(super) fn text_method(&mut self, text: &Text<'v>, method: Method, arguments: &[Value<'v>]) -> Result<Value<'v>> {
-        let bytes = text.bytes();
-        match (method, arguments) {
-            (Method::StartsWith, [affixes]) => {
-                Ok(Value::Bool(affixes_of(affixes)?.iter().any(|affix| bytes.starts_with(affix.bytes()))))
-            }
-            (Method::EndsWith, [affixes]) => {
-                Ok(Value::Bool(affixes_of(affixes)?.iter().any(|affix| bytes.ends_with(affix.bytes()))))
-            }
-            (Method::Replace, [Value::Text(from), Value::Text(to)]) if !from.bytes().is_empty() => {
-                let mut out = Vec::new();
-                let mut at = 0;
-                while let Some(found) = memchr::memmem::find(&bytes[at..], from.bytes()) {
-                    out.extend_from_slice(&bytes[at..at + found]);
-                    out.extend_from_slice(to.bytes());
-                    at += found + from.bytes().len();
-                }
-                out.extend_from_slice(&bytes[at..]);
-                Ok(Value::text(out))
-            }
-            (Method::RemovePrefix, [Value::Text(affix)]) => Ok(Value::text(bytes.strip_prefix(affix.bytes()).unwrap_or(bytes))),
-            (Method::RemoveSuffix, [Value::Text(affix)]) if !affix.bytes().is_empty() => {
-                Ok(Value::text(bytes.strip_suffix(affix.bytes()).unwrap_or(bytes)))
-            }
-            (Method::Join, [items]) => {
-                let mut out = Vec::new();
-                for (n, item) in self.items(items, false)?.into_iter().enumerate() {
-                    let Value::Text(item) = item else { return unknown("a join of such values") };
-                    if n > 0 {
-                        out.extend_from_slice(bytes);
-                    }
-                    out.extend_from_slice(item.bytes());
-                }
-                Ok(Value::text(out))
-            }
-            (Method::Split | Method::RightSplit, [Value::Text(separator), limit @ ..]) if !separator.bytes().is_empty() => {
-                let limit = match limit {
-                    [] => usize::MAX,
-                    [Value::Int(limit)] => usize::try_from(*limit).unwrap_or(usize::MAX),
-                    _ => return unknown("a split with such arguments"),
-                };
-                Ok(Value::List(split(bytes, separator.bytes(), limit, method == Method::RightSplit).into()))
-            }
-            _ if !bytes.is_ascii() => unknown("a method on text that is not ASCII"),
-            (Method::Lower, []) => Ok(Value::text(bytes.to_ascii_lowercase())),
-            (Method::Upper, []) => Ok(Value::text(bytes.to_ascii_uppercase())),
-            (Method::IsDigit, []) => Ok(Value::Bool(!bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit))),
-            (Method::Strip | Method::LeftStrip | Method::RightStrip, rest) => {
-                let strips = |byte: u8| match rest {
-                    // Python's white space below 128: \t \n \v \f \r, the separators 0x1C to 0x1F, and space.
-                    [] => Some(matches!(byte, 9..=13 | 28..=32)),
-                    [Value::Text(set)] if set.bytes().is_ascii() => Some(set.bytes().contains(&byte)),
-                    _ => None,
-                };
-                if strips(b' ').is_none() {
-                    return unknown("a strip with such arguments");
-                }
-                let stays = |byte: &u8| strips(*byte) != Some(true);
-                let start = if method == Method::RightStrip { 0 } else { bytes.iter().position(stays).unwrap_or(bytes.len()) };
-                let end = if method == Method::LeftStrip {
-                    bytes.len()
-                } else {
-                    bytes.iter().rposition(stays).map_or(start, |at| at + 1)
-                };
-                Ok(Value::text(&bytes[start..end.max(start)]))
-            }
-            (Method::Find, [Value::Text(part)]) => {
-                let at = memchr::memmem::find(bytes, part.bytes());
-                Ok(Value::Int(at.and_then(|at| i64::try_from(at).ok()).unwrap_or(-1)))
-            }
-            (Method::Count, [Value::Text(part)]) if !part.bytes().is_empty() => {
-                Ok(Value::Int(i64::try_from(memchr::memmem::find_iter(bytes, part.bytes()).count()).unwrap_or(i64::MAX)))
-            }
-            _ => unknown("a method of a text"),
+pub(super) fn text_method<'v>(text: &Text<'v>, method: Method, arguments: &[Value<'v>]) -> Result<Value<'v>> {
+    let bytes = text.bytes();
+    match (method, arguments) {
+        (Method::StartsWith, [affixes]) => {
+            Ok(Value::Bool(affixes_of(affixes)?.iter().any(|affix| bytes.starts_with(affix.bytes()))))
         }
+        (Method::EndsWith, [affixes]) => Ok(Value::Bool(affixes_of(affixes)?.iter().any(|affix| bytes.ends_with(affix.bytes())))),
+        (Method::Replace, [Value::Text(from), Value::Text(to)]) if !from.bytes().is_empty() => {
+            let mut out = Vec::new();
+            let mut at = 0;
+            while let Some(found) = memchr::memmem::find(&bytes[at..], from.bytes()) {
+                out.extend_from_slice(&bytes[at..at + found]);
+                out.extend_from_slice(to.bytes());
+                at += found + from.bytes().len();
+            }
+            out.extend_from_slice(&bytes[at..]);
+            Ok(Value::text(out))
+        }
+        (Method::RemovePrefix, [Value::Text(affix)]) => Ok(Value::text(bytes.strip_prefix(affix.bytes()).unwrap_or(bytes))),
+        (Method::RemoveSuffix, [Value::Text(affix)]) if !affix.bytes().is_empty() => {
+            Ok(Value::text(bytes.strip_suffix(affix.bytes()).unwrap_or(bytes)))
+        }
+        (Method::Join, [items]) => {
+            let mut out = Vec::new();
+            for (n, item) in items.items(false)?.into_iter().enumerate() {
+                let Value::Text(item) = item else { return unknown("a join of such values") };
+                if n > 0 {
+                    out.extend_from_slice(bytes);
+                }
+                out.extend_from_slice(item.bytes());
+            }
+            Ok(Value::text(out))
+        }
+        (Method::Split | Method::RightSplit, [Value::Text(separator), limit @ ..]) if !separator.bytes().is_empty() => {
+            let limit = match limit {
+                [] => usize::MAX,
+                [Value::Int(limit)] => usize::try_from(*limit).unwrap_or(usize::MAX),
+                _ => return unknown("a split with such arguments"),
+            };
+            Ok(Value::List(split(bytes, separator.bytes(), limit, method == Method::RightSplit).into()))
+        }
+        _ if !bytes.is_ascii() => unknown("a method on text that is not ASCII"),
+        (Method::Lower, []) => Ok(Value::text(bytes.to_ascii_lowercase())),
+        (Method::Upper, []) => Ok(Value::text(bytes.to_ascii_uppercase())),
+        (Method::IsDigit, []) => Ok(Value::Bool(!bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit))),
+        (Method::Strip | Method::LeftStrip | Method::RightStrip, rest) => {
+            let strips = |byte: u8| match rest {
+                // Python's white space below 128: \t \n \v \f \r, the separators 0x1C to 0x1F, and space.
+                [] => Some(matches!(byte, 9..=13 | 28..=32)),
+                [Value::Text(set)] if set.bytes().is_ascii() => Some(set.bytes().contains(&byte)),
+                _ => None,
+            };
+            if strips(b' ').is_none() {
+                return unknown("a strip with such arguments");
+            }
+            let stays = |byte: &u8| strips(*byte) != Some(true);
+            let start = if method == Method::RightStrip { 0 } else { bytes.iter().position(stays).unwrap_or(bytes.len()) };
+            let end =
+                if method == Method::LeftStrip { bytes.len() } else { bytes.iter().rposition(stays).map_or(start, |at| at + 1) };
+            Ok(Value::text(&bytes[start..end.max(start)]))
+        }
+        (Method::Find, [Value::Text(part)]) => {
+            let at = memchr::memmem::find(bytes, part.bytes());
+            Ok(Value::Int(at.and_then(|at| i64::try_from(at).ok()).unwrap_or(-1)))
+        }
+        (Method::Count, [Value::Text(part)]) if !part.bytes().is_empty() => {
+            Ok(Value::Int(i64::try_from(memchr::memmem::find_iter(bytes, part.bytes()).count()).unwrap_or(i64::MAX)))
+        }
+        _ => unknown("a method of a text"),
     }
 }
 

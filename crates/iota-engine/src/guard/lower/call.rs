@@ -2,7 +2,7 @@
 
 use super::{Frame, Lowering, all_constant, binds, constants_of, order_of, unknown};
 use crate::guard::constant::{Constant, Set, combine, dict_of, set_literal, set_of};
-use crate::guard::ir::{Argument, Arguments, Binary, Expr, Kind, Order};
+use crate::guard::ir::{Argument, Arguments, Binary, Expr, Kind, Order, Place};
 use crate::guard::names::Name;
 use crate::guard::operation::{Builtin, Method};
 use crate::guard::pattern::Pattern;
@@ -26,10 +26,13 @@ impl<'s> Lowering<'s> {
             Some(Name::Value(..)) => unknown("a call of a value of the module"),
             Some(_) => unknown("a call of something that is not followed"),
             None => match &*call.func {
-                ast::Expr::Name(name) => match (frame.slot(&name.id), self.arguments(frame, call)) {
-                    (Some(slot), Some(arguments)) => Kind::CallLocal { slot, arguments },
-                    _ => unknown("a call of something that is not followed"),
-                },
+                ast::Expr::Name(_) | ast::Expr::Subscript(_) | ast::Expr::Call(_) => {
+                    let callee = self.boxed(frame, &call.func);
+                    match self.arguments(frame, call) {
+                        Some(arguments) => Kind::CallValue { callee, arguments },
+                        None => unknown("`**` in a call"),
+                    }
+                }
                 ast::Expr::Attribute(attribute) => self.method(frame, call, attribute),
                 _ => unknown("a call of something that is not followed"),
             },
@@ -111,7 +114,7 @@ impl<'s> Lowering<'s> {
             lowered.push(match argument {
                 // All of it is taken at once. Others do not look into it, or do not take one.
                 ast::Expr::Generator(of) if matches!(builtin, Builtin::List | Builtin::Tuple | Builtin::Sorted) => {
-                    let place = self.place(frame.module, of.range.start());
+                    let place = Place::new(frame.module, of.range.start());
                     let kind = self
                         .comprehension(frame, &of.generators, &of.elt, |clauses, element| Kind::Collected { clauses, element });
                     Expr { place, kind }
@@ -159,14 +162,12 @@ impl<'s> Lowering<'s> {
                 {
                     Some(Constant::text(&name))
                 }
-                Some(Name::Outside(path)) if matches!(path.as_str(), "collections.abc.Mapping" | "typing.Mapping") => {
-                    Some(Constant::text("Mapping"))
-                }
+                Some(Name::Outside(path)) if is_mapping(&path) => Some(Constant::text("Mapping")),
                 _ => None,
             })
             .collect();
         let Some(names) = names else { return unknown("a type that is not followed") };
-        let place = self.place(frame.module, call.range().start());
+        let place = Place::new(frame.module, call.range().start());
         let types = Expr { place, kind: Kind::Constant(Constant::Tuple(names.into())) };
         Kind::Builtin { builtin: Builtin::IsInstance, arguments: vec![self.expr(frame, value), types] }
     }
@@ -184,7 +185,7 @@ impl<'s> Lowering<'s> {
         let object = self.boxed(frame, &attribute.value);
         // A generator as the only argument is taken as a whole by the methods that take one.
         if let ([ast::Expr::Generator(of)], Method::Join) = (&*call.arguments.args, method) {
-            let place = self.place(frame.module, of.range.start());
+            let place = Place::new(frame.module, of.range.start());
             let kind =
                 self.comprehension(frame, &of.generators, &of.elt, |clauses, element| Kind::Collected { clauses, element });
             let arguments =
@@ -208,6 +209,10 @@ impl<'s> Lowering<'s> {
     }
 }
 
+pub(super) fn is_mapping(path: &str) -> bool {
+    matches!(path, "collections.abc.Mapping" | "typing.Mapping")
+}
+
 /// Set methods on constants that give constants.
 pub(super) fn constant_method(of: &Constant, method: Method, arguments: &[Constant]) -> Option<Constant> {
     let operator = match method {
@@ -224,17 +229,16 @@ pub(super) fn constant_method(of: &Constant, method: Method, arguments: &[Consta
 }
 
 /// Values of `config:` as rules get them.
-pub(super) fn of_config(value: &Json) -> Option<Constant> {
+pub(in crate::guard) fn of_config(value: &Json) -> Option<Constant> {
     Some(match value {
         Json::Null => Constant::None,
         Json::Bool(value) => Constant::Bool(*value),
         Json::String(text) => Constant::text(text),
         Json::Number(number) => match number.as_i64() {
             Some(value) if value.unsigned_abs() <= crate::guard::constant::MAX_INT.unsigned_abs() => Constant::Int(value),
-            Some(_) => return None,
             // Not an integer beyond 64 bits, which reads as a double, too.
             None if number.is_f64() => Constant::Float(number.as_f64()?),
-            None => return None,
+            _ => return None,
         },
         Json::Array(items) => Constant::List(items.iter().map(of_config).collect::<Option<_>>()?),
         Json::Object(members) => {

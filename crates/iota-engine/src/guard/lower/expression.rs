@@ -1,9 +1,10 @@
 //! Expressions.
 
+use super::statement::target;
 use super::{Frame, Lowering, all_constant, binary, binds, evaluate_alone, unknown};
 use crate::guard::constant::Constant;
 use crate::guard::constant::{combine, dict_of, set_literal};
-use crate::guard::ir::{Clause, Compare, Expr, Kind, Statement};
+use crate::guard::ir::{Clause, Compare, Expr, Kind, Place, Statement};
 use crate::guard::names::Name;
 use ruff_python_ast::{self as ast, BoolOp, CmpOp, Number, UnaryOp};
 use ruff_text_size::Ranged;
@@ -12,6 +13,9 @@ use std::collections::BTreeSet;
 
 impl<'s> Lowering<'s> {
     pub(super) fn reference(&self, frame: &Frame, expr: &ast::Expr) -> Option<Name> {
+        if let Some(path) = frame.imported_path(expr) {
+            return Some(Name::Outside(path));
+        }
         self.sources.reference(frame.module, expr, &|name| frame.slot(name).is_some())
     }
 
@@ -24,7 +28,7 @@ impl<'s> Lowering<'s> {
     }
 
     pub(super) fn expr(&mut self, frame: &mut Frame, expr: &'s ast::Expr) -> Expr {
-        let place = self.place(frame.module, expr.range().start());
+        let place = Place::new(frame.module, expr.range().start());
         Expr { place, kind: self.kind(frame, expr) }
     }
 
@@ -115,11 +119,11 @@ impl<'s> Lowering<'s> {
     pub(super) fn global(&mut self, frame: &mut Frame, expr: &'s ast::Expr) -> Kind {
         match self.reference(frame, expr) {
             Some(Name::Value(module, at)) => match self.constant(module, at) {
-                Some(constant) => Kind::Constant(constant),
-                None => unknown("a value of the module that is not known to be constant"),
+                Ok(constant) => Kind::Constant(constant),
+                Err(why) => unknown(why),
             },
             Some(Name::Function(module, at)) => match self.function(module, at) {
-                Ok(id) => Kind::Function(id),
+                Ok(id) => Kind::Constant(Constant::Function(id)),
                 Err(why) => unknown(why),
             },
             Some(Name::Unclear(why)) => unknown(why),
@@ -154,11 +158,11 @@ impl<'s> Lowering<'s> {
                 // `[*CONSTANT, ...]`: of a set the order is not known.
                 match self.expr(frame, &starred.value).kind {
                     Kind::Constant(Constant::List(items) | Constant::Tuple(items)) => {
-                        let place = self.place(frame.module, starred.range.start());
+                        let place = Place::new(frame.module, starred.range.start());
                         parts.extend(items.into_vec().into_iter().map(|item| Expr { place, kind: Kind::Constant(item) }));
                     }
                     Kind::Constant(Constant::Set(set) | Constant::FrozenSet(set)) if set.len() < 2 || elements.len() == 1 => {
-                        let place = self.place(frame.module, starred.range.start());
+                        let place = Place::new(frame.module, starred.range.start());
                         parts.extend(set.items().into_iter().map(|item| Expr { place, kind: Kind::Constant(item) }));
                     }
                     _ => return unknown("`*` of a value that is not constant"),
@@ -191,8 +195,8 @@ impl<'s> Lowering<'s> {
 
     pub(super) fn joined(&mut self, frame: &mut Frame, string: &'s ast::ExprFString) -> Kind {
         let mut parts = Vec::new();
-        let literal = |lowering: &Self, frame: &Frame, text: &str, offset: TextSize| {
-            let place = lowering.place(frame.module, offset);
+        let literal = |frame: &Frame, text: &str, offset: TextSize| {
+            let place = Place::new(frame.module, offset);
             Expr { place, kind: Kind::Constant(Constant::text(text)) }
         };
         for part in string.value.as_slice() {
@@ -200,7 +204,7 @@ impl<'s> Lowering<'s> {
                 ast::FStringPart::Literal(text) if text.value.contains('\u{FFFD}') => {
                     return unknown("a text with a lone surrogate");
                 }
-                ast::FStringPart::Literal(text) => parts.push(literal(self, frame, text, text.range.start())),
+                ast::FStringPart::Literal(text) => parts.push(literal(frame, text, text.range.start())),
                 ast::FStringPart::FString(inner) => {
                     for element in &inner.elements {
                         match element {
@@ -208,7 +212,7 @@ impl<'s> Lowering<'s> {
                                 if text.value.contains('\u{FFFD}') {
                                     return unknown("a text with a lone surrogate");
                                 }
-                                parts.push(literal(self, frame, &text.value, text.range.start()));
+                                parts.push(literal(frame, &text.value, text.range.start()));
                             }
                             ast::InterpolatedStringElement::Interpolation(value) => {
                                 let plain = value.debug_text.is_none()
@@ -261,16 +265,16 @@ impl<'s> Lowering<'s> {
         let mut iterable = Some(self.expr(frame, &first.iter));
         let mut names = BTreeSet::new();
         for generator in generators {
-            crate::guard::leaks::target_names(&generator.target, &mut names);
+            crate::guard::scope::target_names(&generator.target, &mut names);
         }
         frame.add_scope(names);
         frame.comprehensions += 1;
         let mut clauses = Vec::new();
         for generator in generators {
             let iterable = iterable.take().unwrap_or_else(|| self.expr(frame, &generator.iter));
-            let Some(target) = self.target(frame, &generator.target).filter(|_| !generator.is_async) else { break };
+            let Some(of) = target(frame, &generator.target).filter(|_| !generator.is_async) else { break };
             let conditions = self.each(frame, &generator.ifs);
-            clauses.push(Clause { target, iterable, conditions });
+            clauses.push(Clause { target: of, iterable, conditions });
         }
         let element = self.boxed(frame, element);
         frame.comprehensions -= 1;
@@ -289,7 +293,7 @@ impl<'s> Lowering<'s> {
         element: &'s ast::Expr,
     ) -> Kind {
         let kind = self.comprehension(frame, generators, element, |clauses, element| Kind::Collected { clauses, element });
-        let place = self.place(frame.module, element.range().start());
+        let place = Place::new(frame.module, element.range().start());
         if frame.scopes.iter().any(|scope| !scope.is_empty()) {
             return unknown("a set of values of the record");
         }

@@ -3,7 +3,11 @@
 
 mod call;
 mod expression;
+mod imported;
+mod lists;
 mod statement;
+
+pub(super) use call::of_config;
 
 use crate::guard::constant::Constant;
 use crate::guard::eval::{Code, Evaluation, Source};
@@ -11,19 +15,20 @@ use crate::guard::explore::Explorer;
 use crate::guard::ir::{
     Arguments, Binary, Clause, Compare, Expr, Function, FunctionId, Kind, Order, Parameter, Place, Slot, Statement, Target,
 };
-use crate::guard::leaks::{Uses, parameter_names};
+use crate::guard::leaks::Uses;
 use crate::guard::names::{At, Name};
 use crate::guard::operation::Method;
-use crate::guard::source::{ModuleId, Scope, Sources};
+use crate::guard::scope::{Scope, parameter_names};
+use crate::guard::source::{ModuleId, Sources};
 use ruff_python_ast::{self as ast, Operator, Stmt};
-use ruff_text_size::TextSize;
+use ruff_text_size::{Ranged, TextSize};
 use serde_json::{Map, Value as Json};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Slots of a frame; nobody needs that many variables.
-const MAX_SLOTS: u16 = 2_000;
+pub(super) const MAX_SLOTS: u16 = 2_000;
 
 pub(super) struct Lowering<'s> {
     pub(super) sources: &'s Sources,
@@ -36,8 +41,8 @@ pub(super) struct Lowering<'s> {
     waiting: Vec<(FunctionId, ModuleId, &'s ast::StmtFunctionDef)>,
     /// Constants that are computed for the sake of another one.
     constants_under_way: u32,
-    /// Values of module constants; `None` while one is computed, and where it is not known.
-    constants: BTreeMap<(ModuleId, At), Option<Constant>>,
+    /// Values of module constants, or why they are not known.
+    constants: BTreeMap<(ModuleId, At), Result<Constant, String>>,
 }
 
 /// Constants that a constant is made of, one from the other.
@@ -55,11 +60,22 @@ struct Frame {
     slots: Slot,
     /// Comprehensions around the expression that is lowered.
     comprehensions: u32,
+    /// Lists that the function builds, and what it imports before anything else: the dotted path by name.
+    lists: BTreeSet<String>,
+    imported: BTreeMap<String, String>,
 }
 
 impl Frame {
     fn new(module: ModuleId) -> Self {
-        Self { module, scopes: Vec::new(), elsewhere: BTreeSet::new(), slots: 0, comprehensions: 0 }
+        Self {
+            module,
+            scopes: Vec::new(),
+            elsewhere: BTreeSet::new(),
+            slots: 0,
+            comprehensions: 0,
+            lists: BTreeSet::new(),
+            imported: BTreeMap::new(),
+        }
     }
 
     fn slot(&self, name: &str) -> Option<Slot> {
@@ -120,6 +136,12 @@ impl<'s> Lowering<'s> {
         }
     }
 
+    /// A function that is not written in Python.
+    pub(super) fn add(&mut self, function: Function) -> FunctionId {
+        self.functions.push(Some(function));
+        self.functions.len() - 1
+    }
+
     fn function(&mut self, module: ModuleId, at: usize) -> Result<FunctionId, &'static str> {
         let Stmt::FunctionDef(function) = &self.sources.modules[module].body[at] else { return Err("not a function") };
         if let Some(&id) = self.ids.get(&(module, at)) {
@@ -145,19 +167,25 @@ impl<'s> Lowering<'s> {
     fn lower_function(&mut self, module: ModuleId, function: &'s ast::StmtFunctionDef) -> Function {
         let mut frame = Frame::new(module);
         let scope = Scope::of(&function.body);
-        let mut names = parameter_names(&function.parameters);
-        names.extend(scope.bound.into_iter().filter(|name| !scope.elsewhere.contains(name)));
-        frame.add_scope(names);
+        let parameters = parameter_names(&function.parameters);
+        frame.imported = self.imported(module, &function.body, &scope, &parameters);
+        let bound = scope.bound.into_iter().filter(|name| !scope.elsewhere.contains(name) && !frame.imported.contains_key(name));
+        let bound: BTreeSet<String> = bound.collect();
+        let is_builtin = |name: &str| {
+            !bound.contains(name) && !parameters.contains(name) && matches!(self.sources.name(module, name), Name::Builtin(_))
+        };
+        frame.lists = lists::built_lists(&function.body, &is_builtin).difference(&parameters).cloned().collect();
+        frame.add_scope(parameters.into_iter().chain(bound));
         frame.elsewhere = scope.elsewhere;
         let parameters = self.parameters(&frame, &function.parameters);
         let rest = function.parameters.vararg.as_ref().and_then(|parameter| frame.slot(&parameter.name));
         let body = self.block(&mut frame, &function.body);
         let body = if frame.slots > MAX_SLOTS {
-            vec![Statement::Unknown(self.place(module, function.range.start()), "too many variables".into())]
+            vec![Statement::Unknown(Place::new(module, function.range.start()), "too many variables".into())]
         } else {
             body
         };
-        let place = self.place(module, function.range.start());
+        let place = Place::new(module, function.range.start());
         Function { place, parameters, rest, slots: frame.slots, body }
     }
 
@@ -180,30 +208,42 @@ impl<'s> Lowering<'s> {
         lowered
     }
 
-    fn place(&self, module: ModuleId, offset: TextSize) -> Place {
-        Place { module, offset }
-    }
-
     // ---- constants
 
-    /// The value of a module constant, if its source fixes it and nothing in the pack can change it.
-    fn constant(&mut self, module: ModuleId, at: At) -> Option<Constant> {
+    /// The value of a module constant, if its source fixes it and nothing in the pack can change it; or why it is not known.
+    fn constant(&mut self, module: ModuleId, at: At) -> Result<Constant, String> {
         if let Some(known) = self.constants.get(&(module, at)) {
             return known.clone();
         }
-        self.constants.insert((module, at), None);
         if self.constants_under_way == MAX_CONSTANTS {
-            return None;
+            return Err("a value of the module that is made of too many others".to_owned());
         }
+        self.constants.insert((module, at), Err("a value of the module that is made of itself".to_owned()));
         self.constants_under_way += 1;
-        let sources = self.sources;
-        let value = sources
-            .value(module, at)
-            .and_then(|expr| self.constant_expr(module, expr))
-            .filter(|value| value.is_immutable() || at.1.is_none() && self.uses.is_constant(module, at, value.is_flat()));
+        let value = self.computed(module, at);
         self.constants_under_way -= 1;
         self.constants.insert((module, at), value.clone());
         value
+    }
+
+    fn computed(&mut self, module: ModuleId, at: At) -> Result<Constant, String> {
+        let sources = self.sources;
+        let expr = sources.value(module, at);
+        let Some(value) = expr.and_then(|expr| self.constant_expr(module, expr)) else {
+            let place = Place { module, offset: expr.map_or_else(TextSize::default, |expr| expr.range().start()) };
+            return Err(format!("a value of the module that its source does not fix: {}", sources.written(place)));
+        };
+        if value.is_immutable() {
+            return Ok(value);
+        }
+        // Of what a class holds, nobody follows who gets it.
+        if at.1.is_some() {
+            return Err("a value of a class that could be changed".to_owned());
+        }
+        match self.uses.changed_at(module, at, value.is_flat()) {
+            None => Ok(value),
+            Some(place) => Err(format!("a value of the module that {} may change", sources.written(place))),
+        }
     }
 
     /// The value of an expression at the top level of a module.
@@ -350,8 +390,9 @@ fn contains_no_call(expr: &Expr) -> bool {
         | Kind::First { .. }
         | Kind::Assign { .. }
         | Kind::Call { .. }
-        | Kind::CallLocal { .. }
-        | Kind::Function(_)
+        | Kind::CallValue { .. }
+        | Kind::Find { .. }
+        | Kind::Address { .. }
         | Kind::Closure(_)
         | Kind::Unknown(_) => false,
     }

@@ -1,11 +1,10 @@
 //! Statements.
 
-use super::{Frame, Lowering, MAX_CLAUSES, binary, is_order_free};
+use super::{Frame, Lowering, MAX_CLAUSES, binary, is_order_free, lists};
 use crate::guard::constant::Constant;
 use crate::guard::ir::{Case, Closure, Expr, Handler, Kind, Order, Pattern, Place, Raised, Statement, Target};
-use crate::guard::leaks::parameter_names;
 use crate::guard::names::Name;
-use crate::guard::source::Scope;
+use crate::guard::scope::{Scope, bound_by_import, parameter_names};
 use ruff_python_ast::{self as ast, ExceptHandler, Singleton, Stmt};
 use ruff_text_size::Ranged;
 
@@ -15,18 +14,29 @@ impl<'s> Lowering<'s> {
     }
 
     pub(super) fn statement(&mut self, frame: &mut Frame, statement: &'s Stmt) -> Statement {
-        let place = self.place(frame.module, statement.range().start());
+        let place = Place::new(frame.module, statement.range().start());
         match statement {
+            Stmt::Import(import) if import.names.iter().all(|alias| frame.imported.contains_key(&bound_by_import(alias))) => {
+                Statement::Pass
+            }
+            Stmt::ImportFrom(import) if import.names.iter().all(|alias| frame.imported.contains_key(&bound_by_import(alias))) => {
+                Statement::Pass
+            }
             Stmt::Return(of) => Statement::Return { place, value: of.value.as_deref().map(|value| self.expr(frame, value)) },
-            Stmt::Expr(of) => Statement::Expr(self.expr(frame, &of.value)),
+            Stmt::Expr(of) => match lists::append(statement).map(|(name, value)| (name, frame.slot(name), value)) {
+                Some((name, Some(slot), value)) if frame.lists.contains(name) => {
+                    Statement::Append { slot, value: self.expr(frame, value) }
+                }
+                _ => Statement::Expr(self.expr(frame, &of.value)),
+            },
             Stmt::Assign(assign) => {
                 let value = self.expr(frame, &assign.value);
-                match assign.targets.iter().map(|target| self.target(frame, target)).collect() {
+                match assign.targets.iter().map(|of| target(frame, of)).collect() {
                     Some(targets) => Statement::Assign { targets, value },
                     None => Statement::Unknown(place, "an assignment to something other than a local variable".into()),
                 }
             }
-            Stmt::AnnAssign(assign) => match (&assign.value, self.target(frame, &assign.target)) {
+            Stmt::AnnAssign(assign) => match (&assign.value, target(frame, &assign.target)) {
                 (None, Some(_)) => Statement::Pass,
                 (Some(value), Some(target)) => Statement::Assign { targets: vec![target], value: self.expr(frame, value) },
                 _ => Statement::Unknown(place, "an assignment to something other than a local variable".into()),
@@ -47,7 +57,7 @@ impl<'s> Lowering<'s> {
                 }
                 Statement::If { test: self.expr(frame, &conditional.test), then: self.block(frame, &conditional.body), otherwise }
             }
-            Stmt::For(iteration) if !iteration.is_async => match self.target(frame, &iteration.target) {
+            Stmt::For(iteration) if !iteration.is_async => match target(frame, &iteration.target) {
                 Some(target) => Statement::For {
                     target,
                     iterable: self.expr(frame, &iteration.iter),
@@ -133,7 +143,7 @@ impl<'s> Lowering<'s> {
                 None => Some(Raised::ALL.to_vec()),
                 Some(class) => self.caught(frame, class),
             };
-            let place = self.place(frame.module, handler.range.start());
+            let place = Place::new(frame.module, handler.range.start());
             let (catches, body) = match (catches, &handler.name) {
                 (Some(catches), None) => (catches, self.block(frame, &handler.body)),
                 // It may catch anything, or names what it caught.
@@ -204,15 +214,13 @@ impl<'s> Lowering<'s> {
         frame.scopes.pop();
         Some(Closure { parameters, rest, own: first..frame.slots, body })
     }
+}
 
-    pub(super) fn target(&mut self, frame: &Frame, target: &'s ast::Expr) -> Option<Target> {
-        match target {
-            ast::Expr::Name(name) if !frame.elsewhere.contains(name.id.as_str()) => frame.slot(&name.id).map(Target::Slot),
-            ast::Expr::Tuple(tuple) => {
-                tuple.elts.iter().map(|target| self.target(frame, target)).collect::<Option<_>>().map(Target::Tuple)
-            }
-            _ => None,
-        }
+pub(super) fn target(frame: &Frame, of: &ast::Expr) -> Option<Target> {
+    match of {
+        ast::Expr::Name(name) if !frame.elsewhere.contains(name.id.as_str()) => frame.slot(&name.id).map(Target::Slot),
+        ast::Expr::Tuple(tuple) => tuple.elts.iter().map(|part| target(frame, part)).collect::<Option<_>>().map(Target::Tuple),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::super::reach::Reach;
 use super::find::Found;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use iota_engine::guard::{Entry, Guard, Guards, Reason};
 use iota_engine::text::printable;
 use serde::Serialize;
@@ -29,9 +29,13 @@ impl ExplainedRule {
     pub(super) fn new(found: &Found, index: u16, guards: &Guards) -> anyhow::Result<Self> {
         let rule = found.rule();
         let guard = guards.guard(index).context("internal error: the rule was not analysed, please report it")?;
-        let reach = Reach::of(rule, guard);
-        // What rules of expressions have for a reason is that they are what they are.
-        let reasons = guard.reasons.iter().filter(|_| reach != Reach::Expressions);
+        if guard.is_syntax_error
+            && let Some(reason) = guard.reasons.first()
+        {
+            let Reason { path, line, why, .. } = found.placed(reason);
+            bail!("rule `{}` is not Python: {path}:{line}: {why}", rule.id);
+        }
+        let reach = Reach::of(guard);
         Ok(Self {
             rule: rule.id.clone(),
             pack: found.pack.name.clone(),
@@ -40,7 +44,7 @@ impl ExplainedRule {
             guarded: reach.is_guarded(),
             reach,
             entries: guard.entries.clone().unwrap_or_default(),
-            reasons: reasons.map(|reason| found.placed(reason)).collect(),
+            reasons: guard.reasons.iter().map(|reason| found.placed(reason)).collect(),
             hint: hint(reach, guard),
         })
     }
@@ -65,10 +69,6 @@ impl ExplainedRule {
                  certain to be false."
             )?,
             Reach::EveryRecord => writeln!(out, "Not guarded: every record is handed to Python.")?,
-            Reach::Expressions => writeln!(
-                out,
-                "Made of match expressions, which have no Python source to read: they are evaluated on every record."
-            )?,
         }
         if !self.reasons.is_empty() {
             let what = if self.guarded { "What is not evaluated natively" } else { "What stops the analysis" };
@@ -93,6 +93,9 @@ pub(super) fn write_reason(out: &mut impl Write, indent: &str, reason: &Reason, 
 /// What the author can do about it.
 fn hint(reach: Reach, guard: &Guard) -> Option<&'static str> {
     match reach {
+        Reach::EveryRecord if guard.is_gap_of_pack => {
+            Some("while this is so, no Python of the pack is analysed; write it in another way, or move it to a pack of its own")
+        }
         Reach::EveryRecord if !guard.is_analysed() => {
             Some("while this is so, nothing of the rule is analysed; write it in another way, or move it to a pack of its own")
         }
@@ -107,7 +110,7 @@ fn hint(reach: Reach, guard: &Guard) -> Option<&'static str> {
         Reach::LookedAt => {
             Some("where every way to a match compares eventName with constants (==, in, startswith), the index finds the records")
         }
-        Reach::NoRecord | Reach::Indexed | Reach::Expressions => None,
+        Reach::NoRecord | Reach::Indexed => None,
     }
 }
 
