@@ -3,14 +3,16 @@
 
 mod alert;
 mod audit;
+mod group;
 mod outbox;
 mod unit;
 
 pub use alert::{AlertFilter, Class, ClassFilter, Status, StoredAlert};
 pub use audit::{Actor, AuditEntry, AuditRecord};
+pub use group::{AlertChange, Body, Cells, Damaged, Extent, Opened, Outcome, StoredGroup};
 pub use outbox::{Backlog, DeadFilter, Delivery, DeliveryAction, DeliveryId, DeliveryState, Settled};
 pub use unit::{
-    Committed, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route, RuleStateUpdate, Unit,
+    Committed, Created, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route, RuleStateUpdate, Unit,
 };
 
 use crate::dedup::Seen;
