@@ -25,6 +25,16 @@ impl Class {
         matches!(self, Self::Alert | Self::Late)
     }
 
+    /// As it is stored; which suppression it was is kept apart.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Late => "late",
+            Self::Signal => "signal",
+            Self::Suppressed(_) => "suppressed",
+        }
+    }
+
     /// Names a group and this class of its matches, in 16 bytes.
     pub fn group(&self, key: &GroupKey) -> [u8; 16] {
         match self {

@@ -15,6 +15,7 @@ pub use unit::{
     Committed, Created, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route, RuleStateUpdate, Unit,
 };
 
+use crate::aggregate::Window;
 use crate::dedup::Seen;
 use crate::event::{Fingerprint, Identity};
 use std::fmt::Debug;
@@ -43,6 +44,23 @@ impl StoreError {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Full { .. })
     }
+}
+
+/// Counts at which a growing alert is told again.
+pub const UPDATE_COUNTS: [u64; 4] = [10, 100, 1_000, 10_000];
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// How long alerts, records that were seen, rejects and failed pairs are kept, in milliseconds of wall clock: CloudTrail
+/// may deliver a record again for 30 days.
+pub const KEEP_ALERTS_MS: i64 = 35 * DAY_MS;
+/// How long it is known that an object was read. A directory may hold a year of them, and be read again.
+pub const KEEP_OBJECTS_MS: i64 = 400 * DAY_MS;
+/// The default of how late a match may come and still count with the others.
+pub const LATENESS_MS: i64 = DAY_MS;
+
+/// When a cell is no longer needed, if nothing is added to it any more; wall clock.
+pub fn kept_until_ms(now_ms: i64, window: Window) -> i64 {
+    now_ms.saturating_add(LATENESS_MS + DAY_MS).saturating_add(window.ms.saturating_mul(2))
 }
 
 pub type Result<T> = std::result::Result<T, StoreError>;
