@@ -397,5 +397,6 @@ fn content(pack: &LoadedPack, rule: &Rule, found: &RuleMatch, job: &Job, inputs:
         author: rule.author.clone(),
         destinations: found.destinations.clone(),
         origin: Origin { object: inputs[record.unit as usize].name(), version: None, record: record.number },
+        account: None,
     })
 }
