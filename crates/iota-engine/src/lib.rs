@@ -13,4 +13,5 @@ pub mod json;
 pub mod rule;
 pub mod store;
 pub mod text;
+pub mod triage;
 pub mod yaml;

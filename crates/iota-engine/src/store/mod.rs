@@ -8,9 +8,9 @@ mod outbox;
 mod unit;
 
 pub use alert::{AlertFilter, Class, ClassFilter, Status, StoredAlert};
-pub use audit::{Actor, AuditEntry, AuditRecord};
+pub use audit::{Actor, AuditEntry, AuditRecord, Tampered, verify_audit_log};
 pub use group::{AlertChange, Body, Cells, Damaged, Extent, Opened, Outcome, StoredGroup};
-pub use outbox::{Backlog, DeadFilter, Delivery, DeliveryAction, DeliveryId, DeliveryState, Settled};
+pub use outbox::{Backlog, DeadFilter, Delivery, DeliveryAction, DeliveryId, DeliveryState, Limited, Settled};
 pub use unit::{
     Committed, Created, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route, RuleStateUpdate, Unit,
 };
@@ -22,7 +22,7 @@ use std::fmt::Debug;
 use thiserror::Error;
 
 /// Why the store did not do what it was asked.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum StoreError {
     /// The same call may succeed later: throttling, a lock, no room on the device. Nothing of it was done, or it can be
     /// repeated without harm.
@@ -103,6 +103,16 @@ pub trait Outbox: Send + Sync + Debug {
 
     /// Deliveries of a rule's alerts held back by the storm limit since then.
     fn limited_since(&self, output: &str, pack: &str, rule: &str, since_ms: i64) -> Result<u64>;
+
+    /// How many deliveries the storm limit held back from `from_ms` until before `until_ms`, by output and rule.
+    fn limited_between(&self, from_ms: i64, until_ms: i64) -> Result<Vec<Limited>>;
+
+    /// An output works again: all that is pending for it becomes due, so that what waited longest comes first. A store may
+    /// leave this undone; then deliveries come when they were due before.
+    fn hasten(&self, output: &str, now_ms: i64) -> Result<()>;
+
+    /// Ends the leases of a process that is gone. Only for the one that holds the state to itself.
+    fn release(&self) -> Result<()>;
 }
 
 /// What people ask for and change: alerts, dead letters, rejects, failed pairs, the audit log.

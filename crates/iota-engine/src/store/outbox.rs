@@ -95,6 +95,15 @@ pub struct Backlog {
     pub oldest_pending_ms: Option<i64>,
 }
 
+/// Deliveries of one rule's alerts to one output that the storm limit held back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limited {
+    pub output: String,
+    pub pack: String,
+    pub rule: String,
+    pub count: u64,
+}
+
 /// Which dead deliveries to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeadFilter {
