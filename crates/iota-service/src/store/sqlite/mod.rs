@@ -6,6 +6,8 @@ mod ledger;
 mod open;
 mod retain;
 mod rule_state;
+#[cfg(test)]
+mod tests;
 
 use iota_engine::store::{Damaged, Result, StoreError};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
