@@ -90,18 +90,7 @@ fn insert_failed_pairs(transaction: &Transaction<'_>, pairs: &[FailedPair]) -> W
     for FailedPair { id: _, pack, rule, function, record, origin, raw, failure, at_ms } in pairs {
         let failure = failure.as_ref().map(serde_json::to_string).transpose()?;
         let number = integer(origin.record);
-        insert.execute(params![
-            pack,
-            rule,
-            function,
-            record.0,
-            origin.object,
-            origin.version,
-            number,
-            raw,
-            failure,
-            at_ms
-        ])?;
+        insert.execute(params![pack, rule, function, record.0, origin.object, origin.version, number, raw, failure, at_ms])?;
     }
     Ok(())
 }
