@@ -84,6 +84,7 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
                 let of = |(&group, (_, minute, value, class)): (&u8, &(u8, i64, Option<u8>, Class))| {
                     let mut found = self::found(group, number, *minute, window);
                     found.class = class.clone();
+                    found.routes.retain(|_| class.is_sent());
                     // Values in one group only, and there in every match, as a rule gives them.
                     found.sighting.unique = (unique && group == 0).then(|| format!("v{}", value.unwrap_or(0)));
                     found

@@ -268,7 +268,7 @@ fn summarize(stats: &Stats, interrupted: bool) {
         (records.rejected, "rejected record"),
         (stats.inputs.unreadable, "unreadable input"),
         (stats.inputs.interrupted, "interrupted input"),
-        (stats.inputs.already_finished, "input read before"),
+        (stats.inputs.already_finished, "finished input"),
         (stats.records.abandoned, "record left for the next run"),
         (stats.deliveries.unrouted, "alert without an output"),
         (stats.rules_failed, "rule problem"),

@@ -32,7 +32,7 @@ impl Sqlite {
         Self::open_with(directory, MIGRATIONS)
     }
 
-    fn open_with(directory: &Path, migrations: &[&str]) -> Result<Self> {
+    pub(super) fn open_with(directory: &Path, migrations: &[&str]) -> Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| broken(directory, &error))?;
         let lock = take_lock(directory)?;
         let path = directory.join("iota.db");

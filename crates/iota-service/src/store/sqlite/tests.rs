@@ -107,13 +107,13 @@ fn on_a_full_device_nothing_is_lost_and_the_same_unit_succeeds_later() {
     store.commit(&one(1)).unwrap();
     let limit = |pages: i64| lock(&store.write).pragma_update(None, "max_page_count", pages).unwrap();
     limit(1);
-    let mut large = one(2);
+    let mut large = proof::unit(vec![proof::found(1, 2, 0, HOUR)]);
     large.matches[0].content = vec![b'x'; 1 << 20].into();
     assert!(matches!(store.commit(&large), Err(StoreError::Full { .. })));
     assert_eq!(proof::alerts(&store).len(), 1);
     limit(1 << 20);
-    assert_eq!(store.commit(&large).unwrap().grouped, 1);
-    assert_eq!(proof::alerts(&store)[0].count, 2);
+    assert_eq!(store.commit(&large).unwrap().opened, 1);
+    assert_eq!(proof::alerts(&store).len(), 2);
 }
 
 #[test]
