@@ -51,10 +51,10 @@ pub(super) struct Evaluated {
 
 /// A worker that starts has as long before it is taken for one that does not keep up.
 const START: Duration = Duration::from_secs(1);
-/// How often a thread without work looks whether the queue is full, and how many times in a row it must be: what came
-/// while the worker before started is worked off in that time.
+/// How often a thread without work looks whether the queue is at least half full, and how many times in a row it must be:
+/// what came while the worker before started is worked off in that time.
 const LOOK: Duration = Duration::from_millis(10);
-const LOOKS: u32 = 10;
+const LOOKS: u32 = 8;
 
 /// Of the threads that share a queue, each starts its workers only when those before it do not keep up: a start costs as
 /// much CPU as some thousand matches.
@@ -86,7 +86,8 @@ impl Turn {
         let mut ended = before.recv_timeout(START) == Err(RecvTimeoutError::Disconnected);
         while !ended && full < LOOKS {
             ended = before.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected);
-            full = if jobs.is_full() { full + 1 } else { 0 };
+            let half = jobs.capacity().unwrap_or_default().div_ceil(2);
+            full = if jobs.len() >= half { full + 1 } else { 0 };
         }
     }
 

@@ -114,7 +114,7 @@ impl Run<'_> {
             Decoding { parts: &cut, chunks: &chunks, router: &router, limits: self.limits, clock: self.clock, progress };
         collector.stats.inputs.total += self.inputs.len() as u64;
         let (collected, sequenced) = thread::scope(|scope| {
-            // A full queue calls another worker; it gets as long as that one takes to start.
+            // Long enough to tell whether the workers keep up.
             let (jobs, queue) = bounded::<Arc<Job>>(self.workers * BATCHES_PER_WORKER);
             let mut queues = vec![jobs];
             let threads = self.lanes(false, &left_out).map(|lanes| siblings(lanes, self.workers)).unwrap_or_default();
