@@ -108,8 +108,9 @@ class Batches:
                 self._state.begin_record(plan.uses_state, events.seconds)
                 self._run_record(events, number, pair, plan.runs, result, nanos)
                 pair += rules
-                for part in result.parts():
-                    self._hand_on(head + to_bytes(part))
+                if result.size >= PART_SIZE:
+                    for part in result.parts():
+                        self._hand_on(head + to_bytes(part))
         finally:
             self._progress[0] = 0
         result.lines, result.dropped = self._capture.take()
@@ -202,7 +203,7 @@ class _Result:
     def __init__(self) -> None:
         self.matches: list[str] = []  # as JSON, like the errors
         self.errors: list[str] = []
-        self._size = 0  # of both, in characters
+        self.size = 0  # of both, in characters
         self.starts: list[int] = []  # the first pair number of each record
         self.indices: list[list[int]] = []  # its rules
         self.lines: list[tuple[Any, str]] = []
@@ -211,7 +212,7 @@ class _Result:
         self._tracebacks: dict[int, int] = {}
 
     def add_match(self, record: int, rule: int, fields: dict[str, str]) -> None:
-        text = ",".join(f'"{name}":{value}' for name, value in fields.items())
+        text = ",".join([f'"{name}":{value}' for name, value in fields.items()])
         self._keep(self.matches, f'{{"record":{record},"rule":{rule},{text}}}')
 
     def add_errors(self, record: int, rule: int, found: dict[str, dict[str, Any]]) -> None:
@@ -223,13 +224,11 @@ class _Result:
 
     def _keep(self, items: list[str], item: str) -> None:
         items.append(item)
-        self._size += len(item)
+        self.size += len(item)
 
     def parts(self) -> Iterator[str]:
         """Every rule may match, and each match be large: what is much is handed on in parts as soon as a record is done,
         so that neither side has to hold all of it at once."""
-        if self._size < PART_SIZE:
-            return
         for name, items in (("matches", self.matches), ("errors", self.errors)):
             start = size = 0
             for end, item in enumerate(items, start=1):
@@ -238,7 +237,7 @@ class _Result:
                     yield f'{{"{name}":[{",".join(items[start:end])}]}}'
                     start, size = end, 0
             items.clear()
-        self._size = 0
+        self.size = 0
 
     def _pair(self, running: int) -> dict[str, int]:
         """The record and rule of a value of the progress file."""

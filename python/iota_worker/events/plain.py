@@ -67,8 +67,11 @@ _store = dict.__setitem__
 def _freeze_lists(value: EventDict) -> None:
     for key, item in value.items():
         kind = item.__class__
+        if kind is str:  # most are, and the first comparison is the only one
+            continue
         if kind is EventDict:
-            _freeze_lists(item)
+            if item:
+                _freeze_lists(item)
         elif kind is list:
             _store(value, key, _frozen_list(item))
 
@@ -118,12 +121,12 @@ class PlainEvent(Questions, EventDict):
 
 _set_get = PlainEvent.get.__set__  # type: ignore[attr-defined]
 _set_surroundings = PlainEvent._surroundings.__set__  # type: ignore[attr-defined]
-_decode_plain = json.JSONDecoder(object_hook=EventDict).decode
+_scan = json.JSONDecoder(object_hook=EventDict).scan_once  # the engine hands over one value, without space around it
 
 
 def decode_plain(text: str) -> EventDict:
     """One record as nested read-only dicts and lists."""
-    record = _decode_plain(text)
+    record, _ = _scan(text, 0)
     if "[" in text:  # most records hold no list: the walk is a quarter of the cost of decoding
         _freeze_lists(record)
     return record
@@ -132,9 +135,10 @@ def decode_plain(text: str) -> EventDict:
 def plain_event(record: EventDict, supplied: dict[str, str], surroundings: Surroundings) -> PlainEvent:
     event = PlainEvent(record)
     present = {**supplied, **record}
-    for key, value in record.items():
-        if value is None:
-            del present[key]
+    if None in record.values():
+        for key, value in record.items():
+            if value is None:
+                del present[key]
     _set_get(event, present.get)
     _set_surroundings(event, surroundings)
     return event

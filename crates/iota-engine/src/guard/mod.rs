@@ -122,9 +122,10 @@ impl Guard {
     fn is_certain_not_to_match(&self, evaluation: &mut Evaluation<'_, '_>) -> bool {
         if let Some(filters) = self.filters {
             match evaluation.filter(filters) {
-                Ok(passes) if !passes => return true,
-                // Filters raise nothing and change nothing: what they let pass, and what is not certain, gets to `rule`.
-                _ => {}
+                Ok(false) => return true,
+                Ok(true) => {}
+                // Filters raise nothing and change nothing: what is not certain may get to `rule`.
+                Err(stop) => evaluation.note(&stop),
             }
         }
         let Some(entry) = self.entry else { return false };

@@ -59,11 +59,9 @@ fn push_code_point(out: &mut Vec<u8>, code: u32) {
 
 /// Appends `text` as a JSON string, with the fewest escapes. Lone surrogates are written as `\udxxx`.
 pub fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
-    // What may have to be written otherwise: quotes, backslashes, control characters, the first byte of surrogates.
-    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20 | 0xED);
     out.push(b'"');
     let mut rest = text;
-    while let Some(at) = rest.iter().position(special) {
+    while let Some(at) = first_special(rest) {
         out.extend_from_slice(&rest[..at]);
         rest = &rest[at..];
         let mut written = 1;
@@ -86,6 +84,26 @@ pub fn escape_into(out: &mut Vec<u8>, text: &[u8]) {
     }
     out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// The first byte that may have to be written otherwise: a quote, a backslash, a control character, the first of a surrogate.
+fn first_special(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20 | 0xED);
+    // Eight bytes at a time: the high bit of a byte is set where it is special, and of others only above such a one.
+    let (chunks, rest) = text.as_chunks::<8>();
+    let is_special = |chunk: &[u8; 8]| {
+        let word = u64::from_le_bytes(*chunk);
+        let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+        let equal = |byte: u8| zero(word ^ (ONES * u64::from(byte)));
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        (equal(b'"') | equal(b'\\') | equal(0xED) | control) & HIGH != 0
+    };
+    match chunks.iter().position(is_special) {
+        Some(chunk) => text[chunk * 8..].iter().position(special).map(|at| chunk * 8 + at),
+        None => rest.iter().position(special).map(|at| text.len() - rest.len() + at),
+    }
 }
 
 /// JSON text that came out of a string: its lone surrogates, which are no UTF-8, as escapes.
@@ -169,6 +187,21 @@ mod tests {
         }
         assert_eq!(unescape(br"\u0045vent").as_ref(), b"Event");
         assert_eq!(unescape(br"\ud83d\ude00").as_ref(), "😀".as_bytes());
+    }
+
+    #[test]
+    fn special_bytes_are_found_wherever_they_stand() {
+        for length in 0..20 {
+            assert_eq!(first_special(&vec![b'a'; length]), None);
+            for at in 0..length {
+                for byte in 0..=255u8 {
+                    let mut text = vec![0xC3; length];
+                    text[at] = byte;
+                    let expected = matches!(byte, b'"' | b'\\' | 0..0x20 | 0xED).then_some(at);
+                    assert_eq!(first_special(&text), expected, "{text:?}");
+                }
+            }
+        }
     }
 
     #[test]

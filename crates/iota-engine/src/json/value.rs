@@ -177,15 +177,13 @@ impl<'a> Parser<'a> {
     fn string(&mut self) -> Cow<'a, [u8]> {
         let start = self.at + 1;
         let mut at = start;
-        while let Some(&byte) = self.json.get(at) {
-            match byte {
-                b'"' => {
-                    self.at = at + 1;
-                    return unescape(&self.json[start..at]);
-                }
-                b'\\' => at += 2,
-                _ => at += 1,
+        while let Some(found) = self.json.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+            at += found;
+            if self.json[at] == b'"' {
+                self.at = at + 1;
+                return unescape(&self.json[start..at]);
             }
+            at += 2;
         }
         self.at = self.json.len();
         Cow::Borrowed(&[])

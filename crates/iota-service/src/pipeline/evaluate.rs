@@ -2,7 +2,7 @@
 //! Rules that keep state run in input order on a thread of their own.
 
 use super::sequence::Job;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use iota_engine::rule::{Batch, Outcome, Pair, RuleRunner};
 use iota_python::{PackRunner, RunError};
 use std::collections::BTreeSet;
@@ -49,12 +49,65 @@ pub(super) struct Evaluated {
     pub(super) time: Duration,
 }
 
+/// A worker that starts has as long before it is taken for one that does not keep up.
+const START: Duration = Duration::from_secs(1);
+/// How often a thread without work looks whether the queue is at least half full, and how many times in a row it must be:
+/// what came while the worker before started is worked off in that time.
+const LOOK: Duration = Duration::from_millis(10);
+const LOOKS: u32 = 8;
+
+/// Of the threads that share a queue, each starts its workers only when those before it do not keep up: a start costs as
+/// much CPU as some thousand matches.
+pub(super) struct Turn {
+    /// Of the thread before: a message when it has evaluated its first batch, closed when it has ended. The first thread has none.
+    before: Option<Receiver<()>>,
+    behind: Sender<()>,
+}
+
+impl Turn {
+    /// For so many threads.
+    pub(super) fn of(threads: usize) -> impl Iterator<Item = Self> {
+        let mut before = None;
+        (0..threads).map(move |_| {
+            let (behind, next) = bounded(1);
+            Self { before: before.replace(next), behind }
+        })
+    }
+
+    /// For a thread that has a queue of its own.
+    pub(super) fn alone() -> Self {
+        Self { before: None, behind: bounded(1).0 }
+    }
+
+    /// Returns when there is work for this thread too, or none any more.
+    fn wait(&self, jobs: &Receiver<Arc<Job>>) {
+        let Some(before) = &self.before else { return };
+        let mut full = 0;
+        let mut ended = before.recv_timeout(START) == Err(RecvTimeoutError::Disconnected);
+        while !ended && full < LOOKS {
+            ended = before.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected);
+            let half = jobs.capacity().unwrap_or_default().div_ceil(2);
+            full = if jobs.len() >= half { full + 1 } else { 0 };
+        }
+    }
+
+    /// The first batch was evaluated.
+    fn note(&self) {
+        // Full or closed: the thread behind knows, or there is none.
+        let _ = self.behind.try_send(());
+    }
+}
+
 /// Evaluates batches until there are no more, or nobody wants the results.
-pub(super) fn evaluate(mut lanes: Vec<Lane>, jobs: &Receiver<Arc<Job>>, results: &Sender<Evaluated>) {
-    for job in jobs {
+pub(super) fn evaluate(mut lanes: Vec<Lane>, turn: &Turn, jobs: &Receiver<Arc<Job>>, results: &Sender<Evaluated>) {
+    turn.wait(jobs);
+    for (nth, job) in jobs.iter().enumerate() {
         let started = Instant::now();
         let done = lanes.iter_mut().map(|lane| lane.evaluate(&job.batch)).collect();
         let evaluated = Evaluated { job, done, time: started.elapsed() };
+        if nth == 0 {
+            turn.note();
+        }
         let failed = evaluated.done.is_err();
         if results.send(evaluated).is_err() || failed {
             return;

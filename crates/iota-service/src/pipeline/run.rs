@@ -3,7 +3,7 @@
 use super::collect::{AlertSink, Collector, Emit};
 use super::commit::Durable;
 use super::decode::Decoding;
-use super::evaluate::{Done, Evaluated, Lane, evaluate};
+use super::evaluate::{Done, Evaluated, Lane, Turn, evaluate};
 use super::ordered::Ordered;
 use super::parts::Parts;
 use super::persist::persist;
@@ -131,17 +131,19 @@ impl Run<'_> {
         collector.stats.inputs.total += self.inputs.len() as u64;
         collector.stats.inputs.already_finished += (self.inputs.len() - inputs.len()) as u64;
         let (collected, sequenced) = thread::scope(|scope| {
-            let (jobs, queue) = bounded::<Arc<Job>>(self.workers);
+            // Long enough to tell whether the workers keep up.
+            let (jobs, queue) = bounded::<Arc<Job>>(self.workers * BATCHES_PER_WORKER);
             let mut queues = vec![jobs];
-            for lanes in self.lanes(false, &left_out).map(|lanes| siblings(lanes, self.workers)).unwrap_or_default() {
+            let threads = self.lanes(false, &left_out).map(|lanes| siblings(lanes, self.workers)).unwrap_or_default();
+            for (lanes, turn) in threads.into_iter().zip(Turn::of(self.workers)) {
                 let (queue, results) = (queue.clone(), results.clone());
-                scope.spawn(move || evaluate(lanes, &queue, &results));
+                scope.spawn(move || evaluate(lanes, &turn, &queue, &results));
             }
             if let Some(lanes) = stateful {
                 let (jobs, queue) = bounded::<Arc<Job>>(self.workers);
                 queues.push(jobs);
                 let results = results.clone();
-                scope.spawn(move || evaluate(lanes, &queue, &results));
+                scope.spawn(move || evaluate(lanes, &Turn::alone(), &queue, &results));
             }
             drop((results, queue));
             let decoders: Vec<_> = (0..self.workers).map(|_| scope.spawn(move || decoding.run())).collect();

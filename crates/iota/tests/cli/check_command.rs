@@ -99,6 +99,35 @@ fn rules_that_are_handed_every_record_are_warned_of() {
 }
 
 #[test]
+fn what_ends_the_analysis_of_a_pack_is_one_warning() {
+    let tests = "Tests:\n  - {Name: t, ExpectedResult: false, Log: {}}\n";
+    let yml = |id: &str, more: &str| format!("AnalysisType: rule\nRuleID: {id}\n{more}\n{tests}");
+    let rule = "def rule(event):\n    return event.get('eventName') == 'A'\n";
+    let files = Files::new(&[
+        ("pack.yaml", "version: 1\nname: p\n"),
+        ("helpers/h.py", "class Config:\n    pass\n\n\nsetattr(Config, 'limit', 3)\n"),
+        ("a.py", rule),
+        ("a.yml", &yml("a", "Filename: a.py")),
+        ("b.py", rule),
+        ("b.yml", &yml("b", "Filename: b.py")),
+        ("filtered.py", rule),
+        (
+            "filtered.yml",
+            &yml("filtered", "Filename: filtered.py\nInlineFilters: [{Key: eventName, Condition: Equals, Value: A}]"),
+        ),
+        ("expressions.yml", &yml("expressions", "Detection: [{Key: eventName, Condition: Equals, Value: A}]")),
+    ]);
+    let ran = run(&["check", files.root()]);
+    let text = ran.stdout.replace(files.root(), "DIR");
+    let expected = "DIR/helpers/h.py:5: warning[unguarded]: 2 rules of the pack are handed every record, because the analysis of all its \
+                    Python stops at `setattr(Config, 'limit', 3)`: the pack uses `setattr`; write it in another way, or move it to a \
+                    pack of its own\n4 rules checked: 0 errors, 1 warning\n";
+    assert_eq!(text, expected);
+    assert_eq!(run(&["check", files.root(), "--max-unguarded", "2"]).code, Some(0));
+    assert_eq!(run(&["check", files.root(), "--max-unguarded", "1"]).code, Some(1));
+}
+
+#[test]
 fn a_wrong_expression_is_shown_where_it_is_written() {
     let base = "AnalysisType: rule\nFilename: r.py\nRuleID: base\nInlineFilters:\n  - Key: a\n    Condition: IsNull\n  - Any:\n      - Key: b\n        Condition: IsNull\n      - Key: b\n        Condition: Eqals\n";
     let derived = "AnalysisType: rule\nRuleID: derived\nBaseDetection: base\nDynamicSeverities:\n  - ChangeTo: HIHG\n    Conditions: [{Key: a, Condition: IsNull}]\n";

@@ -152,15 +152,39 @@ fn a_report_for_machines() {
     );
     let records = stopped["records"].as_array().unwrap();
     let decisions: Vec<&str> = records.iter().map(|record| record["decision"].as_str().unwrap()).collect();
-    assert_eq!(decisions, ["run", "skip", "run", "skip", "run"]);
+    assert_eq!(decisions, ["run", "skip", "run", "skip", "skip"]);
     assert_eq!(records[0]["result"]["alert"]["title"], "Trail audit");
     assert_eq!(records[1]["by"]["line"], 5);
     assert_eq!(records[2]["result"]["errors"]["rule"]["type"], "TypeError");
-    assert_eq!(records[4]["result"]["filtered"], true);
+    assert_eq!(records[4]["by"]["line"], 7, "the inline filter: {}", records[4]);
     let opaque = json(&[&files.path("opaque.py")]);
     assert_eq!((&opaque["guarded"], &opaque["reach"]), (&Json::Bool(false), &Json::from("every_record")));
     assert_eq!(opaque["reasons"][0]["line"], 5);
     assert!(opaque["hint"].is_string() && opaque.get("records").is_none(), "{opaque}");
+}
+
+#[test]
+fn what_a_filter_leaves_to_python_is_told() {
+    let filter = "AnalysisType: rule\nFilename: r.py\nRuleID: r\nInlineFilters:\n  - {Key: sourceIPAddress, Condition: IsIPAddressPublic}\n";
+    let files = Files::new(&[("r.py", "def rule(event):\n    return True\n"), ("r.yml", filter)]);
+    let input = r#"{"eventName": "A", "sourceIPAddress": "10.0.0.1"} {"eventName": "A", "sourceIPAddress": "s3.amazonaws.com"}"#;
+    let ran = with_input(&["explain", &files.path("r.yml"), "--event", "-"], input.as_bytes());
+    for expected in
+        ["r.yml:5: an address that is left to Python", "an inline filter stopped the record", "r.yml:5: false for this record"]
+    {
+        assert!(ran.stdout.contains(expected), "{expected}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn what_is_not_python_is_refused_with_its_place() {
+    let files = Files::new(&[("pack.yaml", "version: 1\nname: p\n"), ("r.py", "def rule(event):\n    x = 1\n    return x +\n")]);
+    for args in [&[files.path("r.py")][..], &["r".to_owned(), "--rules".to_owned(), files.root().to_owned()]] {
+        let args: Vec<&str> = std::iter::once("explain").chain(args.iter().map(String::as_str)).collect();
+        let ran = run(&args);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+        assert!(ran.stderr.contains("rule `r` is not Python: ") && ran.stderr.contains("r.py:3: "), "{}", ran.stderr);
+    }
 }
 
 #[test]

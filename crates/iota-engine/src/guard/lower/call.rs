@@ -1,6 +1,7 @@
 //! Calls: of the pack's own functions, of builtins, and of methods.
 
-use super::{Frame, Lowering, all_constant, binds, constants_of, order_of, unknown};
+use super::order::{binds, order_of};
+use super::{Frame, Lowering, all_constant, constants_of, unknown};
 use crate::guard::constant::{Constant, Set, combine, dict_of, set_literal, set_of};
 use crate::guard::ir::{Argument, Arguments, Binary, Expr, Kind, Order, Place};
 use crate::guard::names::Name;

@@ -1,7 +1,8 @@
 //! Expressions.
 
+use super::order::binds;
 use super::statement::target;
-use super::{Frame, Lowering, all_constant, binary, binds, evaluate_alone, unknown};
+use super::{Frame, Lowering, all_constant, binary, evaluate_alone, unknown};
 use crate::guard::constant::Constant;
 use crate::guard::constant::{combine, dict_of, set_literal};
 use crate::guard::ir::{Clause, Compare, Expr, Kind, Place, Statement};

@@ -5,6 +5,7 @@ mod call;
 mod expression;
 mod imported;
 mod lists;
+mod order;
 mod statement;
 
 pub(super) use call::of_config;
@@ -12,12 +13,9 @@ pub(super) use call::of_config;
 use crate::guard::constant::Constant;
 use crate::guard::eval::{Code, Evaluation, Source};
 use crate::guard::explore::Explorer;
-use crate::guard::ir::{
-    Arguments, Binary, Clause, Compare, Expr, Function, FunctionId, Kind, Order, Parameter, Place, Slot, Statement, Target,
-};
+use crate::guard::ir::{Arguments, Binary, Clause, Expr, Function, FunctionId, Kind, Parameter, Place, Slot, Statement};
 use crate::guard::leaks::Uses;
 use crate::guard::names::{At, Name};
-use crate::guard::operation::Method;
 use crate::guard::scope::{Scope, parameter_names};
 use crate::guard::source::{ModuleId, Sources};
 use ruff_python_ast::{self as ast, Operator, Stmt};
@@ -259,104 +257,6 @@ impl<'s> Lowering<'s> {
 
 fn all_constant(parts: &[Expr]) -> Option<Vec<Constant>> {
     parts.iter().map(|part| if let Kind::Constant(constant) = &part.kind { Some(constant.clone()) } else { None }).collect()
-}
-
-/// Whether a loop does the same whatever the order of its elements: nothing in it is kept from one round to the next,
-/// and all it can return is one and the same constant.
-fn is_order_free(body: &[Stmt]) -> bool {
-    fn returns<'a>(body: &'a [Stmt], found: &mut Vec<&'a ast::Expr>) -> bool {
-        body.iter().all(|statement| match statement {
-            Stmt::Return(of) => match of.value.as_deref() {
-                Some(value @ ast::Expr::BooleanLiteral(_)) => {
-                    found.push(value);
-                    true
-                }
-                _ => false,
-            },
-            Stmt::If(conditional) => {
-                !binds(&conditional.test)
-                    && returns(&conditional.body, found)
-                    && conditional
-                        .elif_else_clauses
-                        .iter()
-                        .all(|clause| clause.test.as_ref().is_none_or(|test| !binds(test)) && returns(&clause.body, found))
-            }
-            Stmt::Pass(_) | Stmt::Continue(_) => true,
-            _ => false,
-        })
-    }
-    let mut found = Vec::new();
-    returns(body, &mut found)
-        && found.windows(2).all(|pair| match (pair[0], pair[1]) {
-            (ast::Expr::BooleanLiteral(a), ast::Expr::BooleanLiteral(b)) => a.value == b.value,
-            _ => false,
-        })
-}
-
-/// Whether an expression has a `:=` in it.
-fn binds(expr: &ast::Expr) -> bool {
-    struct Binds(bool);
-    impl<'a> ast::visitor::Visitor<'a> for Binds {
-        fn visit_expr(&mut self, expr: &'a ast::Expr) {
-            self.0 |= expr.is_named_expr();
-            ast::visitor::walk_expr(self, expr);
-        }
-    }
-    let mut found = Binds(false);
-    ast::visitor::Visitor::visit_expr(&mut found, expr);
-    found.0
-}
-
-/// What the order of a set means for a quantified expression that binds nothing.
-fn order_of(clauses: &[Clause], element: &Expr) -> Order {
-    match clauses {
-        [Clause { target: Target::Slot(slot), conditions, .. }] if conditions.is_empty() && is_uniform(element, *slot) => {
-            Order::Uniform
-        }
-        _ => Order::Free,
-    }
-}
-
-impl Statement {
-    /// Marks a loop over whose elements the order does not matter unless one of them raises.
-    fn in_any_order(mut self, free: bool) -> Self {
-        if let (true, Self::For { target, body, order, .. }) = (free, &mut self) {
-            *order = match (&*target, body.as_slice()) {
-                (Target::Slot(slot), [Self::If { test, .. }]) if is_uniform(test, *slot) => Order::Uniform,
-                _ => Order::Free,
-            };
-        }
-        self
-    }
-}
-
-/// Whether a test of a text in a variable raises for every text if for any: it compares the text with something that is
-/// the same every time.
-fn is_uniform(test: &Expr, slot: Slot) -> bool {
-    let same = |expr: &Expr| match &expr.kind {
-        Kind::Constant(_) => true,
-        Kind::Local(other) => *other != slot,
-        Kind::Method { object, method: Method::Get | Method::DeepGet, arguments } => {
-            matches!(object.kind, Kind::Local(other) if other != slot) && constants_of(arguments).is_some()
-        }
-        _ => false,
-    };
-    let one = |expr: &Expr| matches!(expr.kind, Kind::Local(own) if own == slot);
-    let pair = |a: &Expr, b: &Expr| one(a) && same(b) || same(a) && one(b);
-    match &test.kind {
-        Kind::Not(test) => is_uniform(test, slot),
-        Kind::Compare { left, rest } => match rest.as_slice() {
-            [(Compare::Equal | Compare::NotEqual | Compare::In | Compare::NotIn, right)] => pair(left, right),
-            _ => false,
-        },
-        Kind::Method { object, method: Method::StartsWith | Method::EndsWith, arguments } => {
-            match (arguments.positional.as_slice(), arguments.keywords.as_slice()) {
-                ([argument], []) => !argument.spread && pair(object, &argument.value),
-                _ => false,
-            }
-        }
-        _ => false,
-    }
 }
 
 /// Whether statements call no function of the pack, so that they can be evaluated on their own.

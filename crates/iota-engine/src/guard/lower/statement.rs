@@ -1,6 +1,7 @@
 //! Statements.
 
-use super::{Frame, Lowering, MAX_CLAUSES, binary, is_order_free, lists};
+use super::order::is_order_free;
+use super::{Frame, Lowering, MAX_CLAUSES, binary, lists};
 use crate::guard::constant::Constant;
 use crate::guard::ir::{Case, Closure, Expr, Handler, Kind, Order, Pattern, Place, Raised, Statement, Target};
 use crate::guard::names::Name;
