@@ -2,9 +2,12 @@
 //! Decides nothing about rules or alerts; that is the engine's part.
 
 pub mod config;
+mod crash;
 pub mod output;
 pub mod pipeline;
 pub mod rules;
 pub mod source;
 pub mod store;
 pub mod telemetry;
+
+pub use crash::crash_point;

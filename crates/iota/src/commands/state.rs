@@ -7,6 +7,7 @@ use anyhow::bail;
 use iota_engine::store::{Ledger, Outbox, Settled, Store};
 use iota_engine::triage::{RouteEntry, Routes, Triage};
 use iota_service::config::Settings;
+use iota_service::crash_point;
 use iota_service::pipeline::{AlertSink, Clock, Durable};
 use iota_service::store::Sqlite;
 use std::path::Path;
@@ -112,13 +113,18 @@ fn drain(outbox: &dyn Outbox, printer: &mut Printer, is_done: impl Fn() -> bool)
             }
             thread::sleep(IDLE);
         }
+        crash_point("deliver.leased");
         for delivery in &deliveries {
             match printer.alert(&delivery.json, delivery.severity) {
-                Ok(()) => outbox.settle(delivery, &Settled::Delivered, now_ms)?,
+                Ok(()) => {
+                    crash_point("deliver.written");
+                    outbox.settle(delivery, &Settled::Delivered, now_ms)?;
+                    crash_point("deliver.settled");
+                }
                 // Whoever reads is free to stop; the alerts stay in the outbox.
                 Err(error) if is_broken_pipe(&error) => return Ok(()),
                 Err(error) => return Err(error.into()),
-            };
+            }
         }
     }
 }
