@@ -39,13 +39,26 @@ pub struct Durable {
     pub triage: Arc<Triage>,
     /// Matches of events older than this, in milliseconds, count among themselves; for input as it arrives.
     pub lateness_ms: Option<i64>,
+    /// The input was read before: it is evaluated again, and nothing of it counts twice.
+    pub again: bool,
     /// Why state could not be read while rules were run.
     pub(super) failure: Arc<OnceLock<StoreError>>,
 }
 
 impl Durable {
     pub fn new(ledger: Arc<dyn Ledger>, triage: Arc<Triage>, lateness_ms: Option<i64>) -> Self {
-        Self { ledger, triage, lateness_ms, failure: Arc::default() }
+        Self { ledger, triage, lateness_ms, again: false, failure: Arc::default() }
+    }
+
+    /// For input that was read before.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { again: true, failure: Arc::default(), ..self.clone() }
+    }
+
+    /// What knows of earlier runs, for input that was not read before.
+    pub(super) fn ledger_of_input(&self) -> Option<&dyn Ledger> {
+        (!self.again).then_some(&*self.ledger)
     }
 }
 
@@ -55,6 +68,7 @@ pub(super) struct Committer<'a> {
     clock: Clock,
     stop: &'a Stop,
     unit: Unit,
+    records: usize,
     /// Bytes in the unit that vary in size.
     bytes: usize,
     /// When the first of the unit came.
@@ -68,7 +82,7 @@ pub(super) struct Committer<'a> {
 impl<'a> Committer<'a> {
     pub(super) fn new(durable: &'a Durable, rules: Arc<Groupings>, clock: Clock, stop: &'a Stop) -> Self {
         let (unit, failed) = (Unit::default(), BTreeMap::new());
-        Self { durable, rules, clock, stop, unit, bytes: 0, since: None, failed, abandoned: false }
+        Self { durable, rules, clock, stop, unit, records: 0, bytes: 0, since: None, failed, abandoned: false }
     }
 
     /// What follows is of this batch.
@@ -88,6 +102,10 @@ impl<'a> Committer<'a> {
             stats.records.abandon(job.batch.records().len() as u64);
             stats.inputs.read -= job.inputs.read;
             stats.inputs.interrupted += job.inputs.read;
+            return;
+        }
+        self.records += job.batch.records().len();
+        if self.durable.again {
             return;
         }
         self.unit.seen.extend(job.batch.records().iter().map(|record| (record.identity, record.fingerprint)));
@@ -173,12 +191,15 @@ impl<'a> Committer<'a> {
         let headline = Headline { title: title.clone(), severity, account_id: content.summary.account_id.clone() };
         (content.title, content.severity, content.account) = (title, severity, account.cloned());
         let content: Arc<[u8]> = content.to_fields()?.into();
+        let mut sighting = super::collect::sighting(record, found);
+        // Where it is not certain that the match is new, because more were counted than are remembered, it is not counted.
+        sighting.variant |= self.durable.again;
         self.bytes += content.len();
         self.unit.matches.push(Match {
             group: self.rules.key(index, &found.dedup),
             class,
             window: self.rules.get(index).window,
-            sighting: super::collect::sighting(record, found),
+            sighting,
             routes,
             headline,
             content,
@@ -192,7 +213,7 @@ impl<'a> Committer<'a> {
     }
 
     pub(super) fn is_due(&self) -> bool {
-        let full = self.unit.seen.len() >= UNIT_RECORDS || self.bytes >= UNIT_BYTES;
+        let full = self.records >= UNIT_RECORDS || self.bytes >= UNIT_BYTES;
         full || self.due().is_some_and(|due| Instant::now() >= due)
     }
 
@@ -206,11 +227,12 @@ impl<'a> Committer<'a> {
             return Ok(());
         }
         let unit = Unit { now_ms: self.clock.now_ms(), ..std::mem::take(&mut self.unit) };
+        let records = std::mem::take(&mut self.records);
         self.bytes = 0;
         let started = Instant::now();
         crash_point("unit.full");
         let committed = persist(self.stop, || self.durable.ledger.commit(&unit))?;
-        tracing::debug!("committed {} records, {} matches", unit.seen.len(), unit.matches.len());
+        tracing::debug!("committed {records} records, {} matches", unit.matches.len());
         crash_point("unit.committed");
         count(&committed, stats);
         crate::telemetry::Times::add(&mut stats.seconds.commit, started.elapsed());

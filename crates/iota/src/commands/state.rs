@@ -4,7 +4,7 @@ use crate::args::{AlertFormat, EmitWhen, RunArgs};
 use crate::exit::is_broken_pipe;
 use crate::printer::Printer;
 use anyhow::bail;
-use iota_engine::store::{Ledger, Outbox, Settled, Store};
+use iota_engine::store::{Desk, Ledger, Outbox, Settled, Store};
 use iota_engine::triage::{RouteEntry, Routes, Triage};
 use iota_service::config::Settings;
 use iota_service::crash_point;
@@ -62,6 +62,10 @@ impl Kept {
 
     pub(super) fn durable(&self) -> &Durable {
         &self.durable
+    }
+
+    pub(super) fn desk(&self) -> &dyn Desk {
+        &*self.store
     }
 
     /// Delivers alerts, also of earlier runs, while the work goes on, and then what is left. Returns how many alerts are
