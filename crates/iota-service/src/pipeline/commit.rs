@@ -256,3 +256,104 @@ fn count(committed: &Committed, stats: &mut Stats) {
         stats.rule(&format!("{}/{}", alert.pack, alert.rule)).alerts += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Sqlite;
+    use iota_engine::dedup::Seen;
+    use iota_engine::event::{EventTime, Fingerprint, Identity};
+    use iota_engine::rule::BatchRecord;
+    use iota_engine::store::{ObjectVersion, Result};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Has no room for so many commits.
+    #[derive(Debug)]
+    struct Fills {
+        store: Sqlite,
+        refuses: AtomicU32,
+    }
+
+    impl Ledger for Fills {
+        fn seen(&self, records: &[(Identity, Fingerprint)]) -> Result<Vec<Seen>> {
+            self.store.seen(records)
+        }
+
+        fn is_finished(&self, object: &ObjectVersion) -> Result<bool> {
+            self.store.is_finished(object)
+        }
+
+        fn commit(&self, unit: &Unit) -> Result<Committed> {
+            let left = self.refuses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            left.map_or_else(|_| self.store.commit(unit), |_| Err(StoreError::Full { what: "test".to_owned() }))
+        }
+
+        fn rule_state(&self, pack: &str, kind: &str, key: &str) -> Result<serde_json::Value> {
+            self.store.rule_state(pack, kind, key)
+        }
+
+        fn retain(&self, now_ms: i64) -> Result<()> {
+            self.store.retain(now_ms)
+        }
+    }
+
+    fn durable(refuses: u32) -> Durable {
+        let ledger = Fills { store: Sqlite::memory().unwrap(), refuses: refuses.into() };
+        Durable::new(Arc::new(ledger), Arc::default(), None)
+    }
+
+    fn job(number: u8) -> Job {
+        let time = EventTime { ms: 0, substituted: false };
+        let (identity, fingerprint) = (Identity([number; 16]), Fingerprint([0; 4]));
+        let mut job = Job::default();
+        job.batch.push(b"{}", &[], BatchRecord { identity, fingerprint, time, variant: false, unit: 0, number: 1 });
+        job.records.evaluated(false);
+        job.inputs.read = 1;
+        job.finished.push(ObjectVersion { object: format!("o{number}"), version: "v".to_owned() });
+        job
+    }
+
+    fn take(committer: &mut Committer<'_>, job: &Job, stats: &mut Stats) {
+        stats.records.add(&job.records);
+        stats.inputs.add(&job.inputs);
+        committer.begin(job);
+        committer.end(job, stats);
+    }
+
+    #[test]
+    fn what_does_not_fit_now_is_committed_once_there_is_room() {
+        let (durable, stop, mut stats) = (durable(3), Stop::default(), Stats::new());
+        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
+        take(&mut committer, &job(1), &mut stats);
+        committer.commit(&mut stats).unwrap();
+        assert_eq!(durable.ledger.seen(&[(Identity([1; 16]), Fingerprint([0; 4]))]).unwrap(), [Seen::Duplicate]);
+    }
+
+    #[test]
+    fn a_run_that_is_to_stop_does_not_wait_for_room() {
+        let (durable, stop, mut stats) = (durable(u32::MAX), Stop::default(), Stats::new());
+        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
+        take(&mut committer, &job(1), &mut stats);
+        stop.request();
+        assert!(matches!(committer.commit(&mut stats), Err(StoreError::Full { .. })));
+    }
+
+    #[test]
+    fn what_was_not_run_because_the_run_is_to_stop_is_left_for_the_next() {
+        let (durable, stop, mut stats) = (durable(0), Stop::default(), Stats::new());
+        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
+        take(&mut committer, &job(1), &mut stats);
+        committer.not_run();
+        take(&mut committer, &job(2), &mut stats);
+        stop.request();
+        committer.not_run();
+        take(&mut committer, &job(3), &mut stats);
+        take(&mut committer, &job(4), &mut stats);
+        committer.commit(&mut stats).unwrap();
+        let finished = |n: u8| durable.ledger.is_finished(&job(n).finished[0]).unwrap();
+        assert_eq!([1, 2, 3, 4].map(finished), [true, true, false, false]);
+        assert_eq!((stats.records.evaluated, stats.records.abandoned, stats.inputs.interrupted), (2, 2, 2));
+        stats.inputs.total = 4;
+        assert_eq!(stats.imbalance(), None);
+    }
+}

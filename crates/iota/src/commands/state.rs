@@ -33,6 +33,9 @@ pub(super) fn check_flags(args: &RunArgs, settings: &Settings, now_ms: Option<i6
         }
         return Ok(());
     }
+    if args.deliver {
+        bail!("--deliver: there are no outputs in the configuration");
+    }
     if args.emit == Some(EmitWhen::Final) {
         bail!("--emit final does not go with --state: there an alert leaves when it is created");
     }
