@@ -25,5 +25,6 @@ mod verify;
 pub use collect::{AlertSink, Emit};
 pub use iota_python::Stop;
 pub use commit::Durable;
+pub use persist::persist;
 pub use rerun::{Rerun, RerunResult};
 pub use run::{Clock, FastPath, Progress, Run, RunFailure, RunResult};

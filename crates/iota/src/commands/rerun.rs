@@ -56,7 +56,7 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let filter = PairFilter { rule: args.rule.clone(), since_ms, ..PairFilter::default() };
     let mut printer = Printer::new(AlertFormat::Jsonl, true);
     let ((read, pairs), left) = with_progress_bar(inputs, &progress, || {
-        kept.delivering(&mut printer, || {
+        kept.delivering(&mut printer, &progress.stop, || {
             let read = run.execute(&progress, &mut Unused, stats);
             // Also pairs of the rule whose input is not there any more.
             let pairs = again.execute(&filter, &progress, Stats::new());

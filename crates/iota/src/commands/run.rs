@@ -117,7 +117,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     };
     let (RunResult { stats, failure, imbalance }, left) = with_progress_bar(inputs, &progress, || match &kept {
         None => (run.execute(&progress, &mut printer, stats), Ok(0)),
-        Some(kept) => kept.delivering(&mut printer, || run.execute(&progress, &mut Unused, stats)),
+        Some(kept) => kept.delivering(&mut printer, &progress.stop, || run.execute(&progress, &mut Unused, stats)),
     });
     let written = printer.finish();
     if let Some(path) = &args.stats {
