@@ -140,7 +140,11 @@ impl Rerun<'_> {
     fn record(&self, pair: &FailedPair, input: &Input, unit: u32) -> Option<BatchRecord> {
         let mut decoder = Decoder::new(pair.raw.as_slice(), self.limits);
         let Ok(Some(Item::Record(record))) = decoder.next() else {
-            tracing::error!("{}: record {} cannot be read any more: is max_record smaller now?", pair.origin.object, pair.origin.record);
+            tracing::error!(
+                "{}: record {} cannot be read any more: is max_record smaller now?",
+                pair.origin.object,
+                pair.origin.record
+            );
             return None;
         };
         let time = event_time(&record, input.delivered_ms().unwrap_or(pair.at_ms));

@@ -116,7 +116,10 @@ fn pairs_that_failed_are_evaluated_again_once_the_rule_is_repaired() {
     let (code, sent, stderr) = rerun(&files, &["--errors"]);
     assert_eq!((code, sent.len()), (Some(3), 0), "{stderr}");
     assert!(stderr.contains("199 failed pairs evaluated again, 0 settled"), "{stderr}");
-    files.write("rules/r.py", b"def rule(event):\n    return event['eventName'] != 'E7'\ndef dedup(event):\n    return event['eventName']\n");
+    files.write(
+        "rules/r.py",
+        b"def rule(event):\n    return event['eventName'] != 'E7'\ndef dedup(event):\n    return event['eventName']\n",
+    );
     let (code, sent, stderr) = rerun(&files, &["--errors", "--rule", "r"]);
     assert_eq!((code, sent.len()), (Some(0), 198), "{stderr}");
     let ids = ids(&files);
