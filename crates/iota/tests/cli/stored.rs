@@ -1,0 +1,149 @@
+//! Runs that keep state: what is read once, told once, and found again.
+
+use crate::harness::{EVERY, Files, NOW, detect, run};
+use iota_engine::store::{Desk, PairFilter, RejectFilter};
+use iota_service::store::Sqlite;
+use std::path::Path;
+
+fn record(n: usize) -> String {
+    format!("{{\"eventName\":\"E{n}\",\"eventID\":\"{n}\",\"eventTime\":\"2020-01-01T00:00:{:02}Z\"}}\n", n % 60)
+}
+
+fn files() -> Files {
+    Files::new(&[("rules/every.py", EVERY), ("in/a.jsonl", &(record(1) + &record(2) + &record(1)))])
+}
+
+#[test]
+fn what_was_read_is_not_read_again_and_told_once() {
+    let files = files();
+    let again = || detect(&[&files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+    let first = again();
+    assert_eq!((first.code, first.titles().len(), first.count("/deliveries/added")), (Some(0), 2, 2), "{}", first.stderr);
+    assert_eq!(first.count("/records/duplicates"), 1);
+    let second = again();
+    assert_eq!((second.code, second.titles().len(), second.count("/inputs/already_finished")), (Some(0), 0, 1));
+    files.write("in/a.jsonl", (record(1) + &record(3)).as_bytes());
+    files.write("in/b.jsonl", record(2).as_bytes());
+    let third = again();
+    assert_eq!((third.titles(), third.count("/records/duplicates")), (vec!["E3"], 2), "a file that changed is read again");
+    // The same alerts as without state: only the record that differs is another one.
+    let plain = detect(&[&files.path("in"), "--rules", &files.path("rules")]);
+    assert!(plain.alerts.iter().any(|alert| alert["alert_id"] == first.alerts[1]["alert_id"]));
+}
+
+#[test]
+fn rejects_and_failed_pairs_are_kept_with_their_bytes() {
+    let files = files();
+    files.write("rules/fails.py", b"def rule(event):\n    return event['nothing']\n");
+    files.write("in/b.jsonl", b"no record\n{\"eventID\":\"9\"\n");
+    let found = detect(&[&files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+    assert_eq!(found.code, Some(3));
+    let store = Sqlite::open_beside(Path::new(&files.path("state"))).unwrap();
+    let rejects = store.rejects(&RejectFilter::default()).unwrap();
+    let bytes: Vec<String> = rejects.iter().map(|reject| String::from_utf8(reject.bytes.clone()).unwrap()).collect();
+    assert_eq!(bytes.iter().map(|text| text.trim_end()).collect::<Vec<_>>(), ["no record", "{\"eventID\":\"9\""]);
+    let pairs = store.failed_pairs(&PairFilter::default()).unwrap();
+    assert_eq!(pairs.iter().map(|pair| pair.rule.as_str()).collect::<Vec<_>>(), ["fails", "fails"]);
+    assert_eq!(pairs[0].raw, record(1).trim_end().as_bytes());
+    assert_eq!(pairs[0].failure.as_ref().map(|failure| failure.r#type.as_str()), Some("KeyError"));
+}
+
+#[test]
+fn state_that_is_in_use_or_damaged_is_an_error_that_says_so() {
+    let files = files();
+    let state = files.path("state");
+    let refused = || run(&["run", &files.path("in"), "--rules", &files.path("rules"), "--state", &state, "--now", NOW]);
+    let held = Sqlite::open(Path::new(&state)).unwrap();
+    let ran = refused();
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains(&format!("is in use by another process (pid {})", std::process::id())), "{}", ran.stderr);
+    drop(held);
+    files.write("state/iota.db", b"something else");
+    let ran = refused();
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("this is no SQLite database; it was left as it is"), "{}", ran.stderr);
+}
+
+#[test]
+fn flags_that_do_not_go_with_state_are_refused() {
+    let files = files();
+    let base = ["run", &files.path("in"), "--rules", &files.path("rules")];
+    let state = ["--state", &files.path("state")];
+    for (flags, expected) in [
+        (&["--emit", "final"][..], "--emit final does not go with --state"),
+        (&["--format", "table"], "--format does not go with --state"),
+        (&["--now", "2999-01-01T00:00:00Z"], "--now in the future does not go with --state"),
+    ] {
+        let ran = run(&[&base[..], &state[..], flags].concat());
+        assert!(ran.code == Some(2) && ran.stderr.contains(expected), "{}", ran.stderr);
+    }
+    let ran = run(&[&base[..], &["--deliver"]].concat());
+    assert!(ran.code == Some(2) && ran.stderr.contains("--deliver needs `--state DIR`"), "{}", ran.stderr);
+}
+
+#[test]
+fn counters_go_on_where_the_last_run_ended() {
+    let counts = "from panther_detection_helpers.caching import increment_counter\ndef rule(event):\n    return increment_counter('k') == 5\ndef title(event):\n    return event['eventName']\n";
+    let files = Files::new(&[("rules/counts.py", counts)]);
+    for (name, records) in [("a", 0..3), ("b", 3..6)] {
+        files.write(&format!("in/{name}.jsonl"), records.map(record).collect::<String>().as_bytes());
+        let found = detect(&[&files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+        assert_eq!(found.titles(), if name == "a" { vec![] } else { vec!["E4"] }, "{}", found.stderr);
+    }
+}
+
+fn rerun(files: &Files, flags: &[&str]) -> (Option<i32>, Vec<String>, String) {
+    let (rules, state) = (files.path("rules"), files.path("state"));
+    let ran = run(&[&["rerun", "--now", NOW, "--rules", &rules, "--state", &state][..], flags].concat());
+    let ids = ran.stdout.lines().map(|line| {
+        let alert: serde_json::Value = serde_json::from_str(line).unwrap();
+        alert["alert_id"].as_str().unwrap().to_owned()
+    });
+    (ran.code, ids.collect(), ran.stderr)
+}
+
+fn ids(files: &Files) -> Vec<String> {
+    let found = detect(&[&files.path("in"), "--rules", &files.path("rules")]);
+    found.alerts.iter().map(|alert| alert["alert_id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn pairs_that_failed_are_evaluated_again_once_the_rule_is_repaired() {
+    let files = Files::new(&[("rules/r.py", "def rule(event):\n    return event['eventName'] == 'E1' or event['missing']\n")]);
+    files.write("in/a.jsonl", (0..200).map(record).collect::<String>().as_bytes());
+    let found = detect(&[&files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+    assert_eq!((found.code, found.alerts.len()), (Some(3), 1));
+    let (code, sent, stderr) = rerun(&files, &["--errors"]);
+    assert_eq!((code, sent.len()), (Some(3), 0), "{stderr}");
+    assert!(stderr.contains("199 failed pairs evaluated again, 0 settled"), "{stderr}");
+    files.write(
+        "rules/r.py",
+        b"def rule(event):\n    return event['eventName'] != 'E7'\ndef dedup(event):\n    return event['eventName']\n",
+    );
+    let (code, sent, stderr) = rerun(&files, &["--errors", "--rule", "r"]);
+    assert_eq!((code, sent.len()), (Some(0), 198), "{stderr}");
+    let ids = ids(&files);
+    assert!(sent.iter().all(|id| ids.contains(id)), "the ids that the first run would have given");
+    let (code, sent, stderr) = rerun(&files, &["--errors"]);
+    assert_eq!((code, sent.len()), (Some(0), 0), "{stderr}");
+    assert!(stderr.contains("0 failed pairs evaluated again"), "{stderr}");
+}
+
+#[test]
+fn a_new_rule_is_run_on_what_was_read_before() {
+    let files = files();
+    let read = || detect(&[&files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+    assert_eq!(read().alerts.len(), 2);
+    files.write("rules/new.py", b"def rule(event):\n    return True\n");
+    assert_eq!(read().alerts.len(), 0, "the input was read");
+    let (code, sent, stderr) = rerun(&files, &["--rule", "new", "--since", "2000-01-01T00:00:00Z"]);
+    assert_eq!((code, sent.len()), (Some(0), 1), "{stderr}");
+    assert!(ids(&files).contains(&sent[0]));
+    let (code, sent, _) = rerun(&files, &["--rule", "new", "--since", "2000-01-01T00:00:00Z"]);
+    assert_eq!((code, sent.len()), (Some(0), 0), "nothing counts twice");
+    let (code, _, stderr) = rerun(&files, &["--rule", "neww", "--since", "2000-01-01T00:00:00Z"]);
+    assert!(code == Some(2) && stderr.contains("did you mean `new`"), "{stderr}");
+    std::fs::remove_file(files.path("in/a.jsonl")).unwrap();
+    let (code, _, stderr) = rerun(&files, &["--rule", "new", "--since", "2000-01-01T00:00:00Z"]);
+    assert!(code == Some(2) && stderr.contains("a.jsonl does not exist"), "{stderr}");
+}
