@@ -2,6 +2,7 @@
 //! Decides nothing about rules or alerts; that is the engine's part.
 
 pub mod config;
+pub mod deliver;
 pub mod output;
 pub mod pipeline;
 pub mod rules;
