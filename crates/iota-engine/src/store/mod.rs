@@ -23,7 +23,7 @@ use std::fmt::Debug;
 use thiserror::Error;
 
 /// Why the store did not do what it was asked.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum StoreError {
     /// The same call may succeed later: throttling, a lock, no room on the device. Nothing of it was done, or it can be
     /// repeated without harm.

@@ -31,7 +31,7 @@ use tokio::time::sleep;
 /// How long a delivery is leased: longer than any attempt takes. One that crashed is tried again after it at the latest.
 const LEASE_MS: i64 = 5 * 60 * 1000;
 /// How often the store is asked for what other processes have added.
-const POLL_MS: i64 = 1_000;
+pub const POLL: Duration = Duration::from_secs(1);
 /// Draining waits for retries that are due within this time, not longer.
 const DRAIN_PATIENCE_MS: i64 = 15_000;
 /// How often summaries and canaries are looked after.
@@ -76,6 +76,8 @@ pub struct Deliverer {
     pub routes: Routes,
     pub policy: Policy,
     pub clock: Arc<dyn Clock>,
+    /// How often the store is asked for what other processes have added; `POLL`, unless time is not real.
+    pub poll: Duration,
     /// Notified when there may be something new.
     pub wake: Arc<Notify>,
 }
@@ -107,6 +109,7 @@ impl Deliverer {
             policy: self.policy,
             routes: self.routes,
             outputs: self.outputs.keys().cloned().collect(),
+            poll_ms: i64::try_from(self.poll.as_millis()).unwrap_or(i64::MAX).max(20),
             wake: self.wake,
         });
         let mut storms = Storms::new(shared.now_ms());

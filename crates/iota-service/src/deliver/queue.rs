@@ -4,7 +4,7 @@
 use super::breaker::Breaker;
 use super::schedule::{after_failure, asked_ms};
 use super::shared::{Shared, To};
-use super::{DRAIN_PATIENCE_MS, LEASE_MS, Mode, POLL_MS};
+use super::{DRAIN_PATIENCE_MS, LEASE_MS, Mode};
 use crate::output::{Message, Output, Purpose, Sent};
 use iota_engine::alert::Severity;
 use iota_engine::event::format_ms;
@@ -84,7 +84,7 @@ impl Queue {
             Some(done) = self.sending.join_next(), if !self.sending.is_empty() => self.settle_all(done).await,
             () = wake.notified() => {}
             // The one who could change it is gone: nothing can be asked for any more, and draining goes on.
-            changed = self.mode.changed() => if changed.is_err() { sleep(Duration::from_millis(POLL_MS.unsigned_abs())).await },
+            changed = self.mode.changed() => if changed.is_err() { sleep(Duration::from_secs(1)).await },
         }
         true
     }
@@ -271,13 +271,15 @@ impl Queue {
         let due_ms = if idle { self.shared.ask(move |store| store.next_due(&name)).await? } else { None };
         let next_ms = due_ms.map(|due_ms| due_ms.max(held_ms));
         if let Some(deadline_ms) = self.draining().filter(|_| idle) {
-            let patience_ms = deadline_ms.unwrap_or(i64::MAX).min(now + DRAIN_PATIENCE_MS);
-            if next_ms.is_none_or(|next_ms| next_ms > patience_ms) {
+            let deadline_ms = deadline_ms.unwrap_or(i64::MAX);
+            let patience_ms = deadline_ms.min(now + DRAIN_PATIENCE_MS);
+            if now >= deadline_ms || next_ms.is_none_or(|next_ms| next_ms > patience_ms) {
                 return Ok(None);
             }
         }
         // At least a little, or a delivery that another loop has leased would be asked for without pause.
-        Ok(Some(next_ms.map_or(POLL_MS, |next_ms| (next_ms - now).clamp(20, POLL_MS))))
+        let poll_ms = self.shared.poll_ms;
+        Ok(Some(next_ms.map_or(poll_ms, |next_ms| (next_ms - now).clamp(20, poll_ms))))
     }
 
     /// The state does not answer. Waits a while; gives up when it is beyond repair and the process is to end.

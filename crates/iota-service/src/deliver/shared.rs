@@ -18,6 +18,8 @@ pub(super) struct Shared {
     pub(super) routes: Routes,
     /// Names of the outputs that are delivered to.
     pub(super) outputs: Vec<String>,
+    /// How often the store is asked for what other processes have added.
+    pub(super) poll_ms: i64,
     /// There may be something new to deliver.
     pub(super) wake: Arc<Notify>,
 }

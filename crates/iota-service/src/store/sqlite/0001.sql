@@ -110,8 +110,10 @@ CREATE TABLE rejects (
     offset  INTEGER NOT NULL,
     bytes   BLOB NOT NULL,
     at_ms   INTEGER NOT NULL,
-    PRIMARY KEY (object, version, record)
+    UNIQUE (object, version, record, at_ms)
 ) STRICT;
+-- Without a version (standard input) two reads are two things.
+CREATE UNIQUE INDEX rejects_of_version ON rejects (object, version, record) WHERE version <> '';
 CREATE INDEX rejects_at ON rejects (at_ms);
 
 -- (record, rule) pairs whose rule failed or was not run.

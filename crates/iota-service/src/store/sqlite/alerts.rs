@@ -2,6 +2,7 @@
 
 use super::ledger::integer;
 use super::{Trouble, Work};
+use crate::crash_point;
 use iota_engine::alert::Severity;
 use iota_engine::event::Identity;
 use iota_engine::store::{
@@ -53,6 +54,7 @@ fn insert_group(
     for change in stored.alerts(&mut cells)? {
         alerts.apply(&change)?;
     }
+    crash_point("commit.cells");
     let mut put = transaction.prepare_cached(
         "INSERT INTO cells (\"group\", cell, kept, expires_ms) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (\"group\", cell) DO UPDATE SET kept = ?3, expires_ms = ?4",

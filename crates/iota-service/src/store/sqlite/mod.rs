@@ -9,6 +9,8 @@ mod outbox;
 mod retain;
 mod row;
 mod rule_state;
+#[cfg(test)]
+mod tests;
 
 use iota_engine::store::{Damaged, Result, StoreError};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
