@@ -7,6 +7,7 @@ use super::unit::{Headline, Match, Route};
 use crate::aggregate::{Cell, Cut, GroupKey, Segment, Window, crosses, segments};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
@@ -240,9 +241,8 @@ impl StoredGroup {
 
     /// What was loaded before stays: it may have changed since.
     fn insert(&mut self, number: i64, bytes: Option<Vec<u8>>) -> Result<(), Damaged> {
-        if !self.cells.contains_key(&number) {
-            let stored = bytes.map(|bytes| StoredCell::read(&bytes)).transpose()?;
-            self.cells.insert(number, stored);
+        if let Entry::Vacant(slot) = self.cells.entry(number) {
+            slot.insert(bytes.map(|bytes| StoredCell::read(&bytes)).transpose()?);
         }
         Ok(())
     }

@@ -147,6 +147,8 @@ pub struct RejectFilter {
 /// Which failed pairs to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PairFilter {
+    /// With a larger id; 0 is all.
+    pub after: i64,
     pub rule: Option<String>,
     pub since_ms: Option<i64>,
     pub limit: Option<usize>,

@@ -12,9 +12,7 @@ use crate::source::Input;
 use crate::telemetry::Stats;
 use iota_engine::alert::Origin;
 use iota_engine::rule::Outcome;
-use iota_engine::store::{
-    Class, Committed, FailedPair, Headline, Ledger, Match, RuleStateUpdate, StoreError, Unit,
-};
+use iota_engine::store::{Class, Committed, FailedPair, Headline, Ledger, Match, RuleStateUpdate, StoreError, Unit};
 use iota_engine::triage::{Decision, Subject, Triage};
 use iota_python::Stop;
 use std::collections::BTreeMap;
@@ -39,13 +37,26 @@ pub struct Durable {
     pub triage: Arc<Triage>,
     /// Matches of events older than this, in milliseconds, count among themselves; for input as it arrives.
     pub lateness_ms: Option<i64>,
+    /// The input was read before: it is evaluated again, and nothing of it counts twice.
+    pub again: bool,
     /// Why state could not be read while rules were run.
     pub(super) failure: Arc<OnceLock<StoreError>>,
 }
 
 impl Durable {
     pub fn new(ledger: Arc<dyn Ledger>, triage: Arc<Triage>, lateness_ms: Option<i64>) -> Self {
-        Self { ledger, triage, lateness_ms, failure: Arc::default() }
+        Self { ledger, triage, lateness_ms, again: false, failure: Arc::default() }
+    }
+
+    /// For input that was read before.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { again: true, failure: Arc::default(), ..self.clone() }
+    }
+
+    /// What knows of earlier runs, for input that was not read before.
+    pub(super) fn ledger_of_input(&self) -> Option<&dyn Ledger> {
+        (!self.again).then_some(&*self.ledger)
     }
 }
 
@@ -55,6 +66,7 @@ pub(super) struct Committer<'a> {
     clock: Clock,
     stop: &'a Stop,
     unit: Unit,
+    records: usize,
     /// Bytes in the unit that vary in size.
     bytes: usize,
     /// When the first of the unit came.
@@ -68,7 +80,7 @@ pub(super) struct Committer<'a> {
 impl<'a> Committer<'a> {
     pub(super) fn new(durable: &'a Durable, rules: Arc<Groupings>, clock: Clock, stop: &'a Stop) -> Self {
         let (unit, failed) = (Unit::default(), BTreeMap::new());
-        Self { durable, rules, clock, stop, unit, bytes: 0, since: None, failed, abandoned: false }
+        Self { durable, rules, clock, stop, unit, records: 0, bytes: 0, since: None, failed, abandoned: false }
     }
 
     /// What follows is of this batch.
@@ -88,6 +100,10 @@ impl<'a> Committer<'a> {
             stats.records.abandon(job.batch.records().len() as u64);
             stats.inputs.read -= job.inputs.read;
             stats.inputs.interrupted += job.inputs.read;
+            return;
+        }
+        self.records += job.batch.records().len();
+        if self.durable.again {
             return;
         }
         self.unit.seen.extend(job.batch.records().iter().map(|record| (record.identity, record.fingerprint)));
@@ -173,12 +189,15 @@ impl<'a> Committer<'a> {
         let headline = Headline { title: title.clone(), severity, account_id: content.summary.account_id.clone() };
         (content.title, content.severity, content.account) = (title, severity, account.cloned());
         let content: Arc<[u8]> = content.to_fields()?.into();
+        let mut sighting = super::collect::sighting(record, found);
+        // Where it is not certain that the match is new, because more were counted than are remembered, it is not counted.
+        sighting.variant |= self.durable.again;
         self.bytes += content.len();
         self.unit.matches.push(Match {
             group: self.rules.key(index, &found.dedup),
             class,
             window: self.rules.get(index).window,
-            sighting: super::collect::sighting(record, found),
+            sighting,
             routes,
             headline,
             content,
@@ -192,7 +211,7 @@ impl<'a> Committer<'a> {
     }
 
     pub(super) fn is_due(&self) -> bool {
-        let full = self.unit.seen.len() >= UNIT_RECORDS || self.bytes >= UNIT_BYTES;
+        let full = self.records >= UNIT_RECORDS || self.bytes >= UNIT_BYTES;
         full || self.due().is_some_and(|due| Instant::now() >= due)
     }
 
@@ -206,11 +225,12 @@ impl<'a> Committer<'a> {
             return Ok(());
         }
         let unit = Unit { now_ms: self.clock.now_ms(), ..std::mem::take(&mut self.unit) };
+        let records = std::mem::take(&mut self.records);
         self.bytes = 0;
         let started = Instant::now();
         crash_point("unit.full");
         let committed = persist(self.stop, || self.durable.ledger.commit(&unit))?;
-        tracing::debug!("committed {} records, {} matches", unit.seen.len(), unit.matches.len());
+        tracing::debug!("committed {records} records, {} matches", unit.matches.len());
         crash_point("unit.committed");
         count(&committed, stats);
         crate::telemetry::Times::add(&mut stats.seconds.commit, started.elapsed());
@@ -232,5 +252,106 @@ fn count(committed: &Committed, stats: &mut Stats) {
         stats.alerts.total += 1;
         *stats.alerts.by_severity.entry(alert.severity).or_default() += 1;
         stats.rule(&format!("{}/{}", alert.pack, alert.rule)).alerts += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Sqlite;
+    use iota_engine::dedup::Seen;
+    use iota_engine::event::{EventTime, Fingerprint, Identity};
+    use iota_engine::rule::BatchRecord;
+    use iota_engine::store::{ObjectVersion, Result};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Has no room for so many commits.
+    #[derive(Debug)]
+    struct Fills {
+        store: Sqlite,
+        refuses: AtomicU32,
+    }
+
+    impl Ledger for Fills {
+        fn seen(&self, records: &[(Identity, Fingerprint)]) -> Result<Vec<Seen>> {
+            self.store.seen(records)
+        }
+
+        fn is_finished(&self, object: &ObjectVersion) -> Result<bool> {
+            self.store.is_finished(object)
+        }
+
+        fn commit(&self, unit: &Unit) -> Result<Committed> {
+            let left = self.refuses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            left.map_or_else(|_| self.store.commit(unit), |_| Err(StoreError::Full { what: "test".to_owned() }))
+        }
+
+        fn rule_state(&self, pack: &str, kind: &str, key: &str) -> Result<serde_json::Value> {
+            self.store.rule_state(pack, kind, key)
+        }
+
+        fn retain(&self, now_ms: i64) -> Result<()> {
+            self.store.retain(now_ms)
+        }
+    }
+
+    fn durable(refuses: u32) -> Durable {
+        let ledger = Fills { store: Sqlite::memory().unwrap(), refuses: refuses.into() };
+        Durable::new(Arc::new(ledger), Arc::default(), None)
+    }
+
+    fn job(number: u8) -> Job {
+        let time = EventTime { ms: 0, substituted: false };
+        let (identity, fingerprint) = (Identity([number; 16]), Fingerprint([0; 4]));
+        let mut job = Job::default();
+        job.batch.push(b"{}", &[], BatchRecord { identity, fingerprint, time, variant: false, unit: 0, number: 1 });
+        job.records.evaluated(false);
+        job.inputs.read = 1;
+        job.finished.push(ObjectVersion { object: format!("o{number}"), version: "v".to_owned() });
+        job
+    }
+
+    fn take(committer: &mut Committer<'_>, job: &Job, stats: &mut Stats) {
+        stats.records.add(&job.records);
+        stats.inputs.add(&job.inputs);
+        committer.begin(job);
+        committer.end(job, stats);
+    }
+
+    #[test]
+    fn what_does_not_fit_now_is_committed_once_there_is_room() {
+        let (durable, stop, mut stats) = (durable(3), Stop::default(), Stats::new());
+        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
+        take(&mut committer, &job(1), &mut stats);
+        committer.commit(&mut stats).unwrap();
+        assert_eq!(durable.ledger.seen(&[(Identity([1; 16]), Fingerprint([0; 4]))]).unwrap(), [Seen::Duplicate]);
+    }
+
+    #[test]
+    fn a_run_that_is_to_stop_does_not_wait_for_room() {
+        let (durable, stop, mut stats) = (durable(u32::MAX), Stop::default(), Stats::new());
+        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
+        take(&mut committer, &job(1), &mut stats);
+        stop.request();
+        assert!(matches!(committer.commit(&mut stats), Err(StoreError::Full { .. })));
+    }
+
+    #[test]
+    fn what_was_not_run_because_the_run_is_to_stop_is_left_for_the_next() {
+        let (durable, stop, mut stats) = (durable(0), Stop::default(), Stats::new());
+        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
+        take(&mut committer, &job(1), &mut stats);
+        committer.not_run();
+        take(&mut committer, &job(2), &mut stats);
+        stop.request();
+        committer.not_run();
+        take(&mut committer, &job(3), &mut stats);
+        take(&mut committer, &job(4), &mut stats);
+        committer.commit(&mut stats).unwrap();
+        let finished = |n: u8| durable.ledger.is_finished(&job(n).finished[0]).unwrap();
+        assert_eq!([1, 2, 3, 4].map(finished), [true, true, false, false]);
+        assert_eq!((stats.records.evaluated, stats.records.abandoned, stats.inputs.interrupted), (2, 2, 2));
+        stats.inputs.total = 4;
+        assert_eq!(stats.imbalance(), None);
     }
 }

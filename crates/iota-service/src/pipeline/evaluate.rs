@@ -34,7 +34,7 @@ impl Done {
 
 impl Lane {
     /// Without a candidate the worker is left alone, and not even started.
-    fn evaluate(&mut self, batch: &Batch) -> Result<Done, RunError> {
+    pub(super) fn evaluate(&mut self, batch: &Batch) -> Result<Done, RunError> {
         let given: Vec<Pair> = batch.pairs(self.pack).filter(|pair| self.rules.contains(&pair.rule)).collect();
         let outcome = if given.is_empty() { Outcome::default() } else { self.runner.evaluate(batch, &given)? };
         Ok(Done { given, outcome })

@@ -14,6 +14,7 @@ mod ordered;
 mod packed;
 mod parts;
 mod persist;
+mod rerun;
 mod run;
 mod scratch;
 mod sequence;
@@ -22,6 +23,8 @@ mod state;
 mod verify;
 
 pub use collect::{AlertSink, Emit};
-pub use iota_python::Stop;
 pub use commit::Durable;
+pub use iota_python::Stop;
+pub use persist::persist;
+pub use rerun::{Rerun, RerunResult};
 pub use run::{Clock, FastPath, Progress, Run, RunFailure, RunResult};

@@ -14,7 +14,7 @@ const SAY: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(50);
 
 /// The error of the last attempt when the run is to stop, or when trying again does not help.
-pub(super) fn persist<T>(stop: &Stop, mut call: impl FnMut() -> Result<T>) -> Result<T> {
+pub fn persist<T>(stop: &Stop, mut call: impl FnMut() -> Result<T>) -> Result<T> {
     let (mut wait, mut said) = (WAIT, None::<Instant>);
     loop {
         let error = match call() {

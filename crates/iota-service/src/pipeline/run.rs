@@ -126,7 +126,7 @@ impl Run<'_> {
             let _ = credit.send(());
         }
         let (router, cut, chunks) = (self.router(), Parts::new(inputs, self.workers > 1), Ordered::new(self.workers));
-        let (limits, clock, keep_rejects) = (self.limits, self.clock, self.durable.is_some());
+        let (limits, clock, keep_rejects) = (self.limits, self.clock, self.durable.is_some_and(|durable| !durable.again));
         let decoding = Decoding { parts: &cut, chunks: &chunks, router: &router, limits, clock, progress, keep_rejects };
         collector.stats.inputs.total += self.inputs.len() as u64;
         collector.stats.inputs.already_finished += (self.inputs.len() - inputs.len()) as u64;
@@ -145,7 +145,7 @@ impl Run<'_> {
             }
             drop((results, queue));
             let decoders: Vec<_> = (0..self.workers).map(|_| scope.spawn(move || decoding.run())).collect();
-            let ledger = self.durable.map(|durable| &*durable.ledger);
+            let ledger = self.durable.and_then(Durable::ledger_of_input);
             let sequencer = Sequencer { inputs, chunks: decoding.chunks, progress, jobs: queues, credits, ledger, clock };
             let sequencer = scope.spawn(move || sequencer.run());
             let collected = collect(&mut collector, &evaluated, parts, || {
@@ -193,12 +193,12 @@ impl Run<'_> {
     /// The inputs that were not read to their end in an earlier run.
     fn unfinished(&self, progress: &Progress) -> Result<Vec<Input>, StoreError> {
         let mut inputs = self.inputs.to_vec();
-        let Some(durable) = self.durable else { return Ok(inputs) };
+        let Some(ledger) = self.durable.and_then(Durable::ledger_of_input) else { return Ok(inputs) };
         let mut failure = None;
         inputs.retain(|input| {
             let Some(version) = input.version.clone().filter(|_| failure.is_none()) else { return true };
             let object = ObjectVersion { object: input.name(), version };
-            let finished = persist(&progress.stop, || durable.ledger.is_finished(&object)).unwrap_or_else(|error| {
+            let finished = persist(&progress.stop, || ledger.is_finished(&object)).unwrap_or_else(|error| {
                 failure = Some(error);
                 false
             });

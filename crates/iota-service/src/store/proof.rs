@@ -13,10 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) const MINUTE: i64 = 60_000;
 const NOW: i64 = 1_700_000_000_000;
 
-/// A record with what it matched: (group, minute, unique value, class).
+/// A record, by what it matched.
 #[derive(Debug, Clone)]
 struct Found {
-    number: u8,
     matches: Vec<Match>,
 }
 
@@ -89,7 +88,7 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
                     found.sighting.unique = (unique && group == 0).then(|| format!("v{}", value.unwrap_or(0)));
                     found
                 };
-                Found { number, matches: matches.iter().map(of).collect() }
+                Found { matches: matches.iter().map(of).collect() }
             })
             .collect();
         Scenario { window, steps: steps_over(records.len(), &steps, seed), records }
@@ -234,14 +233,18 @@ pub(crate) fn worked_cases(new: impl Fn() -> Box<dyn Store>) {
         store.commit(&unit(part.to_vec())).expect("commits");
     }
     let again = store.commit(&unit(many)).expect("commits");
-    assert_eq!((again.repeated, counts(&*store)), (250, 250), "a repeated commit counts nothing, also beyond the identities kept");
+    assert_eq!(
+        (again.repeated, counts(&*store)),
+        (250, 250),
+        "a repeated commit counts nothing, also beyond the identities kept"
+    );
     let alert = alerts(&*store).remove(0);
     let told: Vec<i64> =
         store.deliveries(&alert.alert_id).expect("deliveries are listed").iter().map(|delivery| delivery.id.revision).collect();
     assert_eq!(BTreeSet::from_iter(told), BTreeSet::from([0, 10, 100]), "told as new, and at 10 and 100");
 
     let store = new();
-    let edge = (0..).find(|minute| {
+    let edge = (0..60).find(|minute| {
         let cut = Cut::new(key(0).digest(), hour(3));
         cut.cell(minute * MINUTE) != cut.cell((minute + 1) * MINUTE)
     });

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod explain;
 pub(crate) mod man;
 mod reach;
+pub(crate) mod rerun;
 pub(crate) mod run;
 mod select;
 mod state;

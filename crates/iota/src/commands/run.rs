@@ -47,10 +47,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     if settings.rules.value.is_empty() {
         bail!("no rules given; name a rule directory with --rules DIR");
     }
-    let parse = |text: &String| {
-        parse_ms(text).with_context(|| format!("--now {text:?}: a time such as 2024-07-15T10:00:00Z was expected"))
-    };
-    let now_ms = args.now.as_ref().map(parse).transpose()?;
+    let now_ms = time("--now", args.now.as_ref())?;
     let clock = now_ms.map_or(Clock::System, Clock::Fixed);
     state::check_flags(args, &settings, now_ms)?;
     let python = super::find_python(&settings, now_ms)?;
@@ -120,7 +117,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     };
     let (RunResult { stats, failure, imbalance }, left) = with_progress_bar(inputs, &progress, || match &kept {
         None => (run.execute(&progress, &mut printer, stats), Ok(0)),
-        Some(kept) => kept.delivering(&mut printer, || run.execute(&progress, &mut Unused, stats)),
+        Some(kept) => kept.delivering(&mut printer, &progress.stop, || run.execute(&progress, &mut Unused, stats)),
     });
     let written = printer.finish();
     if let Some(path) = &args.stats {
@@ -157,8 +154,16 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     })
 }
 
+/// The time that a flag states, in milliseconds since the Unix epoch.
+pub(super) fn time(flag: &str, text: Option<&String>) -> anyhow::Result<Option<i64>> {
+    let parse = |text: &String| {
+        parse_ms(text).with_context(|| format!("{flag} {text:?}: a time such as 2024-07-15T10:00:00Z was expected"))
+    };
+    text.map(parse).transpose()
+}
+
 /// With state, alerts leave through the outbox.
-struct Unused;
+pub(super) struct Unused;
 
 impl AlertSink for Unused {
     fn alert(&mut self, _: &[u8], _: Severity) -> io::Result<()> {
@@ -167,7 +172,7 @@ impl AlertSink for Unused {
 }
 
 /// Says what will not run, and why.
-fn report_load(packs: &[LoadedPack], stats: &mut Stats) {
+pub(super) fn report_load(packs: &[LoadedPack], stats: &mut Stats) {
     for pack in packs {
         stats.rules_skipped += pack.pack.skipped.len() as u64;
         stats.rules_disabled += pack.pack.rules.iter().filter(|rule| !rule.enabled).count() as u64;
@@ -187,7 +192,7 @@ fn report_load(packs: &[LoadedPack], stats: &mut Stats) {
 }
 
 /// The first signal ends the run early, the second at once. Holds the signal's number when one came.
-fn watch_signals(stop: Arc<Stop>) -> io::Result<Arc<AtomicUsize>> {
+pub(super) fn watch_signals(stop: Arc<Stop>) -> io::Result<Arc<AtomicUsize>> {
     let received = Arc::new(AtomicUsize::new(0));
     let again = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -206,11 +211,11 @@ fn watch_signals(stop: Arc<Stop>) -> io::Result<Arc<AtomicUsize>> {
 }
 
 /// The signal that came, if one did.
-fn received(signal: &AtomicUsize) -> Option<u8> {
+pub(super) fn received(signal: &AtomicUsize) -> Option<u8> {
     u8::try_from(signal.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0)
 }
 
-fn with_progress_bar<T>(inputs: &[Input], progress: &Progress, work: impl FnOnce() -> T) -> T {
+pub(super) fn with_progress_bar<T>(inputs: &[Input], progress: &Progress, work: impl FnOnce() -> T) -> T {
     let total: u64 = inputs.iter().map(|input| input.size).sum();
     // Alerts on the same terminal would fight with the bar.
     if !io::stderr().is_terminal() || io::stdout().is_terminal() || total < 16 << 20 {

@@ -4,11 +4,11 @@ use crate::args::{AlertFormat, EmitWhen, RunArgs};
 use crate::exit::is_broken_pipe;
 use crate::printer::Printer;
 use anyhow::bail;
-use iota_engine::store::{Ledger, Outbox, Settled, Store};
+use iota_engine::store::{Desk, Ledger, Outbox, Settled, Store};
 use iota_engine::triage::{RouteEntry, Routes, Triage};
 use iota_service::config::Settings;
 use iota_service::crash_point;
-use iota_service::pipeline::{AlertSink, Clock, Durable};
+use iota_service::pipeline::{AlertSink, Clock, Durable, Stop, persist};
 use iota_service::store::Sqlite;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +32,9 @@ pub(super) fn check_flags(args: &RunArgs, settings: &Settings, now_ms: Option<i6
             bail!("--deliver needs `--state DIR`: what is to be delivered has to be kept until it is");
         }
         return Ok(());
+    }
+    if args.deliver {
+        bail!("--deliver: there are no outputs in the configuration");
     }
     if args.emit == Some(EmitWhen::Final) {
         bail!("--emit final does not go with --state: there an alert leaves when it is created");
@@ -64,9 +67,18 @@ impl Kept {
         &self.durable
     }
 
+    pub(super) fn desk(&self) -> &dyn Desk {
+        &*self.store
+    }
+
     /// Delivers alerts, also of earlier runs, while the work goes on, and then what is left. Returns how many alerts are
     /// left all the same.
-    pub(super) fn delivering<T: Send>(&self, printer: &mut Printer, work: impl FnOnce() -> T + Send) -> (T, anyhow::Result<u64>) {
+    pub(super) fn delivering<T: Send>(
+        &self,
+        printer: &mut Printer,
+        stop: &Stop,
+        work: impl FnOnce() -> T + Send,
+    ) -> (T, anyhow::Result<u64>) {
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let worker = scope.spawn(|| {
@@ -74,7 +86,7 @@ impl Kept {
                 done.store(true, Ordering::Release);
                 result
             });
-            let delivered = drain(&*self.store, printer, || done.load(Ordering::Acquire) || worker.is_finished());
+            let delivered = drain(&*self.store, printer, stop, || done.load(Ordering::Acquire) || worker.is_finished());
             let result = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (result, delivered.and_then(|()| self.left()))
         })
@@ -101,12 +113,12 @@ fn to_stdout(updates: bool) -> Routes {
 }
 
 /// Writes what is due until the work is done and nothing is due any more.
-fn drain(outbox: &dyn Outbox, printer: &mut Printer, is_done: impl Fn() -> bool) -> anyhow::Result<()> {
+fn drain(outbox: &dyn Outbox, printer: &mut Printer, stop: &Stop, is_done: impl Fn() -> bool) -> anyhow::Result<()> {
     loop {
         // Asked before: what the last commit added is then still found.
         let last = is_done();
         let now_ms = Clock::System.now_ms();
-        let deliveries = outbox.lease(STDOUT, now_ms, now_ms + LEASE_MS, LEASE)?;
+        let deliveries = persist(stop, || outbox.lease(STDOUT, now_ms, now_ms + LEASE_MS, LEASE))?;
         if deliveries.is_empty() {
             if last {
                 return Ok(());
@@ -118,7 +130,7 @@ fn drain(outbox: &dyn Outbox, printer: &mut Printer, is_done: impl Fn() -> bool)
             match printer.alert(&delivery.json, delivery.severity) {
                 Ok(()) => {
                     crash_point("deliver.written");
-                    outbox.settle(delivery, &Settled::Delivered, now_ms)?;
+                    persist(stop, || outbox.settle(delivery, &Settled::Delivered, now_ms))?;
                     crash_point("deliver.settled");
                 }
                 // Whoever reads is free to stop; the alerts stay in the outbox.

@@ -91,3 +91,59 @@ fn counters_go_on_where_the_last_run_ended() {
         assert_eq!(found.titles(), if name == "a" { vec![] } else { vec!["E4"] }, "{}", found.stderr);
     }
 }
+
+fn rerun(files: &Files, flags: &[&str]) -> (Option<i32>, Vec<String>, String) {
+    let (rules, state) = (files.path("rules"), files.path("state"));
+    let ran = run(&[&["rerun", "--now", NOW, "--rules", &rules, "--state", &state][..], flags].concat());
+    let ids = ran.stdout.lines().map(|line| {
+        let alert: serde_json::Value = serde_json::from_str(line).unwrap();
+        alert["alert_id"].as_str().unwrap().to_owned()
+    });
+    (ran.code, ids.collect(), ran.stderr)
+}
+
+fn ids(files: &Files) -> Vec<String> {
+    let found = detect(&[&files.path("in"), "--rules", &files.path("rules")]);
+    found.alerts.iter().map(|alert| alert["alert_id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn pairs_that_failed_are_evaluated_again_once_the_rule_is_repaired() {
+    let files = Files::new(&[("rules/r.py", "def rule(event):\n    return event['eventName'] == 'E1' or event['missing']\n")]);
+    files.write("in/a.jsonl", (0..200).map(record).collect::<String>().as_bytes());
+    let found = detect(&[&files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+    assert_eq!((found.code, found.alerts.len()), (Some(3), 1));
+    let (code, sent, stderr) = rerun(&files, &["--errors"]);
+    assert_eq!((code, sent.len()), (Some(3), 0), "{stderr}");
+    assert!(stderr.contains("199 failed pairs evaluated again, 0 settled"), "{stderr}");
+    files.write(
+        "rules/r.py",
+        b"def rule(event):\n    return event['eventName'] != 'E7'\ndef dedup(event):\n    return event['eventName']\n",
+    );
+    let (code, sent, stderr) = rerun(&files, &["--errors", "--rule", "r"]);
+    assert_eq!((code, sent.len()), (Some(0), 198), "{stderr}");
+    let ids = ids(&files);
+    assert!(sent.iter().all(|id| ids.contains(id)), "the ids that the first run would have given");
+    let (code, sent, stderr) = rerun(&files, &["--errors"]);
+    assert_eq!((code, sent.len()), (Some(0), 0), "{stderr}");
+    assert!(stderr.contains("0 failed pairs evaluated again"), "{stderr}");
+}
+
+#[test]
+fn a_new_rule_is_run_on_what_was_read_before() {
+    let files = files();
+    let read = || detect(&[&files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+    assert_eq!(read().alerts.len(), 2);
+    files.write("rules/new.py", b"def rule(event):\n    return True\n");
+    assert_eq!(read().alerts.len(), 0, "the input was read");
+    let (code, sent, stderr) = rerun(&files, &["--rule", "new", "--since", "2000-01-01T00:00:00Z"]);
+    assert_eq!((code, sent.len()), (Some(0), 1), "{stderr}");
+    assert!(ids(&files).contains(&sent[0]));
+    let (code, sent, _) = rerun(&files, &["--rule", "new", "--since", "2000-01-01T00:00:00Z"]);
+    assert_eq!((code, sent.len()), (Some(0), 0), "nothing counts twice");
+    let (code, _, stderr) = rerun(&files, &["--rule", "neww", "--since", "2000-01-01T00:00:00Z"]);
+    assert!(code == Some(2) && stderr.contains("did you mean `new`"), "{stderr}");
+    std::fs::remove_file(files.path("in/a.jsonl")).unwrap();
+    let (code, _, stderr) = rerun(&files, &["--rule", "new", "--since", "2000-01-01T00:00:00Z"]);
+    assert!(code == Some(2) && stderr.contains("a.jsonl does not exist"), "{stderr}");
+}

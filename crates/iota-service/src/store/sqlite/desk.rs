@@ -104,9 +104,9 @@ impl Desk for Sqlite {
 
     fn failed_pairs(&self, filter: &PairFilter) -> Result<Vec<FailedPair>> {
         self.read(|connection| {
-            let sql = "SELECT * FROM failed_pairs WHERE (?1 IS NULL OR rule = ?1) AND (?2 IS NULL OR at_ms >= ?2)
+            let sql = "SELECT * FROM failed_pairs WHERE (?1 IS NULL OR rule = ?1) AND (?2 IS NULL OR at_ms >= ?2) AND id > ?4
                  ORDER BY id LIMIT ?3";
-            select(connection, sql, &[&filter.rule, &filter.since_ms, &limit(filter.limit)], failed_pair)
+            select(connection, sql, &[&filter.rule, &filter.since_ms, &limit(filter.limit), &filter.after], failed_pair)
         })
     }
 
