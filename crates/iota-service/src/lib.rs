@@ -3,6 +3,7 @@
 
 pub mod aws;
 pub mod config;
+pub mod ingest;
 pub mod output;
 pub mod pipeline;
 pub mod rules;
