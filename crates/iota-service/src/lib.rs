@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod config;
 pub mod ingest;
+pub mod integrity;
 pub mod output;
 pub mod pipeline;
 pub mod rules;

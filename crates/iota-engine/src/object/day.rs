@@ -63,7 +63,9 @@ mod tests {
         assert_eq!(day.after().before(), day);
         assert_eq!(Day::of_ms(day.start_ms()), day);
         assert_eq!(Day::of_ms(day.start_ms() - 1), day.before());
-        for (year, month, at) in [("2023", "02", "29"), ("24", "02", "01"), ("2024", "2", "01"), ("2024", "13", "01"), ("+024", "01", "01")] {
+        for (year, month, at) in
+            [("2023", "02", "29"), ("24", "02", "01"), ("2024", "2", "01"), ("2024", "13", "01"), ("+024", "01", "01")]
+        {
             assert_eq!(Day::of_parts(year, month, at), None, "{year}/{month}/{at}");
         }
     }

@@ -192,8 +192,10 @@ impl Root {
         let prefix = prefix.trim_start_matches('/');
         let parts: Vec<&str> = prefix.split('/').collect();
         // A last `AWSLogs` that only an account or organization stands behind is the one; otherwise it belongs to the prefix.
-        let behind = |at: usize| parts.get(at + 1).is_none_or(|next| next.is_empty() || is_account(next) || is_organization(next));
-        let control_tower = |at: usize| parts.get(at + 1).is_some_and(|next| is_organization(next)) && parts.get(at + 2) == Some(&LOGS);
+        let behind =
+            |at: usize| parts.get(at + 1).is_none_or(|next| next.is_empty() || is_account(next) || is_organization(next));
+        let control_tower =
+            |at: usize| parts.get(at + 1).is_some_and(|next| is_organization(next)) && parts.get(at + 2) == Some(&LOGS);
         let at = (0..parts.len()).rev().find(|&at| parts[at] == LOGS && behind(at) && !control_tower(at));
         match at {
             Some(at) => {

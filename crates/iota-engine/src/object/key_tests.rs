@@ -85,7 +85,9 @@ fn digest_files_name_their_trail() {
         ("management_20240715T100500Z.json.gz", None),
         ("x.json.gz", None),
     ] {
-        let key = format!("AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2024/07/15/111122223333_CloudTrail-Digest_us-east-1_{file}");
+        let key = format!(
+            "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2024/07/15/111122223333_CloudTrail-Digest_us-east-1_{file}"
+        );
         let log = log(&key);
         assert_eq!(log.digest().map(|name| (name.trail, name.backfill)), expected, "{file}");
         if expected.is_some() {

@@ -89,7 +89,8 @@ const EXPLAINED: [(&str, &str); 5] = [
     ("aws_profile", "credentials come from the SDK's default chain; set AWS_PROFILE"),
     ("profile", "credentials come from the SDK's default chain; set AWS_PROFILE"),
 ];
-const CREDENTIALS: &str = "no credentials are kept in files of iota; they come from the SDK's default chain (environment, profile, role)";
+const CREDENTIALS: &str =
+    "no credentials are kept in files of iota; they come from the SDK's default chain (environment, profile, role)";
 
 impl IngestConfig {
     pub fn read(path: &Path) -> Result<Self, IngestConfigError> {
@@ -185,7 +186,10 @@ mod tests {
             "{\n\t\"download_workers\": 8,\n\t\"process_workers\": 2,\n\t\"list_batch_size\": 500,\n\t\"events_per_file\": 1000,\n\t\"state_db\": \"state/sync.db\",\n\t\"events_dir\": \"/data/events\",\n\t\"trails\": [{\"name\": \"org\", \"bucket\": \"logs\", \"prefix\": \"p\"}]\n}",
         )
         .unwrap();
-        assert_eq!((config.download_workers, config.process_workers, config.list_batch_size, config.events_per_file), (8, 2, 500, 1000));
+        assert_eq!(
+            (config.download_workers, config.process_workers, config.list_batch_size, config.events_per_file),
+            (8, 2, 500, 1000)
+        );
         assert_eq!(config.events_dir, Path::new("/data/events"));
         assert!(config.state_db.ends_with("state/sync.db") && config.state_db.is_absolute());
         assert_eq!(config.trails[0].bucket().location.to_string(), "s3://logs/p");

@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn a_record_keeps_its_bytes_on_one_line() {
-        let pretty = "{\"Records\":[{\n  \"eventName\": \"X\",\r\n  \"n\": 12345678901234567890123, \"a\":1, \"a\":2,\"s\":\"\\n\"\n}]}";
+        let pretty =
+            "{\"Records\":[{\n  \"eventName\": \"X\",\r\n  \"n\": 12345678901234567890123, \"a\":1, \"a\":2,\"s\":\"\\n\"\n}]}";
         let chunks = chunks(pretty.as_bytes());
         let line = str::from_utf8(chunks[0].lines().next().unwrap().0).unwrap().to_owned();
         assert_eq!(line, "{   \"eventName\": \"X\",    \"n\": 12345678901234567890123, \"a\":1, \"a\":2,\"s\":\"\\n\" }");

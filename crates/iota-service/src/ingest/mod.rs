@@ -6,10 +6,12 @@ mod decode;
 mod lister;
 mod state;
 mod sync;
+mod trails;
 mod unit;
 
 pub use config::{IngestConfig, IngestConfigError, TrailConfig};
 pub use lister::{Files, Range, Source};
 pub use state::{Known, State, StateError};
-pub use unit::OutputError;
 pub use sync::{Counts, Job, Sync, SyncError};
+pub use trails::{TrailsError, trails_of_account};
+pub use unit::OutputError;

@@ -99,7 +99,8 @@ impl State {
             return Ok(None);
         }
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let state = Self { path: path.to_owned(), database: state_of(path, Connection::open_with_flags(path, flags))?, _lock: None };
+        let state =
+            Self { path: path.to_owned(), database: state_of(path, Connection::open_with_flags(path, flags))?, _lock: None };
         match state.version()? {
             VERSION => Ok(Some(state)),
             0 => Ok(None),
@@ -137,13 +138,19 @@ impl State {
 
     /// All or nothing, and durable when it returns. `pending` are files that are durable where they are staged and will be
     /// given their names next; those of before have them.
-    pub(super) fn commit(&mut self, objects: &[DoneObject], seen: &[SeenId], pending: &[(String, String)]) -> Result<(), StateError> {
+    pub(super) fn commit(
+        &mut self,
+        objects: &[DoneObject],
+        seen: &[SeenId],
+        pending: &[(String, String)],
+    ) -> Result<(), StateError> {
         let path = self.path.clone();
         let mut work = || {
             let transaction = self.database.transaction()?;
             transaction.execute("DELETE FROM pending", [])?;
             {
-                let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+                let mut insert =
+                    transaction.prepare_cached("INSERT OR REPLACE INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
                 for object in objects {
                     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
                     insert.execute(params![

@@ -1,11 +1,11 @@
 //! One round: list, download, decode, drop what was read before, commit. Downloads and decoding run side by side; results
 //! are taken in the order of the list, so that what comes out does not depend on who was faster.
 
+use super::IngestConfig;
 use super::decode::{Chunk, decode};
 use super::lister::{Range, Source, list_ahead};
 use super::state::{DoneObject, Known, State, StateError};
 use super::unit::{OutputError, Unit, recover};
-use super::IngestConfig;
 use crate::source::s3::{Fetched, Listed, S3Error, Wanted};
 use iota_engine::decode::Limits;
 use iota_engine::object::{Kind, Object};
@@ -125,11 +125,15 @@ impl<'a> Sync<'a> {
                                 }
                                 Known::Changed => {
                                     tally.objects_changed += 1;
-                                    tracing::warn!("{}: was replaced since it was read; it is read again", source.bucket.url(&object.key));
+                                    tracing::warn!(
+                                        "{}: was replaced since it was read; it is read again",
+                                        source.bucket.url(&object.key)
+                                    );
                                 }
                                 Known::No => {}
                             }
-                            if stop.load(Ordering::Relaxed) || sender.send(Job { source: source.clone(), object }).await.is_err() {
+                            if stop.load(Ordering::Relaxed) || sender.send(Job { source: source.clone(), object }).await.is_err()
+                            {
                                 return Ok(tally);
                             }
                         }
@@ -256,20 +260,30 @@ impl<'a> Sync<'a> {
         self.counts.records_duplicate += duplicates;
         self.counts.records_rejected += rejected;
         let Listed { key, etag, .. } = job.object.clone();
-        unit.objects.push(DoneObject { bucket: job.source.bucket.name.clone(), key, etag, records, written, duplicates, rejected });
+        unit.objects.push(DoneObject {
+            bucket: job.source.bucket.name.clone(),
+            key,
+            etag,
+            records,
+            written,
+            duplicates,
+            rejected,
+        });
         Ok(())
     }
 
     /// Both steps are bounded, in order, and the first in order is always the one that goes on: nobody waits in a circle.
     fn download_and_decode(&self, mut jobs: mpsc::Receiver<Job>) -> mpsc::Receiver<Decoding> {
-        let (download_sender, mut downloads) = mpsc::channel::<(Job, JoinHandle<Result<Fetched, S3Error>>)>(self.config.download_workers);
+        let (download_sender, mut downloads) =
+            mpsc::channel::<(Job, JoinHandle<Result<Fetched, S3Error>>)>(self.config.download_workers);
         let scratch = self.config.state_db.parent().map(std::path::Path::to_owned);
         tokio::spawn(async move {
             while let Some(job) = jobs.recv().await {
                 let (source, object, scratch) = (job.source.clone(), job.object.clone(), scratch.clone());
                 let etag = Some(object.etag).filter(|etag| !etag.is_empty());
                 let scratch = scratch.filter(|path| !path.as_os_str().is_empty());
-                let handle = tokio::spawn(async move { source.bucket.fetch(&object.key, etag.as_deref(), scratch.as_deref()).await });
+                let handle =
+                    tokio::spawn(async move { source.bucket.fetch(&object.key, etag.as_deref(), scratch.as_deref()).await });
                 if let Err(unsent) = download_sender.send((job, handle)).await {
                     unsent.0.1.abort();
                     return;

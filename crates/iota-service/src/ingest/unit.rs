@@ -205,8 +205,11 @@ mod tests {
     }
 
     fn lines(directory: &Path) -> Vec<String> {
-        let files = walkdir::WalkDir::new(directory).into_iter().filter_map(Result::ok).filter(|entry| entry.file_type().is_file());
-        let mut all: Vec<_> = files.flat_map(|file| fs::read_to_string(file.path()).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+        let files =
+            walkdir::WalkDir::new(directory).into_iter().filter_map(Result::ok).filter(|entry| entry.file_type().is_file());
+        let mut all: Vec<_> = files
+            .flat_map(|file| fs::read_to_string(file.path()).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
         all.sort();
         all
     }

@@ -118,7 +118,9 @@ impl Bucket {
             }
         }
         match *total {
-            Some(total) if fetched.size < total => Outcome::Broken(interrupted(&format!("{} of {total} bytes came", fetched.size))),
+            Some(total) if fetched.size < total => {
+                Outcome::Broken(interrupted(&format!("{} of {total} bytes came", fetched.size)))
+            }
             _ => Outcome::Complete,
         }
     }
