@@ -119,9 +119,7 @@ impl Access {
         Ok(Builder::new().build_with_connector_fn(move |settings, components| {
             let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
             connector.set_connector_settings(settings.cloned());
-            connector.set_sleep_impl(
-                components.and_then(aws_smithy_runtime_api::client::runtime_components::RuntimeComponents::sleep_impl),
-            );
+            connector.set_sleep_impl(components.and_then(aws_smithy_runtime_api::client::runtime_components::RuntimeComponents::sleep_impl));
             connector.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context.clone()).build()
         }))
     }
@@ -130,8 +128,7 @@ impl Access {
 impl Role {
     async fn assume(&self, config: SdkConfig) -> Result<SdkConfig, AccessError> {
         let parts: Vec<_> = self.arn.splitn(6, ':').collect();
-        let is_role =
-            matches!(parts[..], ["arn", _, "iam", "", account, name] if !account.is_empty() && name.starts_with("role/"));
+        let is_role = matches!(parts[..], ["arn", _, "iam", "", account, name] if !account.is_empty() && name.starts_with("role/"));
         if !is_role {
             return Err(AccessError::NotARole(self.arn.clone()));
         }
