@@ -12,5 +12,7 @@ pub mod index;
 pub mod json;
 pub mod rule;
 pub mod store;
+pub mod system;
 pub mod text;
+pub mod triage;
 pub mod yaml;
