@@ -2,6 +2,7 @@
 //! Knows nothing of how alerts are counted or delivered.
 
 use crate::event::Summary;
+use crate::triage::Account;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -102,6 +103,9 @@ pub struct Content {
     pub author: Option<String>,
     pub destinations: Option<Vec<String>>,
     pub origin: Origin,
+    /// What accounts.yaml says of the account; left out when it does not list it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
 }
 
 impl Content {

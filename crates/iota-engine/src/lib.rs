@@ -13,5 +13,7 @@ pub mod json;
 pub mod object;
 pub mod rule;
 pub mod store;
+pub mod system;
 pub mod text;
+pub mod triage;
 pub mod yaml;

@@ -3,6 +3,7 @@
 
 pub mod aws;
 pub mod config;
+mod crash;
 pub mod ingest;
 pub mod integrity;
 pub mod output;
@@ -11,3 +12,5 @@ pub mod rules;
 pub mod source;
 pub mod store;
 pub mod telemetry;
+
+pub use crash::crash_point;

@@ -2,6 +2,7 @@
 //! Keeps no more than what thresholds, ids and counts need.
 
 use crate::event::{Fingerprint, Identity};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Identities kept per cell when the threshold is lower. Counts are exact up to here.
@@ -30,17 +31,17 @@ impl Sighting {
     }
 }
 
-/// `B` is the body: what the alert takes from its earliest match.
-#[derive(Debug, Clone)]
-pub(super) struct Cell<B> {
-    pub(super) count: u64,
+/// `B` is the body: what the alert takes from its earliest match. The order of the fields is that of stored cells.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Cell<B> {
+    pub(crate) count: u64,
     /// Sorted.
     identities: Vec<Identity>,
     /// The earliest event times, ascending; at most as many as the threshold.
     pub(super) times: Vec<i64>,
     /// First and last time per value; at most as many values as the threshold, those that came earliest.
     pub(super) unique: BTreeMap<String, (i64, i64)>,
-    pub(super) last: i64,
+    pub(crate) last: i64,
     /// The smallest of the matches that came with a body, also of those that count elsewhere.
     earliest: Option<(Rank, B)>,
 }
@@ -52,21 +53,26 @@ impl<B> Default for Cell<B> {
 }
 
 impl<B> Cell<B> {
-    pub(super) fn knows(&self, identity: &Identity) -> bool {
+    pub(crate) fn knows(&self, identity: &Identity) -> bool {
         self.identities.binary_search(identity).is_ok()
     }
 
     /// Time of the earliest match that counts here.
-    pub(super) fn first(&self) -> i64 {
+    pub(crate) fn first(&self) -> i64 {
         self.times.first().copied().unwrap_or(self.last)
     }
 
-    pub(super) fn body(&self) -> Option<&B> {
+    pub(crate) fn body(&self) -> Option<&B> {
         self.earliest.as_ref().map(|(_, body)| body)
     }
 
+    /// The alert has its body, and takes no other.
+    pub(crate) fn drop_body(&mut self) {
+        self.earliest = None;
+    }
+
     /// Counts a match. False if it was counted before.
-    pub(super) fn add(&mut self, sighting: &Sighting, threshold: usize) -> bool {
+    pub(crate) fn add(&mut self, sighting: &Sighting, threshold: usize) -> bool {
         let full = self.identities.len() >= threshold.max(MIN_IDENTITIES);
         match self.identities.binary_search(&sighting.identity) {
             Ok(_) => return false,
@@ -79,7 +85,7 @@ impl<B> Cell<B> {
     }
 
     /// Counts a match that is known not to have been counted before.
-    pub(super) fn count_new(&mut self, sighting: &Sighting, threshold: usize) {
+    pub(crate) fn count_new(&mut self, sighting: &Sighting, threshold: usize) {
         self.count += 1;
         self.last = self.last.max(sighting.ms);
         let at = self.times.partition_point(|&time| time <= sighting.ms);
@@ -93,7 +99,7 @@ impl<B> Cell<B> {
     }
 
     /// The cell's alert takes this body if no smaller match has given one.
-    pub(super) fn offer(&mut self, rank: Rank, body: impl FnOnce() -> B) {
+    pub(crate) fn offer(&mut self, rank: Rank, body: impl FnOnce() -> B) {
         if self.earliest.as_ref().is_none_or(|(earliest, _)| rank < *earliest) {
             self.earliest = Some((rank, body()));
         }
@@ -116,7 +122,7 @@ impl<B> Cell<B> {
     }
 
     /// What counts against the threshold, up to it.
-    pub(super) fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         if self.unique.is_empty() { self.times.len() } else { self.unique.len() }
     }
 }

@@ -20,13 +20,22 @@ impl GroupKey {
     /// A function of the group and the cell alone: the same under redelivery, reordering, restarts and replicas.
     /// Hex of the first 16 bytes of SHA-256 over length-prefixed UTF-8: version tag, pack, rule id, dedup key, cell number in decimal.
     fn alert_id(&self, cell: i64) -> String {
+        self.id("iota-alert-v1", cell, None)
+    }
+
+    /// The same for another kind of alert, told by its tag and what qualifies it.
+    pub(crate) fn id(&self, tag: &str, cell: i64, qualifier: Option<&str>) -> String {
         let cell = cell.to_string();
-        hex(&digest("iota-alert-v1", [self.pack.as_bytes(), self.rule.as_bytes(), self.dedup.as_bytes(), cell.as_bytes()]))
+        hex(&digest(tag, self.parts().into_iter().chain([cell.as_bytes()]).chain(qualifier.map(str::as_bytes))))
     }
 
     /// Names the group in 16 bytes.
     pub fn digest(&self) -> [u8; 16] {
-        digest("iota-group-v1", [self.pack.as_bytes(), self.rule.as_bytes(), self.dedup.as_bytes()])
+        digest("iota-group-v1", self.parts())
+    }
+
+    pub(crate) fn parts(&self) -> [&[u8]; 3] {
+        [self.pack.as_bytes(), self.rule.as_bytes(), self.dedup.as_bytes()]
     }
 }
 
@@ -140,7 +149,7 @@ impl<B: Clone> Group<B> {
         let number = self.cell_of(sighting.ms);
         let reach = self.reach(number);
         let (first, last) = (self.cells[reach.start].0, self.cells[reach.end - 1].0);
-        let now = segments(&self.cells[reach], self.window.threshold, self.window.ms);
+        let now = segments(each(&self.cells[reach]), self.window.threshold, self.window.ms);
         let before: BTreeSet<i64> = self.alerts.range(first..=last).copied().collect();
         let after: BTreeSet<i64> = now.iter().map(|segment| segment.cell).collect();
         self.alerts.retain(|cell| !before.contains(cell));
@@ -163,7 +172,7 @@ impl<B: Clone> Group<B> {
 
     /// All alerts, earliest first, and how many matches never made one.
     pub fn finish(&self) -> (Vec<Finding<B>>, u64) {
-        let found: Vec<_> = segments(&self.cells, self.window.threshold, self.window.ms)
+        let found: Vec<_> = segments(each(&self.cells), self.window.threshold, self.window.ms)
             .into_iter()
             .map(|segment| self.finding(segment))
             .collect();
@@ -219,6 +228,10 @@ impl<B: Clone> Group<B> {
             body: own.body().cloned(),
         }
     }
+}
+
+fn each<B>(cells: &[(i64, Cell<B>)]) -> impl Iterator<Item = (i64, &Cell<B>)> {
+    cells.iter().map(|(number, cell)| (*number, cell))
 }
 
 #[cfg(test)]

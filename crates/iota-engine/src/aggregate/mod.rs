@@ -7,6 +7,8 @@ mod closing;
 mod group;
 mod segment;
 
+pub(crate) use cell::Cell;
 pub use cell::{Rank, Sighting};
 pub use closing::{Closed, Closing};
 pub use group::{Change, Cut, Finding, Group, GroupKey, Window};
+pub(crate) use segment::{Segment, crosses, segments};

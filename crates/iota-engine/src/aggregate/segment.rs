@@ -5,29 +5,32 @@ use super::cell::Cell;
 
 /// An alert's extent: the cell that names it, and whether the next cell belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Segment {
-    pub(super) cell: i64,
-    pub(super) with_next: bool,
+pub(crate) struct Segment {
+    pub(crate) cell: i64,
+    pub(crate) with_next: bool,
 }
 
 impl Segment {
-    pub(super) fn holds(self, cell: i64) -> bool {
+    pub(crate) fn holds(self, cell: i64) -> bool {
         cell == self.cell || (self.with_next && cell == self.cell + 1)
     }
 }
 
 /// From the earliest cell on: a cell that reaches the threshold is an alert; one that does not, but reaches it in some
 /// window that starts in it and ends in the next cell, is an alert together with that next cell.
-pub(super) fn segments<B>(cells: &[(i64, Cell<B>)], threshold: usize, window_ms: i64) -> Vec<Segment> {
+pub(crate) fn segments<'a, B: 'a>(
+    cells: impl IntoIterator<Item = (i64, &'a Cell<B>)>,
+    threshold: usize,
+    window_ms: i64,
+) -> Vec<Segment> {
     let mut found = Vec::new();
-    let mut cells = cells.iter().peekable();
-    while let Some(&(number, ref cell)) = cells.next() {
+    let mut cells = cells.into_iter().peekable();
+    while let Some((number, cell)) = cells.next() {
         if cell.weight() >= threshold {
             found.push(Segment { cell: number, with_next: false });
             continue;
         }
-        let joined = cells.next_if(|(next, other)| *next == number + 1 && crosses(cell, other, threshold, window_ms));
-        if joined.is_some() {
+        if cells.next_if(|&(next, other)| next == number + 1 && crosses(cell, other, threshold, window_ms)).is_some() {
             found.push(Segment { cell: number, with_next: true });
         }
     }
@@ -35,7 +38,7 @@ pub(super) fn segments<B>(cells: &[(i64, Cell<B>)], threshold: usize, window_ms:
 }
 
 /// Whether some half-open interval of one window's length that starts at a match of `cell` holds the threshold.
-fn crosses<B>(cell: &Cell<B>, next: &Cell<B>, threshold: usize, window_ms: i64) -> bool {
+pub(crate) fn crosses<B>(cell: &Cell<B>, next: &Cell<B>, threshold: usize, window_ms: i64) -> bool {
     if cell.unique.is_empty() && next.unique.is_empty() {
         let times: Vec<i64> = cell.times.iter().chain(&next.times).copied().collect();
         return times.windows(threshold).take(cell.times.len()).any(|run| run[threshold - 1] - run[0] < window_ms);

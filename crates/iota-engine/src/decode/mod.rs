@@ -69,7 +69,12 @@ pub enum Item<'a> {
 pub struct Reject {
     pub reason: RejectReason,
     pub position: Position,
+    /// Its inflated bytes, from the position on; at most `REJECT_BYTES`. Empty when the input itself is damaged.
+    pub bytes: Vec<u8>,
 }
+
+/// As much of a rejected record as is kept: enough to see what it is.
+pub const REJECT_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RejectReason {

@@ -7,7 +7,7 @@ use super::classify::{Class, Service, Skip, Within, classify, foreign_format};
 use super::inflate::Inflate;
 use super::outline::{List, Member, Outline, Outliner};
 use super::skip::{Before, Place, Skipper};
-use super::{Fields, Item, Limits, Position, Record, Reject, RejectReason};
+use super::{Fields, Item, Limits, Position, REJECT_BYTES, Record, Reject, RejectReason};
 use crate::json::{Ignore, ScanError, Scanned, Syntax, escape_surrogates, is_space, scan, unescape};
 use std::io::{self, Read};
 use std::ops::Range;
@@ -31,6 +31,8 @@ pub struct Decoder<R: Read> {
     next_piece: NextPiece,
     /// Unescaped text of an event that stood inside a string.
     scratch: Vec<u8>,
+    /// What was consumed of the reject that is under way, up to `REJECT_BYTES`.
+    rejected: Vec<u8>,
     /// Members of the object that was scanned last.
     members: Vec<Member>,
 }
@@ -94,8 +96,9 @@ impl<R: Read> Decoder<R> {
     }
 
     pub(super) fn on(input: Buffer<R>, limits: Limits) -> Self {
-        let (scratch, members) = (Vec::new(), Vec::new());
-        Self { input, limits, number: 0, state: State::Start, overruns: 0, next_piece: NextPiece::None, scratch, members }
+        let (scratch, rejected, members) = (Vec::new(), Vec::new(), Vec::new());
+        let (state, next_piece) = (State::Start, NextPiece::None);
+        Self { input, limits, number: 0, state, overruns: 0, next_piece, scratch, rejected, members }
     }
 
     /// The memory that held the input.
@@ -146,7 +149,9 @@ impl<R: Read> Decoder<R> {
                 let raw = if scratch { &self.scratch[range] } else { &self.input.held()[range] };
                 Some(Item::Record(Record { raw, fields, members: &self.members, position }))
             }
-            Step::Reject(reason, position) => Some(Item::Rejected(Reject { reason, position })),
+            Step::Reject(reason, position) => {
+                Some(Item::Rejected(Reject { reason, position, bytes: std::mem::take(&mut self.rejected) }))
+            }
             Step::Skip(skip, position) => Some(Item::Skipped(skip, position)),
         })
     }
@@ -227,7 +232,7 @@ impl<R: Read> Decoder<R> {
             // Left over from something broken, or between values that should stand in an array: the next may be good.
             b',' | b']' | b'}' => {
                 while let Some(b',' | b']' | b'}') = self.input.peek()? {
-                    self.input.consume(1);
+                    self.leave(1);
                 }
                 Ok(Step::Reject(RejectReason::NotJson, self.numbered(position)))
             }
@@ -285,7 +290,7 @@ impl<R: Read> Decoder<R> {
                     return Ok(Step::Again);
                 }
                 if !object {
-                    self.input.consume_to(end);
+                    self.leave(end - self.input.start());
                     return Ok(Step::Reject(RejectReason::NotAnObject, self.numbered(position)));
                 }
                 let within = match container {
@@ -360,7 +365,7 @@ impl<R: Read> Decoder<R> {
             Err(ScanError::Incomplete) => Ok(self.truncated()),
             // The end of the object is missing, or the list went on.
             Err(ScanError::Invalid { why, at }) if self.input.held()[at] == b'{' => {
-                self.input.consume_to(at);
+                self.leave(at - self.input.start());
                 self.state = State::Outermost;
                 Ok(Step::Reject(why.into(), self.numbered(position)))
             }
@@ -401,7 +406,10 @@ impl<R: Read> Decoder<R> {
         let range = self.input.start()..end;
         let position = self.numbered(position);
         let step = self.unwrap(false, range, outline, position, within);
-        self.input.consume_to(end);
+        match step {
+            Step::Reject(..) => self.leave(end - self.input.start()),
+            _ => self.input.consume_to(end),
+        }
         self.overruns = 0;
         step
     }
@@ -480,7 +488,7 @@ impl<R: Read> Decoder<R> {
         let reason = self.input.damage.take().unwrap_or(RejectReason::Truncated);
         let position = self.here();
         let position = self.numbered(position);
-        self.input.consume(self.input.unread().len());
+        self.leave(self.input.unread().len());
         Step::Reject(reason, position)
     }
 
@@ -493,7 +501,7 @@ impl<R: Read> Decoder<R> {
             let lines = &self.input.unread()[..scanned];
             let back = |end: usize| memchr::memrchr(b'\n', &lines[..end]);
             if let Some(line) = back(scanned).and_then(back) {
-                self.input.consume(line);
+                self.leave(line);
                 skipper = Skipper::to_next_line(place);
             }
         }
@@ -513,14 +521,21 @@ impl<R: Read> Decoder<R> {
     fn skip(&mut self, mut skipper: Skipper) -> io::Result<Before> {
         loop {
             if let Some((count, before)) = skipper.feed(self.input.unread()) {
-                self.input.consume(count);
+                self.leave(count);
                 return Ok(before);
             }
-            self.input.consume(self.input.unread().len());
+            self.leave(self.input.unread().len());
             if !self.input.fill()? {
                 return Ok(Before::Next);
             }
         }
+    }
+
+    /// Consumes what is part of a reject.
+    fn leave(&mut self, count: usize) {
+        let room = REJECT_BYTES - self.rejected.len();
+        self.rejected.extend_from_slice(&self.input.unread()[..count.min(room)]);
+        self.input.consume(count);
     }
 
     fn here(&self) -> Position {

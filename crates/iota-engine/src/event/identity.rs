@@ -3,13 +3,14 @@
 use crate::decode::Record;
 use crate::digest::digest;
 use crate::json::Value;
+use serde::{Deserialize, Serialize};
 
 /// Match identity: the same for every delivery of one CloudTrail record. A 128-bit digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity(pub [u8; 16]);
 
 /// Digest of a record's value: equal for records that differ only in how they are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fingerprint(pub [u8; 4]);
 
 impl Identity {

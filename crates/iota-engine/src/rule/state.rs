@@ -18,6 +18,17 @@ struct Entry {
     expires_at: Option<i64>,
 }
 
+impl MemoryState {
+    /// Takes over what is kept elsewhere under a key, as `get` gives it.
+    pub fn put(&mut self, kind: &str, key: &str, kept: &Json) {
+        let value = kept.get("value").cloned().unwrap_or_default();
+        if !value.is_null() {
+            let expires_at = kept.get("expires_at").and_then(Json::as_i64);
+            self.entries.insert((kind.to_owned(), key.to_owned()), Entry { value, expires_at });
+        }
+    }
+}
+
 impl RuleState for MemoryState {
     fn get(&self, kind: &str, key: &str) -> Json {
         let entry = self.entries.get(&(kind.to_owned(), key.to_owned())).cloned().unwrap_or_default();

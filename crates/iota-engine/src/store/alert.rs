@@ -1,7 +1,9 @@
 //! Alerts as they are kept.
 
 use super::unit::Route;
+use crate::aggregate::GroupKey;
 use crate::alert::Severity;
+use crate::digest::digest;
 use serde::{Deserialize, Serialize};
 
 /// What kind of alert the matches of a group make. Part of the group: matches of one class never count with another's.
@@ -21,6 +23,36 @@ impl Class {
     /// Alerts of this class are sent to outputs.
     pub fn is_sent(&self) -> bool {
         matches!(self, Self::Alert | Self::Late)
+    }
+
+    /// As it is stored; which suppression it was is kept apart.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Late => "late",
+            Self::Signal => "signal",
+            Self::Suppressed(_) => "suppressed",
+        }
+    }
+
+    /// Names a group and this class of its matches, in 16 bytes.
+    pub fn group(&self, key: &GroupKey) -> [u8; 16] {
+        match self {
+            Self::Alert => key.digest(),
+            Self::Late => digest("iota-late-group-v1", key.parts()),
+            Self::Signal => digest("iota-signal-group-v1", key.parts()),
+            Self::Suppressed(by) => digest("iota-suppressed-group-v1", key.parts().into_iter().chain([by.as_bytes()])),
+        }
+    }
+
+    /// Id of the alert of a group, class and cell.
+    pub fn alert_id(&self, key: &GroupKey, cell: i64) -> String {
+        match self {
+            Self::Alert => key.id("iota-alert-v1", cell, None),
+            Self::Late => key.id("iota-late-v1", cell, None),
+            Self::Signal => key.id("iota-signal-v1", cell, None),
+            Self::Suppressed(by) => key.id("iota-suppressed-v1", cell, Some(by)),
+        }
     }
 }
 

@@ -3,23 +3,27 @@
 
 mod alert;
 mod audit;
+mod group;
 mod outbox;
 mod unit;
 
 pub use alert::{AlertFilter, Class, ClassFilter, Status, StoredAlert};
-pub use audit::{Actor, AuditEntry, AuditRecord};
-pub use outbox::{Backlog, DeadFilter, Delivery, DeliveryAction, DeliveryId, DeliveryState, Settled};
+pub use audit::{Actor, AuditEntry, AuditRecord, Tampered, verify_audit_log};
+pub use group::{AlertChange, Body, Cells, Damaged, Extent, Opened, Outcome, StoredGroup};
+pub use outbox::{Backlog, DeadFilter, Delivery, DeliveryAction, DeliveryId, DeliveryState, Limited, Settled};
 pub use unit::{
-    Committed, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route, RuleStateUpdate, Unit,
+    Committed, Created, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route, RuleStateUpdate,
+    Unit,
 };
 
+use crate::aggregate::Window;
 use crate::dedup::Seen;
 use crate::event::{Fingerprint, Identity};
 use std::fmt::Debug;
 use thiserror::Error;
 
 /// Why the store did not do what it was asked.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum StoreError {
     /// The same call may succeed later: throttling, a lock, no room on the device. Nothing of it was done, or it can be
     /// repeated without harm.
@@ -41,6 +45,23 @@ impl StoreError {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Full { .. })
     }
+}
+
+/// Counts at which a growing alert is told again.
+pub const UPDATE_COUNTS: [u64; 4] = [10, 100, 1_000, 10_000];
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// How long alerts, records that were seen, rejects and failed pairs are kept, in milliseconds of wall clock: CloudTrail
+/// may deliver a record again for 30 days.
+pub const KEEP_ALERTS_MS: i64 = 35 * DAY_MS;
+/// How long it is known that an object was read. A directory may hold a year of them, and be read again.
+pub const KEEP_OBJECTS_MS: i64 = 400 * DAY_MS;
+/// The default of how late a match may come and still count with the others.
+pub const LATENESS_MS: i64 = DAY_MS;
+
+/// When a cell is no longer needed, if nothing is added to it any more; wall clock.
+pub fn kept_until_ms(now_ms: i64, window: Window) -> i64 {
+    now_ms.saturating_add(LATENESS_MS + DAY_MS).saturating_add(window.ms.saturating_mul(2))
 }
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -83,13 +104,23 @@ pub trait Outbox: Send + Sync + Debug {
 
     /// Deliveries of a rule's alerts held back by the storm limit since then.
     fn limited_since(&self, output: &str, pack: &str, rule: &str, since_ms: i64) -> Result<u64>;
+
+    /// How many deliveries the storm limit held back from `from_ms` until before `until_ms`, by output and rule.
+    fn limited_between(&self, from_ms: i64, until_ms: i64) -> Result<Vec<Limited>>;
+
+    /// An output works again: all that is pending for it becomes due, so that what waited longest comes first. A store may
+    /// leave this undone; then deliveries come when they were due before.
+    fn hasten(&self, output: &str, now_ms: i64) -> Result<()>;
+
+    /// Ends the leases of a process that is gone. Only for the one that holds the state to itself.
+    fn release(&self) -> Result<()>;
 }
 
 /// What people ask for and change: alerts, dead letters, rejects, failed pairs, the audit log.
 pub trait Desk: Send + Sync + Debug {
     fn alert(&self, alert_id: &str) -> Result<Option<StoredAlert>>;
 
-    /// Newest first.
+    /// Newest first. Canaries only when their rule is asked for.
     fn alerts(&self, filter: &AlertFilter) -> Result<Vec<StoredAlert>>;
 
     /// False when there is no such alert.
@@ -124,8 +155,8 @@ pub trait Desk: Send + Sync + Debug {
 
     fn record(&self, entry: &AuditEntry) -> Result<()>;
 
-    /// From the oldest on; `None` is all.
-    fn audit_log(&self, limit: Option<usize>) -> Result<Vec<AuditRecord>>;
+    /// The newest so many, oldest first; `None` is all.
+    fn audit_log(&self, newest: Option<usize>) -> Result<Vec<AuditRecord>>;
 }
 
 /// All of it, in one database.

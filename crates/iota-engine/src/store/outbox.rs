@@ -21,6 +21,17 @@ pub enum DeliveryAction {
     Resolve,
 }
 
+impl DeliveryAction {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Acknowledge => "acknowledge",
+            Self::Resolve => "resolve",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
@@ -82,6 +93,15 @@ pub struct Backlog {
     pub dropped: u64,
     /// When the oldest pending delivery was added.
     pub oldest_pending_ms: Option<i64>,
+}
+
+/// Deliveries of one rule's alerts to one output that the storm limit held back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limited {
+    pub output: String,
+    pub pack: String,
+    pub rule: String,
+    pub count: u64,
 }
 
 /// Which dead deliveries to list.

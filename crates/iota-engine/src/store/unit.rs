@@ -48,7 +48,7 @@ pub struct Route {
 }
 
 /// What alerts are listed and looked for by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Headline {
     pub title: String,
     pub severity: Severity,
@@ -108,9 +108,9 @@ pub struct ObjectVersion {
 /// What a commit did. The counts are of this unit's matches: their sum is the number of matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Committed {
-    /// Alerts that now exist and did not before, by id.
-    pub created: Vec<String>,
-    /// Matches that opened an alert, one for each alert created.
+    /// Alerts that now exist and did not before.
+    pub created: Vec<Created>,
+    /// Matches that opened an alert which took over from no other.
     pub opened: u64,
     /// Matches that belong to an alert and did not open it.
     pub grouped: u64,
@@ -123,6 +123,18 @@ pub struct Committed {
     pub unrouted: u64,
     /// Deliveries added.
     pub deliveries: u64,
+}
+
+/// An alert that a commit made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    pub alert_id: String,
+    pub class: Class,
+    pub pack: Arc<str>,
+    pub rule: Arc<str>,
+    pub severity: Severity,
+    /// It took the matches of an alert that was created before: nobody is told of it as of a new one.
+    pub superseding: bool,
 }
 
 /// Which rejects to list.

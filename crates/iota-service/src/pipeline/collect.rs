@@ -1,6 +1,8 @@
 //! The closing end of a run: results in input order to groups, alerts and counts.
 
 use super::bodies::Bodies;
+use super::commit::{Committer, Durable};
+use super::describe::Described;
 use super::evaluate::Done;
 use super::gather::{Gather, Room};
 use super::groups::{Groupings, Held, RuleIndex};
@@ -12,19 +14,17 @@ use crate::rules::LoadedPack;
 use crate::source::Input;
 use crate::telemetry::{ErrorGroup, Records, Stats};
 use iota_engine::aggregate::{Change, Finding, Sighting};
-use iota_engine::alert::{Action, Content, Origin, SCHEMA_VERSION, Severity, Standing};
-use iota_engine::event::{Summary, format_ms};
-use iota_engine::json::minify;
-use iota_engine::rule::{Outcome, Pair, Rule, RuleError, RuleLog, RuleMatch};
+use iota_engine::alert::{Action, SCHEMA_VERSION, Severity, Standing};
+use iota_engine::event::format_ms;
+use iota_engine::store::{StoreError, UPDATE_COUNTS};
+use iota_engine::rule::{BatchRecord, Outcome, Pair, RuleError, RuleLog, RuleMatch};
 use iota_engine::text::printable;
-use iota_python::{KILLS, LeftOut};
-use serde_json::value::RawValue;
+use iota_python::{KILLS, LeftOut, Stop};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
-/// Counts at which a growing alert is told again.
-const UPDATE_COUNTS: [u64; 4] = [10, 100, 1_000, 10_000];
 /// Lines of a rule's output that are logged; the rest is counted.
 const LOGGED_LINES: u64 = 100;
 
@@ -44,9 +44,11 @@ pub trait AlertSink {
 }
 
 /// How matches become alerts.
-enum Groups {
+enum Groups<'a> {
     First(Live),
     Final(Gather),
+    /// In a store; alerts leave through its outbox.
+    Stored(Committer<'a>),
 }
 
 pub(super) struct Collector<'a> {
@@ -56,7 +58,7 @@ pub(super) struct Collector<'a> {
     clock: Clock,
     pub(super) sink: &'a mut dyn AlertSink,
     pub(super) stats: Stats,
-    groups: Groups,
+    groups: Groups<'a>,
     bodies: Bodies,
     /// The first contradiction in what came back.
     broken: Option<String>,
@@ -75,11 +77,13 @@ impl<'a> Collector<'a> {
         clock: Clock,
         sink: &'a mut dyn AlertSink,
         stats: Stats,
+        durable: Option<(&'a Durable, &'a Stop)>,
     ) -> Self {
         let rules = Arc::new(Groupings::of(packs));
-        let groups = match emit {
-            Emit::First => Groups::First(Live::new(rules)),
-            Emit::Final => Groups::Final(Gather::new(rules, Room::default())),
+        let groups = match (durable, emit) {
+            (Some((durable, stop)), _) => Groups::Stored(Committer::new(durable, rules, clock, stop)),
+            (None, Emit::First) => Groups::First(Live::new(rules)),
+            (None, Emit::Final) => Groups::Final(Gather::new(rules, Room::default())),
         };
         Self {
             packs,
@@ -131,6 +135,7 @@ impl<'a> Collector<'a> {
         outcome.matches.retain(|found| kept(found.record, found.rule));
         outcome.errors.retain(|error| kept(error.record, error.rule));
         outcome.logs.retain(|log| kept(log.record, log.rule));
+        outcome.state.retain(|update| kept(update.record, update.rule));
         outcome.not_run.retain(|pair| !cuts.contains_key(&pair.rule));
         outcome.not_run.extend(given.iter().filter(|pair| !kept(pair.record, pair.rule)));
     }
@@ -139,6 +144,9 @@ impl<'a> Collector<'a> {
     pub(super) fn take(&mut self, job: &Job, done: Vec<Done>) -> io::Result<()> {
         self.stats.inputs.add(&job.inputs);
         self.stats.records.add(&job.records);
+        if let Groups::Stored(committer) = &mut self.groups {
+            committer.begin(job);
+        }
         let mut matches = Vec::new();
         for (pack, Done { given, mut outcome }) in done.into_iter().enumerate() {
             let candidates = job.batch.pairs(index(pack)).count();
@@ -150,6 +158,7 @@ impl<'a> Collector<'a> {
             self.leave_out(pack, &given, &mut outcome);
             self.account(pack, &job.records, &given, &outcome);
             self.verify(job, pack, &outcome);
+            self.keep(job, pack, &mut outcome);
             for error in outcome.errors {
                 self.error(job, pack, error);
             }
@@ -162,7 +171,36 @@ impl<'a> Collector<'a> {
         for (_, pack, found) in matches {
             self.found(job, pack, &found)?;
         }
+        if let Groups::Stored(committer) = &mut self.groups {
+            committer.end(job, &mut self.stats);
+        }
         Ok(())
+    }
+
+    /// Hands on what is kept besides matches: changes of state, and pairs that failed or were not run.
+    fn keep(&mut self, job: &Job, pack: usize, outcome: &mut Outcome) {
+        let Groups::Stored(committer) = &mut self.groups else { return };
+        let given_up = |rule: u16| self.kills.get(&(pack, rule)).is_some_and(|count| *count >= KILLS);
+        if outcome.not_run.iter().any(|pair| !given_up(pair.rule)) {
+            committer.not_run();
+        }
+        committer.keep(job, &self.packs[pack], self.inputs, outcome);
+    }
+
+    /// When what was taken is to be committed at the latest.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match &self.groups {
+            Groups::Stored(committer) => committer.due(),
+            Groups::First(_) | Groups::Final(_) => None,
+        }
+    }
+
+    /// Commits what was taken, if it is due or `all` of it is to be.
+    pub(super) fn commit(&mut self, all: bool) -> Result<(), StoreError> {
+        match &mut self.groups {
+            Groups::Stored(committer) if all || committer.is_due() => committer.commit(&mut self.stats),
+            _ => Ok(()),
+        }
     }
 
     /// Counts pairs by what they were given and what came back, not by what should have been.
@@ -262,29 +300,27 @@ impl<'a> Collector<'a> {
     fn found(&mut self, job: &Job, pack_index: usize, found: &RuleMatch) -> io::Result<()> {
         let pack = &self.packs[pack_index];
         let rule = pack.rule(found.rule);
-        self.stats.matches.total += 1;
         self.stats.rule(&name(pack, found.rule)).matches += 1;
+        let index = RuleIndex { pack: u32::try_from(pack_index).unwrap_or(u32::MAX), rule: found.rule };
+        if let Groups::Stored(committer) = &mut self.groups {
+            committer.matched(index, &Described { pack, rule, found, job, inputs: self.inputs }, &mut self.stats)?;
+            return Ok(());
+        }
+        self.stats.matches.total += 1;
         if !rule.create_alert {
             self.stats.matches.signals += 1;
             return Ok(());
         }
-        let record = &job.batch.records()[found.record as usize];
-        let sighting = Sighting {
-            identity: record.identity,
-            ms: record.time.ms,
-            fingerprint: record.fingerprint,
-            unique: found.unique.clone(),
-            variant: record.variant,
-        };
+        let sighting = sighting(&job.batch.records()[found.record as usize], found);
         let (bodies, inputs) = (&mut self.bodies, self.inputs);
         let held = || {
-            let fields = content(pack, rule, found, job, inputs)?.to_fields()?;
+            let fields = Described { pack, rule, found, job, inputs }.content()?.to_fields()?;
             Ok(Held { body: bodies.put(&fields)?, severity: found.severity })
         };
-        let index = RuleIndex { pack: u32::try_from(pack_index).unwrap_or(u32::MAX), rule: found.rule };
         let change = match &mut self.groups {
             Groups::Final(gather) => return gather.add(index, &found.dedup, &sighting, held),
             Groups::First(live) => live.add(index, &found.dedup, &sighting, held)?,
+            Groups::Stored(_) => return Ok(()),
         };
         if let Change::Alerts { created, grown } = change {
             let rule = name(pack, found.rule);
@@ -342,10 +378,11 @@ impl<'a> Collector<'a> {
     /// Closes all groups; writes the alerts that were not written before.
     pub(super) fn close(&mut self) -> io::Result<()> {
         let (tally, findings) = match &mut self.groups {
-            Groups::First(live) => (live.finish(), None),
+            Groups::Stored(_) => (None, None),
+            Groups::First(live) => (Some(live.finish()), None),
             Groups::Final(gather) => {
                 let (tally, findings) = gather.finish()?;
-                (tally, Some(findings))
+                (Some(tally), Some(findings))
             }
         };
         // Also rules that were never called: --stats names every rule that loaded.
@@ -354,9 +391,11 @@ impl<'a> Collector<'a> {
                 self.stats.rule(&name(pack, rule));
             }
         }
-        let matches = &mut self.stats.matches;
-        (matches.opened, matches.grouped, matches.repeated) = (tally.opened, tally.grouped, tally.repeated);
-        matches.below_threshold = tally.below;
+        if let Some(tally) = tally {
+            let matches = &mut self.stats.matches;
+            (matches.opened, matches.grouped, matches.repeated) = (tally.opened, tally.grouped, tally.repeated);
+            matches.below_threshold = tally.below;
+        }
         let Some(mut findings) = findings else { return Ok(()) };
         while let Some((index, finding)) = findings.next()? {
             let rule = name(&self.packs[index.pack as usize], index.rule);
@@ -366,36 +405,17 @@ impl<'a> Collector<'a> {
     }
 }
 
-fn name(pack: &LoadedPack, rule: u16) -> String {
-    format!("{}/{}", pack.pack.name, pack.rule(rule).id)
+/// What counting needs to know of a match.
+pub(super) fn sighting(record: &BatchRecord, found: &RuleMatch) -> Sighting {
+    Sighting {
+        identity: record.identity,
+        ms: record.time.ms,
+        fingerprint: record.fingerprint,
+        unique: found.unique.clone(),
+        variant: record.variant,
+    }
 }
 
-fn content(pack: &LoadedPack, rule: &Rule, found: &RuleMatch, job: &Job, inputs: &[Input]) -> Result<Content, serde_json::Error> {
-    let index = found.record as usize;
-    let record = &job.batch.records()[index];
-    let raw = job.batch.raw(index);
-    let event = String::from_utf8_lossy(&minify(raw)).into_owned();
-    let own =
-        |own: &Option<String>, stated: &Option<String>| own.clone().filter(|text| !text.is_empty()).or_else(|| stated.clone());
-    Ok(Content {
-        rule_id: rule.id.clone(),
-        title: found.title.clone(),
-        severity: found.severity,
-        dedup: found.dedup.clone(),
-        event: RawValue::from_string(event)?,
-        pack: pack.pack.name.clone(),
-        rule_version: rule.version.clone(),
-        event_time: format_ms(record.time.ms),
-        event_time_substituted: record.time.substituted,
-        summary: Summary::of(raw),
-        context: found.context.clone(),
-        description: own(&found.description, &rule.description),
-        runbook: own(&found.runbook, &rule.runbook),
-        reference: own(&found.reference, &rule.reference),
-        tags: rule.tags.clone(),
-        attack: rule.attack.clone(),
-        author: rule.author.clone(),
-        destinations: found.destinations.clone(),
-        origin: Origin { object: inputs[record.unit as usize].name(), version: None, record: record.number },
-    })
+fn name(pack: &LoadedPack, rule: u16) -> String {
+    format!("{}/{}", pack.pack.name, pack.rule(rule).id)
 }

@@ -6,7 +6,7 @@ use super::parts::{Part, Parts, Piece};
 use super::run::{Clock, Progress};
 use crate::source::Input;
 use crate::telemetry::Records;
-use iota_engine::decode::{Decoder, Item, Limits, Position, Record, RejectReason, Skip, Whole};
+use iota_engine::decode::{Decoder, Item, Limits, Position, Record, Reject, Skip, Whole};
 use iota_engine::event::{EventTime, Fingerprint, Identity, event_time};
 use iota_engine::index::{Candidate, Router, Scratch};
 use iota_engine::rule::{Batch, BatchRecord};
@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 
 /// Things to log that are handed on at the latest together.
 const NOTICES: usize = 4096;
+/// Bytes of rejects that are handed on at the latest together: as a batch.
+const REJECT_ROOM: usize = 256 << 10;
 /// What a chunk takes at least, in bytes: so their number is bounded, too.
 const CHUNK_BYTES: usize = 1 << 10;
 /// Standard input counts as idle after 100 ms.
@@ -42,6 +44,8 @@ pub(super) struct Chunk {
     /// Counts everything but the records of the batch.
     pub(super) counts: Records,
     pub(super) notices: Vec<Notice>,
+    /// Bytes of the rejects among them.
+    pub(super) reject_bytes: usize,
     /// Nothing more may come for a while.
     pub(super) idle: bool,
     /// The part goes on behind its end: the parts of the input behind it are void.
@@ -51,7 +55,7 @@ pub(super) struct Chunk {
 
 /// Something to log, with its position in the part.
 pub(super) enum Notice {
-    Rejected(Position, RejectReason),
+    Rejected(Reject),
     Skipped(Position, Skip),
 }
 
@@ -79,6 +83,8 @@ pub(super) struct Decoding<'a> {
     pub(super) limits: Limits,
     pub(super) clock: Clock,
     pub(super) progress: &'a Progress,
+    /// Rejects are to be kept: all of them are handed on, with their bytes.
+    pub(super) keep_rejects: bool,
 }
 
 impl Decoding<'_> {
@@ -198,8 +204,9 @@ impl Decoding<'_> {
                 Some(Item::Rejected(reject)) => {
                     output.chunk.counts.rejected(&reject.reason);
                     output.rejects += 1;
-                    if output.rejects <= LOGGED_REJECTS {
-                        output.chunk.notices.push(Notice::Rejected(reject.position, reject.reason));
+                    if self.keep_rejects || output.rejects <= LOGGED_REJECTS {
+                        output.chunk.reject_bytes += reject.bytes.len();
+                        output.chunk.notices.push(Notice::Rejected(reject));
                     }
                 }
                 Some(Item::Skipped(skip, position)) => {
@@ -222,7 +229,7 @@ impl Decoding<'_> {
 
 impl Chunk {
     fn size(&self) -> usize {
-        CHUNK_BYTES + self.batch.memory() + self.notices.len() * size_of::<Notice>()
+        CHUNK_BYTES + self.batch.memory() + self.notices.len() * size_of::<Notice>() + self.reject_bytes
     }
 }
 
@@ -260,7 +267,8 @@ impl<'a> Output<'a> {
     }
 
     fn is_full(&self) -> bool {
-        self.chunk.batch.is_full() || self.chunk.notices.len() >= NOTICES
+        let chunk = &self.chunk;
+        chunk.batch.is_full() || chunk.notices.len() >= NOTICES || chunk.reject_bytes >= REJECT_ROOM
     }
 
     fn send(&mut self) {

@@ -3,7 +3,9 @@
 
 mod bodies;
 mod collect;
+mod commit;
 mod decode;
+mod describe;
 mod evaluate;
 mod gather;
 mod groups;
@@ -11,12 +13,15 @@ mod live;
 mod ordered;
 mod packed;
 mod parts;
+mod persist;
 mod run;
 mod scratch;
 mod sequence;
 mod sort;
+mod state;
 mod verify;
 
 pub use collect::{AlertSink, Emit};
 pub use iota_python::Stop;
+pub use commit::Durable;
 pub use run::{Clock, FastPath, Progress, Run, RunFailure, RunResult};

@@ -1,25 +1,29 @@
 //! Wires reading, evaluation and collection together for one batch run.
 
 use super::collect::{AlertSink, Collector, Emit};
+use super::commit::Durable;
 use super::decode::Decoding;
 use super::evaluate::{Done, Evaluated, Lane, evaluate};
 use super::ordered::Ordered;
 use super::parts::Parts;
+use super::persist::persist;
 use super::sequence::{Job, Sequenced, Sequencer};
+use super::state::CommittedState;
 use crate::rules::{LoadedPack, Python};
 use crate::source::Input;
 use crate::telemetry::{Stats, Times};
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use iota_engine::decode::Limits;
 use iota_engine::index::Router;
-use iota_engine::rule::MemoryState;
+use iota_engine::rule::{MemoryState, RuleState};
+use iota_engine::store::{ObjectVersion, StoreError};
 use iota_python::{LeftOut, RunError, Stop};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 use thiserror::Error;
@@ -58,6 +62,8 @@ pub struct Run<'a> {
     /// Also write alerts again when they have grown (with `Emit::First`).
     pub updates: bool,
     pub fast_path: FastPath,
+    /// Where state is kept. Alerts then leave through its outbox, and not through the sink.
+    pub durable: Option<&'a Durable>,
 }
 
 /// Whether rules are skipped on records that they certainly do not match.
@@ -86,6 +92,8 @@ pub enum RunFailure {
     Python(#[from] RunError),
     #[error("writing alerts")]
     Write(#[source] io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 #[derive(Debug)]
@@ -99,20 +107,29 @@ pub struct RunResult {
 impl Run<'_> {
     pub fn execute(&self, progress: &Progress, sink: &mut dyn AlertSink, stats: Stats) -> RunResult {
         let started = Instant::now();
+        let inputs = match self.unfinished(progress) {
+            Ok(inputs) => inputs,
+            Err(error) => return RunResult { stats, failure: Some(error.into()), imbalance: None },
+        };
+        let inputs = &inputs[..];
         let under_way = self.workers * BATCHES_PER_WORKER + 4;
         let (credit, credits) = bounded(under_way);
         let (results, evaluated) = bounded(under_way);
-        let mut collector = Collector::new(self.packs, self.inputs, (self.emit, self.updates), self.clock, sink, stats);
+        let mut collector = {
+            let durable = self.durable.map(|durable| (durable, &*progress.stop));
+            Collector::new(self.packs, inputs, (self.emit, self.updates), self.clock, sink, stats, durable)
+        };
         let left_out = collector.left_out();
         let stateful = self.lanes(true, &left_out);
         let parts = if stateful.is_some() { 2 } else { 1 };
         for _ in 0..under_way {
             let _ = credit.send(());
         }
-        let (router, cut, chunks) = (self.router(), Parts::new(self.inputs, self.workers > 1), Ordered::new(self.workers));
-        let decoding =
-            Decoding { parts: &cut, chunks: &chunks, router: &router, limits: self.limits, clock: self.clock, progress };
+        let (router, cut, chunks) = (self.router(), Parts::new(inputs, self.workers > 1), Ordered::new(self.workers));
+        let (limits, clock, keep_rejects) = (self.limits, self.clock, self.durable.is_some());
+        let decoding = Decoding { parts: &cut, chunks: &chunks, router: &router, limits, clock, progress, keep_rejects };
         collector.stats.inputs.total += self.inputs.len() as u64;
+        collector.stats.inputs.already_finished += (self.inputs.len() - inputs.len()) as u64;
         let (collected, sequenced) = thread::scope(|scope| {
             let (jobs, queue) = bounded::<Arc<Job>>(self.workers);
             let mut queues = vec![jobs];
@@ -128,7 +145,8 @@ impl Run<'_> {
             }
             drop((results, queue));
             let decoders: Vec<_> = (0..self.workers).map(|_| scope.spawn(move || decoding.run())).collect();
-            let sequencer = Sequencer { inputs: self.inputs, chunks: decoding.chunks, progress, jobs: queues, credits };
+            let ledger = self.durable.map(|durable| &*durable.ledger);
+            let sequencer = Sequencer { inputs, chunks: decoding.chunks, progress, jobs: queues, credits, ledger, clock };
             let sequencer = scope.spawn(move || sequencer.run());
             let collected = collect(&mut collector, &evaluated, parts, || {
                 // Full or without a reader: either way nobody waits for it.
@@ -148,6 +166,9 @@ impl Run<'_> {
         collector.stats.python.workers = (self.workers + parts - 1) as u64 * self.packs.len() as u64;
         let finishing = Instant::now();
         let outcome = collected.and_then(|batches| {
+            if let Some(failure) = sequenced.failure.clone() {
+                return Err(failure.into());
+            }
             collector.close().map_err(RunFailure::Write)?;
             Ok(imbalance(&collector, batches, &sequenced))
         });
@@ -169,6 +190,38 @@ impl Run<'_> {
         }
     }
 
+    /// The inputs that were not read to their end in an earlier run.
+    fn unfinished(&self, progress: &Progress) -> Result<Vec<Input>, StoreError> {
+        let mut inputs = self.inputs.to_vec();
+        let Some(durable) = self.durable else { return Ok(inputs) };
+        let mut failure = None;
+        inputs.retain(|input| {
+            let Some(version) = input.version.clone().filter(|_| failure.is_none()) else { return true };
+            let object = ObjectVersion { object: input.name(), version };
+            let finished = persist(&progress.stop, || durable.ledger.is_finished(&object)).unwrap_or_else(|error| {
+                failure = Some(error);
+                false
+            });
+            if finished {
+                tracing::debug!("{}: was read in an earlier run; it is left out", object.object);
+                progress.inputs.fetch_add(1, Ordering::Relaxed);
+                progress.bytes.fetch_add(input.size, Ordering::Relaxed);
+            }
+            !finished
+        });
+        let finished = self.inputs.len() - inputs.len();
+        if finished > 0 {
+            tracing::info!("{finished} of {} inputs were read in earlier runs; they are left out", self.inputs.len());
+        }
+        failure.map_or(Ok(inputs), Err)
+    }
+
+    fn rule_state(&self, pack: &str) -> Box<dyn RuleState> {
+        let Some(durable) = self.durable else { return Box::new(MemoryState::default()) };
+        let (ledger, stop) = (Arc::clone(&durable.ledger), Arc::clone(&self.python.program.stop));
+        Box::new(CommittedState::new(ledger, pack.to_owned(), stop, Arc::clone(&durable.failure)))
+    }
+
     /// The lanes of one thread: those of rules that keep state, or of all others. `None` where there is no state.
     fn lanes(&self, stateful: bool, left_out: &[Arc<LeftOut>]) -> Option<Vec<Lane>> {
         let lanes: Vec<Lane> = self
@@ -179,7 +232,7 @@ impl Run<'_> {
             .map(|(number, (pack, left_out))| {
                 let rules = pack.runnable.iter().copied().filter(|&rule| pack.uses_state(rule) == stateful).collect();
                 let runner = pack.runner(self.python).leaving_out(Arc::clone(left_out));
-                let runner = if stateful { runner.with_state(Box::new(MemoryState::default())) } else { runner };
+                let runner = if stateful { runner.with_state(self.rule_state(&pack.pack.name)) } else { runner };
                 Lane { pack: index(number), runner, rules }
             })
             .collect();
@@ -224,7 +277,19 @@ fn collect(
 ) -> Result<u64, RunFailure> {
     let mut waiting: BTreeMap<u64, Vec<Part>> = BTreeMap::new();
     let mut next = 0;
-    for Evaluated { job, done, time } in evaluated {
+    loop {
+        let evaluated = match collector.due() {
+            Some(due) => evaluated.recv_deadline(due),
+            None => evaluated.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        let Evaluated { job, done, time } = match evaluated {
+            Ok(evaluated) => evaluated,
+            Err(RecvTimeoutError::Timeout) => {
+                collector.commit(false)?;
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         Times::add(&mut collector.stats.seconds.evaluate, time);
         waiting.entry(job.number).or_default().push((job, done?));
         while waiting.get(&next).is_some_and(|found| found.len() == parts) {
@@ -234,10 +299,12 @@ fn collect(
                 collector.take(&job, done).map_err(RunFailure::Write)?;
             }
             Times::add(&mut collector.stats.seconds.aggregate, started.elapsed());
+            collector.commit(false)?;
             next += 1;
             taken();
         }
     }
+    collector.commit(true)?;
     Ok(next)
 }
 
@@ -271,7 +338,7 @@ mod tests {
     /// What is said when these batches come back, each with one duplicate, of so many batches and records.
     fn said(batches: &[u64], sequenced: &Sequenced) -> Option<String> {
         let mut sink = Nowhere;
-        let mut collector = Collector::new(&[], &[], (Emit::Final, false), Clock::Fixed(0), &mut sink, Stats::new());
+        let mut collector = Collector::new(&[], &[], (Emit::Final, false), Clock::Fixed(0), &mut sink, Stats::new(), None);
         let (results, evaluated) = bounded(batches.len());
         for &number in batches {
             let job =
@@ -286,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_batch_or_a_record_that_gets_lost_is_noticed() {
-        let sequenced = |batches, records| Sequenced { batches, records };
+        let sequenced = |batches, records| Sequenced { batches, records, failure: None };
         assert_eq!(said(&[1, 0, 2], &sequenced(3, 3)), None);
         assert_eq!(said(&[0, 2], &sequenced(3, 3)).unwrap(), "3 batches were read, 1 were collected");
         assert_eq!(said(&[0, 1], &sequenced(3, 3)).unwrap(), "3 batches were read, 2 were collected");

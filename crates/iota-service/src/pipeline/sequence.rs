@@ -3,13 +3,17 @@
 
 use super::decode::{Chunk, End, LOGGED_REJECTS, Notice};
 use super::ordered::Ordered;
-use super::run::Progress;
+use super::persist::persist;
+use super::run::{Clock, Progress};
 use crate::source::Input;
 use crate::telemetry::{Inputs, Records};
 use crossbeam_channel::{Receiver, Sender};
+use iota_engine::alert::Origin;
 use iota_engine::decode::Position;
 use iota_engine::dedup::{Seen, SeenRecords};
+use iota_engine::event::{Fingerprint, Identity};
 use iota_engine::rule::{Batch, BatchRecord};
+use iota_engine::store::{Ledger, ObjectVersion, Reject, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -21,7 +25,15 @@ pub(super) struct Job {
     /// What was counted until the batch was complete, its own records included.
     pub(super) inputs: Inputs,
     pub(super) records: Records,
+    /// What else is to be committed with it: only where state is kept.
+    pub(super) rejects: Vec<Reject>,
+    pub(super) finished: Vec<ObjectVersion>,
 }
+
+/// Rejects and finished objects that wait for the next batch, at most.
+const WAITING: usize = 256;
+/// Bytes of rejects per input that are kept; of further ones only where they stood.
+const REJECT_BYTES: usize = 64 << 20;
 
 /// What was handed on, to be compared with what arrived at the other end.
 #[derive(Debug)]
@@ -29,6 +41,8 @@ pub(super) struct Sequenced {
     pub(super) batches: u64,
     /// Records of every kind, also rejected and skipped ones, as the decoders counted them.
     pub(super) records: u64,
+    /// Why it ended early.
+    pub(super) failure: Option<StoreError>,
 }
 
 pub(super) struct Sequencer<'a> {
@@ -39,6 +53,9 @@ pub(super) struct Sequencer<'a> {
     pub(super) jobs: Vec<Sender<Arc<Job>>>,
     /// A batch may only be handed on when one that was handed on before is finished, so that few are under way.
     pub(super) credits: Receiver<()>,
+    /// Where state is kept: knows the records of earlier runs.
+    pub(super) ledger: Option<&'a dyn Ledger>,
+    pub(super) clock: Clock,
 }
 
 /// What is being put together.
@@ -54,6 +71,7 @@ struct Pending {
     records: u64,
     /// The other side has gone; nothing more is wanted.
     closed: bool,
+    failure: Option<StoreError>,
 }
 
 /// What is known of an input from its parts so far.
@@ -67,8 +85,17 @@ struct OfInput {
     rejects: u64,
     /// Of the rejects, those that were logged.
     logged: u64,
+    /// Bytes of rejects that were kept.
+    kept: usize,
     /// Its last part was read; what else comes of it is void.
     ended: bool,
+}
+
+impl OfInput {
+    /// Number, line and offset in the input of a position in its part.
+    fn place(&self, position: &Position) -> (u64, u64, u64) {
+        (self.count + position.number, self.lines + position.line, position.offset)
+    }
 }
 
 /// How it went with an input.
@@ -95,7 +122,7 @@ impl Sequencer<'_> {
         }
         pending.next.inputs.interrupted += self.inputs.len() as u64 - pending.inputs;
         self.hand_on(&mut pending, true);
-        Sequenced { batches: pending.next.number, records: pending.records }
+        Sequenced { batches: pending.next.number, records: pending.records, failure: pending.failure }
     }
 
     fn chunk(&self, pending: &mut Pending, chunk: &Chunk) {
@@ -110,11 +137,14 @@ impl Sequencer<'_> {
             }
             for notice in &chunk.notices {
                 self.log(&mut input, notice);
+                if let (Some(_), Notice::Rejected(reject)) = (self.ledger, notice) {
+                    pending.next.rejects.push(self.reject(&mut input, reject));
+                }
             }
             input.rejects += chunk.counts.rejected;
             pending.next.records.add(&chunk.counts);
             self.records(pending, chunk, input.count);
-            if chunk.idle {
+            if chunk.idle || pending.next.rejects.len() + pending.next.finished.len() >= WAITING {
                 self.hand_on(pending, false);
             }
             if let Some(end) = &chunk.end {
@@ -129,8 +159,8 @@ impl Sequencer<'_> {
 
     /// `before`: things of the input before the chunk's part.
     fn records(&self, pending: &mut Pending, chunk: &Chunk, before: u64) {
-        for (index, record) in chunk.batch.records().iter().enumerate() {
-            match pending.seen.insert(record.identity, record.fingerprint) {
+        for ((index, record), seen) in chunk.batch.records().iter().enumerate().zip(self.seen(pending, chunk)) {
+            match seen {
                 Seen::Duplicate => pending.next.records.duplicate(),
                 seen => {
                     let (variant, number) = (seen == Seen::Variant, before + record.number);
@@ -143,6 +173,44 @@ impl Sequencer<'_> {
                 self.hand_on(pending, false);
             }
         }
+    }
+
+    /// What is known of the records of a chunk, from this run and, where state is kept, from those before.
+    fn seen(&self, pending: &mut Pending, chunk: &Chunk) -> Vec<Seen> {
+        let records = chunk.batch.records().iter();
+        let mut seen: Vec<Seen> = records.map(|record| pending.seen.insert(record.identity, record.fingerprint)).collect();
+        let Some(ledger) = self.ledger else { return seen };
+        let new: Vec<usize> = (0..seen.len()).filter(|&index| seen[index] == Seen::First).collect();
+        let record = |&index: &usize| {
+            let record = &chunk.batch.records()[index];
+            (record.identity, record.fingerprint)
+        };
+        let asked: Vec<(Identity, Fingerprint)> = new.iter().map(record).collect();
+        if asked.is_empty() {
+            return seen;
+        }
+        match persist(&self.progress.stop, || ledger.seen(&asked)) {
+            Ok(known) => {
+                for (index, known) in new.into_iter().zip(known) {
+                    seen[index] = known;
+                }
+            }
+            Err(error) => {
+                pending.failure.get_or_insert(error);
+                pending.closed = true;
+            }
+        }
+        seen
+    }
+
+    /// Of the first rejects of an input the bytes are kept, too.
+    fn reject(&self, input: &mut OfInput, reject: &iota_engine::decode::Reject) -> Reject {
+        let of = &self.inputs[input.unit as usize];
+        let (record, line, offset) = input.place(&reject.position);
+        let bytes = if input.kept < REJECT_BYTES { reject.bytes.clone() } else { Vec::new() };
+        input.kept += bytes.len();
+        let origin = Origin { object: of.name(), version: of.version.clone(), record };
+        Reject { origin, reason: reject.reason.code().to_owned(), line, offset, bytes, at_ms: self.clock.now_ms() }
     }
 
     fn end(&self, pending: &mut Pending, input: &mut OfInput, end: &End) {
@@ -178,6 +246,10 @@ impl Sequencer<'_> {
                 inputs.read += 1;
                 inputs.empty += u64::from(input.items == 0);
                 inputs.bytes += input.bytes;
+                let of = &self.inputs[input.unit as usize];
+                if let (Some(_), Some(version)) = (self.ledger, of.version.clone()) {
+                    pending.next.finished.push(ObjectVersion { object: of.name(), version });
+                }
             }
             Ended::Unreadable => inputs.unreadable += 1,
             Ended::Interrupted => {
@@ -188,20 +260,18 @@ impl Sequencer<'_> {
         self.progress.inputs.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Positions in a part become positions in the input.
     fn log(&self, input: &mut OfInput, notice: &Notice) {
         let name = self.inputs[input.unit as usize].name();
-        let place = |position: &Position| (input.count + position.number, input.lines + position.line, position.offset);
         match notice {
-            Notice::Rejected(position, reason) => {
-                let (number, line, offset) = place(position);
+            Notice::Rejected(reject) => {
+                let (number, line, offset) = input.place(&reject.position);
                 if input.logged < LOGGED_REJECTS {
-                    tracing::warn!("{name}: record {number} (line {line}, byte {offset}) rejected: {reason}");
+                    tracing::warn!("{name}: record {number} (line {line}, byte {offset}) rejected: {}", reject.reason);
                 }
                 input.logged += 1;
             }
             Notice::Skipped(position, skip) => {
-                let (number, line, _) = place(position);
+                let (number, line, _) = input.place(position);
                 tracing::debug!("{name}: record {number} (line {line}) skipped: {skip}");
             }
         }
@@ -209,7 +279,9 @@ impl Sequencer<'_> {
 
     /// `last`: also what was counted behind the last batch.
     fn hand_on(&self, pending: &mut Pending, last: bool) {
-        if pending.closed || (pending.next.batch.records().is_empty() && !last) {
+        let Job { batch, rejects, finished, .. } = &pending.next;
+        let nothing = batch.records().is_empty() && rejects.is_empty() && finished.is_empty();
+        if pending.closed || (nothing && !last) {
             return;
         }
         pending.closed = self.credits.recv().is_err();

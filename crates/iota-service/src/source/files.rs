@@ -1,8 +1,9 @@
 //! Files, directories and standard input.
 
 use iota_engine::event::parse_ms;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use walkdir::WalkDir;
@@ -24,6 +25,8 @@ pub struct Input {
     pub path: PathBuf,
     /// Size in bytes, where it is known.
     pub size: u64,
+    /// Tells the contents of a file from earlier and later ones: size and time of the last change.
+    pub version: Option<String>,
 }
 
 impl Input {
@@ -69,7 +72,7 @@ pub fn find_inputs(paths: &[PathBuf]) -> Result<Found, SourceError> {
             if found.inputs.iter().any(Input::is_stdin) {
                 return Err(SourceError::Twice);
             }
-            found.inputs.push(Input { path: path.clone(), size: 0 });
+            found.inputs.push(Input { path: path.clone(), size: 0, version: None });
             continue;
         }
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
@@ -84,7 +87,7 @@ pub fn find_inputs(paths: &[PathBuf]) -> Result<Found, SourceError> {
             if metadata.is_file() {
                 File::open(path).map_err(|error| unreadable(path, &error))?;
             }
-            found.inputs.push(Input { path: path.clone(), size: metadata.len() });
+            found.inputs.push(Input { path: path.clone(), size: metadata.len(), version: version(&metadata) });
         }
     }
     Ok(found)
@@ -95,8 +98,9 @@ fn files_below(directory: &Path, found: &mut Found) {
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')) {
         match entry {
             Ok(entry) if entry.file_type().is_file() => {
-                let size = entry.metadata().map_or(0, |metadata| metadata.len());
-                found.inputs.push(Input { path: entry.into_path(), size });
+                let metadata = entry.metadata().ok();
+                let size = metadata.as_ref().map_or(0, Metadata::len);
+                found.inputs.push(Input { path: entry.into_path(), size, version: metadata.as_ref().and_then(version) });
             }
             Ok(_) => {}
             Err(error) => {
@@ -111,6 +115,12 @@ fn files_below(directory: &Path, found: &mut Found) {
     }
 }
 
+/// Only of a file: a pipe has none.
+fn version(metadata: &Metadata) -> Option<String> {
+    let changed = format!("{}-{}.{:09}", metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+    metadata.is_file().then_some(changed)
+}
+
 fn unreadable(path: &Path, error: &io::Error) -> SourceError {
     SourceError::Unreadable { path: path.to_owned(), why: error.to_string() }
 }
@@ -121,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_stamp_in_the_name_is_the_time_of_delivery() {
-        let input = |name: &str| Input { path: name.into(), size: 0 };
+        let input = |name: &str| Input { path: name.into(), size: 0, version: None };
         let name =
             "AWSLogs/1/CloudTrail/us-east-1/2024/07/15/111122223333_CloudTrail_us-east-1_20240715T1005Z_abcdefghijklmnop.json.gz";
         assert_eq!(input(name).delivered_ms(), parse_ms("2024-07-15T10:05:00Z"));

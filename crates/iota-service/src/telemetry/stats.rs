@@ -17,6 +17,7 @@ pub struct Stats {
     pub pairs: Pairs,
     pub matches: Matches,
     pub alerts: Alerts,
+    pub deliveries: Deliveries,
     /// By `pack/rule`.
     pub rules: BTreeMap<String, RuleStats>,
     pub rule_errors: Vec<ErrorGroup>,
@@ -29,7 +30,7 @@ pub struct Stats {
     pub seconds: Times,
 }
 
-/// Files, and standard input. total = read + unreadable + interrupted
+/// Files, and standard input. total = read + unreadable + interrupted + `already_finished`
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Inputs {
     pub total: u64,
@@ -41,11 +42,13 @@ pub struct Inputs {
     pub unreadable: u64,
     /// Not read to their end because the run was interrupted.
     pub interrupted: u64,
+    /// Not read again, because the state holds all that came of them.
+    pub already_finished: u64,
     /// Inflated bytes.
     pub bytes: u64,
 }
 
-/// read = `no_candidate` + evaluated + duplicates + rejected + skipped
+/// read = `no_candidate` + evaluated + duplicates + rejected + skipped + abandoned
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Records {
     pub read: u64,
@@ -56,6 +59,8 @@ pub struct Records {
     pub duplicates: u64,
     /// Of those evaluated: seen before, with another value.
     pub variants: u64,
+    /// Not committed, because the run was interrupted: the next run reads them again.
+    pub abandoned: u64,
     pub rejected: u64,
     pub rejected_by_reason: BTreeMap<&'static str, u64>,
     /// Not events, left out on purpose.
@@ -102,6 +107,14 @@ pub struct Alerts {
     pub by_severity: BTreeMap<Severity, u64>,
 }
 
+/// What was added to the outbox. Only where state is kept.
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Deliveries {
+    pub added: u64,
+    /// Alerts that no output takes.
+    pub unrouted: u64,
+}
+
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct RuleStats {
     pub calls: u64,
@@ -144,6 +157,8 @@ pub struct Times {
     pub decode: f64,
     pub evaluate: f64,
     pub aggregate: f64,
+    /// Waiting for the store.
+    pub commit: f64,
     pub total: f64,
 }
 
@@ -166,13 +181,13 @@ impl Stats {
 
     /// The first identity that does not hold, if one does not.
     pub fn imbalance(&self) -> Option<String> {
-        let Inputs { total: inputs, read: read_inputs, unreadable, interrupted, .. } = &self.inputs;
-        let Records { read, no_candidate, evaluated, duplicates, rejected, skipped, .. } = &self.records;
+        let Inputs { total: inputs, read: read_inputs, unreadable, interrupted, already_finished, .. } = &self.inputs;
+        let Records { read, no_candidate, evaluated, duplicates, rejected, skipped, abandoned, .. } = &self.records;
         let Matches { total, opened, grouped, repeated, below_threshold, signals, suppressed } = &self.matches;
-        if *read != no_candidate + evaluated + duplicates + rejected + skipped {
+        if *read != no_candidate + evaluated + duplicates + rejected + skipped + abandoned {
             return Some(format!("records do not add up: {:?}", self.records));
         }
-        if *inputs != read_inputs + unreadable + interrupted {
+        if *inputs != read_inputs + unreadable + interrupted + already_finished {
             return Some(format!("inputs do not add up: {:?}", self.inputs));
         }
         let Pairs { total: pairs, skipped: settled, returned, errored, not_run, verified: _, violations: _ } = &self.pairs;
@@ -188,12 +203,13 @@ impl Stats {
 
 impl Inputs {
     pub(crate) fn add(&mut self, more: &Self) {
-        let Self { total, read, empty, unreadable, interrupted, bytes } = more;
+        let Self { total, read, empty, unreadable, interrupted, already_finished, bytes } = more;
         self.total += total;
         self.read += read;
         self.empty += empty;
         self.unreadable += unreadable;
         self.interrupted += interrupted;
+        self.already_finished += already_finished;
         self.bytes += bytes;
     }
 }
@@ -221,6 +237,12 @@ impl Records {
         self.duplicates += 1;
     }
 
+    /// Of those evaluated, so many are not committed.
+    pub(crate) fn abandon(&mut self, count: u64) {
+        self.evaluated -= count;
+        self.abandoned += count;
+    }
+
     pub(crate) fn evaluated(&mut self, variant: bool) {
         self.read += 1;
         self.evaluated += 1;
@@ -234,6 +256,7 @@ impl Records {
             evaluated,
             duplicates,
             variants,
+            abandoned,
             rejected,
             rejected_by_reason,
             skipped,
@@ -244,6 +267,7 @@ impl Records {
         self.evaluated += evaluated;
         self.duplicates += duplicates;
         self.variants += variants;
+        self.abandoned += abandoned;
         self.rejected += rejected;
         self.skipped += skipped;
         for (all, more) in [(&mut self.rejected_by_reason, rejected_by_reason), (&mut self.skipped_by_reason, skipped_by_reason)]
@@ -268,11 +292,13 @@ mod tests {
     #[test]
     fn a_count_that_is_off_by_one_is_noticed() {
         assert_eq!(Stats::new().imbalance(), None);
-        let counts: [fn(&mut Stats) -> &mut u64; 16] = [
+        let counts: [fn(&mut Stats) -> &mut u64; 18] = [
             |stats| &mut stats.inputs.total,
             |stats| &mut stats.inputs.read,
             |stats| &mut stats.inputs.unreadable,
             |stats| &mut stats.inputs.interrupted,
+            |stats| &mut stats.inputs.already_finished,
+            |stats| &mut stats.records.abandoned,
             |stats| &mut stats.records.read,
             |stats| &mut stats.records.evaluated,
             |stats| &mut stats.records.duplicates,

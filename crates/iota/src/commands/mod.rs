@@ -12,6 +12,7 @@ mod reach;
 pub(crate) mod run;
 mod select;
 mod signals;
+mod state;
 pub(crate) mod test;
 pub(crate) mod validate_logs;
 

@@ -1,0 +1,236 @@
+//! The commit stage: what was found, in units, in the order of the input, to a store.
+//! Knows nothing of how groups are counted or alerts delivered.
+
+use super::describe::Described;
+use super::groups::{Groupings, RuleIndex};
+use super::persist::persist;
+use super::run::Clock;
+use super::sequence::Job;
+use crate::crash_point;
+use crate::rules::LoadedPack;
+use crate::source::Input;
+use crate::telemetry::Stats;
+use iota_engine::alert::Origin;
+use iota_engine::rule::Outcome;
+use iota_engine::store::{
+    Class, Committed, FailedPair, Headline, Ledger, Match, RuleStateUpdate, StoreError, Unit,
+};
+use iota_engine::triage::{Decision, Subject, Triage};
+use iota_python::Stop;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Records after which a unit is committed. A commit costs one synchronous write, about as long as 100 records take.
+const UNIT_RECORDS: usize = 1_000;
+/// Bytes of records and alerts after which it is, so that a unit stays small whatever it holds.
+const UNIT_BYTES: usize = 8 << 20;
+/// How long anything waits for its commit, at most.
+const UNIT_TIME: Duration = Duration::from_millis(500);
+/// Pairs of one rule that are kept in a run when it fails. A rule that fails on everything would fill the device;
+/// `iota rerun --rule` reads the objects again instead.
+const KEPT_PAIRS: u64 = 10_000;
+
+/// Where state is kept, and what decides about alerts.
+#[derive(Debug, Clone)]
+pub struct Durable {
+    pub ledger: Arc<dyn Ledger>,
+    pub triage: Arc<Triage>,
+    /// Matches of events older than this, in milliseconds, count among themselves; for input as it arrives.
+    pub lateness_ms: Option<i64>,
+    /// Why state could not be read while rules were run.
+    pub(super) failure: Arc<OnceLock<StoreError>>,
+}
+
+impl Durable {
+    pub fn new(ledger: Arc<dyn Ledger>, triage: Arc<Triage>, lateness_ms: Option<i64>) -> Self {
+        Self { ledger, triage, lateness_ms, failure: Arc::default() }
+    }
+}
+
+pub(super) struct Committer<'a> {
+    durable: &'a Durable,
+    rules: Arc<Groupings>,
+    clock: Clock,
+    stop: &'a Stop,
+    unit: Unit,
+    /// Bytes in the unit that vary in size.
+    bytes: usize,
+    /// When the first of the unit came.
+    since: Option<Instant>,
+    /// Pairs of each rule that failed.
+    failed: BTreeMap<String, u64>,
+    /// Pairs were left out because the run is to stop: nothing from there on is committed, and it is read again.
+    abandoned: bool,
+}
+
+impl<'a> Committer<'a> {
+    pub(super) fn new(durable: &'a Durable, rules: Arc<Groupings>, clock: Clock, stop: &'a Stop) -> Self {
+        let (unit, failed) = (Unit::default(), BTreeMap::new());
+        Self { durable, rules, clock, stop, unit, bytes: 0, since: None, failed, abandoned: false }
+    }
+
+    /// What follows is of this batch.
+    pub(super) fn begin(&mut self, job: &Job) {
+        self.since.get_or_insert_with(Instant::now);
+        self.bytes += job.rejects.iter().map(|reject| reject.bytes.len()).sum::<usize>();
+    }
+
+    /// A rule that still runs was not run on some record of this batch.
+    pub(super) fn not_run(&mut self) {
+        self.abandoned |= self.stop.is_requested();
+    }
+
+    /// That was all of the batch.
+    pub(super) fn end(&mut self, job: &Job, stats: &mut Stats) {
+        if self.abandoned {
+            stats.records.abandon(job.batch.records().len() as u64);
+            stats.inputs.read -= job.inputs.read;
+            stats.inputs.interrupted += job.inputs.read;
+            return;
+        }
+        self.unit.seen.extend(job.batch.records().iter().map(|record| (record.identity, record.fingerprint)));
+        self.unit.rejects.extend(job.rejects.iter().cloned());
+        self.unit.finished.extend(job.finished.iter().cloned());
+    }
+
+    /// Changes of rule state, and pairs that failed or were not run.
+    pub(super) fn keep(&mut self, job: &Job, pack: &LoadedPack, inputs: &[Input], outcome: &mut Outcome) {
+        if self.abandoned {
+            return;
+        }
+        let name = &pack.pack.name;
+        for update in outcome.state.drain(..) {
+            let record = job.batch.records()[update.record as usize].identity;
+            let (pack_name, rule) = (name.clone(), pack.rule(update.rule).id.clone());
+            self.unit.rule_state.push(RuleStateUpdate { pack: pack_name, rule, record, ops: update.ops });
+        }
+        let errors = outcome.errors.iter().map(|error| (error.record, error.rule, error.function.as_str(), Some(&error.failure)));
+        let not_run = outcome.not_run.iter().map(|pair| (pair.record, pair.rule, "rule", None));
+        for (index, rule, function, failure) in errors.chain(not_run) {
+            let rule = &pack.rule(rule).id;
+            let count = self.failed.entry(format!("{name}/{rule}")).or_default();
+            *count += 1;
+            if *count > KEPT_PAIRS {
+                if *count == KEPT_PAIRS + 1 {
+                    tracing::error!(
+                        "rule {name}/{rule}: failed on {KEPT_PAIRS} records; further ones are counted, but not kept: \
+                         once it is repaired, `iota rerun --rule {rule} --since TIME` reads the input again"
+                    );
+                }
+                continue;
+            }
+            let record = &job.batch.records()[index as usize];
+            let raw = job.batch.raw(index as usize).to_vec();
+            self.bytes += raw.len();
+            let input = &inputs[record.unit as usize];
+            self.unit.failed_pairs.push(FailedPair {
+                id: 0,
+                pack: name.clone(),
+                rule: rule.clone(),
+                function: function.to_owned(),
+                record: record.identity,
+                origin: Origin { object: input.name(), version: input.version.clone(), record: record.number },
+                raw,
+                failure: failure.cloned(),
+                at_ms: self.clock.now_ms(),
+            });
+        }
+    }
+
+    pub(super) fn matched(&mut self, index: RuleIndex, described: &Described<'_>, stats: &mut Stats) -> io::Result<()> {
+        if self.abandoned {
+            return Ok(());
+        }
+        stats.matches.total += 1;
+        let Described { pack, rule, found, .. } = *described;
+        let (record, now_ms) = (described.record(), self.clock.now_ms());
+        let late = self.durable.lateness_ms.is_some_and(|lateness| record.time.ms < now_ms - lateness);
+        let class = match (rule.create_alert, late) {
+            (false, _) => Class::Signal,
+            (true, true) => Class::Late,
+            (true, false) => Class::Alert,
+        };
+        let mut content = described.content()?;
+        let Decision { class, title, severity, routes, account } = self.durable.triage.decide(
+            &Subject {
+                pack: &pack.pack.name,
+                rule: &rule.id,
+                aliases: &rule.aliases,
+                tags: &rule.tags,
+                record: described.raw(),
+                summary: &content.summary,
+                event_ms: record.time.ms,
+                class: &class,
+                title: &found.title,
+                severity: found.severity,
+                destinations: found.destinations.as_deref(),
+            },
+            now_ms,
+        );
+        let title = title.into_owned();
+        let headline = Headline { title: title.clone(), severity, account_id: content.summary.account_id.clone() };
+        (content.title, content.severity, content.account) = (title, severity, account.cloned());
+        let content: Arc<[u8]> = content.to_fields()?.into();
+        self.bytes += content.len();
+        self.unit.matches.push(Match {
+            group: self.rules.key(index, &found.dedup),
+            class,
+            window: self.rules.get(index).window,
+            sighting: super::collect::sighting(record, found),
+            routes,
+            headline,
+            content,
+        });
+        Ok(())
+    }
+
+    /// When the unit is to be committed at the latest.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.since.map(|since| since + UNIT_TIME)
+    }
+
+    pub(super) fn is_due(&self) -> bool {
+        let full = self.unit.seen.len() >= UNIT_RECORDS || self.bytes >= UNIT_BYTES;
+        full || self.due().is_some_and(|due| Instant::now() >= due)
+    }
+
+    /// Makes the unit durable. Waits while the store cannot; when the run is to stop meanwhile, the unit is given up, and
+    /// read again by the next run.
+    pub(super) fn commit(&mut self, stats: &mut Stats) -> Result<(), StoreError> {
+        if let Some(failure) = self.durable.failure.get() {
+            return Err(failure.clone());
+        }
+        if self.since.take().is_none() {
+            return Ok(());
+        }
+        let unit = Unit { now_ms: self.clock.now_ms(), ..std::mem::take(&mut self.unit) };
+        self.bytes = 0;
+        let started = Instant::now();
+        crash_point("unit.full");
+        let committed = persist(self.stop, || self.durable.ledger.commit(&unit))?;
+        tracing::debug!("committed {} records, {} matches", unit.seen.len(), unit.matches.len());
+        crash_point("unit.committed");
+        count(&committed, stats);
+        crate::telemetry::Times::add(&mut stats.seconds.commit, started.elapsed());
+        Ok(())
+    }
+}
+
+fn count(committed: &Committed, stats: &mut Stats) {
+    let matches = &mut stats.matches;
+    matches.opened += committed.opened;
+    matches.grouped += committed.grouped;
+    matches.repeated += committed.repeated;
+    matches.below_threshold += committed.below_threshold;
+    matches.signals += committed.signals;
+    matches.suppressed += committed.suppressed;
+    stats.deliveries.added += committed.deliveries;
+    stats.deliveries.unrouted += committed.unrouted;
+    for alert in committed.created.iter().filter(|alert| alert.class.is_sent() && !alert.superseding) {
+        stats.alerts.total += 1;
+        *stats.alerts.by_severity.entry(alert.severity).or_default() += 1;
+        stats.rule(&format!("{}/{}", alert.pack, alert.rule)).alerts += 1;
+    }
+}

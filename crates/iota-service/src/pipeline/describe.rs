@@ -1,0 +1,60 @@
+//! What an alert says of the match it is made of.
+
+use super::sequence::Job;
+use crate::rules::LoadedPack;
+use crate::source::Input;
+use iota_engine::alert::{Content, Origin};
+use iota_engine::event::{Summary, format_ms};
+use iota_engine::json::minify;
+use iota_engine::rule::{BatchRecord, Rule, RuleMatch};
+use serde_json::value::RawValue;
+
+/// A match, with all that is known around it.
+#[derive(Clone, Copy)]
+pub(super) struct Described<'a> {
+    pub(super) pack: &'a LoadedPack,
+    pub(super) rule: &'a Rule,
+    pub(super) found: &'a RuleMatch,
+    pub(super) job: &'a Job,
+    pub(super) inputs: &'a [Input],
+}
+
+impl<'a> Described<'a> {
+    pub(super) fn record(&self) -> &'a BatchRecord {
+        &self.job.batch.records()[self.found.record as usize]
+    }
+
+    pub(super) fn raw(&self) -> &'a [u8] {
+        self.job.batch.raw(self.found.record as usize)
+    }
+
+    pub(super) fn content(&self) -> Result<Content, serde_json::Error> {
+        let Self { pack, rule, found, inputs, .. } = *self;
+        let (record, raw) = (self.record(), self.raw());
+        let event = String::from_utf8_lossy(&minify(raw)).into_owned();
+        let own =
+            |own: &Option<String>, stated: &Option<String>| own.clone().filter(|text| !text.is_empty()).or_else(|| stated.clone());
+        Ok(Content {
+            rule_id: rule.id.clone(),
+            title: found.title.clone(),
+            severity: found.severity,
+            dedup: found.dedup.clone(),
+            event: RawValue::from_string(event)?,
+            pack: pack.pack.name.clone(),
+            rule_version: rule.version.clone(),
+            event_time: format_ms(record.time.ms),
+            event_time_substituted: record.time.substituted,
+            summary: Summary::of(raw),
+            context: found.context.clone(),
+            description: own(&found.description, &rule.description),
+            runbook: own(&found.runbook, &rule.runbook),
+            reference: own(&found.reference, &rule.reference),
+            tags: rule.tags.clone(),
+            attack: rule.attack.clone(),
+            author: rule.author.clone(),
+            destinations: found.destinations.clone(),
+            origin: Origin { object: inputs[record.unit as usize].name(), version: None, record: record.number },
+            account: None,
+        })
+    }
+}

@@ -1,0 +1,211 @@
+//! Matches to cells, alerts and deliveries, inside the transaction of their unit.
+
+use super::ledger::integer;
+use super::{Trouble, Work};
+use crate::crash_point;
+use iota_engine::alert::Severity;
+use iota_engine::event::Identity;
+use iota_engine::store::{
+    AlertChange, Body, Cells, Class, Committed, Created, DeliveryAction, Extent, Match, Opened, Outcome, StoredGroup,
+    UPDATE_COUNTS, Unit, kept_until_ms,
+};
+use rusqlite::{OptionalExtension, Transaction, params};
+use std::collections::{BTreeMap, HashSet};
+
+/// `known`: records whose matches were counted before.
+pub(super) fn insert(transaction: &Transaction<'_>, unit: &Unit, known: &HashSet<Identity>) -> Work<Committed> {
+    let mut committed = Committed::default();
+    let mut groups: BTreeMap<[u8; 16], Vec<&Match>> = BTreeMap::new();
+    for found in &unit.matches {
+        if known.contains(&found.sighting.identity) {
+            committed.repeated += 1;
+        } else {
+            groups.entry(found.class.group(&found.group)).or_default().push(found);
+        }
+    }
+    for (group, matches) in groups {
+        insert_group(transaction, unit.now_ms, &group, &matches, &mut committed)?;
+    }
+    Ok(committed)
+}
+
+fn insert_group(
+    transaction: &Transaction<'_>,
+    now_ms: i64,
+    group: &[u8; 16],
+    matches: &[&Match],
+    committed: &mut Committed,
+) -> Work<()> {
+    let Some(first) = matches.first() else { return Ok(()) };
+    let mut cells = GroupCells { transaction, group };
+    let mut stored = StoredGroup::new(first.group.clone(), first.class.clone(), first.window);
+    for found in matches {
+        let outcome = stored.add(found, &mut cells)?;
+        *match (outcome, &found.class) {
+            (Outcome::Repeated, _) => &mut committed.repeated,
+            (_, Class::Signal) => &mut committed.signals,
+            (_, Class::Suppressed(_)) => &mut committed.suppressed,
+            (Outcome::Below, _) => &mut committed.below_threshold,
+            (Outcome::Opened, _) => &mut committed.opened,
+            (Outcome::Grouped, _) => &mut committed.grouped,
+        } += 1;
+    }
+    let mut alerts = Alerts { transaction, now_ms, of: first, committed };
+    for change in stored.alerts(&mut cells)? {
+        alerts.apply(&change)?;
+    }
+    crash_point("commit.cells");
+    let mut put = transaction.prepare_cached(
+        "INSERT INTO cells (\"group\", cell, kept, expires_ms) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (\"group\", cell) DO UPDATE SET kept = ?3, expires_ms = ?4",
+    )?;
+    for (number, kept) in stored.kept()? {
+        put.execute(params![group, number, kept, kept_until_ms(now_ms, first.window)])?;
+    }
+    Ok(())
+}
+
+struct GroupCells<'a> {
+    transaction: &'a Transaction<'a>,
+    group: &'a [u8; 16],
+}
+
+impl Cells for GroupCells<'_> {
+    type Error = Trouble;
+
+    fn cell(&mut self, number: i64) -> Work<Option<Vec<u8>>> {
+        let mut get = self.transaction.prepare_cached("SELECT kept FROM cells WHERE \"group\" = ?1 AND cell = ?2")?;
+        Ok(get.query_row(params![self.group, number], |row| row.get(0)).optional()?)
+    }
+
+    fn all(&mut self) -> Work<Vec<(i64, Vec<u8>)>> {
+        let mut get = self.transaction.prepare_cached("SELECT cell, kept FROM cells WHERE \"group\" = ?1 ORDER BY cell")?;
+        let rows = get.query_map([self.group], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// The alerts of one group, and what is to be sent of them.
+struct Alerts<'a> {
+    transaction: &'a Transaction<'a>,
+    now_ms: i64,
+    /// A match of the group.
+    of: &'a Match,
+    committed: &'a mut Committed,
+}
+
+impl Alerts<'_> {
+    fn apply(&mut self, change: &AlertChange) -> Work<()> {
+        match change {
+            AlertChange::Superseded { alert_id, by, opened } => {
+                if let Some(opened) = opened {
+                    self.open(alert_id, opened)?;
+                }
+                let mut set = self.transaction.prepare_cached("UPDATE alerts SET superseded_by = ?2 WHERE alert_id = ?1")?;
+                set.execute([alert_id, by])?;
+            }
+            AlertChange::Stands { alert_id, extent, opened } => {
+                if let Some(opened) = opened {
+                    self.open(alert_id, opened)?;
+                }
+                self.grow(alert_id, extent)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An alert that was kept longer than its cells is the same alert: nothing is sent again.
+    fn open(&mut self, alert_id: &str, Opened { body, extent, supersedes }: &Opened) -> Work<()> {
+        let Match { group, class, .. } = self.of;
+        let Body { headline, routes, content } = body;
+        let suppression = match class {
+            Class::Suppressed(by) => Some(by),
+            Class::Alert | Class::Late | Class::Signal => None,
+        };
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT OR IGNORE INTO alerts (alert_id, class, suppression, pack, rule, dedup, title, severity, account_id, status,
+                 supersedes, count, first_ms, last_ms, created_ms, routes, content)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'open', ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        )?;
+        let inserted = insert.execute(params![
+            alert_id,
+            class.name(),
+            suppression,
+            &*group.pack,
+            &*group.rule,
+            &*group.dedup,
+            headline.title,
+            headline.severity as u8,
+            headline.account_id,
+            serde_json::to_string(&supersedes.iter().collect::<Vec<_>>())?,
+            integer(extent.count),
+            extent.first_ms,
+            extent.last_ms,
+            self.now_ms,
+            serde_json::to_string(routes)?,
+            content,
+        ])?;
+        if inserted == 0 {
+            return Ok(());
+        }
+        let superseding = supersedes.is_some();
+        for route in routes {
+            let told = match supersedes {
+                Some(before) => self.is_told(before, &route.output)?,
+                None => false,
+            };
+            if !told {
+                self.deliver(alert_id, &route.output, 0, DeliveryAction::Create, headline.severity)?;
+            } else if route.updates {
+                self.deliver(alert_id, &route.output, integer(extent.count), DeliveryAction::Update, headline.severity)?;
+            }
+        }
+        self.committed.unrouted += u64::from(class.is_sent() && routes.is_empty() && !superseding);
+        let (pack, rule) = (group.pack.clone(), group.rule.clone());
+        let (alert_id, class, severity) = (alert_id.to_owned(), class.clone(), headline.severity);
+        self.committed.created.push(Created { alert_id, class, pack, rule, severity, superseding });
+        Ok(())
+    }
+
+    /// Whether an output gets to know of an alert, or of the one that it took over.
+    fn is_told(&self, alert_id: &str, output: &str) -> Work<bool> {
+        let mut get = self.transaction.prepare_cached(
+            "WITH RECURSIVE line (alert_id) AS (
+                 SELECT ?1 UNION SELECT taken.value FROM line JOIN alerts USING (alert_id), json_each(alerts.supersedes) AS taken)
+             SELECT 1 FROM line JOIN deliveries USING (alert_id) WHERE output = ?2 AND revision = 0",
+        )?;
+        Ok(get.exists([alert_id, output])?)
+    }
+
+    fn grow(&mut self, alert_id: &str, extent: &Extent) -> Work<()> {
+        let mut get = self.transaction.prepare_cached("SELECT count, severity, routes FROM alerts WHERE alert_id = ?1")?;
+        let row =
+            get.query_row([alert_id], |row| Ok((row.get(0)?, row.get::<_, u8>(1)?, row.get::<_, String>(2)?))).optional()?;
+        let Some((before, severity, routes)) = row else { return Ok(()) };
+        let after = integer(extent.count);
+        let mut set = self.transaction.prepare_cached(
+            "UPDATE alerts SET count = ?2, first_ms = ?3, last_ms = ?4, superseded_by = NULL WHERE alert_id = ?1",
+        )?;
+        set.execute(params![alert_id, after, extent.first_ms, extent.last_ms])?;
+        let crossed = |count: &&u64| (before..after).contains(&(integer(**count) - 1));
+        for count in UPDATE_COUNTS.iter().filter(crossed) {
+            let routes: Vec<iota_engine::store::Route> = serde_json::from_str(&routes)?;
+            for route in routes.iter().filter(|route| route.updates) {
+                let severity = Severity::ALL.get(usize::from(severity)).copied().unwrap_or(Severity::Critical);
+                self.deliver(alert_id, &route.output, integer(*count), DeliveryAction::Update, severity)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, alert_id: &str, output: &str, revision: i64, action: DeliveryAction, severity: Severity) -> Work<()> {
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT OR IGNORE INTO deliveries (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity)
+             VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?6, ?7, ?8)",
+        )?;
+        let (pack, rule) = (&*self.of.group.pack, &*self.of.group.rule);
+        let row = params![alert_id, output, revision, action.name(), self.now_ms, pack, rule, severity as u8];
+        self.committed.deliveries += insert.execute(row)? as u64;
+        Ok(())
+    }
+}

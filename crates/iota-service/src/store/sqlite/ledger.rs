@@ -1,0 +1,117 @@
+//! What the pipeline asks for and commits. One transaction per unit.
+
+use super::{Sqlite, Work};
+use crate::crash_point;
+use iota_engine::dedup::Seen;
+use iota_engine::event::{Fingerprint, Identity};
+use iota_engine::store::{Committed, FailedPair, Ledger, ObjectVersion, Reject, Result, Unit};
+use rusqlite::{OptionalExtension, Transaction, params};
+use std::collections::HashSet;
+
+impl Ledger for Sqlite {
+    fn seen(&self, records: &[(Identity, Fingerprint)]) -> Result<Vec<Seen>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT fingerprint FROM seen WHERE identity = ?1")?;
+            let mut seen = Vec::with_capacity(records.len());
+            for (identity, fingerprint) in records {
+                let known: Option<[u8; 4]> = statement.query_row([&identity.0], |row| row.get(0)).optional()?;
+                seen.push(match known {
+                    None => Seen::First,
+                    Some(known) if known == fingerprint.0 => Seen::Duplicate,
+                    Some(_) => Seen::Variant,
+                });
+            }
+            Ok(seen)
+        })
+    }
+
+    fn is_finished(&self, object: &ObjectVersion) -> Result<bool> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT 1 FROM objects WHERE object = ?1 AND version = ?2")?;
+            Ok(statement.exists([&object.object, &object.version])?)
+        })
+    }
+
+    fn commit(&self, unit: &Unit) -> Result<Committed> {
+        self.write(|transaction| {
+            let known = insert_seen(transaction, unit)?;
+            crash_point("commit.seen");
+            let committed = super::alerts::insert(transaction, unit, &known)?;
+            crash_point("commit.alerts");
+            super::rule_state::apply(transaction, unit)?;
+            crash_point("commit.state");
+            insert_rejects(transaction, &unit.rejects)?;
+            insert_failed_pairs(transaction, &unit.failed_pairs)?;
+            insert_finished(transaction, unit)?;
+            crash_point("commit.finished");
+            Ok(committed)
+        })
+    }
+
+    fn rule_state(&self, pack: &str, kind: &str, key: &str) -> Result<serde_json::Value> {
+        self.read(|connection| super::rule_state::get(connection, pack, kind, key))
+    }
+
+    fn retain(&self, now_ms: i64) -> Result<()> {
+        self.write(|transaction| super::retain::retain(transaction, now_ms))
+    }
+}
+
+/// Returns the records that were committed before with the same value: what they matched was counted then, also where
+/// a full cell does not know them any more.
+fn insert_seen(transaction: &Transaction<'_>, unit: &Unit) -> Work<HashSet<Identity>> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO seen (identity, fingerprint, at_ms) VALUES (?1, ?2, ?3)
+         ON CONFLICT (identity) DO UPDATE SET fingerprint = ?2, at_ms = ?3 WHERE fingerprint <> ?2",
+    )?;
+    let mut known = HashSet::new();
+    for (identity, fingerprint) in &unit.seen {
+        if insert.execute(params![identity.0, fingerprint.0, unit.now_ms])? == 0 {
+            known.insert(*identity);
+        }
+    }
+    Ok(known)
+}
+
+fn insert_rejects(transaction: &Transaction<'_>, rejects: &[Reject]) -> Work<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO rejects (object, version, record, reason, line, offset, bytes, at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for Reject { origin, reason, line, offset, bytes, at_ms } in rejects {
+        let version = origin.version.as_deref().unwrap_or_default();
+        let numbers = (integer(origin.record), integer(*line), integer(*offset));
+        insert.execute(params![origin.object, version, numbers.0, reason, numbers.1, numbers.2, bytes, at_ms])?;
+    }
+    Ok(())
+}
+
+fn insert_failed_pairs(transaction: &Transaction<'_>, pairs: &[FailedPair]) -> Work<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO failed_pairs (pack, rule, function, record, object, version, number, raw, failure, at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (pack, rule, function, record) DO UPDATE SET failure = excluded.failure, at_ms = excluded.at_ms",
+    )?;
+    for FailedPair { id: _, pack, rule, function, record, origin, raw, failure, at_ms } in pairs {
+        let failure = failure.as_ref().map(serde_json::to_string).transpose()?;
+        let number = integer(origin.record);
+        insert.execute(params![pack, rule, function, record.0, origin.object, origin.version, number, raw, failure, at_ms])?;
+    }
+    Ok(())
+}
+
+fn insert_finished(transaction: &Transaction<'_>, unit: &Unit) -> Work<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO objects (object, version, finished_ms) VALUES (?1, ?2, ?3)
+         ON CONFLICT (object, version) DO UPDATE SET finished_ms = ?3",
+    )?;
+    for ObjectVersion { object, version } in &unit.finished {
+        insert.execute(params![object, version, unit.now_ms])?;
+    }
+    Ok(())
+}
+
+/// SQLite's integers are signed; no count gets that far.
+pub(super) fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
