@@ -1,6 +1,7 @@
 //! Records of some objects on their way to disk. Files are staged, made durable, named in the state, and only then given
 //! their names: after a crash each of them is either not known at all, or finished by `recover`.
 
+use crate::crash::crash_point;
 use super::state::{DoneObject, SeenId, State, StateError};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -125,6 +126,7 @@ impl<'a> Unit<'a> {
             sync(&staging.join(name))?;
         }
         sync(&staging)?;
+        crash_point("ingest-staged");
         let pending: Vec<_> = self.files.iter().map(|(name, target)| (name.clone(), relative(self.events, target))).collect();
         let seen: Vec<_> = {
             let mut seen: Vec<_> = self.seen.into_iter().collect();
@@ -132,6 +134,7 @@ impl<'a> Unit<'a> {
             seen
         };
         state.commit(&self.objects, &seen, &pending)?;
+        crash_point("ingest-recorded");
         name_all(self.events, &pending)?;
         Ok(pending.len())
     }
@@ -155,6 +158,7 @@ pub(super) fn recover(events: &Path, state: &mut State) -> Result<(), OutputErro
 fn name_all(events: &Path, pending: &[(String, String)]) -> Result<(), OutputError> {
     let mut directories = BTreeSet::new();
     for (name, target) in pending {
+        crash_point("ingest-naming");
         let (staged, path) = (events.join(STAGING).join(name), events.join(target));
         if !staged.exists() {
             if path.exists() {
