@@ -25,6 +25,8 @@ const UNIT_BYTES: u64 = 128 << 20;
 const UNIT_AGE: Duration = Duration::from_secs(10);
 /// Objects in a row that fail for a reason that is not their own, until it is taken for an outage.
 const OUTAGE: u32 = 10;
+/// How often it is asked whether to stop while nothing comes.
+const STOP: Duration = Duration::from_millis(200);
 const PROGRESS: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Error)]
@@ -173,7 +175,15 @@ impl<'a> Sync<'a> {
         let config = self.config;
         let new_unit = || Unit::new(&config.events_dir, config.events_per_file);
         let (mut unit, mut since) = (new_unit(), Instant::now());
-        while let Some((job, chunks, body)) = decoding.recv().await {
+        loop {
+            // Looked at also while nothing comes: a slow server must not keep a stop waiting.
+            let decoded = tokio::select! {
+                decoded = decoding.recv() => decoded,
+                () = tokio::time::sleep(STOP) => {
+                    if self.stop.load(Ordering::Relaxed) { break } else { continue }
+                }
+            };
+            let Some((job, chunks, body)) = decoded else { break };
             match chunks {
                 Ok(chunks) => {
                     self.failed_in_a_row = 0;

@@ -58,12 +58,15 @@ fn serve(mut client: TcpStream, script: &dyn Fn(&str, u32) -> Answer, seen: &Mut
     if let Answer::Error(status, code) = answer {
         let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>as told</Message></Error>");
         let length = body.len();
-        let head = format!("HTTP/1.1 {status} X\r\nContent-Type: application/xml\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: application/xml\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
         return client.write_all((head + &body).as_bytes());
     }
     let mut server = TcpStream::connect(moto().trim_start_matches("http://"))?;
     let (first, rest) = head.split_once("\r\n").unwrap_or_default();
-    let rest: String = rest.lines().filter(|line| !line.to_lowercase().starts_with("connection:")).flat_map(|line| [line, "\r\n"]).collect();
+    let rest: String =
+        rest.lines().filter(|line| !line.to_lowercase().starts_with("connection:")).flat_map(|line| [line, "\r\n"]).collect();
     server.write_all(format!("{first}\r\nConnection: close\r\n{rest}").as_bytes())?;
     let mut whole = Vec::new();
     server.read_to_end(&mut whole)?;
@@ -108,9 +111,7 @@ fn what_passes_costs_nothing_but_time() {
         ("no answer", |_, before| if before == 0 { Answer::Cut(0) } else { Answer::Pass }),
         ("cut in the head", |_, before| if before == 0 { Answer::Cut(40) } else { Answer::Pass }),
         // Each further request is for what is left, and is cut as well.
-        ("cut in the body", |line, before| {
-            if before < 4 && line.contains("large") { Answer::Cut(9000) } else { Answer::Pass }
-        }),
+        ("cut in the body", |line, before| if before < 4 && line.contains("large") { Answer::Cut(9000) } else { Answer::Pass }),
         ("slow", |_, _| Answer::Slow),
     ];
     for (name, script) in scripts {

@@ -60,7 +60,8 @@ impl Seed {
     }
 
     pub(crate) fn plant_as(&self, bucket: &str) {
-        let asked = json!({"endpoint": moto(), "bucket": bucket, "kms": self.kms, "objects": self.objects, "trails": self.trails});
+        let asked =
+            json!({"endpoint": moto(), "bucket": bucket, "kms": self.kms, "objects": self.objects, "trails": self.trails});
         let mut python = Command::new(root().join(".venv/bin/python"))
             .arg(root().join("crates/iota/tests/s3/seed.py"))
             .stdin(Stdio::piped())
@@ -77,8 +78,11 @@ pub(crate) fn key(account: &str, region: &str, name: &str) -> String {
 }
 
 pub(crate) fn record(id: &str) -> String {
-    format!(r#"{{"eventVersion":"1.09","eventID":"{id}","eventName":"X","eventTime":"2024-07-15T09:5{}:00Z","n":1e400000}}"#, id.len() % 10)
-        .replace("1e400000", "12345678901234567890")
+    format!(
+        r#"{{"eventVersion":"1.09","eventID":"{id}","eventName":"X","eventTime":"2024-07-15T09:5{}:00Z","n":1e400000}}"#,
+        id.len() % 10
+    )
+    .replace("1e400000", "12345678901234567890")
 }
 
 pub(crate) fn log(ids: &[&str]) -> Vec<u8> {

@@ -6,3 +6,4 @@ mod faults;
 mod harness;
 mod policies;
 mod sync;
+mod validate;

@@ -56,7 +56,10 @@ fn filters_choose_accounts_regions_and_times() {
     for (n, (account, region)) in [(ACCOUNT, "us-east-1"), (ACCOUNT, "eu-west-1"), (OTHER, "eu-west-1")].into_iter().enumerate() {
         seed.put(&key(account, region, "a"), &log(&[&n.to_string()]));
     }
-    seed.put(&key(ACCOUNT, "us-east-1", "late").replace("2024/07/15", "2024/07/17").replace("20240715T", "20240717T"), &log(&["late"]));
+    seed.put(
+        &key(ACCOUNT, "us-east-1", "late").replace("2024/07/15", "2024/07/17").replace("20240715T", "20240717T"),
+        &log(&["late"]),
+    );
     let bucket = format!("s3://{}", seed.plant());
     for (args, expected) in [
         (&["--account", OTHER][..], &["2"][..]),
@@ -110,7 +113,8 @@ fn content_of_every_kind_is_accounted_for() {
     assert_eq!(fs::read(named("truncated").unwrap()).unwrap(), whole[..whole.len() - 12]);
     assert!(named("text").is_some() && named("mixed").is_some() && named("good").is_none());
     let said = kept.iter().filter(|path| path.extension().is_some_and(|end| end == "jsonl"));
-    let said: Vec<_> = said.flat_map(|path| fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let said: Vec<_> =
+        said.flat_map(|path| fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()).collect();
     assert_eq!(said.len() as u64, ran.count("records_rejected"));
 }
 
@@ -144,7 +148,9 @@ fn killed_at_every_step_each_record_is_written_once() {
     assert_eq!(clean.ids(), names);
     let target = Target::new();
     let mut killed = 0;
-    for crash in ["ingest-staged:1", "ingest-recorded:1", "ingest-naming:1", "ingest-recorded:2", "ingest-staged:2", "ingest-naming:2"] {
+    for crash in
+        ["ingest-staged:1", "ingest-recorded:1", "ingest-naming:1", "ingest-recorded:2", "ingest-staged:2", "ingest-naming:2"]
+    {
         let status = target.command(moto(), &["ingest", &bucket]).env("IOTA_CRASH", crash).output().unwrap().status;
         killed += u32::from(status.code().is_none());
     }
@@ -254,4 +260,32 @@ fn usage_errors_say_what_to_do() {
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(expected), "{args:?}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn following_takes_what_comes_later_and_ends_when_asked_to() {
+    let mut seed = Seed::default();
+    seed.put(&key(ACCOUNT, "us-east-1", "a"), &log(&["1"]));
+    let bucket = seed.plant();
+    let target = Target::new();
+    let args = ["ingest", &format!("s3://{bucket}"), "--follow", "--poll-interval", "300ms"];
+    let mut child = target.command(moto(), &args).spawn().unwrap();
+    let wait_for = |ids: &[&str]| {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while target.ids() != ids {
+            assert!(std::time::Instant::now() < until, "{:?}", target.ids());
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    };
+    // The whole past is read at first.
+    wait_for(&["1"]);
+    // A new region, today. Its name sorts before what was read.
+    let today = jiff::Timestamp::now().strftime("%Y/%m/%d").to_string();
+    seed.objects.clear();
+    let new = key(ACCOUNT, "af-south-1", "b").replace(DAY, &today).replace("20240715T", &format!("{}T", today.replace('/', "")));
+    seed.put(&new, &log(&["2"]));
+    seed.plant_as(&bucket);
+    wait_for(&["1", "2"]);
+    assert!(std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
