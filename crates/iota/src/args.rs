@@ -55,6 +55,12 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Say on which records a rule is skipped, and what became of given ones
     Explain(ExplainArgs),
+    /// Copy CloudTrail's objects from S3 to JSON lines on disk, each record once
+    Ingest(IngestArgs),
+    /// Check CloudTrail's log files against its signed digest files
+    ValidateLogs(ValidateLogsArgs),
+    /// List objects that CloudTrail delivered and `iota ingest` has not read
+    Gaps(GapsArgs),
     /// Show the settings in force
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -323,6 +329,164 @@ pub(crate) struct ExplainArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExplainFormat {
+    Text,
+    Json,
+}
+
+/// Which buckets, and how they are reached.
+#[derive(Debug, Args)]
+pub(crate) struct BucketArgs {
+    /// Where a trail delivers to, as s3://BUCKET or s3://BUCKET/PREFIX
+    #[arg(value_name = "S3_URL", conflicts_with = "config")]
+    pub(crate) locations: Vec<String>,
+    /// Configuration file with trails and directories, JSON or YAML
+    #[arg(long, env = "IOTA_INGEST_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Only this account; may be given several times
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Vec<String>,
+    /// Only this region; may be given several times
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Vec<String>,
+    /// Region of the bucket [default: that of the environment or profile]
+    #[arg(long, value_name = "REGION", requires = "locations", help_heading = "Access")]
+    pub(crate) bucket_region: Option<String>,
+    /// Address of S3 instead of that of AWS
+    #[arg(long, value_name = "URL", requires = "locations", help_heading = "Access")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Name the bucket in the path and not in the host
+    #[arg(long, requires = "locations", help_heading = "Access")]
+    pub(crate) path_style: bool,
+    /// Agree to pay for the requests
+    #[arg(long, requires = "locations", help_heading = "Access")]
+    pub(crate) requester_pays: bool,
+    /// Role to assume for reading
+    #[arg(long, value_name = "ARN", requires = "locations", help_heading = "Access")]
+    pub(crate) role_arn: Option<String>,
+    /// External id that the role asks for
+    #[arg(long, value_name = "ID", requires = "role_arn", help_heading = "Access")]
+    pub(crate) external_id: Option<String>,
+}
+
+/// Which objects, by the time of their delivery.
+#[derive(Debug, Args)]
+pub(crate) struct RangeArgs {
+    /// Delivered at this time (RFC 3339) or on this day (YYYY-MM-DD, UTC), or later
+    #[arg(long, value_name = "TIME", conflicts_with = "since")]
+    pub(crate) from: Option<String>,
+    /// Delivered before this time, or on or before this day
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Delivered no longer ago than this, e.g. 36h
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) since: Option<String>,
+}
+
+/// Where records go and what is kept about them.
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArgs {
+    /// Where records go, as ACCOUNT/REGION/YYYY/MM/DD/HH/*.jsonl [default: events]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) events_dir: Option<PathBuf>,
+    /// What has been read, in SQLite [default: ingest.db]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state_db: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Can be ended at any time and started again: nothing is lost, and no record is written twice. Ends with 3 if records could
+not be read (they are kept in EVENTS_DIR/.rejected), with 2 if objects could not be read (they are tried again next time).
+
+Examples:
+  iota ingest s3://my-trail-bucket --since 24h
+  iota ingest s3://org-trail/prefix --from 2024-07-01 --to 2024-07-31 --account 111122223333 --region eu-west-1
+  iota ingest init > ingest.json && iota ingest --config ingest.json --follow"
+)]
+pub(crate) struct IngestArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<IngestCommand>,
+    #[command(flatten)]
+    pub(crate) buckets: BucketArgs,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgs,
+    #[command(flatten)]
+    pub(crate) range: RangeArgs,
+    /// Objects that are downloaded at once [default: 16]
+    #[arg(long, value_name = "N")]
+    pub(crate) download_workers: Option<usize>,
+    /// Objects that are decoded at once [default: 4]
+    #[arg(long, value_name = "N")]
+    pub(crate) process_workers: Option<usize>,
+    /// Go on with what is delivered later, until ended by a signal
+    #[arg(long, conflicts_with = "to")]
+    pub(crate) follow: bool,
+    /// With --follow: how long to wait between two looks
+    #[arg(long, value_name = "DURATION", default_value = "1m", requires = "follow")]
+    pub(crate) poll_interval: String,
+    /// Write the accounting to a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stats: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IngestCommand {
+    /// Print a configuration made from the trails that this account and region see
+    Init,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Checks signatures, the chain, that every hour is covered, and the hash of every log file. Ends with 1 if anything is wrong,
+with 2 if something could not be read. A copy (`aws s3 sync s3://BUCKET DIR`) needs KEY.metadata.json beside each digest
+file: what `aws s3api head-object --bucket BUCKET --key KEY` prints.
+
+Examples:
+  iota validate-logs s3://my-trail-bucket --from 2024-07-01 --to 2024-07-31
+  iota validate-logs --dir copy/ --public-keys keys.json --from 2024-07-01 --format json")]
+pub(crate) struct ValidateLogsArgs {
+    #[command(flatten)]
+    pub(crate) buckets: BucketArgs,
+    /// A copy of a bucket instead
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["locations", "config"], requires = "public_keys")]
+    pub(crate) dir: Option<PathBuf>,
+    /// What `aws cloudtrail list-public-keys --region REGION` printed, instead of asking; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_keys: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) range: RangeArgs,
+    /// Form of the report on standard output
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Compares the objects in the bucket and those that digest files list with what `iota ingest` has read. Ends with 1 if there
+are any that were not.
+
+Examples:
+  iota gaps s3://my-trail-bucket --state-db ingest.db --from 2024-07-01 --to 2024-07-31
+  iota gaps --config ingest.json --since 48h --fetch")]
+pub(crate) struct GapsArgs {
+    #[command(flatten)]
+    pub(crate) buckets: BucketArgs,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgs,
+    #[command(flatten)]
+    pub(crate) range: RangeArgs,
+    /// Read those that are in the bucket
+    #[arg(long)]
+    pub(crate) fetch: bool,
+    /// Form of the list on standard output
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
     Text,
     Json,
 }

@@ -68,7 +68,7 @@ pub(crate) fn common(shape: fn(u16, &str) -> Answer) -> Vec<(Answer, &'static st
         (Answer::Pass, "delivered"),
         (Answer::Cut, "retry"),
         (Answer::CutAfter, "retry"),
-        (Answer::Late(Duration::from_millis(2500)), "retry"),
+        (Answer::Late(Duration::from_secs(8)), "retry"),
         (shape(400, "ThrottlingException"), "retry"),
         (shape(400, "KMSThrottlingException"), "retry"),
         (shape(400, "SomethingNew"), "retry"),

@@ -1,16 +1,21 @@
 //! One file per command.
 
+mod buckets;
 pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod explain;
+pub(crate) mod gaps;
+pub(crate) mod ingest;
 pub(crate) mod man;
 mod reach;
 pub(crate) mod rerun;
 pub(crate) mod run;
 mod select;
+mod signals;
 mod state;
 pub(crate) mod test;
+pub(crate) mod validate_logs;
 
 use crate::environment;
 use anyhow::Context;

@@ -1,0 +1,93 @@
+//! Objects that were delivered and never read: those in the bucket and those that digest files list, minus the ledger.
+
+use super::store::{LogStore, StoreError, log_kinds};
+use crate::ingest::{Job, Known, Range, Source, State, StateError, TrailConfig};
+use crate::source::s3::{S3Error, Wanted};
+use iota_engine::object::{DigestFile, Kind, Object};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
+use thiserror::Error;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gap {
+    /// In the bucket.
+    NotRead,
+    /// In the bucket, with another etag than when it was read.
+    Changed,
+    /// In a digest file only.
+    NotInBucket,
+    /// A digest file whose list could not be read.
+    UnreadableDigest,
+}
+
+#[derive(Debug, Error)]
+pub enum GapsError {
+    #[error(transparent)]
+    S3(#[from] S3Error),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What one trail delivered in a range and is not in the state, by URL; with what to read where it can be read.
+pub async fn gaps(
+    trail: &TrailConfig,
+    state: Option<&State>,
+    wanted: &Wanted,
+    range: Range,
+) -> Result<BTreeMap<String, (Gap, Option<Job>)>, GapsError> {
+    let source = Source::connect(trail).await?;
+    let store = LogStore::s3(trail).await?;
+    let mut found = BTreeMap::new();
+    let mut digests = Vec::new();
+    let knows = |bucket: &str, key: &str, etag: &str| state.map_or(Ok(Known::No), |state| state.knows(bucket, key, etag));
+    let kinds = [log_kinds(), vec![Kind::Digest]].concat();
+    let mut in_bucket = HashSet::new();
+    for branch in source.branches(&Wanted { kinds, ..wanted.clone() }).await? {
+        // A digest file lists what was delivered in the hour before it, and may come late.
+        let digest = branch.kind == Kind::Digest;
+        let to_ms = range.to_ms.map(|to| if digest { to.saturating_add(86_400_000) } else { to });
+        let mut files = source.files(&branch, Range { to_ms, ..range }, 1000);
+        while let Some(page) = files.next().await? {
+            for object in page {
+                if digest {
+                    digests.push(object.key);
+                    continue;
+                }
+                let gap = match knows(&source.bucket.name, &object.key, &object.etag)? {
+                    Known::Yes => None,
+                    Known::Changed => Some(Gap::Changed),
+                    Known::No => Some(Gap::NotRead),
+                };
+                let url = source.bucket.url(&object.key);
+                if let Some(gap) = gap {
+                    found.insert(url.clone(), (gap, Some(Job { source: source.clone(), object })));
+                }
+                in_bucket.insert(url);
+            }
+        }
+    }
+    for key in digests {
+        let parsed = match store.digest(&source.bucket.name, &key).await? {
+            None => continue,
+            Some((content, _)) => content.ok().and_then(|content| DigestFile::parse(&content).ok()),
+        };
+        let Some(file) = parsed else {
+            found.insert(source.bucket.url(&key), (Gap::UnreadableDigest, None));
+            continue;
+        };
+        for log in file.log_files {
+            let url = format!("s3://{}/{}", log.bucket, log.key);
+            let wanted = match Object::of(&log.key) {
+                Object::Log(key) => key.kind.has_records() && range.admits(key.day, key.delivered_ms),
+                _ => true,
+            };
+            if wanted && !in_bucket.contains(&url) && knows(&log.bucket, &log.key, "")? == Known::No {
+                found.entry(url).or_insert((Gap::NotInBucket, None));
+            }
+        }
+    }
+    Ok(found)
+}

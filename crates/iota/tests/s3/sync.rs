@@ -1,0 +1,291 @@
+//! What comes out of a bucket: every layout, every kind of content, after every kind of end.
+
+use crate::harness::{DAY, Seed, Target, gzip, key, log, moto, record};
+use std::fs;
+
+const ACCOUNT: &str = "111122223333";
+const OTHER: &str = "444455556666";
+
+#[test]
+fn every_layout_is_found_and_records_keep_their_bytes() {
+    let organization = "o-a1b2c3d4e5";
+    for (prefix, within) in [
+        ("", ""),
+        ("trail", ""),
+        ("a b+c/ü%41", ""),
+        ("AWSLogs/old", ""),
+        ("", organization),
+        ("trail/x", organization),
+        (organization, organization),
+    ] {
+        let mut seed = Seed::default();
+        let before = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let plain = |account: &str, region: &str, name: &str| {
+            let inner = if within.is_empty() { "AWSLogs/".to_owned() } else { format!("AWSLogs/{within}/") };
+            format!("{before}{}", key(account, region, name).replacen("AWSLogs/", &inner, 1))
+        };
+        seed.put(&plain(ACCOUNT, "us-east-1", "a"), &log(&["1"]));
+        seed.put(&plain(OTHER, "eu-west-1", "b+%20 ü"), &log(&["2"]));
+        seed.put(&plain(OTHER, "eu-west-1", "n").replace("CloudTrail/", "CloudTrail-NetworkActivity/"), &log(&["3"]));
+        // Siblings, which are no events.
+        for folder in ["CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-Aggregated", "Config"] {
+            seed.put(&plain(OTHER, "eu-west-1", "x").replace("CloudTrail/", &format!("{folder}/")), &log(&["no"]));
+        }
+        seed.put(&format!("{before}AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/"), b"");
+        let bucket = seed.plant();
+        let target = Target::new();
+        let ran = target.ingest(&[&format!("s3://{bucket}/{prefix}")]);
+        assert_eq!(ran.code, Some(0), "{prefix}: {}", ran.stderr);
+        let place = |account: &str, region: &str| format!("{account}/{region}/{DAY}/09");
+        let expected = [
+            (place(ACCOUNT, "us-east-1"), record("1")),
+            (place(OTHER, "eu-west-1"), record("2")),
+            (place(OTHER, "eu-west-1"), record("3")),
+        ];
+        assert_eq!(target.lines(), expected, "{prefix}");
+        // Once more: nothing new, nothing written.
+        let again = target.ingest(&[&format!("s3://{bucket}/{prefix}")]);
+        assert_eq!((again.code, again.count("objects_known"), again.count("files_written")), (Some(0), 3, 0), "{}", again.stderr);
+        assert_eq!(target.lines(), expected);
+    }
+}
+
+#[test]
+fn filters_choose_accounts_regions_and_times() {
+    let mut seed = Seed::default();
+    for (n, (account, region)) in [(ACCOUNT, "us-east-1"), (ACCOUNT, "eu-west-1"), (OTHER, "eu-west-1")].into_iter().enumerate() {
+        seed.put(&key(account, region, "a"), &log(&[&n.to_string()]));
+    }
+    seed.put(
+        &key(ACCOUNT, "us-east-1", "late").replace("2024/07/15", "2024/07/17").replace("20240715T", "20240717T"),
+        &log(&["late"]),
+    );
+    let bucket = format!("s3://{}", seed.plant());
+    for (args, expected) in [
+        (&["--account", OTHER][..], &["2"][..]),
+        (&["--region", "us-east-1"], &["0", "late"]),
+        (&["--from", "2024-07-16"], &["late"]),
+        (&["--to", "2024-07-15"], &["0", "1", "2"]),
+        (&["--from", "2024-07-15T10:05:00Z", "--to", "2024-07-15T10:05:01Z", "--account", ACCOUNT], &["0", "1"]),
+        (&["--to", "2024-07-15T10:05:00Z"], &[]),
+        (&["--since", "1h"], &[]),
+    ] {
+        let target = Target::new();
+        let ran = target.ingest(&[&[&bucket[..]], args].concat());
+        assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.stderr);
+        assert_eq!(target.ids(), expected, "{args:?}");
+    }
+}
+
+#[test]
+fn content_of_every_kind_is_accounted_for() {
+    let mut seed = Seed { kms: true, ..Seed::default() };
+    let whole = log(&["cut1", "cut2"]);
+    let bomb = gzip(&vec![b' '; 40 << 20]);
+    for (name, body) in [
+        ("good", log(&["a", "b"])),
+        ("members", [log(&["c"]), log(&["d"])].concat()),
+        ("plain", format!(r#"{{"Records":[{}]}}"#, record("e")).into_bytes()),
+        ("pretty", gzip(format!("{{\n\"Records\": [\n{}\n]}}", record("f").replace(",\"n\"", ",\n\"n\"")).as_bytes())),
+        ("empty", Vec::new()),
+        ("none", gzip(b"{\"Records\":[]}")),
+        ("nothing", gzip(b"{}")),
+        ("truncated", whole[..whole.len() - 12].to_vec()),
+        ("text", gzip(b"not json\n")),
+        ("spaces", bomb),
+        ("insight", gzip(br#"{"Records":[{"eventID":"i","eventVersion":"1.08","eventCategory":"Insight"}]}"#)),
+        ("mixed", gzip(format!("{{\"Records\":[7,{}]}}", record("g")).as_bytes())),
+    ] {
+        seed.put(&key(ACCOUNT, "us-east-1", name), &body);
+    }
+    let bucket = format!("s3://{}", seed.plant());
+    let target = Target::new();
+    let ran = target.ingest(&[&bucket]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert_eq!(ran.count("objects_read"), 12);
+    let ids = target.ids();
+    for id in ["a", "b", "c", "d", "e", "f", "g"] {
+        assert_eq!(ids.iter().filter(|other| *other == id).count(), 1, "{id} of {ids:?}");
+    }
+    // What was rejected is kept as it was, and said.
+    let kept: Vec<_> = fs::read_dir(target.path("events/.rejected")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let named = |name: &str| kept.iter().find(|path| path.to_str().unwrap().contains(&format!("_{name}.json.gz")));
+    assert_eq!(fs::read(named("truncated").unwrap()).unwrap(), whole[..whole.len() - 12]);
+    assert!(named("text").is_some() && named("mixed").is_some() && named("good").is_none());
+    let said = kept.iter().filter(|path| path.extension().is_some_and(|end| end == "jsonl"));
+    let said: Vec<_> =
+        said.flat_map(|path| fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    assert_eq!(said.len() as u64, ran.count("records_rejected"));
+}
+
+#[test]
+fn more_than_a_page_and_two_trails_give_each_record_once() {
+    let mut seed = Seed::default();
+    let names: Vec<_> = (0..1050).map(|n| format!("{n:04}")).collect();
+    for name in &names {
+        seed.put(&key(ACCOUNT, "us-east-1", name), &log(&[name]));
+    }
+    let (first, second) = (seed.plant(), seed.plant());
+    let target = Target::new();
+    let ran = target.ingest(&[&format!("s3://{first}"), &format!("s3://{second}")]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!((ran.count("objects_read"), ran.count("records_duplicate")), (2100, 1050));
+    assert_eq!(target.ids(), names);
+}
+
+#[test]
+fn killed_at_every_step_each_record_is_written_once() {
+    let mut seed = Seed::default();
+    let names: Vec<_> = (0..1600).map(|n| format!("{n:04}")).collect();
+    for name in &names {
+        // Every record in two objects.
+        seed.put(&key(ACCOUNT, "us-east-1", name), &log(&[name]));
+        seed.put(&key(ACCOUNT, "us-east-1", &format!("{name}-again")), &log(&[name]));
+    }
+    let bucket = format!("s3://{}", seed.plant());
+    let clean = Target::new();
+    assert_eq!(clean.ingest(&[&bucket]).code, Some(0));
+    assert_eq!(clean.ids(), names);
+    let target = Target::new();
+    let mut killed = 0;
+    for crash in
+        ["ingest-staged:1", "ingest-recorded:1", "ingest-naming:1", "ingest-recorded:2", "ingest-staged:2", "ingest-naming:2"]
+    {
+        let status = target.command(moto(), &["ingest", &bucket]).env("IOTA_CRASH", crash).output().unwrap().status;
+        killed += u32::from(status.code().is_none());
+    }
+    // And at times that nobody chose.
+    for ms in [150, 400, 900] {
+        let mut child = target.command(moto(), &["ingest", &bucket]).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(ms));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(killed >= 4, "killed {killed} times only");
+    let last = target.ingest(&[&bucket]);
+    assert_eq!(last.code, Some(0), "{}", last.stderr);
+    assert_eq!(target.lines(), clean.lines());
+    assert_eq!(fs::read_dir(target.path("events/.staging")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_replaced_object_is_read_again_and_its_old_records_are_not() {
+    let mut seed = Seed::default();
+    seed.put(&key(ACCOUNT, "us-east-1", "a"), &log(&["1"]));
+    let bucket = seed.plant();
+    let target = Target::new();
+    assert_eq!(target.ingest(&[&format!("s3://{bucket}")]).code, Some(0));
+    seed.objects.clear();
+    seed.put(&key(ACCOUNT, "us-east-1", "a"), &log(&["1", "2"]));
+    seed.plant_as(&bucket);
+    let ran = target.ingest(&[&format!("s3://{bucket}")]);
+    assert_eq!((ran.code, ran.count("objects_changed"), ran.count("records_duplicate")), (Some(0), 1, 1), "{}", ran.stderr);
+    assert_eq!(target.ids(), ["1", "2"]);
+}
+
+#[test]
+fn gaps_are_what_was_not_read_and_can_be_fetched() {
+    let mut seed = Seed::default();
+    seed.put(&key(ACCOUNT, "us-east-1", "a"), &log(&["1"]));
+    let bucket = seed.plant();
+    let target = Target::new();
+    let url = format!("s3://{bucket}");
+    assert_eq!(target.ingest(&[&url]).code, Some(0));
+    assert_eq!(target.run(moto(), &["gaps", &url, "--from", "2024-07-15"]).code, Some(0));
+    // One that came later, and one that only a digest file knows.
+    let gone = key(ACCOUNT, "us-east-1", "gone");
+    let digest = serde_json::json!({
+        "awsAccountId": ACCOUNT, "digestStartTime": "2024-07-15T10:00:00Z", "digestEndTime": "2024-07-15T11:00:00Z", "digestS3Bucket": bucket,
+        "digestS3Object": "x", "digestPublicKeyFingerprint": "f", "logFiles": [{"s3Bucket": bucket, "s3Object": gone, "hashValue": "00"}],
+    });
+    let digest_key = format!(
+        "AWSLogs/{ACCOUNT}/CloudTrail-Digest/us-east-1/{DAY}/{ACCOUNT}_CloudTrail-Digest_us-east-1_t_us-east-1_20240715T110000Z.json.gz"
+    );
+    seed.put(&key(ACCOUNT, "us-east-1", "b"), &log(&["2"])).put(&digest_key, &gzip(digest.to_string().as_bytes()));
+    seed.plant_as(&bucket);
+    let ran = target.run(moto(), &["gaps", &url, "--from", "2024-07-15", "--format", "json"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let later = key(ACCOUNT, "us-east-1", "b");
+    for (key, gap) in [(&gone, "not_in_bucket"), (&later, "not_read")] {
+        assert!(ran.stdout.contains(&format!("{{\"object\":\"s3://{bucket}/{key}\",\"gap\":\"{gap}\"}}")), "{}", ran.stdout);
+    }
+    let fetched = target.run(moto(), &["gaps", &url, "--from", "2024-07-15", "--fetch"]);
+    assert_eq!((fetched.code, fetched.stdout.lines().count()), (Some(1), 1), "{} {}", fetched.stdout, fetched.stderr);
+    assert_eq!(target.ids(), ["1", "2"]);
+}
+
+#[test]
+fn init_writes_a_configuration_that_ingest_reads() {
+    let mut seed = Seed { trails: vec!["main"], ..Seed::default() };
+    seed.put(&format!("p/{}", key(ACCOUNT, "us-east-1", "a")), &log(&["1"]));
+    let bucket = seed.plant();
+    let target = Target::new();
+    let ran = target.run(moto(), &["ingest", "init"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains(&format!("\"bucket\": \"{bucket}\"")), "{}", ran.stdout);
+    fs::write(target.path("ingest.json"), &ran.stdout).unwrap();
+    assert_eq!(target.ingest(&["--config", "ingest.json"]).code, Some(0));
+    assert_eq!(target.ids(), ["1"]);
+}
+
+#[test]
+fn a_role_is_assumed_for_reading() {
+    let mut seed = Seed::default();
+    seed.put(&key(ACCOUNT, "us-east-1", "a"), &log(&["1"]));
+    let url = format!("s3://{}", seed.plant());
+    let target = Target::new();
+    let role = ["--role-arn", "arn:aws:iam::444455556666:role/reader", "--external-id", "id", "--path-style", "--requester-pays"];
+    let ran = target.ingest(&[&[&url[..]], &role[..]].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(target.ids(), ["1"]);
+    let wrong = target.ingest(&[&url, "--role-arn", "reader"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stderr.contains("is not the ARN of a role"), "{}", wrong.stderr);
+}
+
+#[test]
+fn usage_errors_say_what_to_do() {
+    let target = Target::new();
+    for (args, expected) in [
+        (&["ingest"][..], "no bucket given"),
+        (&["ingest", "bucket"], "is not a place in S3"),
+        (&["ingest", "s3://b", "--from", "monday"], "--from \\\"monday\\\": a time such as"),
+        (&["ingest", "s3://b", "--from", "2024-07-15", "--to", "2024-07-14"], "--to lies before --from"),
+        (&["ingest", "s3://b", "--account", "12"], "is not an account id"),
+        (&["ingest", "s3://b", "--since", "3 moons"], "--since"),
+        (&["validate-logs", "s3://b"], "since when?"),
+        (&["ingest", "s3://no-such-bucket"], "NoSuchBucket"),
+    ] {
+        let ran = target.run(moto(), args);
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{args:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn following_takes_what_comes_later_and_ends_when_asked_to() {
+    let mut seed = Seed::default();
+    seed.put(&key(ACCOUNT, "us-east-1", "a"), &log(&["1"]));
+    let bucket = seed.plant();
+    let target = Target::new();
+    let args = ["ingest", &format!("s3://{bucket}"), "--follow", "--poll-interval", "300ms"];
+    let mut child = target.command(moto(), &args).spawn().unwrap();
+    let wait_for = |ids: &[&str]| {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while target.ids() != ids {
+            assert!(std::time::Instant::now() < until, "{:?}", target.ids());
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    };
+    // The whole past is read at first.
+    wait_for(&["1"]);
+    // A new region, today. Its name sorts before what was read.
+    let today = jiff::Timestamp::now().strftime("%Y/%m/%d").to_string();
+    seed.objects.clear();
+    let new = key(ACCOUNT, "af-south-1", "b").replace(DAY, &today).replace("20240715T", &format!("{}T", today.replace('/', "")));
+    seed.put(&new, &log(&["2"]));
+    seed.plant_as(&bucket);
+    wait_for(&["1", "2"]);
+    assert!(std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
