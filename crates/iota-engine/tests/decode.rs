@@ -1135,3 +1135,31 @@ fn same(a: &serde_json::Value, b: &serde_json::Value) -> bool {
         (a, b) => a == b,
     }
 }
+
+/// The bytes of every reject.
+fn rejected(decoder: &mut Decoder<impl Read>) -> Vec<String> {
+    let mut bytes = Vec::new();
+    while let Some(item) = decoder.next().expect("reads from memory") {
+        if let Item::Rejected(reject) = item {
+            bytes.push(String::from_utf8_lossy(&reject.bytes).into_owned());
+        }
+    }
+    bytes
+}
+
+#[test]
+fn the_bytes_of_a_reject_are_kept_however_they_are_read() {
+    let limits = Limits { max_record: 64, ..Limits::default() };
+    let long = format!("{{\"eventName\":\"{}\"}}", "x".repeat(200));
+    let input = format!("no json\n{long}\n{{\"eventName\":\"A\"}}\n[1,{{\"eventName\":}},2]\n{{\"eventName\":\"cut");
+    let at_once = rejected(&mut Decoder::new(input.as_bytes(), limits));
+    let starts: Vec<&str> = at_once.iter().map(|bytes| &bytes[..bytes.len().min(12)]).collect();
+    assert_eq!(starts, ["no json", "{\"eventName\"", "1", "{\"eventName\"", "2", "{\"eventName\""]);
+    assert_eq!(at_once[1], long);
+    for size in [1, 3, 17, 100] {
+        let trickle = Trickle { bytes: input.as_bytes(), sizes: &[size], reads: 0 };
+        assert_eq!(rejected(&mut Decoder::new(trickle, limits)), at_once, "{size} bytes at a time");
+    }
+    let huge = format!("{}\n", "y".repeat(100_000));
+    assert_eq!(rejected(&mut Decoder::new(huge.as_bytes(), Limits::default()))[0].len(), 64 << 10, "and no more than that");
+}
