@@ -27,6 +27,7 @@ fmt:
 	cargo fmt --all
 
 unit:
+	tools/syslog_servers.sh
 	cargo test --workspace --locked
 
 python:
