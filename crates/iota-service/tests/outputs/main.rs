@@ -4,6 +4,7 @@ mod classify;
 mod config;
 mod fake;
 mod forward;
+mod local;
 mod formats;
 mod payloads;
 mod syslog;
