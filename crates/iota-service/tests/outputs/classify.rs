@@ -17,7 +17,11 @@ fn outputs(url: &str, directory: &Path) -> Vec<(&'static str, String, &'static s
     vec![
         ("webhook", format!("type: webhook, url: '{url}', {common}"), ""),
         ("slack", format!("type: slack, url: 'file:url', {common}"), "ok"),
-        ("slack_bot", format!("type: slack, token: 'file:key', channel: C1, api_url: '{url}', {common}"), r#"{"ok":true,"ts":"1.2"}"#),
+        (
+            "slack_bot",
+            format!("type: slack, token: 'file:key', channel: C1, api_url: '{url}', {common}"),
+            r#"{"ok":true,"ts":"1.2"}"#,
+        ),
         ("pagerduty", format!("type: pagerduty, routing_key: 'file:key', url: '{url}', {common}"), r#"{"status":"success"}"#),
         ("splunk", format!("type: splunk, url: '{url}', token: 'file:key', {common}"), r#"{"text":"Success","code":0}"#),
         ("teams", format!("type: teams, url: 'file:url', {common}"), ""),
@@ -65,7 +69,11 @@ async fn what_every_output_makes_of_every_status() {
             let expected = if name == "slack_bot" && status == 202 { "delivered" } else { expected };
             assert_eq!(word(&sent[0]), expected, "{name} {status}: {sent:?}");
             let told = format!("{sent:?}");
-            assert!(!told.contains("s3cret-path") && (name == "webhook" || name == "teams" || name == "slack" || name == "fluent_http" || !told.contains(KEY)), "{told}");
+            assert!(
+                !told.contains("s3cret-path")
+                    && (name == "webhook" || name == "teams" || name == "slack" || name == "fluent_http" || !told.contains(KEY)),
+                "{told}"
+            );
         }
     }
 }
@@ -93,7 +101,11 @@ async fn one_bad_event_of_a_batch_is_refused_alone() {
     let fake = Fake::new(Box::new(|got| {
         let events = String::from_utf8_lossy(&got.body).into_owned();
         let titles: Vec<&str> = events.matches("\"title\":\"bad\"").collect();
-        if titles.is_empty() { (200, r#"{"code":0}"#.to_owned()) } else { (400, r#"{"code":6,"invalid-event-number":1}"#.to_owned()) }
+        if titles.is_empty() {
+            (200, r#"{"code":0}"#.to_owned())
+        } else {
+            (400, r#"{"code":6,"invalid-event-number":1}"#.to_owned())
+        }
     }))
     .await;
     let (_, keys, _) = outputs(&fake.url, directory.path()).swap_remove(4);

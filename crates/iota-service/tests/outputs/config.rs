@@ -18,7 +18,9 @@ fn the_published_schema_is_current() {
 /// The example with its comment signs taken away: every key that it shows.
 fn uncommented() -> String {
     let example = std::fs::read_to_string(docs("config.example.yaml")).expect("the example");
-    let lines = example.lines().map(|line| line.strip_prefix("#").filter(|rest| rest.starts_with("    ")).map_or(line, |rest| &rest[1..]));
+    let lines = example
+        .lines()
+        .map(|line| line.strip_prefix("#").filter(|rest| rest.starts_with("    ")).map_or(line, |rest| &rest[1..]));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -32,7 +34,8 @@ fn the_example_is_good_for_iota_and_for_the_schema_and_shows_every_output() {
         let value: serde_json::Value = iota_engine::yaml::from_yaml(text.as_bytes()).expect("YAML");
         let schema = serde_json::to_value(schemars::schema_for!(ConfigFile)).expect("JSON");
         let validator = jsonschema::validator_for(&schema).expect("a schema");
-        let errors: Vec<String> = validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        let errors: Vec<String> =
+            validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(errors.is_empty(), "{errors:#?}");
         let kinds: std::collections::BTreeSet<&str> = file.outputs.values().map(OutputFile::kind).collect();
         let missing: Vec<_> = OutputFile::KINDS.iter().filter(|kind| !kinds.contains(*kind)).collect();

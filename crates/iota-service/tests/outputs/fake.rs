@@ -11,27 +11,27 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 #[derive(Debug, Clone)]
-pub struct Got {
-    pub path: String,
-    pub headers: hyper::HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Got {
+    pub(crate) path: String,
+    pub(crate) headers: hyper::HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
-pub type Answers = Box<dyn Fn(&Got) -> (u16, String) + Send + Sync>;
+pub(crate) type Answers = Box<dyn Fn(&Got) -> (u16, String) + Send + Sync>;
 
-pub struct Fake {
-    pub url: String,
+pub(crate) struct Fake {
+    pub(crate) url: String,
     got: Arc<Mutex<Vec<Got>>>,
 }
 
 impl Fake {
-    pub async fn answering(status: u16, body: &str) -> Self {
+    pub(crate) async fn answering(status: u16, body: &str) -> Self {
         let body = body.to_owned();
         Self::new(Box::new(move |_| (status, body.clone()))).await
     }
 
     /// 429 and 503 come with `Retry-After: 7`.
-    pub async fn new(answers: Answers) -> Self {
+    pub(crate) async fn new(answers: Answers) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let got: Arc<Mutex<Vec<Got>>> = Arc::default();
@@ -64,14 +64,14 @@ impl Fake {
         Self { url, got }
     }
 
-    pub fn got(&self) -> Vec<Got> {
+    pub(crate) fn got(&self) -> Vec<Got> {
         self.got.lock().expect("no panic").clone()
     }
 }
 
 /// What goes wrong below HTTP.
 #[derive(Debug, Clone, Copy)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     /// Takes the request and says nothing.
     Slow,
     /// Ends in the middle of the answer's body.
@@ -82,7 +82,7 @@ pub enum Trouble {
     Untrusted,
 }
 
-pub async fn troubled(trouble: Trouble) -> String {
+pub(crate) async fn troubled(trouble: Trouble) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let acceptor = acceptor().0;
@@ -111,7 +111,7 @@ pub async fn troubled(trouble: Trouble) -> String {
 }
 
 /// TLS for `localhost` and 127.0.0.1, and the authority's certificate in PEM form.
-pub fn acceptor() -> (tokio_rustls::TlsAcceptor, String) {
+pub(crate) fn acceptor() -> (tokio_rustls::TlsAcceptor, String) {
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
     use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
     use tokio_rustls::rustls::{ServerConfig, crypto};

@@ -46,7 +46,8 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, key: &str, manne
     assert_eq!((text(0), ping.as_array().map(Vec::len)), ("PING".to_owned(), Some(6)));
     let good = text(3) == hash(&[&text(2), &text(1), "n0nce", key]);
     let digest = hash(&[&text(2), "server", "n0nce", if manner == Manner::OtherKey { "other" } else { key }]);
-    let pong = vec!["PONG".into(), good.into(), if good { "" } else { "shared_key mismatch" }.into(), "server".into(), digest.into()];
+    let pong =
+        vec!["PONG".into(), good.into(), if good { "" } else { "shared_key mismatch" }.into(), "server".into(), digest.into()];
     write(&mut stream, Value::Array(pong)).await;
     let frame = read(&mut stream).await?;
     let chunk = frame[2]["chunk"].as_str().expect("a chunk").to_owned();
@@ -76,13 +77,21 @@ async fn alerts_are_delivered_when_they_are_acknowledged() {
             let port = listener.local_addr().expect("an address").port();
             let server = tokio::spawn(async move {
                 let (stream, _) = listener.accept().await.expect("a connection");
-                if tls { serve(acceptor.accept(stream).await.expect("TLS"), key, manner).await } else { serve(stream, key, manner).await }
+                if tls {
+                    serve(acceptor.accept(stream).await.expect("TLS"), key, manner).await
+                } else {
+                    serve(stream, key, manner).await
+                }
             });
             let security = if tls { "ca_file: ca.pem" } else { "tls: false" };
-            let keys = format!("type: fluent_forward, address: 'localhost:{port}', shared_key: 'file:key', timeout: 5s, {security}");
+            let keys =
+                format!("type: fluent_forward, address: 'localhost:{port}', shared_key: 'file:key', timeout: 5s, {security}");
             let output = output(&keys, directory.path()).await;
             let sent = output.send(&[hostile(), hostile()]).await;
-            assert!(sent.len() == 2 && sent.iter().all(|sent| format!("{sent:?}").starts_with(expected)), "{manner:?} {key}: {sent:?}");
+            assert!(
+                sent.len() == 2 && sent.iter().all(|sent| format!("{sent:?}").starts_with(expected)),
+                "{manner:?} {key}: {sent:?}"
+            );
             assert!(!format!("{sent:?}").contains("k3y"));
             if let Some(frame) = server.await.expect("no panic") {
                 assert_eq!(frame[0].as_str(), Some("iota.alert"));

@@ -3,9 +3,9 @@
 mod classify;
 mod config;
 mod fake;
+mod formats;
 mod forward;
 mod local;
-mod formats;
 mod payloads;
 mod syslog;
 

@@ -146,7 +146,8 @@ fn lenient(json: &[u8]) -> Value {
 
 #[tokio::test]
 async fn tests_are_marked_wherever_people_read_them() {
-    for (keys, answer) in [(SLACK, "ok"), (PAGERDUTY, "{}"), (SPLUNK, r#"{"code":0}"#), (TEAMS, ""), (FLUENT, ""), (WEBHOOK, "")] {
+    for (keys, answer) in [(SLACK, "ok"), (PAGERDUTY, "{}"), (SPLUNK, r#"{"code":0}"#), (TEAMS, ""), (FLUENT, ""), (WEBHOOK, "")]
+    {
         for (purpose, mark) in [(Purpose::Test, "[TEST] "), (Purpose::Canary, "[CANARY] ")] {
             let got = sent(keys, answer, Message { purpose, ..message(&json!({})) }).await;
             assert!(String::from_utf8_lossy(&got.body).contains(mark), "{keys} {mark}");

@@ -84,7 +84,8 @@ fn lines(directory: &Path, count: usize) -> Vec<String> {
     let end = Instant::now() + Duration::from_secs(20);
     loop {
         let got = std::fs::read(directory.join("got")).unwrap_or_default();
-        let lines: Vec<String> = String::from_utf8_lossy(&got).lines().filter(|line| line.contains("iota")).map(str::to_owned).collect();
+        let lines: Vec<String> =
+            String::from_utf8_lossy(&got).lines().filter(|line| line.contains("iota")).map(str::to_owned).collect();
         if lines.len() >= count {
             return lines;
         }
@@ -112,11 +113,14 @@ async fn real_server(server: fn(&Path, u16) -> Server, framings: &[&str]) {
             assert!(line.starts_with("131|") && line.contains("|iota|ALERT|"), "{line}");
             match content {
                 "text" => {
-                    assert!(line.contains("id=\"29eedc85241929b2943ab75e66d6c593\"") && line.contains("Security group sg-003"), "{line}");
+                    assert!(
+                        line.contains("id=\"29eedc85241929b2943ab75e66d6c593\"") && line.contains("Security group sg-003"),
+                        "{line}"
+                    );
                 }
                 "cef" => assert!(line.contains("CEF:0|iota|iota|") && line.contains("externalId=29eedc"), "{line}"),
                 _ => {
-                    let json = &line[line.find(" {").expect("an object")..];
+                    let json = &line[line.find("{\"schema_version").expect("an object")..];
                     let alert: serde_json::Value = serde_json::from_str(json).expect("JSON that arrived whole");
                     assert_eq!(alert["alert_id"], "29eedc85241929b2943ab75e66d6c593");
                 }
