@@ -28,7 +28,8 @@ fn findings_fit_the_schema_of_ocsf() {
     for message in [message(&json!({})), hostile(), bare, huge] {
         for action in [DeliveryAction::Create, DeliveryAction::Update, DeliveryAction::Acknowledge, DeliveryAction::Resolve] {
             for purpose in [Purpose::Alert, Purpose::Test] {
-                check(schema, &rendered(&Message { action, purpose, ..message.clone() }, Format::Ocsf, 64 << 10));
+                check(schema, &rendered(&Message { action, purpose, ..message.clone() }, Format::Ocsf, 16 << 10));
+                rendered(&Message { action, purpose, ..message.clone() }, Format::Ecs, 16 << 10);
             }
         }
     }
