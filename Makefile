@@ -27,6 +27,7 @@ fmt:
 	cargo fmt --all
 
 unit: $(VENV)/ready
+	tools/syslog_servers.sh
 	cargo test --workspace --locked
 
 python:

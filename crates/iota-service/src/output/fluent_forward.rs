@@ -133,8 +133,8 @@ impl FluentForward {
         let digest = digest(&[salt.as_bytes(), host.as_bytes(), nonce, key.expose().as_bytes()]);
         let ping: Vec<Value> = ["PING", host, &salt, &digest, "", ""].into_iter().map(Value::from).collect();
         write(stream, &Value::Array(ping)).await.map_err(|why| self.retry(&why))?;
-        let pong = read(stream).await.map_err(|why| self.retry(&format!("no PONG: {why}")))?;
-        let parts = pong.as_array().map(Vec::as_slice).unwrap_or_default();
+        let answer = read(stream).await.map_err(|why| self.retry(&format!("no PONG: {why}")))?;
+        let parts = answer.as_array().map(Vec::as_slice).unwrap_or_default();
         let [kind, accepted, reason, server, theirs, ..] = parts else { return Err(closed("what came instead of PONG is none")) };
         if kind.as_str() != Some("PONG") || accepted.as_bool() != Some(true) {
             let reason = super::format::text::cut_chars(reason.as_str().unwrap_or_default(), 200);

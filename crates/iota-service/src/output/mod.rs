@@ -104,9 +104,9 @@ pub trait Output: Send + Sync + Debug {
 
 /// Sends messages of an output that takes one at a time.
 async fn one_by_one<'a, F: Future<Output = Sent>>(messages: &'a [Message], send: impl Fn(&'a Message) -> F) -> Vec<Sent> {
-    let mut sent = Vec::with_capacity(messages.len());
+    let mut results = Vec::with_capacity(messages.len());
     for message in messages {
-        sent.push(send(message).await);
+        results.push(send(message).await);
     }
-    sent
+    results
 }

@@ -2,7 +2,7 @@
 
 use super::Alert;
 use super::json::to_string;
-use super::ocsf::{purpose_label, shorten, without_nulls};
+use super::ocsf::{SHORTER, purpose_label, shorten, without_nulls};
 use iota_engine::alert::Severity;
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -17,8 +17,11 @@ pub(super) fn render(alert: &Alert<'_>, limit: usize) -> Vec<u8> {
         }
         bytes = document.to_string().into_bytes();
     }
-    if bytes.len() > limit {
-        shorten(&mut document);
+    for most in SHORTER {
+        if bytes.len() <= limit {
+            break;
+        }
+        shorten(&mut document, most);
         bytes = document.to_string().into_bytes();
     }
     bytes

@@ -9,8 +9,8 @@ use iota_engine::store::DeliveryAction;
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 
-/// Most bytes of one text, once a finding had to be made smaller.
-const SMALL: usize = 256;
+/// Most bytes of one text, once a finding had to be made smaller, and smaller again. Ids have 32.
+pub(super) const SHORTER: [usize; 3] = [256, 64, 32];
 
 /// The finding, of at most `limit` bytes: too large a one loses `raw_data`, then the ends of its texts.
 pub(super) fn render(alert: &Alert<'_>, limit: usize) -> Vec<u8> {
@@ -24,22 +24,25 @@ pub(super) fn render(alert: &Alert<'_>, limit: usize) -> Vec<u8> {
         }
         bytes = finding.to_string().into_bytes();
     }
-    if bytes.len() > limit {
-        shorten(&mut finding);
+    for most in SHORTER {
+        if bytes.len() <= limit {
+            break;
+        }
+        shorten(&mut finding, most);
         bytes = finding.to_string().into_bytes();
     }
     bytes
 }
 
-/// Cuts every text, and lists to ten items.
-pub(super) fn shorten(value: &mut Value) {
+/// Cuts every text to so many bytes, and lists to ten items.
+pub(super) fn shorten(value: &mut Value, most: usize) {
     match value {
-        Value::String(text) => *text = cut_bytes(text, SMALL),
+        Value::String(text) => *text = cut_bytes(text, most),
         Value::Array(items) => {
             items.truncate(10);
-            items.iter_mut().for_each(shorten);
+            items.iter_mut().for_each(|item| shorten(item, most));
         }
-        Value::Object(members) => members.values_mut().for_each(shorten),
+        Value::Object(members) => members.values_mut().for_each(|value| shorten(value, most)),
         _ => {}
     }
 }

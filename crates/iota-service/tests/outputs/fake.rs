@@ -1,0 +1,133 @@
+//! An HTTP server on loopback that keeps what it got and answers what it is told to.
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Got {
+    pub(crate) path: String,
+    pub(crate) headers: hyper::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) type Answers = Box<dyn Fn(&Got) -> (u16, String) + Send + Sync>;
+
+pub(crate) struct Fake {
+    pub(crate) url: String,
+    got: Arc<Mutex<Vec<Got>>>,
+}
+
+impl Fake {
+    pub(crate) async fn answering(status: u16, body: &str) -> Self {
+        let body = body.to_owned();
+        Self::new(Box::new(move |_| (status, body.clone()))).await
+    }
+
+    /// 429 and 503 come with `Retry-After: 7`.
+    pub(crate) async fn new(answers: Answers) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let got: Arc<Mutex<Vec<Got>>> = Arc::default();
+        let (kept, answers) = (Arc::clone(&got), Arc::new(answers));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (kept, answers) = (Arc::clone(&kept), Arc::clone(&answers));
+                let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+                    let (kept, answers) = (Arc::clone(&kept), Arc::clone(&answers));
+                    async move {
+                        let (parts, body) = request.into_parts();
+                        let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+                        let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
+                        let got = Got { path, headers: parts.headers, body };
+                        let (status, text) = answers(&got);
+                        kept.lock().expect("no panic").push(got);
+                        let mut response = Response::builder().status(status);
+                        if matches!(status, 429 | 503) {
+                            response = response.header("retry-after", "7");
+                        }
+                        if (300..400).contains(&status) {
+                            response = response.header("location", "https://elsewhere.example/path?token=t");
+                        }
+                        Ok::<_, Infallible>(response.body(Full::new(Bytes::from(text))).expect("a response"))
+                    }
+                });
+                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self { url, got }
+    }
+
+    pub(crate) fn got(&self) -> Vec<Got> {
+        self.got.lock().expect("no panic").clone()
+    }
+}
+
+/// What goes wrong below HTTP.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Trouble {
+    /// Takes the request and says nothing.
+    Slow,
+    /// Ends in the middle of the answer's body.
+    ResetMidBody,
+    /// Ends before an answer.
+    HangUp,
+    /// A certificate that nobody trusts.
+    Untrusted,
+}
+
+pub(crate) async fn troubled(trouble: Trouble) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let acceptor = acceptor().0;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 65536];
+                match trouble {
+                    Trouble::Untrusted => drop(acceptor.accept(stream).await),
+                    Trouble::HangUp => drop(stream.read(&mut buffer).await),
+                    Trouble::Slow => {
+                        let _ = stream.read(&mut buffer).await;
+                        tokio::time::sleep(Duration::from_secs(30)).await;
+                    }
+                    Trouble::ResetMidBody => {
+                        let _ = stream.read(&mut buffer).await;
+                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nok").await;
+                    }
+                }
+            });
+        }
+    });
+    let scheme = if matches!(trouble, Trouble::Untrusted) { "https" } else { "http" };
+    format!("{scheme}://{address}")
+}
+
+/// TLS for `localhost` and 127.0.0.1, and the authority's certificate in PEM form.
+pub(crate) fn acceptor() -> (tokio_rustls::TlsAcceptor, String) {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use tokio_rustls::rustls::{ServerConfig, crypto};
+    let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("a certificate");
+    let key = KeyPair::generate().expect("a key");
+    let mut leaf = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("parameters");
+    leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    let leaf = leaf.signed_by(&key, &authority).expect("a certificate");
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key)
+        .expect("a configuration");
+    (tokio_rustls::TlsAcceptor::from(Arc::new(config)), authority.pem())
+}
