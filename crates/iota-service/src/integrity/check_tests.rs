@@ -200,7 +200,7 @@ async fn every_tampering_is_found() {
                 for end in ["", ".metadata.json"] {
                     fs::rename(
                         copy.path(&format!("{}{end}", digest_key(6, ""))),
-                        copy.path(&format!("{}{end}", digest_key(7, ""))),
+                        copy.path(&format!("{}{end}", digest_key(6, "_backfill"))),
                     )
                     .unwrap();
                 }
