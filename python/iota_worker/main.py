@@ -27,8 +27,9 @@ def main():
 
 
 def run():
-    # What whoever started the engine left open is nothing for rules. Nothing of the interpreter is open yet.
-    os.closerange(4, MOST_DESCRIPTORS)
+    # What whoever started the engine left open is nothing for rules. Nothing of the interpreter is open yet. 3 and 4 may
+    # be from the engine itself.
+    os.closerange(5, MOST_DESCRIPTORS)
     progress = None
     if sys.version_info >= OLDEST_PYTHON:
         from .session import Session, open_progress
@@ -49,7 +50,14 @@ def run():
         channel.write("l", json.dumps(report).encode("utf-8"))
         return
     del report["error"]
-    session = Session(channel, progress, header, memoryview(body)[4 + size:])
+    from .sandbox import SandboxError
+
+    try:
+        session = Session(channel, progress, header, memoryview(body)[4 + size:])
+    except SandboxError as exc:
+        report["error"] = "the worker cannot be confined: %s (--sandbox=off runs rules without a sandbox)" % exc
+        channel.write("l", json.dumps(report).encode("utf-8"))
+        return
     channel.write("l", json.dumps(dict(report, **session.report)).encode("utf-8"))
     session.serve()
 

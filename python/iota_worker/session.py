@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import mmap
 import os
-import resource
 import stat
 import sys
 import time
 from datetime import datetime, timezone
 from typing import Any
 
-from . import logs, shims
+from . import logs, sandbox, shims
 from .batch import RECURSION_LIMIT, Batches, to_bytes
 from .events import format_time, teach_json
 from .evaluate import encode
@@ -39,8 +38,8 @@ class Session:
         snapshot.install()
         snapshot.preimport()
         import_first(header)
-        # From here on nothing needs to open a file: what confines the process belongs in this place.
-        _limit_memory(header.get("memory_bytes"))
+        # From here on nothing needs to open a file.
+        sandbox.enter(header.get("sandbox"), header.get("memory_bytes"))
         pack = Pack(header, snapshot)
         self.report = pack.load(header, capture, progress)
         parts = pack, state, capture, progress, self._parse_time
@@ -77,12 +76,6 @@ class Session:
 
     def _parse_time(self) -> str:
         return format_time(datetime.fromtimestamp(self._seconds(), timezone.utc))
-
-
-def _limit_memory(size: int | None) -> None:
-    """From now on an allocation beyond `size` bytes of address space raises MemoryError."""
-    if size is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
 def _files(header: dict[str, Any], content: memoryview) -> dict[str, bytes]:

@@ -35,7 +35,7 @@ UNDEMANDING_TYPES = frozenset({"Any", "Callable", "Dict", "Iterable", "Iterator"
 _IMPORTS_BY_OTHER_MEANS = re.compile(rb"__import__|__builtins__|import_module|__loader__|\b(?:exec|eval)\b")
 NEVER_PREIMPORTED = frozenset({"antigravity", "this"})
 # Modules that a worker may run on and has not always imported.
-RESERVED = frozenset({"_opcode", "_opcode_metadata", "_weakrefset", "ast", "copy", "dataclasses", "dis", "inspect", "ipaddress",
+RESERVED = frozenset({"_ctypes", "_opcode", "_opcode_metadata", "_weakrefset", "ast", "copy", "ctypes", "dataclasses", "dis", "inspect", "ipaddress",
                       "opcode", "token", "tokenize", "weakref"})
 
 # A node is the path of a file (`helpers/base.py`), or of a directory with a slash at the end (`helpers/aws/`);

@@ -79,7 +79,7 @@ def mocked(rule: Rule, mocks: list[dict[str, Any]]) -> Iterator[None]:
     if rule.module is None or not mocks:
         yield
         return
-    from unittest.mock import MagicMock  # half of a worker's start-up time, and only tests need it
+    from unittest.mock import MagicMock  # imported by the worker when it was told that there are mocks
 
     names = vars(rule.module)
     for mock in mocks:

@@ -9,6 +9,7 @@ mod load;
 mod patience;
 mod process;
 mod runner;
+mod sandbox;
 mod spawn;
 mod stop;
 
@@ -18,4 +19,5 @@ pub use load::{LoadError, load};
 pub use patience::Over;
 pub use process::{Death, StartError};
 pub use runner::{KILLS, LeftOut, PackRunner, Program, RunError};
+pub use sandbox::{Sandbox, SandboxError, SandboxLevel, SandboxMode};
 pub use stop::Stop;

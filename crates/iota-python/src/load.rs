@@ -12,8 +12,6 @@ use thiserror::Error;
 
 /// The version of the worker protocol this engine speaks.
 const PROTOCOL: u32 = 1;
-/// Memory a worker may use, in bytes (address space): enough for large rule packs, too little to harm the host.
-const WORKER_MEMORY: u64 = 1 << 30;
 
 #[derive(Debug, Error)]
 pub enum LoadError {
@@ -30,14 +28,14 @@ pub fn load(program: &Program, pack: &Pack, rules: &[u16], cache: Option<&LoadCa
     }
     // An engine file may load anything: what it would say cannot be known from the file.
     let cache = cache.filter(|_| program.engine.is_none());
-    let key = cache.map(|_| LoadCache::key(program, &header(pack, rules, None), pack.snapshot.digest()));
+    let key = cache.map(|_| LoadCache::key(program, &header(program, pack, rules, None), pack.snapshot.digest()));
     if let Some(found) = cache.zip(key.as_deref()).and_then(|(cache, key)| cache.get(key)) {
         return Ok(found);
     }
     let mut left_out: BTreeMap<u16, Failure> = BTreeMap::new();
     let mut loaded = loop {
         let rest: Vec<u16> = rules.iter().copied().filter(|rule| !left_out.contains_key(rule)).collect();
-        match Process::start(program, &body(pack, &rest, program.now_ms, None)) {
+        match Process::start(program, &body(pack, &header(program, pack, &rest, None))) {
             Ok((_, loaded)) => break loaded,
             Err(StartError::Died { death, output, rule: Some(rule) }) if rest.contains(&rule) => {
                 let path = pack.rules[usize::from(rule)].path().to_owned();
@@ -70,12 +68,8 @@ pub fn load(program: &Program, pack: &Pack, rules: &[u16], cache: Option<&LoadCa
     Ok(loaded)
 }
 
-/// The body of the frame `L`: header and files. `prepared` is what the load report said for further workers.
-pub(crate) fn body(pack: &Pack, rules: &[u16], now_ms: Option<i64>, prepared: Option<&Json>) -> Vec<u8> {
-    let mut header = header(pack, rules, now_ms);
-    if let Some(prepared) = prepared {
-        header["prepared"] = prepared.clone();
-    }
+/// The body of the frame `L`: header and files.
+pub(crate) fn body(pack: &Pack, header: &Json) -> Vec<u8> {
     let header = header.to_string();
     let mut body = u32::try_from(header.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
     body.extend_from_slice(header.as_bytes());
@@ -85,7 +79,8 @@ pub(crate) fn body(pack: &Pack, rules: &[u16], now_ms: Option<i64>, prepared: Op
     body
 }
 
-fn header(pack: &Pack, rules: &[u16], now_ms: Option<i64>) -> Json {
+/// `prepared` is what the load report said for further workers.
+pub(crate) fn header(program: &Program, pack: &Pack, rules: &[u16], prepared: Option<&Json>) -> Json {
     let wanted: BTreeSet<u16> = rules.iter().copied().collect();
     let rules: Vec<Json> = (0..)
         .zip(&pack.rules)
@@ -120,15 +115,20 @@ fn header(pack: &Pack, rules: &[u16], now_ms: Option<i64>) -> Json {
             json!({"id": model.id, "path": model.path, "python": model.python, "log_types": model.log_types, "mappings": mappings})
         })
         .collect();
-    json!({
+    let mut header = json!({
         "protocol": PROTOCOL,
-        "now_ms": now_ms,
-        "memory_bytes": WORKER_MEMORY,
+        "now_ms": program.now_ms,
+        "memory_bytes": program.memory,
+        "sandbox": program.sandbox.confinement().map(|confinement| confinement.inner()),
         "pack": {"name": pack.name, "config": pack.config},
         "files": pack.snapshot.python().map(|(path, bytes)| json!({"path": path, "size": bytes.len()})).collect::<Vec<_>>(),
         "globals": pack.globals.iter().map(|module| json!({"id": module.id, "path": module.path})).collect::<Vec<_>>(),
         "data_models": models,
         "lookup_tables": pack.lookup_tables,
         "rules": rules,
-    })
+    });
+    if let Some(prepared) = prepared {
+        header["prepared"] = prepared.clone();
+    }
+    header
 }

@@ -4,6 +4,7 @@
 use crate::interpreter::Interpreter;
 use crate::load;
 use crate::process::{Death, NoState, Process, StartError};
+use crate::sandbox::Sandbox;
 use crate::stop::Stop;
 use iota_engine::rule::{Batch, Failure, Outcome, Pack, Pair, RuleError, RuleRunner, RuleState, TestOutcome, TestRequest};
 use serde_json::Value as Json;
@@ -30,6 +31,9 @@ pub struct Program {
     pub interpreter: Interpreter,
     /// Another engine file than the embedded worker.
     pub engine: Option<PathBuf>,
+    pub sandbox: Sandbox,
+    /// Address space of a worker, in bytes.
+    pub memory: u64,
     /// How long one rule may take on one record.
     pub call_time: Duration,
     /// What rules see as the time of parsing, in milliseconds since the Unix epoch; `None`: the real time.
@@ -79,7 +83,19 @@ impl std::fmt::Debug for PackRunner {
 impl PackRunner {
     /// `rules` are the indices of the rules that loaded; `prepared` is of their load report.
     pub fn new(program: Program, pack: &Pack, rules: &[u16], prepared: Option<&Json>) -> Self {
-        let load_body = Arc::new(load::body(pack, rules, program.now_ms, prepared));
+        let header = load::header(&program, pack, rules, prepared);
+        Self::with_header(program, pack, &header)
+    }
+
+    /// For `test`: its workers can make mocks.
+    pub fn for_tests(program: Program, pack: &Pack, rules: &[u16], prepared: Option<&Json>) -> Self {
+        let mut header = load::header(&program, pack, rules, prepared);
+        header["mocks"] = pack.rules.iter().flat_map(|rule| &rule.tests).any(|test| !test.mocks.is_empty()).into();
+        Self::with_header(program, pack, &header)
+    }
+
+    fn with_header(program: Program, pack: &Pack, header: &Json) -> Self {
+        let load_body = Arc::new(load::body(pack, header));
         let pack = pack.name.as_str().into();
         Self { program, pack, load_body, left_out: Arc::default(), state: Box::new(NoState), process: None }
     }

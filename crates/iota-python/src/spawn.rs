@@ -3,6 +3,7 @@
 
 use crate::embedded;
 use crate::runner::Program;
+use crate::sandbox::Confinement;
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::fs::File;
@@ -10,8 +11,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// Descriptors of a worker beside the standard ones: the progress file, and the Landlock ruleset where there is one.
+const PROGRESS: i32 = 3;
+const RULESET: i32 = 4;
 
 /// The command that starts a worker. The process ends when the thread that spawns it does: whoever calls `spawn` must
 /// live as long as the worker is needed.
@@ -31,19 +37,27 @@ pub(crate) fn command(program: &Program, progress: &File, output: &File) -> io::
         .stdout(Stdio::piped())
         .stderr(output.try_clone()?)
         .process_group(0);
-    let parent_fd = OwnedFd::from(progress.try_clone()?);
-    command.fd_mappings(vec![FdMapping { parent_fd, child_fd: 3 }]).map_err(io::Error::other)?;
-    before_exec(&mut command);
+    let mut descriptors = vec![FdMapping { parent_fd: OwnedFd::from(progress.try_clone()?), child_fd: PROGRESS }];
+    let confinement = program.sandbox.confinement();
+    if let Some(ruleset) = confinement.and_then(|confinement| confinement.ruleset()) {
+        descriptors.push(FdMapping { parent_fd: ruleset?, child_fd: RULESET });
+    }
+    command.fd_mappings(descriptors).map_err(io::Error::other)?;
+    before_exec(&mut command, confinement.cloned());
     Ok(command)
 }
 
 /// What the child does before it becomes the interpreter. The only place where code runs between fork and exec: it may
 /// make system calls, but neither allocate nor take a lock, which another thread may have held at the fork.
 #[expect(unsafe_code, reason = "pre_exec is unsafe: its closure only makes system calls and touches no memory of others")]
-fn before_exec(command: &mut Command) {
+fn before_exec(command: &mut Command, confinement: Option<Arc<Confinement>>) {
     let engine = rustix::process::getpid();
-    // SAFETY: `die_with` makes two system calls; its argument is a number.
-    unsafe { command.pre_exec(move || die_with(engine)) };
+    let prepare = move || {
+        die_with(engine)?;
+        confinement.as_ref().map_or(Ok(()), |confinement| confinement.enter())
+    };
+    // SAFETY: `die_with` and `enter` make system calls, with numbers and with filters that were computed before.
+    unsafe { command.pre_exec(prepare) };
 }
 
 /// The kernel kills this process when the thread that started it ends, however that comes: an engine that is killed

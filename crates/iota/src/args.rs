@@ -108,6 +108,12 @@ pub(crate) struct PythonArgs {
     /// How long one rule may take on one record [default: 1s]
     #[arg(long, env = "IOTA_RULE_TIMEOUT", value_name = "TIME", help_heading = "Settings")]
     pub(crate) rule_timeout: Option<String>,
+    /// Address space of one worker [default: 512MiB]
+    #[arg(long, env = "IOTA_WORKER_MEMORY", value_name = "SIZE", help_heading = "Settings")]
+    pub(crate) worker_memory: Option<String>,
+    /// What rules are kept from: auto (all that the kernel can), strict (refuse without Landlock), off [default: auto]
+    #[arg(long, env = "IOTA_SANDBOX", value_name = "MODE", help_heading = "Settings")]
+    pub(crate) sandbox: Option<String>,
 }
 
 #[derive(Debug, Args, Clone)]
@@ -569,6 +575,8 @@ impl PythonArgs {
             python: setting(matches, "python", "IOTA_PYTHON", self.python.clone()),
             engine: setting(matches, "engine", "IOTA_ENGINE", self.engine.clone()),
             rule_timeout: setting(matches, "rule_timeout", "IOTA_RULE_TIMEOUT", self.rule_timeout.clone()),
+            worker_memory: setting(matches, "worker_memory", "IOTA_WORKER_MEMORY", self.worker_memory.clone()),
+            sandbox: setting(matches, "sandbox", "IOTA_SANDBOX", self.sandbox.clone()),
             ..Given::default()
         }
     }

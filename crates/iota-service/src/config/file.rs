@@ -35,6 +35,8 @@ pub struct ConfigFile {
     pub engine: Option<PathBuf>,
     pub workers: Option<usize>,
     pub rule_timeout: Option<String>,
+    pub worker_memory: Option<String>,
+    pub sandbox: Option<String>,
     pub max_record: Option<String>,
     pub max_inflated: Option<String>,
     /// Relative to the file.

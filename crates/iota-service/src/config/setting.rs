@@ -3,12 +3,16 @@
 use super::file::{ConfigError, ConfigFile, Override, PackConfig};
 use crate::output::{self, OutputFile};
 use iota_engine::decode::Limits;
+use iota_python::SandboxMode;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Below this an interpreter with an ordinary pack does not start.
+const MIN_WORKER_MEMORY: u64 = 64 << 20;
 
 /// Where a setting came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub struct Given {
     pub engine: Option<Setting<PathBuf>>,
     pub workers: Option<Setting<usize>>,
     pub rule_timeout: Option<Setting<String>>,
+    pub worker_memory: Option<Setting<String>>,
+    pub sandbox: Option<Setting<String>>,
     pub max_record: Option<Setting<String>>,
     pub max_inflated: Option<Setting<String>>,
     pub state: Option<Setting<PathBuf>>,
@@ -58,6 +64,9 @@ pub struct Settings {
     pub engine: Setting<Option<PathBuf>>,
     pub workers: Setting<usize>,
     pub rule_timeout: Setting<Duration>,
+    /// Address space of a worker, in bytes.
+    pub worker_memory: Setting<u64>,
+    pub sandbox: Setting<SandboxMode>,
     pub max_record: Setting<usize>,
     pub max_inflated: Setting<u64>,
     /// `None`: nothing is kept.
@@ -79,6 +88,8 @@ impl Settings {
             engine: layer.pick(given.engine.map(some), file.engine.map(Some), None),
             workers: layer.pick(given.workers, file.workers, cores),
             rule_timeout: layer.parse("rule_timeout", given.rule_timeout, file.rule_timeout, "1s", duration)?,
+            worker_memory: layer.parse("worker_memory", given.worker_memory, file.worker_memory, "512MiB", bytes)?,
+            sandbox: layer.parse("sandbox", given.sandbox, file.sandbox, &SandboxMode::Auto.to_string(), str::parse)?,
             max_record: layer.parse("max_record", given.max_record, file.max_record, &limits.max_record.to_string(), |text| {
                 usize::try_from(bytes(text)?).map_err(|error| error.to_string())
             })?,
@@ -102,6 +113,9 @@ impl Settings {
         }
         if !(1 << 10..=1 << 30).contains(&settings.max_record.value) {
             return fail("max_record", &settings.max_record.origin, "must be between 1KiB and 1GiB");
+        }
+        if !(MIN_WORKER_MEMORY..=1 << 40).contains(&settings.worker_memory.value) {
+            return fail("worker_memory", &settings.worker_memory.origin, "must be between 64MiB and 1TiB");
         }
         if settings.rule_timeout.value.is_zero() || settings.rule_timeout.value > Duration::from_secs(3600) {
             return fail("rule_timeout", &settings.rule_timeout.origin, "must be more than 0 and at most 1h");
@@ -127,6 +141,8 @@ impl Settings {
             }),
             row("workers", &self.workers, usize::to_string),
             row("rule_timeout", &self.rule_timeout, |time| format!("{time:?}")),
+            row("worker_memory", &self.worker_memory, u64::to_string),
+            row("sandbox", &self.sandbox, SandboxMode::to_string),
             row("max_record", &self.max_record, usize::to_string),
             row("max_inflated", &self.max_inflated, u64::to_string),
             row("state", &self.state, |path| path.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string())),

@@ -273,7 +273,7 @@ impl<'a> Collector<'a> {
                 (Some(path), Some(line)) => format!(" at {path}:{line}"),
                 _ => String::new(),
             };
-            let (kind, message) = (&error.failure.r#type, &error.failure.message);
+            let (kind, message) = (&error.failure.r#type, printable(&error.failure.message));
             tracing::warn!(
                 "rule {rule}: {}() failed{place} on record {} of {object}: {kind}: {message}",
                 error.function,

@@ -7,7 +7,7 @@ use iota_engine::index::Router;
 use iota_engine::rule::{Failure, Level, Loaded, LoadedRule, PACK_FILES, Pack, Rule};
 use iota_engine::text::did_you_mean;
 use iota_engine::yaml::{self, Step};
-use iota_python::{Interpreter, InterpreterError, LoadCache, LoadError, PackRunner, Program, StartError};
+use iota_python::{Interpreter, InterpreterError, LoadCache, LoadError, PackRunner, Program, Sandbox, SandboxError, StartError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +19,8 @@ pub enum RulesError {
     Directory(#[from] DirectoryError),
     #[error(transparent)]
     Interpreter(#[from] InterpreterError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
     #[error("{pack}: {error}")]
     Load { pack: String, error: LoadError },
     #[error("{0}")]
@@ -58,6 +60,11 @@ impl LoadedPack {
 
     pub fn runner(&self, python: &Python) -> PackRunner {
         PackRunner::new(python.program.clone(), &self.pack, &self.runnable, self.loaded.prepared.as_ref())
+    }
+
+    /// For tests of its rules.
+    pub fn test_runner(&self, python: &Python) -> PackRunner {
+        PackRunner::for_tests(python.program.clone(), &self.pack, &self.runnable, self.loaded.prepared.as_ref())
     }
 
     /// Whether a rule keeps state between records.
@@ -322,6 +329,8 @@ impl Python {
         let program = Program {
             interpreter: Interpreter::find(&settings.python.value, path_variable)?,
             engine: settings.engine.value.clone(),
+            sandbox: Sandbox::prepare(settings.sandbox.value)?,
+            memory: settings.worker_memory.value,
             call_time: settings.rule_timeout.value,
             now_ms,
             stop: Arc::default(),

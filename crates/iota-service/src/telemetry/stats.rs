@@ -3,6 +3,7 @@
 use iota_engine::alert::Severity;
 use iota_engine::decode::{RejectReason, Skip};
 use iota_engine::rule::Failure;
+use iota_python::SandboxLevel;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -148,6 +149,8 @@ pub struct PythonStats {
     pub batches: u64,
     /// At most so many worker processes; one starts with the first pair it is given.
     pub workers: u64,
+    /// What confines them.
+    pub sandbox: SandboxLevel,
 }
 
 /// Wall-clock seconds; the stages overlap, and `decode` and `evaluate` add up all threads.

@@ -64,6 +64,8 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     let progress = Progress { stop: Arc::clone(&stop), ..Progress::default() };
     let signal = watch_signals(stop)?;
     let mut stats = Stats::new();
+    stats.python.sandbox = python.program.sandbox.level();
+    tracing::info!("sandbox of the rules: {}", stats.python.sandbox);
     for error in &found.unreadable {
         tracing::error!("{error}");
         stats.inputs.total += 1;

@@ -77,7 +77,7 @@ fn test_pack(
     pack: &LoadedPack,
     tested: &mut Vec<Tested>,
 ) -> anyhow::Result<()> {
-    let mut runner = pack.runner(&selection.python);
+    let mut runner = pack.test_runner(&selection.python);
     for problem in pack.pack.problems.iter().filter(|problem| problem.level == Level::Error) {
         let wanted = ids.is_empty() || problem.rule_id.as_ref().is_some_and(|id| ids.contains(id));
         if wanted && selection.wants(pack, &[&problem.path]) {

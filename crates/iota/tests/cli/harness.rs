@@ -31,6 +31,8 @@ pub(crate) fn iota() -> Command {
         "LOG",
         "LOG_FORMAT",
         "STATE",
+        "SANDBOX",
+        "WORKER_MEMORY",
     ] {
         command.env_remove(format!("IOTA_{name}"));
     }

@@ -44,7 +44,8 @@ fn exceptions_of_every_kind() {
 #[test]
 fn deaths_and_hangs_are_traced_to_rule_and_record() {
     contained("death", "os._exit(7)", "WorkerDied");
-    contained("signal", "os.kill(os.getpid(), 11)", "WorkerDied");
+    contained("signal", "os.kill(os.getpid(), 11)", "PermissionError");
+    contained("crash", "import ctypes; ctypes.string_at(0)", "WorkerDied");
     contained("endless loop", "\n        while True: pass", "TimeoutError");
     contained("sleep", "time.sleep(60)", "TimeoutError");
     let asks =
@@ -122,7 +123,7 @@ fn a_start_that_fails_for_want_of_descriptors_is_tried_again() {
     let give_back = "time.sleep(0.5); resource.prlimit({engine}, resource.RLIMIT_NOFILE, ({hard}, {hard}))";
     let hostile = takes_descriptors(give_back);
     let files = Files::new(&[("rules/every.py", EVERY), ("rules/takes.py", &hostile), ("in.jsonl", &records(200, 100))]);
-    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--workers", "1"]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--workers", "1", "--sandbox", "off"]);
     assert_eq!((found.code, found.alerts.len()), (Some(3), 200), "{}", found.stderr);
     assert_eq!((found.count("/pairs/errored"), found.count("/pairs/not_run")), (1, 0), "{}", found.stderr);
 }
@@ -132,7 +133,7 @@ fn a_start_that_fails_for_want_of_descriptors_is_tried_again() {
 fn a_start_that_keeps_failing_for_want_of_descriptors_does_not_end_the_run() {
     let hostile = takes_descriptors("0");
     let files = Files::new(&[("rules/every.py", EVERY), ("rules/takes.py", &hostile), ("in.jsonl", &records(150, 100))]);
-    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--workers", "1"]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--workers", "1", "--sandbox", "off"]);
     // Batches of 64: the second and the third get no worker.
     assert_eq!((found.code, found.alerts.len()), (Some(3), 64), "{}", found.stderr);
     // Of the hostile rule only the record that it is interested in needs a worker.

@@ -20,6 +20,7 @@ mod harness;
 mod hostile_rules;
 #[cfg(target_os = "linux")]
 mod processes;
+mod sandbox;
 mod settings;
 mod state;
 mod stored;
