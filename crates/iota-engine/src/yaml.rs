@@ -6,6 +6,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, Map
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error, Options, Spanned};
 use std::fmt;
+use std::marker::PhantomData;
 
 /// Why a YAML file could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,14 @@ fn options() -> Options {
 
 /// Reads one document. Unknown keys are errors where the type denies them.
 pub fn from_yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, YamlError> {
+    from_yaml_seed(bytes, PhantomData::<T>)
+}
+
+/// The same with a seed, for documents whose type depends on what was read of them before.
+pub fn from_yaml_seed<T, S>(bytes: &[u8], seed: S) -> Result<T, YamlError>
+where
+    S: for<'de> DeserializeSeed<'de, Value = T>,
+{
     let text = str::from_utf8(bytes).map_err(|error| YamlError {
         line: memchr::memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count() as u64 + 1,
         message: "not valid UTF-8".to_owned(),
@@ -38,10 +47,9 @@ pub fn from_yaml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, YamlError> {
     })?;
     let mut key = String::new();
     let read = serde_saphyr::with_deserializer_from_str_with_options(text, options(), |document| {
-        serde_path_to_error::deserialize(document).map_err(|error| {
-            key = shown_path(error.path());
-            error.into_inner()
-        })
+        let mut track = serde_path_to_error::Track::new();
+        let read = seed.deserialize(serde_path_to_error::Deserializer::new(document, &mut track));
+        read.inspect_err(|_| key = shown_path(&track.path()))
     });
     read.map_err(|error| {
         let line = error.location().map_or(0, |location| location.line());
@@ -75,6 +83,8 @@ fn expectation(error: &Error) -> Option<String> {
             let hint = did_you_mean(variant, expected.iter().copied());
             return Some(format!("`{variant}` is none of {}{hint}", expected.join(", ")));
         }
+        // What the type itself says of a value that it does not take.
+        Error::Message { msg, .. } => return Some(msg.clone()),
         _ => return None,
     };
     Some(match expected {

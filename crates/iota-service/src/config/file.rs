@@ -1,7 +1,10 @@
 //! `iota.yaml`. Read only when named by `--config` or `IOTA_CONFIG`; unknown keys are errors.
 
+use crate::output::{self, OutputFile};
 use iota_engine::yaml::{self, Step};
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,7 +25,7 @@ pub enum ConfigError {
 }
 
 /// The file as written.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigFile {
     version: Option<u32>,
@@ -42,11 +45,18 @@ pub struct ConfigFile {
     /// By rule id.
     #[serde(default)]
     pub overrides: BTreeMap<String, Override>,
+    /// Where alerts go, by a name of your choice.
+    #[serde(default, rename = "outputs")]
+    #[schemars(with = "BTreeMap<String, OutputFile>")]
+    _outputs: IgnoredAny,
+    /// `outputs`, read by `output::config`.
+    #[serde(skip)]
+    pub outputs: BTreeMap<String, OutputFile>,
     #[serde(skip)]
     pub path: PathBuf,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackConfig {
     /// Values for the `config:` names that the pack declares.
@@ -55,7 +65,7 @@ pub struct PackConfig {
 }
 
 /// What a site changes about a rule without editing it.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
     pub enabled: Option<bool>,
@@ -68,6 +78,7 @@ impl ConfigFile {
         let bytes = fs::read(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
         let invalid = |line: u64, message: String| ConfigError::Invalid { path: path.to_owned(), line, message };
         let mut file: Self = yaml::from_yaml(&bytes).map_err(|error| invalid(error.line.max(1), error.message))?;
+        file.outputs = output::config::read(&bytes).map_err(|error| invalid(error.line.max(1), error.message))?;
         let version_line = yaml::line_at(&bytes, &[Step::Key("version")]).unwrap_or(1);
         match file.version {
             Some(VERSION) => {}

@@ -6,3 +6,4 @@ mod setting;
 
 pub use file::{ConfigError, ConfigFile, Override, PackConfig};
 pub use setting::{Given, Origin, Setting, Settings};
+pub(crate) use setting::{bytes, duration};

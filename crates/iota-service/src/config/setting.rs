@@ -1,6 +1,7 @@
 //! Resolving settings from their layers.
 
 use super::file::{ConfigError, ConfigFile, Override, PackConfig};
+use crate::output::{self, OutputFile};
 use iota_engine::decode::Limits;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
@@ -63,6 +64,7 @@ pub struct Settings {
     pub state: Setting<Option<PathBuf>>,
     pub packs: BTreeMap<String, PackConfig>,
     pub overrides: BTreeMap<String, Override>,
+    pub outputs: BTreeMap<String, OutputFile>,
 }
 
 impl Settings {
@@ -90,6 +92,7 @@ impl Settings {
             state: layer.pick(given.state.map(some), file.state.map(Some), None),
             packs: file.packs,
             overrides: file.overrides,
+            outputs: file.outputs,
         };
         let fail = |name, origin: &Origin, message: &str| {
             Err(ConfigError::Setting { name, message: format!("{message} (from {origin})") })
@@ -143,7 +146,7 @@ impl Settings {
             ];
             shown.into_iter().filter_map(move |(name, value)| Some((format!("overrides.{rule}.{name}"), value?)))
         });
-        packs.chain(overrides).collect()
+        packs.chain(overrides).chain(output::config::shown(&self.outputs)).collect()
     }
 }
 
@@ -179,12 +182,12 @@ impl Layer {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: SignedDuration = text.parse().map_err(|_| "a duration such as 500ms, 1s or 2m was expected".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())
 }
 
-fn bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     text.parse::<bytesize::ByteSize>().map(|size| size.0).map_err(|_| "a size such as 512KiB or 16MiB was expected".to_owned())
 }
 

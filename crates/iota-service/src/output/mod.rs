@@ -11,6 +11,17 @@ pub mod sqs;
 #[cfg(test)]
 mod samples;
 mod view;
+pub mod config;
+mod file;
+pub mod format;
+mod http;
+#[cfg(test)]
+pub(crate) mod sample;
+mod stdout;
+mod webhook;
+
+pub use config::{OutputError, OutputFile, Reference, SecretsManager, Surroundings};
+pub use stdout::Lines;
 
 use async_trait::async_trait;
 use iota_engine::store::{DeliveryAction, DeliveryId};
@@ -80,4 +91,13 @@ pub trait Output: Send + Sync + Debug {
     /// Makes one attempt. The answer has one entry for each message, in their order. Takes no longer than the output's
     /// time-out, and leaves no secret in what it says.
     async fn send(&self, messages: &[Message]) -> Vec<Sent>;
+}
+
+/// Sends messages of an output that takes one at a time.
+async fn one_by_one<'a, F: Future<Output = Sent>>(messages: &'a [Message], send: impl Fn(&'a Message) -> F) -> Vec<Sent> {
+    let mut sent = Vec::with_capacity(messages.len());
+    for message in messages {
+        sent.push(send(message).await);
+    }
+    sent
 }
