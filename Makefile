@@ -26,7 +26,7 @@ lint: $(VENV)/ready
 fmt:
 	cargo fmt --all
 
-unit:
+unit: $(VENV)/ready
 	cargo test --workspace --locked
 
 python:

@@ -9,6 +9,7 @@ pub use value::{Address, HostPort, Size, Text, Wait};
 pub(super) use value::{secret_url, shown_url};
 
 use super::Output;
+use super::aws::{EventBridgeFile, S3File, SecurityHubFile, SnsFile, SqsFile};
 use super::file::FileFile;
 use super::stdout::StdoutFile;
 use super::webhook::WebhookFile;
@@ -146,6 +147,16 @@ kinds! {
     "file" File(FileFile),
     /// Any HTTP endpoint, signed as Standard Webhooks says.
     "webhook" Webhook(WebhookFile),
+    /// Objects in Amazon S3.
+    "s3" S3(S3File),
+    /// An Amazon SNS topic.
+    "sns" Sns(SnsFile),
+    /// An Amazon SQS queue.
+    "sqs" Sqs(SqsFile),
+    /// An Amazon EventBridge bus.
+    "eventbridge" EventBridge(EventBridgeFile),
+    /// AWS Security Hub CSPM.
+    "securityhub" SecurityHub(SecurityHubFile),
 }
 
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
