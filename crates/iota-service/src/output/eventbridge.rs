@@ -1,6 +1,9 @@
 //! Amazon EventBridge: one event for each alert. `event` and `context` stand in `detail` as JSON texts: EventBridge refuses
 //! integers beyond 64 bits and deep nesting, and a record that holds such would be refused for ever.
 
+#[cfg(test)]
+mod tests;
+
 use super::fit::fit_encoded;
 use super::sqs::batches;
 use super::view::View;

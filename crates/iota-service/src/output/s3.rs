@@ -1,5 +1,8 @@
 //! Amazon S3: one object for each batch of alerts, under keys that query engines take for partitions by the hour.
 
+#[cfg(test)]
+mod tests;
+
 use super::view::View;
 use super::{Message, Output, Sent};
 use crate::aws::{Access, Connection, Fault, Verdict, fault_of};

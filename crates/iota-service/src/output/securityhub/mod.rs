@@ -1,6 +1,8 @@
 //! AWS Security Hub CSPM: findings in the AWS Security Finding Format (ASFF) through BatchImportFindings.
 //! The newer Security Hub that takes OCSF is not fed here.
 
+#[cfg(test)]
+mod tests;
 mod finding;
 
 use super::view::View;
