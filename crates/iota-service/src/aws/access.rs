@@ -66,7 +66,9 @@ impl Access {
     pub async fn connect(&self, region: Option<&str>) -> Result<SdkConfig, AccessError> {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(self.http_client()?)
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(self.timeout.unwrap_or(ANSWER)).build())
+            .timeout_config(
+                TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(self.timeout.unwrap_or(ANSWER)).build(),
+            )
             // An output makes one attempt and says how it went: whoever called decides about the next.
             .retry_config(RetryConfig::disabled());
         if let Ok(name) = AppName::new("iota") {
@@ -125,7 +127,9 @@ impl Access {
         Ok(Builder::new().build_with_connector_fn(move |settings, components| {
             let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
             connector.set_connector_settings(settings.cloned());
-            connector.set_sleep_impl(components.and_then(aws_smithy_runtime_api::client::runtime_components::RuntimeComponents::sleep_impl));
+            connector.set_sleep_impl(
+                components.and_then(aws_smithy_runtime_api::client::runtime_components::RuntimeComponents::sleep_impl),
+            );
             connector.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context.clone()).build()
         }))
     }
@@ -134,7 +138,8 @@ impl Access {
 impl Role {
     async fn assume(&self, config: SdkConfig) -> Result<SdkConfig, AccessError> {
         let parts: Vec<_> = self.arn.splitn(6, ':').collect();
-        let is_role = matches!(parts[..], ["arn", _, "iam", "", account, name] if !account.is_empty() && name.starts_with("role/"));
+        let is_role =
+            matches!(parts[..], ["arn", _, "iam", "", account, name] if !account.is_empty() && name.starts_with("role/"));
         if !is_role {
             return Err(AccessError::NotARole(self.arn.clone()));
         }

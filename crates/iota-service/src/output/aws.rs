@@ -1,5 +1,6 @@
 //! Keys of the outputs in AWS, as iota.yaml has them.
 
+use super::Output;
 use super::config::{DEFAULT_TIMEOUT, Kind, OutputError, Surroundings, Wait, Wrong, output_keys};
 use super::eventbridge::{EventBridge, EventBridgeConfig};
 use super::format::Format;
@@ -7,7 +8,6 @@ use super::s3::{S3, S3Config, jsonl};
 use super::securityhub::{SecurityHub, SecurityHubConfig};
 use super::sns::{Sns, SnsConfig};
 use super::sqs::{Sqs, SqsConfig};
-use super::Output;
 use crate::aws::Access;
 use std::path::Path;
 use std::sync::Arc;

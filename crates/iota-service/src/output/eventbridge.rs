@@ -72,7 +72,10 @@ impl EventBridge {
             }
             Ok(answer) if answer.failed_entry_count() == 0 => vec![Sent::Delivered; entries.len()],
             Ok(_) => {
-                vec![Sent::Retry { after: None, why: format!("{what}: the answer does not have one result for each event") }; entries.len()]
+                vec![
+                    Sent::Retry { after: None, why: format!("{what}: the answer does not have one result for each event") };
+                    entries.len()
+                ]
             }
         }
     }

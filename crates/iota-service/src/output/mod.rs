@@ -2,23 +2,23 @@
 //! An output knows nothing of stores, retries or schedules: it makes one attempt and says how it went.
 
 mod aws;
+pub mod config;
 mod eventbridge;
 mod fifo;
+mod file;
 mod fit;
+pub mod format;
+mod http;
 mod s3;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod samples;
 mod securityhub;
 mod sns;
 mod sqs;
-#[cfg(test)]
-mod samples;
-mod view;
-pub mod config;
-mod file;
-pub mod format;
-mod http;
-#[cfg(test)]
-pub(crate) mod sample;
 mod stdout;
+mod view;
 mod webhook;
 
 pub use config::{OutputError, OutputFile, Reference, SecretsManager, Surroundings};

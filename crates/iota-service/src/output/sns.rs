@@ -47,7 +47,10 @@ impl Sns {
     pub(super) fn new(config: SnsConfig) -> Result<Self, String> {
         let region = region_of_arn(&config.topic_arn).filter(|_| config.topic_arn.split(':').nth(2) == Some("sns"));
         let Some(region) = region else {
-            return Err(format!("topic_arn: {:?} is not the ARN of a topic (arn:PARTITION:sns:REGION:ACCOUNT:NAME)", config.topic_arn));
+            return Err(format!(
+                "topic_arn: {:?} is not the ARN of a topic (arn:PARTITION:sns:REGION:ACCOUNT:NAME)",
+                config.topic_arn
+            ));
         };
         let connection = Connection::new(config.aws, Some(region), Client::new);
         Ok(Self { connection, topic_arn: config.topic_arn.clone() })

@@ -38,7 +38,10 @@ impl Sqs {
     /// The error says what is wrong with the configuration.
     pub(super) fn new(config: SqsConfig) -> Result<Self, String> {
         if !config.queue_url.starts_with("https://") && !config.queue_url.starts_with("http://") {
-            return Err(format!("queue_url: {:?} is not the URL of a queue (https://sqs.REGION.amazonaws.com/ACCOUNT/NAME)", config.queue_url));
+            return Err(format!(
+                "queue_url: {:?} is not the URL of a queue (https://sqs.REGION.amazonaws.com/ACCOUNT/NAME)",
+                config.queue_url
+            ));
         }
         let connection = Connection::new(config.aws, region_of_url(&config.queue_url), Client::new);
         Ok(Self { connection, queue_url: config.queue_url.clone(), size: OnceCell::new() })

@@ -12,9 +12,7 @@ use crate::source::Input;
 use crate::telemetry::Stats;
 use iota_engine::alert::Origin;
 use iota_engine::rule::Outcome;
-use iota_engine::store::{
-    Class, Committed, FailedPair, Headline, Ledger, Match, RuleStateUpdate, StoreError, Unit,
-};
+use iota_engine::store::{Class, Committed, FailedPair, Headline, Ledger, Match, RuleStateUpdate, StoreError, Unit};
 use iota_engine::triage::{Decision, Subject, Triage};
 use iota_python::Stop;
 use std::collections::BTreeMap;

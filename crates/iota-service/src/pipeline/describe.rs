@@ -32,8 +32,9 @@ impl<'a> Described<'a> {
         let Self { pack, rule, found, inputs, .. } = *self;
         let (record, raw) = (self.record(), self.raw());
         let event = String::from_utf8_lossy(&minify(raw)).into_owned();
-        let own =
-            |own: &Option<String>, stated: &Option<String>| own.clone().filter(|text| !text.is_empty()).or_else(|| stated.clone());
+        let own = |own: &Option<String>, stated: &Option<String>| {
+            own.clone().filter(|text| !text.is_empty()).or_else(|| stated.clone())
+        };
         Ok(Content {
             rule_id: rule.id.clone(),
             title: found.title.clone(),

@@ -22,6 +22,6 @@ mod state;
 mod verify;
 
 pub use collect::{AlertSink, Emit};
-pub use iota_python::Stop;
 pub use commit::Durable;
+pub use iota_python::Stop;
 pub use run::{Clock, FastPath, Progress, Run, RunFailure, RunResult};

@@ -234,7 +234,11 @@ pub(crate) fn worked_cases(new: impl Fn() -> Box<dyn Store>) {
         store.commit(&unit(part.to_vec())).expect("commits");
     }
     let again = store.commit(&unit(many)).expect("commits");
-    assert_eq!((again.repeated, counts(&*store)), (250, 250), "a repeated commit counts nothing, also beyond the identities kept");
+    assert_eq!(
+        (again.repeated, counts(&*store)),
+        (250, 250),
+        "a repeated commit counts nothing, also beyond the identities kept"
+    );
     let alert = alerts(&*store).remove(0);
     let told: Vec<i64> =
         store.deliveries(&alert.alert_id).expect("deliveries are listed").iter().map(|delivery| delivery.id.revision).collect();

@@ -38,8 +38,14 @@ const KILLS: usize = 4;
 /// Four files with records that match, fail, repeat and are rejected.
 fn files() -> Files {
     let files = Files::new(&[
-        ("rules/one.py", "def rule(event):\n    return event['n'] % 5 == 0\ndef dedup(event):\n    return str(event['n'] % 40)\n"),
-        ("rules/three.py", "def rule(event):\n    return event['n'] % 3 == 0\ndef dedup(event):\n    return str(event['n'] % 11)\n"),
+        (
+            "rules/one.py",
+            "def rule(event):\n    return event['n'] % 5 == 0\ndef dedup(event):\n    return str(event['n'] % 40)\n",
+        ),
+        (
+            "rules/three.py",
+            "def rule(event):\n    return event['n'] % 3 == 0\ndef dedup(event):\n    return str(event['n'] % 11)\n",
+        ),
         (
             "rules/three.yml",
             "AnalysisType: rule\nRuleID: three\nFilename: three.py\nEnabled: true\nLogTypes: [AWS.CloudTrail]\nSeverity: HIGH\nThreshold: 3\nDedupPeriodMinutes: 15\n",
@@ -57,7 +63,10 @@ fn files() -> Files {
     ]);
     let record = |n: usize| {
         let (hour, minute) = (n / 60 % 24, n % 60);
-        format!("{{\"n\":{n},\"eventName\":\"E{}\",\"eventID\":\"{n}\",\"eventTime\":\"2020-01-01T{hour:02}:{minute:02}:00Z\"}}\n", n % 7)
+        format!(
+            "{{\"n\":{n},\"eventName\":\"E{}\",\"eventID\":\"{n}\",\"eventTime\":\"2020-01-01T{hour:02}:{minute:02}:00Z\"}}\n",
+            n % 7
+        )
     };
     for file in 0..4 {
         // The last hundred of each file are the first of the next.
@@ -69,7 +78,18 @@ fn files() -> Files {
 
 fn start(files: &Files, state: &Path, output: &Path, crash: Option<&str>) -> Child {
     let mut command = iota();
-    command.args(["run", &files.path("in"), "--rules", &files.path("rules"), "--now", NOW, "--workers", "2", "--quiet", "--updates"]);
+    command.args([
+        "run",
+        &files.path("in"),
+        "--rules",
+        &files.path("rules"),
+        "--now",
+        NOW,
+        "--workers",
+        "2",
+        "--quiet",
+        "--updates",
+    ]);
     command.arg("--state").arg(state).stdin(Stdio::null()).stdout(File::create(output).unwrap()).stderr(Stdio::null());
     if let Some(crash) = crash {
         command.env("IOTA_CRASH", crash);

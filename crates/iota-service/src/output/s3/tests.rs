@@ -47,8 +47,12 @@ async fn a_batch_is_one_object_for_each_hour_and_a_retry_replaces_it() {
     let objects = objects("s3-hours").await;
     let folders: Vec<_> = objects.iter().map(|(key, _)| key.rsplit_once('/').unwrap().0).collect();
     assert_eq!(folders, ["alerts/year=2026/month=01/day=31/hour=05", "alerts/year=2026/month=02/day=01/hour=00"]);
-    let lines: Vec<Value> =
-        objects[0].1.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect();
+    let lines: Vec<Value> = objects[0]
+        .1
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), 2);
     assert!(objects.iter().all(|(key, _)| key.ends_with(".jsonl")));
 }
@@ -70,7 +74,9 @@ async fn objects_are_compressed_and_encrypted_as_configured() {
 async fn faults_are_told_apart() {
     let proxy = Proxy::start(|_| Answer::Pass).await;
     let s3 = output("s3-faults", &proxy.url, false, None).await;
-    let xml = |status, code: &str| Answer::Instead(status, Vec::new(), format!("<Error><Code>{code}</Code><Message>m</Message></Error>"));
+    let xml = |status, code: &str| {
+        Answer::Instead(status, Vec::new(), format!("<Error><Code>{code}</Code><Message>m</Message></Error>"))
+    };
     let mut cases = common(xml);
     // Whatever stands in the body of a success: S3 has the object.
     cases.retain(|(answer, _)| !matches!(answer, Answer::Instead(200, ..)));

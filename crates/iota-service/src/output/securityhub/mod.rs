@@ -1,9 +1,9 @@
 //! AWS Security Hub CSPM: findings in the AWS Security Finding Format (ASFF) through BatchImportFindings.
 //! The newer Security Hub that takes OCSF is not fed here.
 
+mod finding;
 #[cfg(test)]
 mod tests;
-mod finding;
 
 use super::view::View;
 use super::{Message, Output, Sent};
@@ -51,7 +51,9 @@ impl SecurityHub {
         if let Some(arn) = &config.product_arn
             && (!arn.starts_with("arn:") || !arn.contains(":securityhub:"))
         {
-            return Err(format!("product_arn: {arn:?} is not the ARN of a product (arn:PARTITION:securityhub:REGION:ACCOUNT:product/...)"));
+            return Err(format!(
+                "product_arn: {arn:?} is not the ARN of a product (arn:PARTITION:securityhub:REGION:ACCOUNT:product/...)"
+            ));
         }
         Ok(Self {
             sts: Connection::new(config.aws.clone(), None, Client::new),

@@ -48,7 +48,10 @@ async fn findings_are_valid_whatever_the_alert() {
     let cases = [
         message(1, &json!({})),
         message(1, &json!({"title": "", "description": " ", "runbook": "", "reference": "no url", "attack": [], "tags": []})),
-        message(1, &json!({"title": long, "description": long, "runbook": long, "dedup": long, "actor": long, "account_id": long})),
+        message(
+            1,
+            &json!({"title": long, "description": long, "runbook": long, "dedup": long, "actor": long, "account_id": long}),
+        ),
         message(1, &json!({"account_id": null, "region": null, "actor": null, "source_ip": null, "partition": "aws-iso"})),
         message(1, &json!({"event": {"eventName": long, "eventSource": 7}, "source_ip": "2001:db8::1"})),
         message(1, &json!({"source_ip": "cloudtrail.amazonaws.com", "attack": vec!["TA0001:T1078"; 90]})),

@@ -123,7 +123,9 @@ fn what_is_old_is_forgotten_unless_it_is_to_be_delivered() {
     let unit = one(1);
     store.commit(&unit).unwrap();
     let count = |table: &str| {
-        store.read(|connection| Ok(connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))?))
+        store.read(|connection| {
+            Ok(connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))?)
+        })
     };
     let rows = || ["seen", "cells", "alerts", "deliveries"].map(|table| count(table).unwrap());
     store.retain(unit.now_ms + 3 * DAY).unwrap();
