@@ -9,7 +9,8 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provi
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
@@ -20,21 +21,26 @@ const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// How AWS is reached where it differs from what the SDK finds by itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Access {
+    /// [default: that of the resource, else AWS_REGION, the profile or the instance].
     pub region: Option<String>,
     /// Instead of the address that AWS has for the service: an interface endpoint, an emulator.
     pub endpoint_url: Option<String>,
     pub assume_role: Option<Role>,
     /// PEM file with further certificate authorities, for proxies that open TLS. `SSL_CERT_FILE` works as well.
     pub ca_bundle: Option<PathBuf>,
+    /// How long a call may take, everything included [default: 30s]. Outputs have a key of their own for it.
+    #[serde(skip)]
+    pub timeout: Option<Duration>,
 }
 
 /// A role that is assumed with the credentials that were found.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Role {
+    /// arn:PARTITION:iam::ACCOUNT:role/NAME
     pub arn: String,
     /// What the other side asks for, so that nobody else lets iota into its account.
     pub external_id: Option<String>,
@@ -60,7 +66,9 @@ impl Access {
     pub async fn connect(&self, region: Option<&str>) -> Result<SdkConfig, AccessError> {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(self.http_client()?)
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(ANSWER).build())
+            .timeout_config(
+                TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(self.timeout.unwrap_or(ANSWER)).build(),
+            )
             // An output makes one attempt and says how it went: whoever called decides about the next.
             .retry_config(RetryConfig::disabled());
         if let Ok(name) = AppName::new("iota") {
@@ -86,7 +94,7 @@ impl Access {
 
     /// For calls that no SDK crate makes. Proxies are read from the environment here, too.
     pub(super) fn reqwest(&self) -> Result<reqwest::Client, AccessError> {
-        let mut client = reqwest::Client::builder().connect_timeout(CONNECT).timeout(ANSWER);
+        let mut client = reqwest::Client::builder().connect_timeout(CONNECT).timeout(self.timeout.unwrap_or(ANSWER));
         let fail = |why: String| AccessError::Certificates { path: self.ca_bundle.clone().unwrap_or_default(), why };
         for certificate in self.certificates()?.iter().flat_map(|pem| reqwest::Certificate::from_pem_bundle(pem)).flatten() {
             client = client.add_root_certificate(certificate);
@@ -119,7 +127,9 @@ impl Access {
         Ok(Builder::new().build_with_connector_fn(move |settings, components| {
             let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
             connector.set_connector_settings(settings.cloned());
-            connector.set_sleep_impl(components.and_then(aws_smithy_runtime_api::client::runtime_components::RuntimeComponents::sleep_impl));
+            connector.set_sleep_impl(
+                components.and_then(aws_smithy_runtime_api::client::runtime_components::RuntimeComponents::sleep_impl),
+            );
             connector.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context.clone()).build()
         }))
     }
@@ -128,7 +138,8 @@ impl Access {
 impl Role {
     async fn assume(&self, config: SdkConfig) -> Result<SdkConfig, AccessError> {
         let parts: Vec<_> = self.arn.splitn(6, ':').collect();
-        let is_role = matches!(parts[..], ["arn", _, "iam", "", account, name] if !account.is_empty() && name.starts_with("role/"));
+        let is_role =
+            matches!(parts[..], ["arn", _, "iam", "", account, name] if !account.is_empty() && name.starts_with("role/"));
         if !is_role {
             return Err(AccessError::NotARole(self.arn.clone()));
         }

@@ -13,5 +13,5 @@ mod signed;
 pub use access::{Access, AccessError, Role, region_of_arn};
 pub use connection::Connection;
 pub use fault::{Fault, Verdict, fault_of, verdict_of};
-pub use secret::{Reference, SecretError, Secrets, SecretsManager};
+pub use secret::Secrets;
 pub use signed::Signed;

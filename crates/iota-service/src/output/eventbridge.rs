@@ -1,6 +1,9 @@
 //! Amazon EventBridge: one event for each alert. `event` and `context` stand in `detail` as JSON texts: EventBridge refuses
 //! integers beyond 64 bits and deep nesting, and a record that holds such would be refused for ever.
 
+#[cfg(test)]
+mod tests;
+
 use super::fit::fit_encoded;
 use super::sqs::batches;
 use super::view::View;
@@ -10,7 +13,6 @@ use async_trait::async_trait;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use aws_smithy_types::date_time::{DateTime, Format};
-use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
 
@@ -22,28 +24,16 @@ const LIMIT: usize = 262_144;
 const TIME: usize = 14;
 const DETAIL_TYPE: &str = "iota alert";
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EventBridgeConfig {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EventBridgeConfig {
     /// Name or ARN.
-    #[serde(default = "default_bus")]
-    pub event_bus: String,
-    #[serde(default = "default_source")]
-    pub source: String,
-    #[serde(default)]
-    pub aws: Access,
-}
-
-fn default_bus() -> String {
-    "default".to_owned()
-}
-
-fn default_source() -> String {
-    "iota".to_owned()
+    pub(super) event_bus: String,
+    pub(super) source: String,
+    pub(super) aws: Access,
 }
 
 #[derive(Debug)]
-pub struct EventBridge {
+pub(super) struct EventBridge {
     event_bus: String,
     source: String,
     connection: Connection<Client>,
@@ -51,7 +41,7 @@ pub struct EventBridge {
 
 impl EventBridge {
     /// The error says what is wrong with the configuration.
-    pub fn new(config: EventBridgeConfig) -> Result<Self, String> {
+    pub(super) fn new(config: EventBridgeConfig) -> Result<Self, String> {
         if config.source.is_empty() || config.source.starts_with("aws.") {
             return Err(format!("source: {:?} cannot be used: it must not be empty, and `aws.` belongs to AWS", config.source));
         }
@@ -82,7 +72,10 @@ impl EventBridge {
             }
             Ok(answer) if answer.failed_entry_count() == 0 => vec![Sent::Delivered; entries.len()],
             Ok(_) => {
-                vec![Sent::Retry { after: None, why: format!("{what}: the answer does not have one result for each event") }; entries.len()]
+                vec![
+                    Sent::Retry { after: None, why: format!("{what}: the answer does not have one result for each event") };
+                    entries.len()
+                ]
             }
         }
     }

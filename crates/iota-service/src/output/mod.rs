@@ -1,31 +1,32 @@
 //! Where alerts go. One folder or file for each kind of output: its configuration, the payload, and the sending.
 //! An output knows nothing of stores, retries or schedules: it makes one attempt and says how it went.
 
-pub mod eventbridge;
-mod fifo;
-mod fit;
-pub mod s3;
-pub mod securityhub;
-pub mod sns;
-pub mod sqs;
-#[cfg(test)]
-mod samples;
-mod view;
+mod aws;
 pub mod config;
+mod eventbridge;
+mod fifo;
 mod file;
+mod fit;
 mod fluent_forward;
 mod fluent_http;
 pub mod format;
 mod http;
 mod net;
 mod pagerduty;
+mod s3;
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+mod samples;
+mod securityhub;
 mod slack;
+mod sns;
 mod splunk;
+mod sqs;
 mod stdout;
 mod syslog;
 mod teams;
+mod view;
 mod webhook;
 mod wiz;
 

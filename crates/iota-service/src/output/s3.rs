@@ -1,5 +1,8 @@
 //! Amazon S3: one object for each batch of alerts, under keys that query engines take for partitions by the hour.
 
+#[cfg(test)]
+mod tests;
+
 use super::view::View;
 use super::{Message, Output, Sent};
 use crate::aws::{Access, Connection, Fault, Verdict, fault_of};
@@ -12,41 +15,35 @@ use flate2::write::GzEncoder;
 use iota_engine::digest::{digest, hex};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Alerts of an object at most. Most of the time an object holds few: whatever is due together.
 const ALERTS: usize = 500;
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct S3Config {
-    pub bucket: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct S3Config {
+    pub(super) bucket: String,
     /// What keys begin with, `alerts/` for example.
-    #[serde(default)]
-    pub prefix: String,
-    #[serde(default)]
-    pub gzip: bool,
+    pub(super) prefix: String,
+    pub(super) gzip: bool,
     /// Id, ARN or alias of a key of KMS. Without it the bucket's own default holds.
-    pub kms_key_id: Option<String>,
+    pub(super) kms_key_id: Option<String>,
     /// The bucket's name in the path of the URL instead of in the host name, for servers that are not AWS.
-    #[serde(default)]
-    pub path_style: bool,
-    #[serde(default)]
-    pub aws: Access,
+    pub(super) path_style: bool,
+    pub(super) aws: Access,
 }
 
 /// One line of an object: what a format makes of a message. The error says why this message has none.
-pub type Line = fn(&Message) -> Result<Vec<u8>, String>;
+pub(super) type Line = fn(&Message) -> Result<Vec<u8>, String>;
 
 /// The alert's JSON as it is.
-pub fn jsonl(message: &Message) -> Result<Vec<u8>, String> {
+pub(super) fn jsonl(message: &Message) -> Result<Vec<u8>, String> {
     Ok(message.json.clone())
 }
 
 #[derive(Debug)]
-pub struct S3 {
+pub(super) struct S3 {
     config: S3Config,
     line: Line,
     connection: Connection<Client>,
@@ -62,7 +59,7 @@ struct Object {
 
 impl S3 {
     /// The error says what is wrong with the configuration.
-    pub fn new(config: S3Config, line: Line) -> Result<Self, String> {
+    pub(super) fn new(config: S3Config, line: Line) -> Result<Self, String> {
         if config.bucket.is_empty() || config.bucket.contains('/') {
             return Err(format!("bucket: {:?} is not the name of a bucket; keys begin with `prefix`", config.bucket));
         }

@@ -12,23 +12,21 @@ use async_trait::async_trait;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use iota_engine::store::DeliveryAction;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Message and attributes together, in bytes (SNS quotas).
 const LIMIT: usize = 262_144;
 /// Characters of a subject: ASCII, without line ends (Publish, API reference).
 const SUBJECT: usize = 100;
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SnsConfig {
-    pub topic_arn: String,
-    #[serde(default)]
-    pub aws: Access,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SnsConfig {
+    pub(super) topic_arn: String,
+    pub(super) aws: Access,
 }
 
 #[derive(Debug)]
-pub struct Sns {
+pub(super) struct Sns {
     topic_arn: String,
     connection: Connection<Client>,
 }
@@ -46,10 +44,13 @@ struct Publication {
 
 impl Sns {
     /// The error says what is wrong with the configuration.
-    pub fn new(config: SnsConfig) -> Result<Self, String> {
+    pub(super) fn new(config: SnsConfig) -> Result<Self, String> {
         let region = region_of_arn(&config.topic_arn).filter(|_| config.topic_arn.split(':').nth(2) == Some("sns"));
         let Some(region) = region else {
-            return Err(format!("topic_arn: {:?} is not the ARN of a topic (arn:PARTITION:sns:REGION:ACCOUNT:NAME)", config.topic_arn));
+            return Err(format!(
+                "topic_arn: {:?} is not the ARN of a topic (arn:PARTITION:sns:REGION:ACCOUNT:NAME)",
+                config.topic_arn
+            ));
         };
         let connection = Connection::new(config.aws, Some(region), Client::new);
         Ok(Self { connection, topic_arn: config.topic_arn.clone() })

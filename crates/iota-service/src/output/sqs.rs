@@ -12,7 +12,6 @@ use crate::aws::{Access, Connection, Fault, Verdict, fault_of, verdict_of};
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, QueueAttributeName, SendMessageBatchRequestEntry};
-use serde::Deserialize;
 use std::ops::Range;
 use tokio::sync::OnceCell;
 
@@ -21,16 +20,14 @@ const ENTRIES: usize = 10;
 /// Bytes of a message, and of a batch, that every queue took before August 2025: used where the queue does not say.
 const SIZE: usize = 262_144;
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SqsConfig {
-    pub queue_url: String,
-    #[serde(default)]
-    pub aws: Access,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SqsConfig {
+    pub(super) queue_url: String,
+    pub(super) aws: Access,
 }
 
 #[derive(Debug)]
-pub struct Sqs {
+pub(super) struct Sqs {
     queue_url: String,
     connection: Connection<Client>,
     /// The queue's `MaximumMessageSize`, read once.
@@ -39,9 +36,12 @@ pub struct Sqs {
 
 impl Sqs {
     /// The error says what is wrong with the configuration.
-    pub fn new(config: SqsConfig) -> Result<Self, String> {
+    pub(super) fn new(config: SqsConfig) -> Result<Self, String> {
         if !config.queue_url.starts_with("https://") && !config.queue_url.starts_with("http://") {
-            return Err(format!("queue_url: {:?} is not the URL of a queue (https://sqs.REGION.amazonaws.com/ACCOUNT/NAME)", config.queue_url));
+            return Err(format!(
+                "queue_url: {:?} is not the URL of a queue (https://sqs.REGION.amazonaws.com/ACCOUNT/NAME)",
+                config.queue_url
+            ));
         }
         let connection = Connection::new(config.aws, region_of_url(&config.queue_url), Client::new);
         Ok(Self { connection, queue_url: config.queue_url.clone(), size: OnceCell::new() })

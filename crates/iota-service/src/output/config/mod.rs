@@ -9,6 +9,7 @@ pub use value::{Address, HostPort, Size, Text, Wait};
 pub(super) use value::{secret_url, shown_url};
 
 use super::Output;
+use super::aws::{EventBridgeFile, S3File, SecurityHubFile, SnsFile, SqsFile};
 use super::file::FileFile;
 use super::fluent_forward::FluentForwardFile;
 use super::fluent_http::FluentHttpFile;
@@ -185,6 +186,16 @@ kinds! {
     "fluent_forward" FluentForward(FluentForwardFile),
     /// Wiz. Experimental: its contract for detections is not public. Not acknowledged.
     "wiz" Wiz(WizFile),
+    /// Objects in Amazon S3.
+    "s3" S3(S3File),
+    /// An Amazon SNS topic.
+    "sns" Sns(SnsFile),
+    /// An Amazon SQS queue.
+    "sqs" Sqs(SqsFile),
+    /// An Amazon EventBridge bus.
+    "eventbridge" EventBridge(EventBridgeFile),
+    /// AWS Security Hub CSPM.
+    "securityhub" SecurityHub(SecurityHubFile),
 }
 
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);

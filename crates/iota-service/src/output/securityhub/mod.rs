@@ -2,6 +2,8 @@
 //! The newer Security Hub that takes OCSF is not fed here.
 
 mod finding;
+#[cfg(test)]
+mod tests;
 
 use super::view::View;
 use super::{Message, Output, Sent};
@@ -19,19 +21,17 @@ const FINDINGS: usize = 100;
 /// Bytes of a request, with room for what stands around the findings (6 MB, API reference).
 const REQUEST: usize = 5_900_000;
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SecurityHubConfig {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SecurityHubConfig {
     /// The account whose Security Hub is fed; asked of STS when it is not given.
-    pub account_id: Option<String>,
+    pub(super) account_id: Option<String>,
     /// The default product of that account and region, when it is not given.
-    pub product_arn: Option<String>,
-    #[serde(default)]
-    pub aws: Access,
+    pub(super) product_arn: Option<String>,
+    pub(super) aws: Access,
 }
 
 #[derive(Debug)]
-pub struct SecurityHub {
+pub(super) struct SecurityHub {
     account_id: Option<String>,
     product_arn: Option<String>,
     sts: Connection<Client>,
@@ -42,7 +42,7 @@ pub struct SecurityHub {
 
 impl SecurityHub {
     /// The error says what is wrong with the configuration.
-    pub fn new(config: SecurityHubConfig) -> Result<Self, String> {
+    pub(super) fn new(config: SecurityHubConfig) -> Result<Self, String> {
         if let Some(account) = &config.account_id
             && (account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()))
         {
@@ -51,7 +51,9 @@ impl SecurityHub {
         if let Some(arn) = &config.product_arn
             && (!arn.starts_with("arn:") || !arn.contains(":securityhub:"))
         {
-            return Err(format!("product_arn: {arn:?} is not the ARN of a product (arn:PARTITION:securityhub:REGION:ACCOUNT:product/...)"));
+            return Err(format!(
+                "product_arn: {arn:?} is not the ARN of a product (arn:PARTITION:securityhub:REGION:ACCOUNT:product/...)"
+            ));
         }
         Ok(Self {
             sts: Connection::new(config.aws.clone(), None, Client::new),

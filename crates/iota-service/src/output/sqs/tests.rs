@@ -78,7 +78,8 @@ async fn only_what_failed_is_said_to_have_failed() {
         "SendMessageBatch" => {
             let body: Value = serde_json::from_slice(&asked.body).unwrap();
             let entries = body["Entries"].as_array().unwrap();
-            let failed = |n: usize, code: &str| json!({"Id": entries[n]["Id"], "SenderFault": code != "InternalError", "Code": code});
+            let failed =
+                |n: usize, code: &str| json!({"Id": entries[n]["Id"], "SenderFault": code != "InternalError", "Code": code});
             let answer = json!({
                 "Successful": [{"Id": entries[1]["Id"], "MessageId": "m", "MD5OfMessageBody": "d"}],
                 "Failed": [failed(0, "InternalError"), failed(2, "InvalidMessageContents"), failed(3, "KmsDisabled")],

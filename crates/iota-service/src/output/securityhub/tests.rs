@@ -1,0 +1,90 @@
+use super::*;
+use crate::aws::emulator::{ACCOUNT, Answer, Proxy, config, moto};
+use crate::output::samples::{check, common, message, messages, words};
+use serde_json::{Value, json};
+
+fn output(endpoint: &str) -> SecurityHub {
+    let settings = SecurityHubConfig { account_id: None, product_arn: None, aws: Access::default() };
+    let mut hub = SecurityHub::new(settings).unwrap();
+    hub.sts = Connection::ready(config(endpoint), Client::new);
+    hub.now = || Timestamp::UNIX_EPOCH;
+    hub
+}
+
+async fn finding(message: &Message) -> Value {
+    let hub = output(moto());
+    let product = hub.product().await.unwrap();
+    serde_json::from_slice(&product.finding(&View::of(&message.json).unwrap(), message, (hub.now)())).unwrap()
+}
+
+fn schema() -> jsonschema::Validator {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/schemas/asff.schema.json");
+    let schema: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+#[tokio::test]
+async fn findings_are_imported_once() {
+    let hub = output(moto());
+    for _ in 0..2 {
+        assert_eq!(words(&hub.send(&messages(3)).await), ["delivered"; 3]);
+    }
+    let product = hub.product().await.unwrap();
+    assert_eq!(product.account_id, ACCOUNT, "asked of STS");
+    assert_eq!(product.arn, "arn:aws:securityhub:eu-west-1:123456789012:product/123456789012/default");
+}
+
+#[tokio::test]
+async fn a_finding_looks_like_this() {
+    insta::assert_json_snapshot!("finding", finding(&message(1, &json!({}))).await);
+}
+
+#[tokio::test]
+async fn findings_are_valid_whatever_the_alert() {
+    let schema = schema();
+    let long = "é\n".repeat(3000);
+    let mut resolved = message(1, &json!({}));
+    resolved.action = DeliveryAction::Resolve;
+    let cases = [
+        message(1, &json!({})),
+        message(1, &json!({"title": "", "description": " ", "runbook": "", "reference": "no url", "attack": [], "tags": []})),
+        message(
+            1,
+            &json!({"title": long, "description": long, "runbook": long, "dedup": long, "actor": long, "account_id": long}),
+        ),
+        message(1, &json!({"account_id": null, "region": null, "actor": null, "source_ip": null, "partition": "aws-iso"})),
+        message(1, &json!({"event": {"eventName": long, "eventSource": 7}, "source_ip": "2001:db8::1"})),
+        message(1, &json!({"source_ip": "cloudtrail.amazonaws.com", "attack": vec!["TA0001:T1078"; 90]})),
+        resolved,
+    ];
+    for case in &cases {
+        let request = json!({"Findings": [finding(case).await]});
+        let errors: Vec<_> = schema.iter_errors(&request).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{errors:?}\n{request:#}");
+        assert!(request.to_string().len() < 240_000);
+    }
+    let wrong = json!({"Findings": [{"Id": "x"}]});
+    assert!(!schema.is_valid(&wrong), "the schema refuses something");
+}
+
+#[tokio::test]
+async fn failures_are_matched_by_id() {
+    let proxy = Proxy::start(|asked| {
+        if !asked.operation.contains("/findings/import") {
+            return Answer::Pass;
+        }
+        let failed = |n: usize, code: &str| json!({"Id": format!("{n:032x}"), "ErrorCode": code, "ErrorMessage": "m"});
+        let failed = [failed(2, "InternalException"), failed(0, "InvalidInput"), failed(3, "AccessDenied")];
+        Answer::Instead(200, Vec::new(), json!({"FailedCount": 3, "SuccessCount": 1, "FailedFindings": failed}).to_string())
+    })
+    .await;
+    assert_eq!(words(&output(&proxy.url).send(&messages(4)).await), ["refused", "delivered", "retry", "closed"]);
+}
+
+#[tokio::test]
+async fn faults_are_told_apart() {
+    let proxy = Proxy::start(|_| Answer::Pass).await;
+    let mut hub = output(&proxy.url);
+    hub.service = Signed::new("securityhub", Access { timeout: Some(std::time::Duration::from_secs(4)), ..Access::default() });
+    check(&hub, &proxy, |operation| operation.contains("/findings/import"), common(Answer::json)).await;
+}
