@@ -584,9 +584,11 @@ impl PythonArgs {
 
 /// A flag's value with its origin. `name` is the flag's id, which is its name with `_` for `-`.
 fn setting<T>(matches: &ArgMatches, name: &'static str, variable: &'static str, value: Option<T>) -> Option<Setting<T>> {
+    // A command without the flag does not even know its name.
+    let value = value?;
     let origin = match matches.value_source(name) {
         Some(ValueSource::EnvVariable) => Origin::Environment(variable),
         _ => Origin::Flag(name),
     };
-    value.map(|value| Setting { value, origin })
+    Some(Setting { value, origin })
 }
