@@ -13,7 +13,7 @@ use iota_engine::json::Value as Json;
 use iota_engine::store::DeliveryAction;
 use rmpv::Value;
 use sha2::{Digest, Sha512};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -91,15 +91,14 @@ impl FluentForward {
     async fn deliver(&self, entries: Vec<Value>) -> Result<(), Sent> {
         let mut kept = self.stream.lock().await;
         // Taken out while it is in use: a connection that is left in the middle of an exchange is never used again.
-        let mut stream = match still_open(kept.take()).await {
-            Some(stream) => stream,
-            None => {
-                let mut stream = self.peer.connect().await?;
-                if let Some(key) = &self.shared_key {
-                    self.authenticate(&mut stream, key).await?;
-                }
-                stream
+        let mut stream = if let Some(stream) = still_open(kept.take()).await {
+            stream
+        } else {
+            let mut stream = self.peer.connect().await?;
+            if let Some(key) = &self.shared_key {
+                self.authenticate(&mut stream, key).await?;
             }
+            stream
         };
         let chunk = random();
         let mut option = vec![("size".into(), entries.len().into())];
@@ -225,8 +224,13 @@ fn random() -> String {
 
 fn digest(parts: &[&[u8]]) -> String {
     let mut hash = Sha512::new();
-    parts.iter().for_each(|part| hash.update(part));
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 fn member<'v>(map: &'v Value, name: &str) -> Option<&'v Value> {

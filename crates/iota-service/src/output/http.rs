@@ -5,6 +5,7 @@ use super::Sent;
 use super::config::{Address, OutputError, Secret, Surroundings, shown_url};
 use iota_engine::text::printable;
 use reqwest::{Certificate, Client, Proxy, Request, RequestBuilder, Url, redirect};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -158,11 +159,11 @@ impl Http {
     pub(crate) fn sent(&self, meaning: Meaning, answer: &Answer) -> Sent {
         let mut why = format!("status {}", answer.status);
         if let Some(host) = &answer.redirect {
-            why.push_str(&format!(", which points to {host}; redirects are not followed, use that address if it is right"));
+            let _ = write!(why, ", which points to {host}; redirects are not followed, use that address if it is right");
         }
         let body = super::format::text::cut_chars(answer.text().trim(), MAX_TOLD);
         if !body.is_empty() {
-            why.push_str(&format!(": {body}"));
+            let _ = write!(why, ": {body}");
         }
         let why = self.clean(&why);
         match meaning {
@@ -211,6 +212,7 @@ fn is_certificate(error: &reqwest::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::Meaning::{Closed, Delivered, Refused, Retry};
     use super::*;
 
     #[test]
@@ -229,7 +231,6 @@ mod tests {
             .into_iter()
             .map(|status| (status, meaning(USUAL, status)))
             .collect();
-        use Meaning::{Closed, Delivered, Refused, Retry};
         let expected = [
             (200, Delivered),
             (202, Delivered),

@@ -149,7 +149,8 @@ fn dedup_key(alert: &Alert<'_>) -> String {
 #[derive(Serialize)]
 struct Event<'a> {
     routing_key: &'a str,
-    event_action: &'static str,
+    #[serde(rename = "event_action")]
+    action: &'static str,
     dedup_key: String,
     payload: Payload,
     links: Vec<Value>,
@@ -184,7 +185,7 @@ fn trigger(alert: &Alert<'_>, key: &str) -> Vec<u8> {
     };
     let event = Event {
         routing_key: key,
-        event_action: "trigger",
+        action: "trigger",
         dedup_key: dedup_key(alert),
         payload: Payload {
             summary: cut_chars(&alert.title(), MAX_SUMMARY),

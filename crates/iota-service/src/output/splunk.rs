@@ -201,7 +201,9 @@ impl Splunk {
             chosen.push(index);
         }
         let settle = |sent: &mut [Option<Sent>], pending: &mut Vec<usize>, which: &[usize], how: &Sent| {
-            which.iter().for_each(|&index| sent[index] = Some(how.clone()));
+            for &index in which {
+                sent[index] = Some(how.clone());
+            }
             pending.retain(|index| !which.contains(index));
         };
         let request = self

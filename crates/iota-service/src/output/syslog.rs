@@ -12,6 +12,7 @@ use iota_engine::store::DeliveryAction;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
@@ -158,15 +159,14 @@ impl Line {
             self.written.pop_front();
         }
         // While a write is under way there is no connection here: one that is cut off in the middle is never used again.
-        let mut stream = match still_open(self.stream.take()).await {
-            Some(stream) => stream,
-            None => {
-                let mut stream = peer.connect().await?;
-                for (_, frame) in &self.written {
-                    stream.write_all(frame).await.map_err(|error| lost(peer, &error))?;
-                }
-                stream
+        let mut stream = if let Some(stream) = still_open(self.stream.take()).await {
+            stream
+        } else {
+            let mut stream = peer.connect().await?;
+            for (_, frame) in &self.written {
+                stream.write_all(frame).await.map_err(|error| lost(peer, &error))?;
             }
+            stream
         };
         for frame in frames {
             stream.write_all(frame).await.map_err(|error| lost(peer, &error))?;
@@ -273,7 +273,7 @@ impl Form {
         let mut data = format!("[iota@{}", self.enterprise);
         for (name, value) in fields.iter().take(many).filter(|(_, value)| !value.is_empty()) {
             let value = cut_bytes(&one_line(value), MAX_PARAM).replace('\\', r"\\").replace('"', "\\\"").replace(']', r"\]");
-            data.push_str(&format!(" {name}=\"{value}\""));
+            let _ = write!(data, " {name}=\"{value}\"");
         }
         data.push(']');
         data

@@ -35,7 +35,8 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), value: Value) {
 }
 
 fn hash(parts: &[&str]) -> String {
-    Sha512::digest(parts.concat().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let hash = Sha512::digest(parts.concat().as_bytes());
+    hash.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, key: &str, manner: Manner) -> Option<Value> {
@@ -46,9 +47,9 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, key: &str, manne
     assert_eq!((text(0), ping.as_array().map(Vec::len)), ("PING".to_owned(), Some(6)));
     let good = text(3) == hash(&[&text(2), &text(1), "n0nce", key]);
     let digest = hash(&[&text(2), "server", "n0nce", if manner == Manner::OtherKey { "other" } else { key }]);
-    let pong =
+    let answer =
         vec!["PONG".into(), good.into(), if good { "" } else { "shared_key mismatch" }.into(), "server".into(), digest.into()];
-    write(&mut stream, Value::Array(pong)).await;
+    write(&mut stream, Value::Array(answer)).await;
     let frame = read(&mut stream).await?;
     let chunk = frame[2]["chunk"].as_str().expect("a chunk").to_owned();
     match manner {

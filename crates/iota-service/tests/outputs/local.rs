@@ -17,7 +17,7 @@ async fn a_file_is_appended_to_rotated_and_private() {
     let output = output("type: file, path: alerts.jsonl, rotate_size: 1MiB, rotate_count: 2", directory.path()).await;
     let big = message(&json!({"description": "x".repeat(600 << 10)}));
     for _ in 0..5 {
-        assert_eq!(output.send(&[big.clone()]).await, [Sent::Delivered]);
+        assert_eq!(output.send(std::slice::from_ref(&big)).await, [Sent::Delivered]);
     }
     let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap_or_default();
     for name in ["alerts.jsonl", "alerts.jsonl.1", "alerts.jsonl.2"] {

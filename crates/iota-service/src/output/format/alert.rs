@@ -224,13 +224,11 @@ impl Redaction {
             let steps: Vec<String> = path.split('.').map(str::to_owned).collect();
             let is_content = matches!(steps[0].as_str(), "event" | "context") && steps.len() > 1;
             let is_field = steps.len() == 1 && FIELDS_TO_REDACT.contains(&steps[0].as_str());
-            match (is_content || is_field) && steps.iter().all(|step| !step.is_empty()) {
-                true => Ok(steps),
-                false => Err(format!(
-                    "{path:?} cannot be redacted; event.PATH, context.PATH or one of {} can",
-                    FIELDS_TO_REDACT.join(", ")
-                )),
+            if (is_content || is_field) && steps.iter().all(|step| !step.is_empty()) {
+                return Ok(steps);
             }
+            let fields = FIELDS_TO_REDACT.join(", ");
+            Err(format!("{path:?} cannot be redacted; event.PATH, context.PATH or one of {fields} can"))
         });
         paths.collect::<Result<_, _>>().map(Self)
     }

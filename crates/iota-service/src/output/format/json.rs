@@ -47,7 +47,7 @@ pub fn to_string(value: &Value<'_>) -> String {
 }
 
 /// Text out of JSON as Rust has it: lone surrogates become U+FFFD.
-pub fn lossy<'v>(text: &'v Cow<'_, [u8]>) -> Cow<'v, str> {
+pub fn lossy(text: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(text)
 }
 
@@ -66,7 +66,9 @@ pub fn replace<'a>(value: &mut Value<'a>, path: &[&str], with: &Value<'a>) {
     match value {
         Value::Array(items) => {
             let rest = if *name == "*" { rest } else { path };
-            items.iter_mut().for_each(|item| replace(item, rest, with));
+            for item in items {
+                replace(item, rest, with);
+            }
         }
         Value::Object(members) => {
             for (_, value) in members.iter_mut().filter(|(key, _)| *name == "*" || key.as_ref() == name.as_bytes()) {

@@ -40,7 +40,9 @@ pub(super) fn shorten(value: &mut Value, most: usize) {
         Value::String(text) => *text = cut_bytes(text, most),
         Value::Array(items) => {
             items.truncate(10);
-            items.iter_mut().for_each(|item| shorten(item, most));
+            for item in items {
+                shorten(item, most);
+            }
         }
         Value::Object(members) => members.values_mut().for_each(|value| shorten(value, most)),
         _ => {}

@@ -18,7 +18,8 @@ pub fn cut_bytes(text: &str, limit: usize) -> String {
         return text.to_owned();
     }
     let mark = &CUT[..CUT.len().min(limit)];
-    let kept = text.floor_char_boundary(limit - mark.len());
+    let most = limit - mark.len();
+    let kept = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     format!("{}{mark}", &text[..kept])
 }
 
