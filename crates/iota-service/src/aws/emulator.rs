@@ -92,8 +92,6 @@ impl Answer {
 /// What a script is told of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
-    /// From 0.
-    pub(crate) number: usize,
     /// `X-Amz-Target` without the service, else method and path.
     pub(crate) operation: String,
     pub(crate) body: Vec<u8>,
@@ -150,7 +148,8 @@ impl Proxy {
             Some(target) => target.rsplit('.').next().unwrap_or_default().to_owned(),
             None => format!("{} {}", parts.method, parts.uri),
         };
-        let asked = Asked { number: self.count.fetch_add(1, Ordering::SeqCst), operation, body: body.to_vec() };
+        self.count.fetch_add(1, Ordering::SeqCst);
+        let asked = Asked { operation, body: body.to_vec() };
         let script = self.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let answer = script(&asked);
         match answer {

@@ -38,6 +38,7 @@ pub(super) struct S3Config {
 pub(super) type Line = fn(&Message) -> Result<Vec<u8>, String>;
 
 /// The alert's JSON as it is.
+#[expect(clippy::unnecessary_wraps, reason = "it is a `Line`")]
 pub(super) fn jsonl(message: &Message) -> Result<Vec<u8>, String> {
     Ok(message.json.clone())
 }

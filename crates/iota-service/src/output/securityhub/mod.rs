@@ -68,13 +68,12 @@ impl SecurityHub {
     async fn product(&self) -> Result<&Product, Fault> {
         let find = async || {
             let region = self.sts.config().await?.region().map(ToString::to_string).unwrap_or_default();
-            let account_id = match &self.account_id {
-                Some(account) => account.clone(),
-                None => {
-                    let answer = self.sts.client().await?.get_caller_identity().send().await;
-                    let answer = answer.map_err(|error| fault_of("sts:GetCallerIdentity", &error))?;
-                    answer.account().unwrap_or_default().to_owned()
-                }
+            let account_id = if let Some(account) = &self.account_id {
+                account.clone()
+            } else {
+                let answer = self.sts.client().await?.get_caller_identity().send().await;
+                let answer = answer.map_err(|error| fault_of("sts:GetCallerIdentity", &error))?;
+                answer.account().unwrap_or_default().to_owned()
             };
             let arn = self.product_arn.clone().unwrap_or_else(|| finding::default_product(&region, &account_id));
             Ok(Product { arn, account_id, region })
