@@ -1,5 +1,6 @@
 //! Resolving settings from their layers.
 
+use super::alerts::AlertSettings;
 use super::file::{ConfigError, ConfigFile, Override, PackConfig};
 use crate::output::{self, OutputFile};
 use iota_engine::decode::Limits;
@@ -65,6 +66,7 @@ pub struct Settings {
     pub packs: BTreeMap<String, PackConfig>,
     pub overrides: BTreeMap<String, Override>,
     pub outputs: BTreeMap<String, OutputFile>,
+    pub alerts: AlertSettings,
 }
 
 impl Settings {
@@ -92,6 +94,7 @@ impl Settings {
             state: layer.pick(given.state.map(some), file.state.map(Some), None),
             packs: file.packs,
             overrides: file.overrides,
+            alerts: AlertSettings::new(&file)?,
             outputs: file.outputs,
         };
         let fail = |name, origin: &Origin, message: &str| {
@@ -182,7 +185,7 @@ impl Layer {
     }
 }
 
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: SignedDuration = text.parse().map_err(|_| "a duration such as 500ms, 1s or 2m was expected".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())
 }

@@ -150,7 +150,7 @@ impl Queue {
         let (name, (pack, rule), since) = (self.name.clone(), rule_of(delivery), self.shared.now_ms() - HOUR_MS);
         let under_way = self.under_way.get(&(pack.clone(), rule.clone())).copied().unwrap_or_default();
         let delivered = self.shared.ask(move |store| store.delivered_since(&name, &pack, &rule, since)).await?;
-        Ok(delivered + under_way >= self.shared.policy.storm_limit)
+        Ok(delivered + under_way >= self.shared.policy.limit_of(&self.name))
     }
 
     async fn settle_all(&mut self, done: std::result::Result<Vec<(Delivery, Sent)>, JoinError>) {

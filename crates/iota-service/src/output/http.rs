@@ -56,6 +56,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    #[cfg(test)]
+    pub(crate) fn new(status: u16, body: &str) -> Self {
+        Self { status, after: None, body: body.as_bytes().to_vec(), redirect: None }
+    }
+
     /// The body, as far as it is text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()

@@ -3,12 +3,21 @@
 
 pub mod config;
 mod file;
+mod fluent_forward;
+mod fluent_http;
 pub mod format;
 mod http;
+mod net;
+mod pagerduty;
 #[cfg(test)]
 pub(crate) mod sample;
+mod slack;
+mod splunk;
 mod stdout;
+mod syslog;
+mod teams;
 mod webhook;
+mod wiz;
 
 pub use config::{OutputError, OutputFile, Reference, SecretsManager, Surroundings};
 pub use stdout::Lines;

@@ -1,8 +1,8 @@
 //! Any HTTP endpoint, with signatures as Standard Webhooks 1.0.0 has them.
 
-use super::config::{Address, DEFAULT_TIMEOUT, Kind, OutputError, Reference, Secret, Surroundings, Text, Wrong, output_keys};
+use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, Text, Wrong, output_keys};
 use super::format::{Alert, Format, Redaction};
-use super::http::{Http, Meaning, Statuses, Transport, meaning};
+use super::http::{Http, Meaning, Statuses, meaning};
 use super::stdout::redaction;
 use super::{Message, Output, Purpose, Sent, one_by_one};
 use async_trait::async_trait;
@@ -105,13 +105,8 @@ impl Kind for WebhookFile {
                 secrets.push(secret);
             }
         }
-        let transport = Transport {
-            timeout: self.timeout.map_or(DEFAULT_TIMEOUT, |wait| wait.0),
-            proxy: self.proxy.as_ref(),
-            ca_file: self.ca_file.as_deref(),
-        };
         Ok(Arc::new(Webhook {
-            http: Http::new(transport, secrets, around).await?,
+            http: Http::new(self.transport(), secrets, around).await?,
             url,
             keys,
             headers,

@@ -10,8 +10,16 @@ pub(super) use value::{secret_url, shown_url};
 
 use super::Output;
 use super::file::FileFile;
+use super::fluent_forward::FluentForwardFile;
+use super::fluent_http::FluentHttpFile;
+use super::pagerduty::PagerDutyFile;
+use super::slack::SlackFile;
+use super::splunk::SplunkFile;
 use super::stdout::StdoutFile;
+use super::syslog::SyslogFile;
+use super::teams::TeamsFile;
 use super::webhook::WebhookFile;
+use super::wiz::WizFile;
 use iota_engine::text::did_you_mean;
 use iota_engine::yaml::{self, YamlError};
 use schemars::JsonSchema;
@@ -39,6 +47,11 @@ pub(super) type Wrong = (&'static str, String);
 
 /// What every kind of output can be asked.
 pub(super) trait Kind {
+    /// How long an attempt may take when the configuration does not say.
+    fn default_timeout(&self) -> Duration {
+        DEFAULT_TIMEOUT
+    }
+
     /// What is wrong with keys together, beyond what each of them says by itself.
     fn check(&self) -> Result<(), Wrong> {
         Ok(())
@@ -57,6 +70,16 @@ macro_rules! output_keys {
             pub proxy: Option<$crate::output::config::Address>,
             $($own)*
         } }
+
+        impl $name {
+            fn transport(&self) -> $crate::output::http::Transport<'_> {
+                $crate::output::http::Transport {
+                    timeout: self.timeout.map_or_else(|| $crate::output::config::Kind::default_timeout(self), |wait| wait.0),
+                    proxy: self.proxy.as_ref(),
+                    ca_file: self.ca_file.as_deref(),
+                }
+            }
+        }
     };
     (tls $(#[$meta:meta])* $name:ident { $($own:tt)* }) => {
         output_keys! { local $(#[$meta])* $name {
@@ -117,7 +140,7 @@ macro_rules! kinds {
 
             /// How long one attempt may take.
             pub fn timeout(&self) -> Duration {
-                match self { $(Self::$variant(file) => file.timeout,)* }.map_or(DEFAULT_TIMEOUT, |wait| wait.0)
+                match self { $(Self::$variant(file) => file.timeout.map_or_else(|| file.default_timeout(), |wait| wait.0),)* }
             }
 
             /// Most alerts of one rule in an hour; `None` where the configuration does not say, 0 for no limit.
@@ -146,6 +169,22 @@ kinds! {
     "file" File(FileFile),
     /// Any HTTP endpoint, signed as Standard Webhooks says.
     "webhook" Webhook(WebhookFile),
+    /// Slack: an incoming webhook, or a bot that posts to a channel.
+    "slack" Slack(SlackFile),
+    /// PagerDuty, Events API v2.
+    "pagerduty" PagerDuty(PagerDutyFile),
+    /// Splunk, HTTP Event Collector.
+    "splunk" Splunk(SplunkFile),
+    /// Microsoft Teams, by a workflow with a webhook trigger. Not acknowledged.
+    "teams" Teams(TeamsFile),
+    /// Syslog as RFC 5424 over TLS or TCP. Not acknowledged.
+    "syslog" Syslog(SyslogFile),
+    /// fluent-bit, input `http`.
+    "fluent_http" FluentHttp(FluentHttpFile),
+    /// fluent-bit or Fluentd, input `forward`.
+    "fluent_forward" FluentForward(FluentForwardFile),
+    /// Wiz. Experimental: its contract for detections is not public. Not acknowledged.
+    "wiz" Wiz(WizFile),
 }
 
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);

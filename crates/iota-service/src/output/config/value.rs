@@ -109,7 +109,7 @@ impl Address {
 }
 
 /// The address that a secret holds.
-pub async fn secret_url(reference: &Reference, around: &Surroundings<'_>) -> Result<Url, OutputError> {
+pub(crate) async fn secret_url(reference: &Reference, around: &Surroundings<'_>) -> Result<Url, OutputError> {
     let secret = around.secret(reference).await?;
     http_url(secret.expose()).map_err(|why| OutputError::Secret { reference: reference.to_string(), why })
 }
@@ -122,7 +122,7 @@ fn http_url(text: &str) -> Result<Url, String> {
 }
 
 /// Scheme, host and port: what may be said of an address.
-pub fn shown_url(url: &Url) -> String {
+pub(crate) fn shown_url(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }
