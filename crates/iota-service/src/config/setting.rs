@@ -185,7 +185,7 @@ impl Layer {
     }
 }
 
-pub(crate) pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: SignedDuration = text.parse().map_err(|_| "a duration such as 500ms, 1s or 2m was expected".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())
 }

@@ -3,6 +3,7 @@
 
 mod breaker;
 mod canary;
+mod changes;
 mod clock;
 mod queue;
 mod schedule;
@@ -11,6 +12,7 @@ mod start;
 mod storm;
 
 pub use canary::CanarySchedule;
+pub use changes::record_changes;
 pub use clock::{Clock, SystemClock};
 pub use start::{Deliveries, StartError};
 

@@ -1,15 +1,21 @@
 //! One file per command.
 
+pub(crate) mod alerts;
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod config;
+mod desk;
+pub(crate) mod dlq;
 pub(crate) mod explain;
 pub(crate) mod man;
+pub(crate) mod outputs;
 mod reach;
 pub(crate) mod rerun;
 pub(crate) mod run;
 mod select;
 mod state;
+pub(crate) mod suppress;
 pub(crate) mod test;
 
 use crate::environment;

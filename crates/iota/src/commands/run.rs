@@ -100,7 +100,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     if args.updates && emit == Emit::Final {
         bail!("--updates needs `--emit first`: with final counts there is nothing to update");
     }
-    let kept = settings.state.value.as_deref().map(|directory| Kept::open(directory, args.updates, clock)).transpose()?;
+    let kept = settings.state.value.as_deref().map(|directory| Kept::open(directory, &settings, (args.deliver, args.updates), clock)).transpose()?;
     let mut printer = Printer::new(args.format, emit == Emit::First);
     let (packs, inputs) = (&packs[..], &inputs[..]);
     let run = Run {
