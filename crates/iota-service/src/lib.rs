@@ -2,8 +2,8 @@
 //! Decides nothing about rules or alerts; that is the engine's part.
 
 pub mod config;
-pub mod deliver;
 mod crash;
+pub mod deliver;
 pub mod output;
 pub mod pipeline;
 pub mod rules;

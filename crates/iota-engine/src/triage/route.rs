@@ -89,7 +89,10 @@ impl Routes {
                 Some(named) => named.contains(output),
                 None => self.entries.is_none() || !entries.is_empty(),
             };
-            goes.then(|| Route { output: output.clone(), updates: self.growing.contains(output) || entries.iter().any(|entry| entry.updates) })
+            goes.then(|| Route {
+                output: output.clone(),
+                updates: self.growing.contains(output) || entries.iter().any(|entry| entry.updates),
+            })
         };
         self.outputs.iter().filter_map(route).collect()
     }

@@ -173,7 +173,15 @@ impl ConfigFile {
         file.check_outputs(&bytes).map_err(|(line, message)| invalid(line, message))?;
         path.clone_into(&mut file.path);
         let directory = path.parent().unwrap_or(Path::new(""));
-        for path in file.rules.iter_mut().flatten().chain(&mut file.engine).chain(&mut file.state).chain(&mut file.accounts).chain(&mut file.suppressions) {
+        for path in file
+            .rules
+            .iter_mut()
+            .flatten()
+            .chain(&mut file.engine)
+            .chain(&mut file.state)
+            .chain(&mut file.accounts)
+            .chain(&mut file.suppressions)
+        {
             *path = directory.join(&path);
         }
         Ok(file)

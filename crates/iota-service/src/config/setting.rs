@@ -75,6 +75,7 @@ impl Settings {
         let layer = Layer { path: file.path.clone() };
         let limits = Limits::default();
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let alerts = AlertSettings::new(&file)?;
         let settings = Self {
             rules: layer.pick(given.rules, file.rules, Vec::new()),
             python: layer.pick(given.python, file.python, "python3".to_owned()),
@@ -94,7 +95,7 @@ impl Settings {
             state: layer.pick(given.state.map(some), file.state.map(Some), None),
             packs: file.packs,
             overrides: file.overrides,
-            alerts: AlertSettings::new(&file)?,
+            alerts,
             outputs: file.outputs,
         };
         let fail = |name, origin: &Origin, message: &str| {

@@ -59,3 +59,24 @@ fn last_known(kind: &str, log: &[AuditRecord]) -> BTreeMap<String, Json> {
     }
     known
 }
+
+/// Adds the suppressions that hid something to the log: each once a day. `hits` are their ids, with a title they hid.
+pub fn record_hits(desk: &dyn Desk, hits: &BTreeMap<String, String>, now_ms: i64) -> Result<()> {
+    if hits.is_empty() {
+        return Ok(());
+    }
+    let day = |ms: i64| ms.div_euclid(24 * 60 * 60 * 1000);
+    let log = desk.audit_log(None)?;
+    for (id, title) in hits {
+        let is_hit = |entry: &AuditEntry| entry.action == HIT && entry.subject == *id && day(entry.at_ms) == day(now_ms);
+        if log.iter().any(|record| is_hit(&record.entry)) {
+            continue;
+        }
+        let (action, subject) = (HIT.to_owned(), id.clone());
+        let after = Some(serde_json::json!({"title": title}));
+        desk.record(&AuditEntry { at_ms: now_ms, actor: Actor::Iota, action, subject, why: None, before: None, after })?;
+    }
+    Ok(())
+}
+
+const HIT: &str = "suppression.hit";

@@ -12,7 +12,7 @@ mod start;
 mod storm;
 
 pub use canary::CanarySchedule;
-pub use changes::record_changes;
+pub use changes::{record_changes, record_hits};
 pub use clock::{Clock, SystemClock};
 pub use start::{Deliveries, StartError};
 

@@ -176,7 +176,12 @@ impl Queue {
             Sent::Refused { why } => {
                 // It answered, so it is there.
                 self.works_again(now).await;
-                tracing::error!("output {}: alert {} is refused and goes to the dead letters: {}", self.name, delivery.id.alert_id, printable(&why));
+                tracing::error!(
+                    "output {}: alert {} is refused and goes to the dead letters: {}",
+                    self.name,
+                    delivery.id.alert_id,
+                    printable(&why)
+                );
                 Settled::Dead { why }
             }
             Sent::Closed { why } => {
@@ -228,13 +233,19 @@ impl Queue {
                 Ok(true) => return,
                 Ok(false) => {
                     let alert = &delivery.id.alert_id;
-                    tracing::warn!("output {}: the lease of alert {alert} ran out before it was settled; it may be sent again", self.name);
+                    tracing::warn!(
+                        "output {}: the lease of alert {alert} ran out before it was settled; it may be sent again",
+                        self.name
+                    );
                     return;
                 }
                 Err(error) if error.is_retryable() && attempt < SETTLE_TRIES => sleep(Duration::from_secs(1)).await,
                 Err(error) => {
                     let alert = &delivery.id.alert_id;
-                    tracing::error!("output {}: what became of alert {alert} is not recorded, it may be sent again: {error}", self.name);
+                    tracing::error!(
+                        "output {}: what became of alert {alert} is not recorded, it may be sent again: {error}",
+                        self.name
+                    );
                     return;
                 }
             }
@@ -251,7 +262,10 @@ impl Queue {
             dedup: name.clone(),
             title: format!("Nothing gets through to output {name}: {}", open.why),
             severity: Severity::High,
-            description: format!("Alerts for output {name} have waited since {}. They are kept, and sent when it works again.", format_ms(open.since_ms)),
+            description: format!(
+                "Alerts for output {name} have waited since {}. They are kept, and sent when it works again.",
+                format_ms(open.since_ms)
+            ),
             runbook: "Read the reason in the title. Check address and credentials of the output in iota.yaml, then `iota outputs test NAME`. `iota outputs list` shows what waits.",
             context: json!({"output": name, "since": format_ms(open.since_ms), "why": open.why}),
         };

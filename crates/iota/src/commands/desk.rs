@@ -41,7 +41,8 @@ pub(super) fn since(text: Option<&String>) -> anyhow::Result<Option<i64>> {
     let Some(text) = text else { return Ok(None) };
     let ago = || text.parse::<jiff::SignedDuration>().ok().map(|ago| now_ms() - i64::try_from(ago.as_millis()).unwrap_or(0));
     let at = parse_ms(text).or_else(ago);
-    at.map(Some).with_context(|| format!("--since {text:?}: a time such as 2026-01-31T12:00:00Z, or an age such as 24h, was expected"))
+    at.map(Some)
+        .with_context(|| format!("--since {text:?}: a time such as 2026-01-31T12:00:00Z, or an age such as 24h, was expected"))
 }
 
 /// As tables show times.

@@ -13,8 +13,10 @@ use std::io::{self, Write};
 
 pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
     let matches = subcommand(matches);
-    let (DlqCommand::List { dead, .. } | DlqCommand::Show { dead } | DlqCommand::Redrive { dead, .. } | DlqCommand::Drop { dead, .. }) =
-        &args.command;
+    let (DlqCommand::List { dead, .. }
+    | DlqCommand::Show { dead }
+    | DlqCommand::Redrive { dead, .. }
+    | DlqCommand::Drop { dead, .. }) = &args.command;
     let store = desk::open(&desk::settings(&dead.desk, matches)?)?;
     let filter = DeadFilter { output: dead.output.clone(), alert_id: dead.id.clone(), limit: None };
     let found = store.dead(&filter)?;

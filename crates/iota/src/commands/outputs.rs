@@ -33,11 +33,8 @@ fn runtime() -> anyhow::Result<Runtime> {
 
 /// Makes all configured outputs: reads their secrets, opens no connection.
 pub(super) fn build(settings: &Settings) -> anyhow::Result<BTreeMap<String, Arc<dyn Output>>> {
-    let around = Surroundings {
-        environment: &environment::variable,
-        secrets_manager: None,
-        directory: &settings.alerts.directory,
-    };
+    let around =
+        Surroundings { environment: &environment::variable, secrets_manager: None, directory: &settings.alerts.directory };
     let runtime = runtime()?;
     let make = |(name, file): (&String, &iota_service::output::config::OutputFile)| {
         let output = runtime.block_on(file.build(name, &around)).with_context(|| format!("outputs.{name}"))?;

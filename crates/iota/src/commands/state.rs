@@ -4,15 +4,15 @@ use crate::args::{AlertFormat, EmitWhen, RunArgs};
 use crate::exit::is_broken_pipe;
 use crate::printer::Printer;
 use anyhow::bail;
-use iota_engine::store::{Desk, Ledger, Outbox, Settled, Store};
+use iota_engine::store::{AlertFilter, Class, ClassFilter, Desk, Ledger, Outbox, Settled, Store, StoredAlert};
 use iota_engine::triage::{RouteEntry, Routes, Triage};
-use iota_service::deliver::{Deliverer, Deliveries, POLL, Policy, SystemClock, record_changes};
-use iota_service::output::Output;
-use std::collections::BTreeMap;
 use iota_service::config::Settings;
 use iota_service::crash_point;
+use iota_service::deliver::{Deliverer, Deliveries, POLL, Policy, SystemClock, record_changes, record_hits};
+use iota_service::output::Output;
 use iota_service::pipeline::{AlertSink, Clock, Durable, Stop, persist};
 use iota_service::store::Sqlite;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,7 +73,12 @@ struct Delivering {
 
 impl Kept {
     /// With `deliver` alerts go to the configured outputs, else to standard output.
-    pub(super) fn open(directory: &Path, settings: &Settings, (deliver, updates): (bool, bool), clock: Clock) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        directory: &Path,
+        settings: &Settings,
+        (deliver, updates): (bool, bool),
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
         let now_ms = clock.now_ms();
         // Before the state is touched: what is wrong with the configuration is said first.
         let triage = settings.alerts.triage(now_ms)?;
@@ -138,6 +143,17 @@ impl Kept {
         let within = stop.is_requested().then_some(INTERRUPTED);
         let left = deliveries.map_err(anyhow::Error::from).and_then(|deliveries| Ok(deliveries.drain(within)?.pending()));
         (result, left)
+    }
+
+    /// Which suppressions hid something since then goes to the audit log.
+    pub(super) fn record_hits(&self, since_ms: i64) -> anyhow::Result<()> {
+        let filter = AlertFilter { class: ClassFilter::Suppressed, since_ms: Some(since_ms), ..AlertFilter::default() };
+        let by = |alert: StoredAlert| match alert.class {
+            Class::Suppressed(id) => Some((id, alert.title)),
+            Class::Alert | Class::Late | Class::Signal => None,
+        };
+        let hits = self.store.alerts(&filter)?.into_iter().filter_map(by).collect();
+        Ok(record_hits(&*self.store, &hits, Clock::System.now_ms())?)
     }
 
     fn left(&self) -> anyhow::Result<u64> {
