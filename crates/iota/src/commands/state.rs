@@ -38,9 +38,6 @@ pub(super) fn check_flags(args: &RunArgs, settings: &Settings, now_ms: Option<i6
         }
         return Ok(());
     }
-    if args.deliver {
-        bail!("--deliver: there are no outputs in the configuration");
-    }
     if args.deliver && settings.outputs.is_empty() {
         bail!("--deliver needs `outputs:` in a configuration file (--config FILE)");
     }
