@@ -25,6 +25,9 @@ pub const RULE_ERROR: &str = "iota.system.rule-error";
 /// A rule is not run any more, because it kept ending its worker.
 pub const QUARANTINE: &str = "iota.system.quarantine";
 
+/// Sent by `iota outputs test`.
+pub const TEST: &str = "iota.system.test";
+
 /// Those with the same rule and dedup key within an hour are one alert.
 const WINDOW_MS: i64 = 60 * 60 * 1000;
 

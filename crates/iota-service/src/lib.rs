@@ -1,10 +1,13 @@
 //! Everything that touches the world: configuration, sources, rule directories, the pipeline, state, outputs, accounting.
 //! Decides nothing about rules or alerts; that is the engine's part.
 
+
+pub use crash::crash_point;
+
 pub mod aws;
 pub mod config;
-pub mod deliver;
 mod crash;
+pub mod deliver;
 pub mod ingest;
 pub mod integrity;
 pub mod output;
@@ -13,5 +16,3 @@ pub mod rules;
 pub mod source;
 pub mod store;
 pub mod telemetry;
-
-pub use crash::crash_point;

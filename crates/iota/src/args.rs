@@ -5,6 +5,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use iota_engine::alert::Severity;
+use iota_engine::store::Status;
 use iota_service::config::{Given, Origin, Setting};
 use std::path::PathBuf;
 
@@ -61,6 +62,16 @@ pub(crate) enum Command {
     ValidateLogs(ValidateLogsArgs),
     /// List objects that CloudTrail delivered and `iota ingest` has not read
     Gaps(GapsArgs),
+    /// List, show, send again and close the alerts that state keeps
+    Alerts(AlertsArgs),
+    /// Look at deliveries that were given up; send them again or drop them
+    Dlq(DlqArgs),
+    /// Show the suppressions and what they hide
+    Suppress(SuppressArgs),
+    /// Show the outputs and what waits for them; send a test alert
+    Outputs(OutputsArgs),
+    /// Show who changed what, and whether that record was tampered with
+    Audit(AuditArgs),
     /// Show the settings in force
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -591,4 +602,268 @@ fn setting<T>(matches: &ArgMatches, name: &'static str, variable: &'static str, 
         _ => Origin::Flag(name),
     };
     Some(Setting { value, origin })
+}
+
+/// What commands need that look at state.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct DeskArgs {
+    /// Configuration file [nothing is read when this is not given]
+    #[arg(long, env = "IOTA_CONFIG", value_name = "FILE", help_heading = "Settings")]
+    pub(crate) config: Option<PathBuf>,
+    /// Directory of the state, as given to `iota run`; may be in use
+    #[arg(long, env = "IOTA_STATE", value_name = "DIR", help_heading = "Settings")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+impl DeskArgs {
+    pub(crate) fn given(&self, matches: &ArgMatches) -> Given {
+        let state = setting(matches, "state", "IOTA_STATE", self.state.clone());
+        Given { config: self.config.clone(), state, ..Given::default() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    Table,
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AlertsArgs {
+    #[command(subcommand)]
+    pub(crate) command: AlertsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertsCommand {
+    /// List alerts, newest first
+    List {
+        /// Signals (rules with `CreateAlert: false`) instead of alerts
+        #[arg(long, conflicts_with = "suppressed")]
+        signals: bool,
+        /// What suppressions hide instead of alerts
+        #[arg(long)]
+        suppressed: bool,
+        /// Only of the rule with this id
+        #[arg(long, value_name = "ID")]
+        rule: Option<String>,
+        /// Only this severe or worse
+        #[arg(long, value_name = "SEVERITY", ignore_case = true, value_parser = parse_severity)]
+        severity: Option<Severity>,
+        /// Only with this status
+        #[arg(long, value_enum)]
+        status: Option<AlertStatus>,
+        /// Only those created since then: a time (RFC 3339), or an age such as 24h
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+        #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+        format: ListFormat,
+        #[command(flatten)]
+        desk: DeskArgs,
+    },
+    /// Print an alert, and what became of its deliveries, as JSON
+    Show {
+        id: String,
+        #[command(flatten)]
+        desk: DeskArgs,
+    },
+    /// Send an alert again
+    Resend {
+        id: String,
+        /// Only to this output [default: all that it went to]
+        #[arg(long, value_name = "NAME")]
+        output: Option<String>,
+        /// Reason, for the audit log
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        #[command(flatten)]
+        desk: DeskArgs,
+    },
+    /// Somebody looks at the alert
+    Ack {
+        id: String,
+        /// Reason, for the audit log
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        #[command(flatten)]
+        desk: DeskArgs,
+    },
+    /// What the alert told of is over
+    Resolve {
+        id: String,
+        /// Reason, for the audit log
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        #[command(flatten)]
+        desk: DeskArgs,
+    },
+    /// Close an alert with a verdict
+    Close {
+        id: String,
+        #[arg(long = "as", value_enum, value_name = "VERDICT")]
+        verdict: CloseAs,
+        /// Reason, for the audit log
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        #[command(flatten)]
+        desk: DeskArgs,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum CloseAs {
+    TruePositive,
+    FalsePositive,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum AlertStatus {
+    Open,
+    Acknowledged,
+    Resolved,
+    ClosedTruePositive,
+    ClosedFalsePositive,
+}
+
+impl From<AlertStatus> for Status {
+    fn from(status: AlertStatus) -> Self {
+        match status {
+            AlertStatus::Open => Self::Open,
+            AlertStatus::Acknowledged => Self::Acknowledged,
+            AlertStatus::Resolved => Self::Resolved,
+            AlertStatus::ClosedTruePositive => Self::ClosedTruePositive,
+            AlertStatus::ClosedFalsePositive => Self::ClosedFalsePositive,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DlqArgs {
+    #[command(subcommand)]
+    pub(crate) command: DlqCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqCommand {
+    /// List dead deliveries, oldest first
+    List {
+        #[command(flatten)]
+        dead: DeadArgs,
+        #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+        format: ListFormat,
+    },
+    /// Print dead deliveries with their alerts, as JSON
+    Show {
+        #[command(flatten)]
+        dead: DeadArgs,
+    },
+    /// Make dead deliveries due again
+    Redrive {
+        #[command(flatten)]
+        dead: DeadArgs,
+        /// All of them
+        #[arg(long)]
+        all: bool,
+        /// Reason, for the audit log
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+    },
+    /// Give dead deliveries up for good; they stay recorded as dropped
+    Drop {
+        #[command(flatten)]
+        dead: DeadArgs,
+        /// All of them
+        #[arg(long)]
+        all: bool,
+        /// Reason, for the audit log
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+    },
+}
+
+/// Which dead deliveries are meant.
+#[derive(Debug, Args)]
+pub(crate) struct DeadArgs {
+    /// Id of an alert [default: all]
+    pub(crate) id: Option<String>,
+    /// Only for this output
+    #[arg(long, value_name = "NAME")]
+    pub(crate) output: Option<String>,
+    #[command(flatten)]
+    pub(crate) desk: DeskArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SuppressArgs {
+    #[command(subcommand)]
+    pub(crate) command: SuppressCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SuppressCommand {
+    /// List suppressions with what they have hidden
+    List {
+        #[command(flatten)]
+        desk: DeskArgs,
+    },
+    /// Show which of the alerts and signals that are kept would have been hidden
+    Preview {
+        /// A file of suppressions, or the id of one that is configured
+        #[arg(value_name = "FILE|ID")]
+        what: String,
+        #[command(flatten)]
+        desk: DeskArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputsArgs {
+    #[command(subcommand)]
+    pub(crate) command: OutputsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OutputsCommand {
+    /// List outputs with what waits for them
+    List {
+        #[command(flatten)]
+        desk: DeskArgs,
+    },
+    /// Send an alert that is marked as a test, and tell what came back; needs no state
+    Test {
+        /// Only through this output
+        name: Option<String>,
+        #[command(flatten)]
+        desk: DeskArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    #[command(subcommand)]
+    pub(crate) command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// List the newest records
+    List {
+        /// At most so many [default: all]
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+        #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+        format: ListFormat,
+        #[command(flatten)]
+        desk: DeskArgs,
+    },
+    /// Check that no record was changed, removed or put in; exits with 1 if one was
+    Verify {
+        #[command(flatten)]
+        desk: DeskArgs,
+    },
 }

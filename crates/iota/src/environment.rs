@@ -20,3 +20,14 @@ pub(crate) fn no_color() -> bool {
 pub(crate) fn cache_directory() -> Option<PathBuf> {
     etcetera::choose_base_strategy().ok().map(|strategy| strategy.cache_dir().join("iota"))
 }
+
+/// A variable that the configuration file refers to (`env:NAME`).
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Who uses the command, for the audit log: the name that `sudo` was used under, else the login name.
+pub(crate) fn user_name() -> Option<String> {
+    ["SUDO_USER", "LOGNAME", "USER"].into_iter().filter_map(variable).find(|name| !name.is_empty())
+}

@@ -6,6 +6,7 @@ use super::place::Place;
 use crate::alert::Severity;
 use crate::store::{Class, Route};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// One entry of `routes:`. All conditions that are stated have to hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,11 +57,18 @@ pub struct Routes {
     outputs: Vec<String>,
     /// `None`: every output gets every alert.
     entries: Option<Vec<RouteEntry>>,
+    /// Outputs that are also told when an alert has grown, whatever the entries say.
+    growing: BTreeSet<String>,
 }
 
 impl Routes {
     pub fn new(outputs: Vec<String>, entries: Option<Vec<RouteEntry>>) -> Self {
-        Self { outputs, entries }
+        Self { outputs, entries, growing: BTreeSet::new() }
+    }
+
+    /// The same, with outputs that are also told when an alert has grown.
+    pub fn telling_growth(self, growing: BTreeSet<String>) -> Self {
+        Self { growing, ..self }
     }
 
     pub fn is_output(&self, name: &str) -> bool {
@@ -81,7 +89,10 @@ impl Routes {
                 Some(named) => named.contains(output),
                 None => self.entries.is_none() || !entries.is_empty(),
             };
-            goes.then(|| Route { output: output.clone(), updates: entries.iter().any(|entry| entry.updates) })
+            goes.then(|| Route {
+                output: output.clone(),
+                updates: self.growing.contains(output) || entries.iter().any(|entry| entry.updates),
+            })
         };
         self.outputs.iter().filter_map(route).collect()
     }

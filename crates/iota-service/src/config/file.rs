@@ -1,6 +1,9 @@
 //! `iota.yaml`. Read only when named by `--config` or `IOTA_CONFIG`; unknown keys are errors.
 
 use crate::output::{self, OutputFile};
+use iota_engine::alert::Severity;
+use iota_engine::text::did_you_mean;
+use iota_engine::triage::{AccountAdjustment, RouteEntry};
 use iota_engine::yaml::{self, Step};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -47,6 +50,17 @@ pub struct ConfigFile {
     /// By rule id.
     #[serde(default)]
     pub overrides: BTreeMap<String, Override>,
+    /// What accounts are called, relative to the file.
+    pub accounts: Option<PathBuf>,
+    /// What is known and not to be told, relative to the file.
+    pub suppressions: Option<PathBuf>,
+    /// How many days ahead a suppression may expire at most [default: 366].
+    pub suppression_days: Option<u32>,
+    /// Which alerts go to which outputs [default: all to all].
+    #[schemars(with = "Option<Vec<Map<String, Json>>>")]
+    pub routes: Option<Vec<RouteEntry>>,
+    #[serde(default)]
+    pub deliver: DeliverFile,
     /// Where alerts go, by a name of your choice.
     #[serde(default, rename = "outputs")]
     #[schemars(with = "BTreeMap<String, OutputFile>")]
@@ -73,9 +87,70 @@ pub struct Override {
     pub enabled: Option<bool>,
     pub dedup_period_minutes: Option<u32>,
     pub threshold: Option<u32>,
+    /// Instead of the rule's own.
+    #[schemars(with = "Option<String>")]
+    pub severity: Option<Severity>,
+    /// Names of outputs; wins over `destinations()` of the rule and over `routes`. An empty list sends nothing.
+    pub destinations: Option<Vec<String>>,
+    /// Severity and destinations for some accounts: the first entry whose `accounts` and `environments` hold.
+    #[serde(default)]
+    #[schemars(with = "Vec<Map<String, Json>>")]
+    pub by_account: Vec<AccountAdjustment>,
+}
+
+/// When deliveries are given up or held back.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeliverFile {
+    /// Attempts, made while the output works, after which a delivery goes to the dead letters [default: 100].
+    pub max_attempts: Option<u32>,
+    /// Age at which it goes there with the next failure [default: 72h].
+    pub max_age: Option<String>,
+    /// Alerts of one rule that one output gets in an hour; 0 is no limit [default: 100].
+    pub max_per_hour: Option<u32>,
+    pub canary: Option<CanaryFile>,
+}
+
+/// A test alert at an interval through each output.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CanaryFile {
+    /// Such as 1h.
+    pub every: String,
+    /// Names of outputs [default: all].
+    pub outputs: Option<Vec<String>>,
 }
 
 impl ConfigFile {
+    /// Every output that is named somewhere is configured; a rule's own destinations may name those of other systems.
+    fn check_outputs(&self, bytes: &[u8]) -> Result<(), (u64, String)> {
+        let check = |name: &String, steps: &[Step<'_>], shown: String| {
+            if self.outputs.contains_key(name) {
+                return Ok(());
+            }
+            let line = yaml::line_at(bytes, steps).unwrap_or(1);
+            let hint = did_you_mean(name, self.outputs.keys().map(String::as_str));
+            Err((line, format!("{shown}: there is no output `{name}`{hint}")))
+        };
+        for (index, entry) in self.routes.iter().flatten().enumerate() {
+            for name in &entry.outputs {
+                let steps = [Step::Key("routes"), Step::Item(index), Step::Key("outputs")];
+                check(name, &steps, format!("routes[{index}].outputs"))?;
+            }
+        }
+        for (rule, values) in &self.overrides {
+            let of_accounts = values.by_account.iter().filter_map(|entry| entry.destinations.as_ref());
+            for name in values.destinations.iter().chain(of_accounts).flatten() {
+                check(name, &[Step::Key("overrides"), Step::Key(rule)], format!("overrides.{rule}.destinations"))?;
+            }
+        }
+        for name in self.deliver.canary.iter().filter_map(|canary| canary.outputs.as_ref()).flatten() {
+            let steps = [Step::Key("deliver"), Step::Key("canary"), Step::Key("outputs")];
+            check(name, &steps, "deliver.canary.outputs".to_owned())?;
+        }
+        Ok(())
+    }
+
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let bytes = fs::read(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
         let invalid = |line: u64, message: String| ConfigError::Invalid { path: path.to_owned(), line, message };
@@ -97,9 +172,18 @@ impl ConfigFile {
                 }
             }
         }
+        file.check_outputs(&bytes).map_err(|(line, message)| invalid(line, message))?;
         path.clone_into(&mut file.path);
         let directory = path.parent().unwrap_or(Path::new(""));
-        for path in file.rules.iter_mut().flatten().chain(&mut file.engine).chain(&mut file.state) {
+        for path in file
+            .rules
+            .iter_mut()
+            .flatten()
+            .chain(&mut file.engine)
+            .chain(&mut file.state)
+            .chain(&mut file.accounts)
+            .chain(&mut file.suppressions)
+        {
             *path = directory.join(&path);
         }
         Ok(file)

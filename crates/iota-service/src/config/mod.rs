@@ -1,9 +1,11 @@
 //! Settings: flags over environment over configuration file over default, each with where it came from.
 //! Only checked settings leave this folder.
 
+mod alerts;
 mod file;
 mod setting;
 
+pub use alerts::AlertSettings;
 pub use file::{ConfigError, ConfigFile, Override, PackConfig};
 pub use setting::{Given, Origin, Setting, Settings};
 pub(crate) use setting::{bytes, duration};

@@ -1,5 +1,6 @@
 //! Resolving settings from their layers.
 
+use super::alerts::AlertSettings;
 use super::file::{ConfigError, ConfigFile, Override, PackConfig};
 use crate::output::{self, OutputFile};
 use iota_engine::decode::Limits;
@@ -74,6 +75,7 @@ pub struct Settings {
     pub packs: BTreeMap<String, PackConfig>,
     pub overrides: BTreeMap<String, Override>,
     pub outputs: BTreeMap<String, OutputFile>,
+    pub alerts: AlertSettings,
 }
 
 impl Settings {
@@ -82,6 +84,7 @@ impl Settings {
         let layer = Layer { path: file.path.clone() };
         let limits = Limits::default();
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let alerts = AlertSettings::new(&file)?;
         let settings = Self {
             rules: layer.pick(given.rules, file.rules, Vec::new()),
             python: layer.pick(given.python, file.python, "python3".to_owned()),
@@ -103,6 +106,7 @@ impl Settings {
             state: layer.pick(given.state.map(some), file.state.map(Some), None),
             packs: file.packs,
             overrides: file.overrides,
+            alerts,
             outputs: file.outputs,
         };
         let fail = |name, origin: &Origin, message: &str| {

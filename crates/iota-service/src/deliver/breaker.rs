@@ -12,7 +12,9 @@ const ALARM_AFTER_MS: i64 = 5 * 60 * 1000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Breaker {
     /// Deliveries flow. So many failed in a row.
-    Flowing { failures: u32 },
+    Flowing {
+        failures: u32,
+    },
     Open(Open),
 }
 

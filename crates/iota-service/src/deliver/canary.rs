@@ -68,7 +68,8 @@ fn canary(output: &str, interval: i64) -> SystemAlert {
 /// says nothing of the output.
 async fn is_missing(shared: &Arc<Shared>, output: &str, interval: i64, every_ms: i64) -> Result<bool> {
     let (dedup, output) = (dedup(output, interval), output.to_owned());
-    let filter = AlertFilter { rule: Some(CANARY.to_owned()), since_ms: Some((interval - 1) * every_ms), ..AlertFilter::default() };
+    let filter =
+        AlertFilter { rule: Some(CANARY.to_owned()), since_ms: Some((interval - 1) * every_ms), ..AlertFilter::default() };
     shared
         .ask(move |store| {
             let Some(alert) = store.alerts(&filter)?.into_iter().find(|alert| alert.dedup == dedup) else { return Ok(false) };
@@ -84,7 +85,10 @@ async fn raise_absence(shared: &Arc<Shared>, output: &str, sent_ms: i64) -> Resu
         dedup: output.to_owned(),
         title: format!("The canary of output {output} did not get through"),
         severity: Severity::High,
-        description: format!("The canary of {} was not delivered by the time of the next one. Alerts for this output wait, too.", format_ms(sent_ms)),
+        description: format!(
+            "The canary of {} was not delivered by the time of the next one. Alerts for this output wait, too.",
+            format_ms(sent_ms)
+        ),
         runbook: "`iota outputs list` shows what waits and why; `iota outputs test NAME` tries the output.",
         context: json!({"output": output, "canary": format_ms(sent_ms)}),
     };

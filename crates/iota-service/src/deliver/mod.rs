@@ -3,6 +3,7 @@
 
 mod breaker;
 mod canary;
+mod changes;
 mod clock;
 mod queue;
 mod schedule;
@@ -11,6 +12,7 @@ mod start;
 mod storm;
 
 pub use canary::CanarySchedule;
+pub use changes::{record_changes, record_hits};
 pub use clock::{Clock, SystemClock};
 pub use start::{Deliveries, StartError};
 
@@ -44,15 +46,28 @@ pub struct Policy {
     pub max_attempts: u32,
     /// So old it goes there with the next attempt that fails.
     pub max_age: Duration,
-    /// Alerts of one rule that are sent to one output within an hour.
-    pub storm_limit: u64,
+    /// Alerts of one rule that are sent to one output within an hour; 0 is no limit.
+    pub storm_limit: u32,
+    /// The same for single outputs, by name.
+    pub storm_limits: BTreeMap<String, u32>,
     pub canary: Option<CanarySchedule>,
 }
 
 impl Default for Policy {
     /// 100 attempts take about 8 hours; three days bridge a weekend.
     fn default() -> Self {
-        Self { max_attempts: 100, max_age: Duration::from_secs(3 * 24 * 60 * 60), storm_limit: 100, canary: None }
+        let storm_limits = BTreeMap::new();
+        Self { max_attempts: 100, max_age: Duration::from_secs(3 * 24 * 60 * 60), storm_limit: 100, storm_limits, canary: None }
+    }
+}
+
+impl Policy {
+    /// The storm limit of an output.
+    fn limit_of(&self, output: &str) -> u64 {
+        match self.storm_limits.get(output).copied().unwrap_or(self.storm_limit) {
+            0 => u64::MAX,
+            limit => limit.into(),
+        }
     }
 }
 

@@ -150,7 +150,7 @@ impl Queue {
         let (name, (pack, rule), since) = (self.name.clone(), rule_of(delivery), self.shared.now_ms() - HOUR_MS);
         let under_way = self.under_way.get(&(pack.clone(), rule.clone())).copied().unwrap_or_default();
         let delivered = self.shared.ask(move |store| store.delivered_since(&name, &pack, &rule, since)).await?;
-        Ok(delivered + under_way >= self.shared.policy.storm_limit)
+        Ok(delivered + under_way >= self.shared.policy.limit_of(&self.name))
     }
 
     async fn settle_all(&mut self, done: std::result::Result<Vec<(Delivery, Sent)>, JoinError>) {
@@ -176,7 +176,12 @@ impl Queue {
             Sent::Refused { why } => {
                 // It answered, so it is there.
                 self.works_again(now).await;
-                tracing::error!("output {}: alert {} is refused and goes to the dead letters: {}", self.name, delivery.id.alert_id, printable(&why));
+                tracing::error!(
+                    "output {}: alert {} is refused and goes to the dead letters: {}",
+                    self.name,
+                    delivery.id.alert_id,
+                    printable(&why)
+                );
                 Settled::Dead { why }
             }
             Sent::Closed { why } => {
@@ -228,13 +233,19 @@ impl Queue {
                 Ok(true) => return,
                 Ok(false) => {
                     let alert = &delivery.id.alert_id;
-                    tracing::warn!("output {}: the lease of alert {alert} ran out before it was settled; it may be sent again", self.name);
+                    tracing::warn!(
+                        "output {}: the lease of alert {alert} ran out before it was settled; it may be sent again",
+                        self.name
+                    );
                     return;
                 }
                 Err(error) if error.is_retryable() && attempt < SETTLE_TRIES => sleep(Duration::from_secs(1)).await,
                 Err(error) => {
                     let alert = &delivery.id.alert_id;
-                    tracing::error!("output {}: what became of alert {alert} is not recorded, it may be sent again: {error}", self.name);
+                    tracing::error!(
+                        "output {}: what became of alert {alert} is not recorded, it may be sent again: {error}",
+                        self.name
+                    );
                     return;
                 }
             }
@@ -251,7 +262,10 @@ impl Queue {
             dedup: name.clone(),
             title: format!("Nothing gets through to output {name}: {}", open.why),
             severity: Severity::High,
-            description: format!("Alerts for output {name} have waited since {}. They are kept, and sent when it works again.", format_ms(open.since_ms)),
+            description: format!(
+                "Alerts for output {name} have waited since {}. They are kept, and sent when it works again.",
+                format_ms(open.since_ms)
+            ),
             runbook: "Read the reason in the title. Check address and credentials of the output in iota.yaml, then `iota outputs test NAME`. `iota outputs list` shows what waits.",
             context: json!({"output": name, "since": format_ms(open.since_ms), "why": open.why}),
         };

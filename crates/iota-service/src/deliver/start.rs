@@ -32,7 +32,8 @@ impl Deliveries {
         let runtime: Runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let (mode, receiver) = watch::channel(Mode::Go);
         let (wake, clock) = (Arc::clone(&deliverer.wake), Arc::clone(&deliverer.clock));
-        let thread = thread::Builder::new().name("deliver".to_owned()).spawn(move || runtime.block_on(deliverer.run(receiver)))?;
+        let thread =
+            thread::Builder::new().name("deliver".to_owned()).spawn(move || runtime.block_on(deliverer.run(receiver)))?;
         Ok(Self { mode, wake, clock, thread })
     }
 

@@ -47,7 +47,7 @@ fn hour_of(ms: i64) -> i64 {
 async fn sum_up_hour(shared: &Arc<Shared>, from_ms: i64, until_ms: i64) -> Result<u64> {
     let mut new = 0;
     for limited in shared.ask(move |store| store.limited_between(from_ms, until_ms)).await? {
-        let alert = summary(&limited, from_ms, shared.policy.storm_limit);
+        let alert = summary(&limited, from_ms, shared.policy.limit_of(&limited.output));
         new += u64::from(shared.raise(alert, To::Only(&limited.output), from_ms).await?);
     }
     Ok(new)

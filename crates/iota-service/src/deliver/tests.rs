@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use iota_engine::aggregate::{GroupKey, Sighting, Window};
 use iota_engine::alert::Severity;
 use iota_engine::event::{Fingerprint, Identity};
-use iota_engine::store::{
-    Actor, AlertFilter, AuditEntry, Class, DeadFilter, Desk, Headline, Ledger, Match, Outbox, Route, Unit,
-};
+use iota_engine::store::{Actor, AlertFilter, AuditEntry, Class, DeadFilter, Desk, Headline, Ledger, Match, Outbox, Route, Unit};
 use iota_engine::system::{CANARY, CANARY_ABSENT, OUTPUT_FAILING, STORM};
 use std::sync::Mutex;
 use tokio::time::Instant;
@@ -206,9 +204,13 @@ async fn wrong_credentials_keep_the_backlog_and_alarm_at_once() {
     let mut world = World::new();
     let other = world.output("other", |_, _| Sent::Delivered);
     let week = 7 * 24 * HOUR;
-    let closed = world.output("closed", move |_, at| {
-        if at < week { Sent::Closed { why: "403 invalid_token".to_owned() } } else { Sent::Delivered }
-    });
+    let closed =
+        world.output(
+            "closed",
+            move |_, at| {
+                if at < week { Sent::Closed { why: "403 invalid_token".to_owned() } } else { Sent::Delivered }
+            },
+        );
     (0..20).for_each(|n| world.alert("r", n, Severity::Low, &["closed"]));
     world.run_for(MINUTE).await;
     assert_eq!(other.delivered(), ["Nothing gets through to output closed: 403 invalid_token"]);
@@ -243,7 +245,10 @@ async fn what_is_refused_or_keeps_failing_dies_alone() {
     let why: Vec<_> = dead.iter().map(|delivery| (delivery.attempts, delivery.last_error.clone().unwrap())).collect();
     let given_up = "given up after 100 attempts in 6 h; the last one: connection refused";
     assert_eq!(why[0], (1, "400 invalid_blocks".to_owned()));
-    assert!(why[1].1.starts_with("given up after 100 attempts in ") && why[1].1.ends_with("h; the last one: connection refused"), "{why:?} {given_up}");
+    assert!(
+        why[1].1.starts_with("given up after 100 attempts in ") && why[1].1.ends_with("h; the last one: connection refused"),
+        "{why:?} {given_up}"
+    );
     assert_eq!(why.len(), 2);
     assert_eq!(output.delivered().len(), 4 + 600);
     mode.send_replace(Mode::Drain { deadline_ms: None });
@@ -330,7 +335,9 @@ async fn a_canary_that_is_absent_is_told_elsewhere() {
     });
     world.policy.canary = Some(CanarySchedule { every: Duration::from_secs(3600), outputs: vec!["good".into(), "mute".into()] });
     world.run_for(6 * HOUR + MINUTE).await;
-    let canaries = |fake: &Fake| fake.sent.lock().unwrap().iter().filter(|sent| sent.2 == Purpose::Canary && sent.3 == Sent::Delivered).count();
+    let canaries = |fake: &Fake| {
+        fake.sent.lock().unwrap().iter().filter(|sent| sent.2 == Purpose::Canary && sent.3 == Sent::Delivered).count()
+    };
     assert_eq!(canaries(&good), 7, "one in each hour");
     assert_eq!(canaries(&mute), 7, "late ones come, too");
     let absent = "The canary of output mute did not get through".to_owned();

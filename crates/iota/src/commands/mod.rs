@@ -1,19 +1,25 @@
 //! One file per command.
 
 mod buckets;
+pub(crate) mod alerts;
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod config;
+mod desk;
+pub(crate) mod dlq;
 pub(crate) mod explain;
 pub(crate) mod gaps;
 pub(crate) mod ingest;
 pub(crate) mod man;
+pub(crate) mod outputs;
 mod reach;
 pub(crate) mod rerun;
 pub(crate) mod run;
 mod select;
 mod signals;
 mod state;
+pub(crate) mod suppress;
 pub(crate) mod test;
 pub(crate) mod validate_logs;
 

@@ -35,7 +35,7 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     if let Some(rule) = &args.rule {
         only(&mut packs, rule)?;
     }
-    let kept = Kept::open(directory, false, clock)?;
+    let kept = Kept::open(directory, &settings, (false, false), clock)?;
     let durable = kept.durable().again();
     let inputs = if args.errors { Vec::new() } else { kept.inputs_since(since_ms.unwrap_or_default(), &mut stats)? };
     let (packs, inputs) = (&packs[..], &inputs[..]);

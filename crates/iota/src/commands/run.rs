@@ -23,6 +23,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Suppressed alerts as new as this are looked at for the audit log: a day, because each suppression is recorded once a day.
+const HITS_MS: i64 = 24 * 60 * 60 * 1000;
+
 pub(crate) fn original(args: &OriginalArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
     let Some(path) = &args.jsonl else { bail!("no command given; try `iota run PATH --rules DIR` or `iota --help`") };
     let run = RunArgs {
@@ -102,7 +105,12 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     if args.updates && emit == Emit::Final {
         bail!("--updates needs `--emit first`: with final counts there is nothing to update");
     }
-    let kept = settings.state.value.as_deref().map(|directory| Kept::open(directory, args.updates, clock)).transpose()?;
+    let kept = settings
+        .state
+        .value
+        .as_deref()
+        .map(|directory| Kept::open(directory, &settings, (args.deliver, args.updates), clock))
+        .transpose()?;
     let mut printer = Printer::new(args.format, emit == Emit::First);
     let (packs, inputs) = (&packs[..], &inputs[..]);
     let run = Run {
@@ -121,6 +129,9 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         None => (run.execute(&progress, &mut printer, stats), Ok(0)),
         Some(kept) => kept.delivering(&mut printer, &progress.stop, || run.execute(&progress, &mut Unused, stats)),
     });
+    if let Some(kept) = &kept {
+        kept.record_hits(clock.now_ms() - HITS_MS)?;
+    }
     let written = printer.finish();
     if let Some(path) = &args.stats {
         write_stats(path, &stats)?;

@@ -4,12 +4,15 @@ use crate::args::{AlertFormat, EmitWhen, RunArgs};
 use crate::exit::is_broken_pipe;
 use crate::printer::Printer;
 use anyhow::bail;
-use iota_engine::store::{Desk, Ledger, Outbox, Settled, Store};
+use iota_engine::store::{AlertFilter, Class, ClassFilter, Desk, Ledger, Outbox, Settled, Store, StoredAlert};
 use iota_engine::triage::{RouteEntry, Routes, Triage};
 use iota_service::config::Settings;
 use iota_service::crash_point;
+use iota_service::deliver::{Deliverer, Deliveries, POLL, Policy, SystemClock, record_changes, record_hits};
+use iota_service::output::Output;
 use iota_service::pipeline::{AlertSink, Clock, Durable, Stop, persist};
 use iota_service::store::Sqlite;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +25,8 @@ const STDOUT: &str = "stdout";
 const LEASE: usize = 100;
 /// How long they are this process's alone, in milliseconds.
 const LEASE_MS: i64 = 60_000;
+/// How long deliveries go on after an interruption.
+const INTERRUPTED: Duration = Duration::from_secs(5);
 /// How long to wait for more.
 const IDLE: Duration = Duration::from_millis(50);
 
@@ -33,8 +38,8 @@ pub(super) fn check_flags(args: &RunArgs, settings: &Settings, now_ms: Option<i6
         }
         return Ok(());
     }
-    if args.deliver {
-        bail!("--deliver: there are no outputs in the configuration");
+    if args.deliver && settings.outputs.is_empty() {
+        bail!("--deliver needs `outputs:` in a configuration file (--config FILE)");
     }
     if args.emit == Some(EmitWhen::Final) {
         bail!("--emit final does not go with --state: there an alert leaves when it is created");
@@ -52,15 +57,39 @@ pub(super) fn check_flags(args: &RunArgs, settings: &Settings, now_ms: Option<i6
 pub(super) struct Kept {
     store: Arc<dyn Store>,
     durable: Durable,
+    /// `None`: to standard output.
+    delivering: Option<Delivering>,
+}
+
+/// What the delivery loop is started with.
+struct Delivering {
+    outputs: BTreeMap<String, Arc<dyn Output>>,
+    routes: Routes,
+    policy: Policy,
 }
 
 impl Kept {
-    pub(super) fn open(directory: &Path, updates: bool, clock: Clock) -> anyhow::Result<Self> {
+    /// With `deliver` alerts go to the configured outputs, else to standard output.
+    pub(super) fn open(
+        directory: &Path,
+        settings: &Settings,
+        (deliver, updates): (bool, bool),
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let now_ms = clock.now_ms();
+        // Before the state is touched: what is wrong with the configuration is said first.
+        let triage = settings.alerts.triage(now_ms)?;
+        let outputs = if deliver { super::outputs::build(settings)? } else { BTreeMap::new() };
         let store = Arc::new(Sqlite::open(directory)?);
-        store.retain(clock.now_ms())?;
-        let triage = Triage { routes: to_stdout(updates), ..Triage::default() };
+        store.retain(now_ms)?;
+        // This process has the state to itself, so whoever held a lease is gone.
+        store.release()?;
+        record_changes(&*store, &triage, now_ms)?;
+        let routes = if deliver { to_outputs(settings, &outputs) } else { to_stdout(updates) };
+        let triage = Triage { routes: routes.clone(), ..triage };
+        let delivering = deliver.then(|| Delivering { outputs, routes, policy: settings.alerts.policy.clone() });
         let ledger: Arc<dyn Ledger> = Arc::<Sqlite>::clone(&store);
-        Ok(Self { store, durable: Durable::new(ledger, Arc::new(triage), None) })
+        Ok(Self { store, durable: Durable::new(ledger, Arc::new(triage), None), delivering })
     }
 
     pub(super) fn durable(&self) -> &Durable {
@@ -79,6 +108,9 @@ impl Kept {
         stop: &Stop,
         work: impl FnOnce() -> T + Send,
     ) -> (T, anyhow::Result<u64>) {
+        if let Some(delivering) = &self.delivering {
+            return self.to_outputs(delivering, stop, work);
+        }
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let worker = scope.spawn(|| {
@@ -92,9 +124,43 @@ impl Kept {
         })
     }
 
+    fn to_outputs<T>(&self, delivering: &Delivering, stop: &Stop, work: impl FnOnce() -> T) -> (T, anyhow::Result<u64>) {
+        let deliverer = Deliverer {
+            store: Arc::clone(&self.store),
+            outputs: delivering.outputs.clone(),
+            routes: delivering.routes.clone(),
+            policy: delivering.policy.clone(),
+            clock: Arc::new(SystemClock),
+            poll: POLL,
+            wake: Arc::default(),
+        };
+        let deliveries = Deliveries::start(deliverer);
+        let result = work();
+        // Who interrupts a run wants it to end; what is left is kept.
+        let within = stop.is_requested().then_some(INTERRUPTED);
+        let left = deliveries.map_err(anyhow::Error::from).and_then(|deliveries| Ok(deliveries.drain(within)?.pending()));
+        (result, left)
+    }
+
+    /// Which suppressions hid something since then goes to the audit log.
+    pub(super) fn record_hits(&self, since_ms: i64) -> anyhow::Result<()> {
+        let filter = AlertFilter { class: ClassFilter::Suppressed, since_ms: Some(since_ms), ..AlertFilter::default() };
+        let by = |alert: StoredAlert| match alert.class {
+            Class::Suppressed(id) => Some((id, alert.title)),
+            Class::Alert | Class::Late | Class::Signal => None,
+        };
+        let hits = self.store.alerts(&filter)?.into_iter().filter_map(by).collect();
+        Ok(record_hits(&*self.store, &hits, Clock::System.now_ms())?)
+    }
+
     fn left(&self) -> anyhow::Result<u64> {
         Ok(self.store.backlog()?.iter().map(|backlog| backlog.pending).sum())
     }
+}
+
+fn to_outputs(settings: &Settings, outputs: &BTreeMap<String, Arc<dyn Output>>) -> Routes {
+    let growing = settings.outputs.iter().filter(|(_, file)| file.updates()).map(|(name, _)| name.clone()).collect();
+    Routes::new(outputs.keys().cloned().collect(), settings.alerts.routes.clone()).telling_growth(growing)
 }
 
 fn to_stdout(updates: bool) -> Routes {

@@ -13,6 +13,7 @@ mod bad_input;
 mod check_command;
 #[cfg(target_os = "linux")]
 mod crash;
+mod delivery;
 mod explain;
 mod fast_path;
 mod formats;

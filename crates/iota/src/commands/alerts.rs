@@ -1,0 +1,165 @@
+//! `iota alerts`
+
+use super::desk::{self, alert_json, shown_time, word};
+use crate::args::{AlertsArgs, AlertsCommand, CloseAs, DeskArgs, ListFormat, subcommand};
+use crate::exit::Exit;
+use crate::printer::counted;
+use anyhow::{Context, bail};
+use clap::ArgMatches;
+use iota_engine::store::{AlertFilter, Class, ClassFilter, DeliveryAction, Desk, Status, StoredAlert};
+use iota_engine::text::printable;
+use iota_service::config::Settings;
+use iota_service::store::Sqlite;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+pub(crate) fn alerts(args: &AlertsArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
+    let matches = subcommand(matches);
+    let opened = |args: &DeskArgs| -> anyhow::Result<(Settings, Sqlite)> {
+        let settings = desk::settings(args, matches)?;
+        let store = desk::open(&settings)?;
+        Ok((settings, store))
+    };
+    match &args.command {
+        AlertsCommand::List { signals, suppressed, rule, severity, status, since, limit, format, desk } => {
+            let class = match (signals, suppressed) {
+                (true, _) => ClassFilter::Signals,
+                (_, true) => ClassFilter::Suppressed,
+                _ => ClassFilter::Sent,
+            };
+            let filter = AlertFilter {
+                class,
+                rule: rule.clone(),
+                severity: *severity,
+                status: status.map(Into::into),
+                since_ms: desk::since(since.as_ref())?,
+                limit: Some(*limit),
+            };
+            list(&opened(desk)?.1.alerts(&filter)?, *format)
+        }
+        AlertsCommand::Show { id, desk } => show(&opened(desk)?.1, id),
+        AlertsCommand::Resend { id, output, why, desk } => {
+            let (settings, store) = opened(desk)?;
+            resend(&settings, &store, id, output, why.as_ref())
+        }
+        AlertsCommand::Ack { id, why, desk } => set(&opened(desk)?, id, Status::Acknowledged, "alert.ack", why.as_ref()),
+        AlertsCommand::Resolve { id, why, desk } => set(&opened(desk)?, id, Status::Resolved, "alert.resolve", why.as_ref()),
+        AlertsCommand::Close { id, verdict, why, desk } => {
+            let status = match verdict {
+                CloseAs::TruePositive => Status::ClosedTruePositive,
+                CloseAs::FalsePositive => Status::ClosedFalsePositive,
+            };
+            set(&opened(desk)?, id, status, "alert.close", why.as_ref())
+        }
+    }
+}
+
+fn find(store: &Sqlite, id: &str) -> anyhow::Result<StoredAlert> {
+    store.alert(id)?.with_context(|| format!("there is no alert {id}"))
+}
+
+pub(super) fn list(alerts: &[StoredAlert], format: ListFormat) -> anyhow::Result<Exit> {
+    let mut out = io::stdout().lock();
+    if format == ListFormat::Jsonl {
+        for alert in alerts {
+            writeln!(out, "{}", alert_json(alert)?)?;
+        }
+        return Ok(Exit::Ok);
+    }
+    if alerts.is_empty() {
+        writeln!(out, "no alerts")?;
+        return Ok(Exit::Ok);
+    }
+    let mut table = desk::table(&["ID", "CREATED", "SEVERITY", "RULE", "TITLE", "ACCOUNT", "COUNT", "STATUS"]);
+    for alert in alerts {
+        let status = match (&alert.class, &alert.superseded_by) {
+            (_, Some(_)) => "superseded".to_owned(),
+            (Class::Suppressed(by), None) => format!("suppressed by {by}"),
+            (_, None) => word(alert.status)?,
+        };
+        table.add_row([
+            alert.alert_id.clone(),
+            shown_time(alert.created_ms),
+            alert.severity.to_string(),
+            printable(&alert.rule),
+            printable(&alert.title),
+            printable(alert.account_id.as_deref().unwrap_or("-")),
+            alert.count.to_string(),
+            status,
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    Ok(Exit::Ok)
+}
+
+/// The alert, and what became of each of its deliveries.
+fn show(store: &Sqlite, id: &str) -> anyhow::Result<Exit> {
+    let alert = find(store, id)?;
+    let deliveries = store.deliveries(id)?.into_iter().map(|delivery| {
+        Ok(json!({
+            "output": delivery.id.output,
+            "revision": delivery.id.revision,
+            "action": delivery.action,
+            "state": delivery.state,
+            "attempts": delivery.attempts,
+            "due": iota_engine::event::format_ms(delivery.due_ms),
+            "last_error": delivery.last_error,
+        }))
+    });
+    let deliveries = deliveries.collect::<anyhow::Result<Vec<_>>>()?;
+    let mut json = alert_json(&alert)?;
+    json["deliveries"] = deliveries.into();
+    writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(&json)?)?;
+    Ok(Exit::Ok)
+}
+
+/// To one output, or to all that the alert went to.
+fn resend(settings: &Settings, store: &Sqlite, id: &str, output: &Option<String>, why: Option<&String>) -> anyhow::Result<Exit> {
+    let alert = find(store, id)?;
+    let outputs: BTreeSet<String> = match output {
+        Some(output) if !settings.outputs.contains_key(output) && !settings.outputs.is_empty() => {
+            bail!("there is no output `{output}` in the configuration")
+        }
+        Some(output) => [output.clone()].into(),
+        None => alert.routes.iter().map(|route| route.output.clone()).collect(),
+    };
+    if outputs.is_empty() {
+        bail!("alert {id} went to no output; name one with --output NAME");
+    }
+    for output in &outputs {
+        let mut entry = desk::entry("alert.resend", id, why);
+        entry.after = Some(json!({"output": output}));
+        store.enqueue(id, output, DeliveryAction::Create, &entry)?;
+    }
+    writeln!(io::stdout().lock(), "{id}: {} added", counted(outputs.len(), "delivery"))?;
+    Ok(Exit::Ok)
+}
+
+/// Changes the status; outputs that take it are told.
+fn set(
+    (settings, store): &(Settings, Sqlite),
+    id: &str,
+    status: Status,
+    action: &str,
+    why: Option<&String>,
+) -> anyhow::Result<Exit> {
+    let alert = find(store, id)?;
+    let mut entry = desk::entry(action, id, why);
+    entry.before = Some(json!({"status": alert.status}));
+    entry.after = Some(json!({"status": status}));
+    if !store.set_status(id, status, &entry)? {
+        bail!("there is no alert {id}");
+    }
+    let told = if status == Status::Acknowledged { DeliveryAction::Acknowledge } else { DeliveryAction::Resolve };
+    let outputs = super::outputs::build(settings)?;
+    for route in &alert.routes {
+        if outputs.get(&route.output).is_some_and(|output| output.takes(told)) {
+            let mut entry = desk::entry(action, id, why);
+            entry.after = Some(json!({"output": route.output}));
+            store.enqueue(id, &route.output, told, &entry)?;
+        }
+    }
+    writeln!(io::stdout().lock(), "{id}: {}", word(status)?)?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,77 @@
+//! What the commands share that look at state and change it: opening it beside a run, who does it, and how times are shown.
+
+use crate::args::DeskArgs;
+use crate::environment;
+use anyhow::{Context, bail};
+use clap::ArgMatches;
+use comfy_table::{Table, presets};
+use iota_engine::event::{format_ms, parse_ms};
+use iota_engine::store::{Actor, AuditEntry, StoredAlert};
+use iota_service::config::Settings;
+use iota_service::pipeline::Clock;
+use iota_service::store::Sqlite;
+use serde_json::Value as Json;
+
+pub(super) fn settings(args: &DeskArgs, matches: &ArgMatches) -> anyhow::Result<Settings> {
+    Ok(Settings::resolve(args.given(matches))?)
+}
+
+/// The state, also while a run has it.
+pub(super) fn open(settings: &Settings) -> anyhow::Result<Sqlite> {
+    let Some(directory) = &settings.state.value else { bail!("no state given; name its directory with --state DIR") };
+    Ok(Sqlite::open_beside(directory)?)
+}
+
+pub(super) fn now_ms() -> i64 {
+    Clock::System.now_ms()
+}
+
+/// The user of the operating system.
+pub(super) fn actor() -> Actor {
+    Actor::User(environment::user_name().unwrap_or_else(|| "unknown".to_owned()))
+}
+
+pub(super) fn entry(action: &str, subject: &str, why: Option<&String>) -> AuditEntry {
+    let (action, subject, why) = (action.to_owned(), subject.to_owned(), why.cloned());
+    AuditEntry { at_ms: now_ms(), actor: actor(), action, subject, why, before: None, after: None }
+}
+
+/// A point in time, or how long ago it is: 2026-01-31, 2026-01-31T12:00:00Z, 24h.
+pub(super) fn since(text: Option<&String>) -> anyhow::Result<Option<i64>> {
+    let Some(text) = text else { return Ok(None) };
+    let ago = || text.parse::<jiff::SignedDuration>().ok().map(|ago| now_ms() - i64::try_from(ago.as_millis()).unwrap_or(0));
+    let at = parse_ms(text).or_else(ago);
+    at.map(Some)
+        .with_context(|| format!("--since {text:?}: a time such as 2026-01-31T12:00:00Z, or an age such as 24h, was expected"))
+}
+
+/// As tables show times.
+pub(super) fn shown_time(ms: i64) -> String {
+    format_ms(ms).get(..19).unwrap_or_default().to_owned()
+}
+
+pub(super) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header.iter().copied());
+    table
+}
+
+/// An enum of plain words, as it is in JSON.
+pub(super) fn word(value: impl serde::Serialize) -> anyhow::Result<String> {
+    match serde_json::to_value(value)? {
+        Json::String(word) => Ok(word),
+        other => Ok(other.to_string()),
+    }
+}
+
+/// The alert's JSON with what is known beyond it.
+pub(super) fn alert_json(alert: &StoredAlert) -> anyhow::Result<Json> {
+    let mut json: Json = serde_json::from_slice(&alert.json)?;
+    if let Json::Object(members) = &mut json {
+        members.insert("class".to_owned(), serde_json::to_value(&alert.class)?);
+        members.insert("status".to_owned(), serde_json::to_value(alert.status)?);
+        members.insert("routes".to_owned(), serde_json::to_value(&alert.routes)?);
+        members.insert("superseded_by".to_owned(), serde_json::to_value(&alert.superseded_by)?);
+    }
+    Ok(json)
+}

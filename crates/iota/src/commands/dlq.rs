@@ -1,0 +1,102 @@
+//! `iota dlq`: deliveries that were given up.
+
+use super::desk::{self, shown_time};
+use crate::args::{DeadArgs, DlqArgs, DlqCommand, ListFormat, subcommand};
+use crate::exit::Exit;
+use anyhow::bail;
+use clap::ArgMatches;
+use iota_engine::event::format_ms;
+use iota_engine::store::{DeadFilter, Delivery, Desk};
+use iota_engine::text::printable;
+use serde_json::{Value as Json, json};
+use std::io::{self, Write};
+
+pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
+    let matches = subcommand(matches);
+    let (DlqCommand::List { dead, .. }
+    | DlqCommand::Show { dead }
+    | DlqCommand::Redrive { dead, .. }
+    | DlqCommand::Drop { dead, .. }) = &args.command;
+    let store = desk::open(&desk::settings(&dead.desk, matches)?)?;
+    let filter = DeadFilter { output: dead.output.clone(), alert_id: dead.id.clone(), limit: None };
+    let found = store.dead(&filter)?;
+    let mut out = io::stdout().lock();
+    match &args.command {
+        DlqCommand::List { format, .. } => list(&found, *format, &mut out)?,
+        DlqCommand::Show { .. } => {
+            for delivery in &found {
+                let mut json = row(delivery);
+                json["alert"] = serde_json::from_slice(&delivery.json)?;
+                writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
+            }
+        }
+        DlqCommand::Redrive { all, why, .. } => {
+            let entry = change(dead, *all, &found, "dlq.redrive", why.as_ref())?;
+            let ids: Vec<_> = found.into_iter().map(|delivery| delivery.id).collect();
+            writeln!(out, "{} due again", store.redrive(&ids, &entry)?)?;
+        }
+        DlqCommand::Drop { all, why, .. } => {
+            let entry = change(dead, *all, &found, "dlq.drop", why.as_ref())?;
+            let ids: Vec<_> = found.into_iter().map(|delivery| delivery.id).collect();
+            writeln!(out, "{} dropped", store.give_up(&ids, &entry)?)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// What the audit log says of it. All of them are only meant when that is said.
+fn change(
+    dead: &DeadArgs,
+    all: bool,
+    found: &[Delivery],
+    action: &str,
+    why: Option<&String>,
+) -> anyhow::Result<iota_engine::store::AuditEntry> {
+    if dead.id.is_none() && dead.output.is_none() && !all {
+        bail!("name an alert, or an output with --output NAME, or say --all");
+    }
+    let subject = dead.id.as_deref().or(dead.output.as_deref()).unwrap_or("all");
+    let mut entry = desk::entry(action, subject, why);
+    entry.before = Some(found.iter().map(row).collect::<Vec<_>>().into());
+    Ok(entry)
+}
+
+fn list(found: &[Delivery], format: ListFormat, out: &mut impl Write) -> anyhow::Result<()> {
+    if format == ListFormat::Jsonl {
+        for delivery in found {
+            writeln!(out, "{}", row(delivery))?;
+        }
+        return Ok(());
+    }
+    if found.is_empty() {
+        writeln!(out, "no dead letters")?;
+        return Ok(());
+    }
+    let mut table = desk::table(&["ALERT", "OUTPUT", "CREATED", "ATTEMPTS", "RULE", "WHY"]);
+    for delivery in found {
+        table.add_row([
+            delivery.id.alert_id.clone(),
+            delivery.id.output.clone(),
+            shown_time(delivery.created_ms),
+            delivery.attempts.to_string(),
+            printable(&delivery.rule),
+            printable(delivery.last_error.as_deref().unwrap_or("-")),
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    Ok(())
+}
+
+fn row(delivery: &Delivery) -> Json {
+    json!({
+        "alert_id": delivery.id.alert_id,
+        "output": delivery.id.output,
+        "revision": delivery.id.revision,
+        "action": delivery.action,
+        "rule": delivery.rule,
+        "severity": delivery.severity,
+        "attempts": delivery.attempts,
+        "created": format_ms(delivery.created_ms),
+        "why": delivery.last_error,
+    })
+}

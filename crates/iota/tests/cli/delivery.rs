@@ -1,0 +1,158 @@
+//! Alerts through the outbox to outputs, and what people see and change of them.
+
+use crate::harness::{EVERY, Files, run};
+use serde_json::Value as Json;
+use std::fs;
+
+const RECORDS: &str = concat!(
+    r#"{"eventName":"A","eventID":"1","eventTime":"2026-01-01T00:00:00Z","recipientAccountId":"111122223333"}"#,
+    "\n",
+    r#"{"eventName":"B","eventID":"2","eventTime":"2026-01-01T00:00:00Z","recipientAccountId":"444455556666"}"#,
+    "\n",
+    r#"{"eventName":"C","eventID":"3","eventTime":"2026-01-01T00:00:00Z","recipientAccountId":"111122223333"}"#,
+    "\n",
+);
+
+struct Site(Files);
+
+impl Site {
+    fn new(config: &str) -> Self {
+        let rule = EVERY.replace("return str(event.get('eventName'))", "return event.get('eventName') + ' in {account_name}'");
+        let files = Files::new(&[("rules/r.py", &rule), ("in.jsonl", RECORDS)]);
+        files.write("accounts.yaml", b"version: 1\naccounts:\n  111122223333: {name: shop, environment: prod}\n");
+        files.write(
+            "iota.yaml",
+            format!("version: 1\nstate: state\nrules: [rules]\naccounts: accounts.yaml\n{config}").as_bytes(),
+        );
+        Self(files)
+    }
+
+    /// Exit code and standard output of a command.
+    fn iota(&self, args: &[&str]) -> (Option<i32>, String) {
+        let ran = run(&[args, &["--config", &self.0.path("iota.yaml")]].concat());
+        (ran.code, format!("{}{}", ran.stdout, if ran.code == Some(2) { ran.stderr } else { String::new() }))
+    }
+
+    fn deliver(&self) -> Option<i32> {
+        self.iota(&["run", &self.0.path("in.jsonl"), "--deliver"]).0
+    }
+
+    fn list(&self, args: &[&str]) -> Vec<Json> {
+        let (code, text) = self.iota(&[&["alerts", "list", "--format", "jsonl"], args].concat());
+        assert_eq!(code, Some(0), "{text}");
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Titles that an output of files got, in order of the alphabet.
+    fn got(&self, file: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.0.path(file)).unwrap_or_default();
+        let title = |line: &str| serde_json::from_str::<Json>(line).unwrap()["title"].as_str().unwrap().to_owned();
+        let mut titles: Vec<_> = text.lines().map(title).collect();
+        titles.sort();
+        titles
+    }
+}
+
+const TWO: &str = "\
+outputs:
+  all: {type: file, path: all.jsonl}
+  prod: {type: file, path: prod.jsonl}
+routes:
+  - {outputs: [all]}
+  - {outputs: [prod], environments: prod}
+";
+
+#[test]
+fn alerts_go_where_the_routes_say_once() {
+    let site = Site::new(TWO);
+    assert_eq!(site.deliver(), Some(0));
+    assert_eq!(site.got("all.jsonl"), ["A in shop", "B in 444455556666", "C in shop"]);
+    assert_eq!(site.got("prod.jsonl"), ["A in shop", "C in shop"]);
+    assert_eq!(site.deliver(), Some(0));
+    assert_eq!(site.got("all.jsonl").len(), 3, "what was read is not read again");
+    let (_, outputs) = site.iota(&["outputs", "list"]);
+    assert!(
+        outputs.lines().any(|line| line.split_whitespace().collect::<Vec<_>>()[..5] == ["all", "file", "0", "-", "3"]),
+        "{outputs}"
+    );
+}
+
+#[test]
+fn what_people_do_is_kept_and_recorded() {
+    let site = Site::new(TWO);
+    site.deliver();
+    let alerts = site.list(&[]);
+    let id = alerts[0]["alert_id"].as_str().unwrap();
+    assert_eq!(alerts[0]["status"], "open");
+    assert_eq!(site.iota(&["alerts", "ack", id, "--why", "looking"]).1, format!("{id}: acknowledged\n"));
+    assert_eq!(site.list(&["--status", "acknowledged"]).len(), 1);
+    assert_eq!(site.iota(&["alerts", "close", id, "--as", "false_positive"]).0, Some(0));
+    assert_eq!(site.iota(&["alerts", "resend", id, "--output", "all"]).1, format!("{id}: 1 delivery added\n"));
+    site.deliver();
+    assert_eq!(site.got("all.jsonl").len(), 4, "sent again by the next run");
+    let shown: Json = serde_json::from_str(&site.iota(&["alerts", "show", id]).1).unwrap();
+    assert_eq!(shown["status"], "closed_false_positive");
+    assert!(shown["deliveries"].as_array().unwrap().iter().all(|delivery| delivery["state"] == "delivered"));
+    let (_, audit) = site.iota(&["audit", "list", "--format", "jsonl"]);
+    let records: Vec<Json> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let actions: Vec<_> = records.iter().map(|record| record["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["alert.ack", "alert.close", "alert.resend"]);
+    assert_eq!((&records[0]["actor"]["user"], &records[0]["why"]), (&Json::from("test"), &Json::from("looking")));
+    let (code, verdict) = site.iota(&["audit", "verify"]);
+    assert_eq!(code, Some(0));
+    assert!(verdict.starts_with("3 records, unchanged; last hash: "), "{verdict}");
+    let (code, error) = site.iota(&["alerts", "ack", "0000"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("there is no alert 0000"), "{error}");
+}
+
+#[test]
+fn what_is_suppressed_is_kept_counted_listed_and_goes_nowhere() {
+    let site = Site::new(&format!("{TWO}suppressions: suppressions.yaml\nsuppression_days: 36500\n"));
+    let entry = |name: &str| {
+        format!(
+            "version: 1\nsuppressions:\n  - {{id: known, account: shop, fields: {{eventName: {name}}}, owner: o, reason: tested, expires: 2100-01-01}}\n"
+        )
+    };
+    site.0.write("suppressions.yaml", entry("A").as_bytes());
+    assert_eq!(site.deliver(), Some(0));
+    assert_eq!(site.got("all.jsonl"), ["B in 444455556666", "C in shop"]);
+    assert_eq!(site.list(&[]).len(), 2);
+    let hidden = site.list(&["--suppressed"]);
+    assert_eq!((hidden.len(), &hidden[0]["title"]), (1, &Json::from("A in shop")));
+    let (_, list) = site.iota(&["suppress", "list"]);
+    assert!(list.contains("known") && list.contains("active") && list.contains("tested"), "{list}");
+    let other = site.0.write("other.yaml", entry("C").as_bytes());
+    let (_, preview) = site.iota(&["suppress", "preview", &other]);
+    assert!(preview.contains("C in shop") && preview.ends_with("1 of 3 alerts would have been hidden\n"), "{preview}");
+    // A change, then its removal: both are recorded by the next run.
+    site.0.write("suppressions.yaml", entry("[A, C]").as_bytes());
+    site.deliver();
+    site.0.write("suppressions.yaml", b"version: 1\n");
+    site.deliver();
+    let (_, audit) = site.iota(&["audit", "list", "--format", "jsonl"]);
+    let actions: Vec<_> =
+        audit.lines().map(|line| serde_json::from_str::<Json>(line).unwrap()["action"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(actions, ["suppression.add", "suppression.hit", "suppression.change", "suppression.remove"]);
+}
+
+#[test]
+fn an_output_that_cannot_be_reached_keeps_its_alerts_and_the_other_has_them() {
+    let site =
+        Site::new("outputs:\n  good: {type: file, path: good.jsonl}\n  down: {type: webhook, url: 'http://127.0.0.1:9/x'}\n");
+    assert_eq!(site.deliver(), Some(3), "some are left");
+    assert_eq!(site.got("good.jsonl").len(), 3);
+    let (code, tested) = site.iota(&["outputs", "test"]);
+    assert_eq!(code, Some(1), "{tested}");
+    assert!(tested.contains("down: failed, would be tried again") && tested.contains("good: "), "{tested}");
+    assert_eq!(site.iota(&["dlq", "list"]).1, "no dead letters\n");
+    assert_eq!(site.iota(&["dlq", "redrive"]).0, Some(2), "not all by mistake");
+}
+
+#[test]
+fn names_of_outputs_that_are_not_there_are_refused_with_their_line() {
+    let site = Site::new("outputs:\n  chat: {type: stdout}\nroutes:\n  - {outputs: [caht]}\n");
+    let (code, error) = site.iota(&["outputs", "list"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("iota.yaml:8: routes[0].outputs: there is no output `caht`; did you mean `chat`?"), "{error}");
+}
