@@ -1,9 +1,6 @@
 //! Everything that touches the world: configuration, sources, rule directories, the pipeline, state, outputs, accounting.
 //! Decides nothing about rules or alerts; that is the engine's part.
 
-
-pub use crash::crash_point;
-
 pub mod aws;
 pub mod config;
 mod crash;
@@ -16,3 +13,5 @@ pub mod rules;
 pub mod source;
 pub mod store;
 pub mod telemetry;
+
+pub use crash::crash_point;

@@ -152,6 +152,7 @@ impl TrailConfig {
                     endpoint_url: self.endpoint_url.clone(),
                     assume_role: self.role_arn.as_ref().map(role),
                     ca_bundle: None,
+                    timeout: None,
                 },
                 path_style: self.path_style,
                 requester_pays: self.requester_pays,

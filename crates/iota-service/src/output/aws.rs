@@ -4,7 +4,7 @@ use super::Output;
 use super::config::{DEFAULT_TIMEOUT, Kind, OutputError, Surroundings, Wait, Wrong, output_keys};
 use super::eventbridge::{EventBridge, EventBridgeConfig};
 use super::format::Format;
-use super::s3::{S3, S3Config, jsonl};
+use super::s3::{S3, S3Config};
 use super::securityhub::{SecurityHub, SecurityHubConfig};
 use super::sns::{Sns, SnsConfig};
 use super::sqs::{Sqs, SqsConfig};
@@ -116,9 +116,6 @@ kind!(SecurityHubFile, SecurityHub, ["account_id", "product_arn"]);
 
 impl S3File {
     fn output(&self, directory: &Path) -> Result<S3, String> {
-        let line = match self.format.unwrap_or_default() {
-            Format::Alert => jsonl,
-        };
         let config = S3Config {
             bucket: self.bucket.clone(),
             prefix: self.prefix.clone().unwrap_or_default(),
@@ -127,7 +124,7 @@ impl S3File {
             path_style: self.path_style.unwrap_or_default(),
             aws: access(self.aws.as_ref(), self.timeout, directory),
         };
-        S3::new(config, line)
+        S3::new(config, self.format.unwrap_or_default())
     }
 }
 

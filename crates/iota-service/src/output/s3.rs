@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::format::{Alert, Format, Redaction};
 use super::view::View;
 use super::{Message, Output, Sent};
 use crate::aws::{Access, Connection, Fault, Verdict, fault_of};
@@ -34,19 +35,10 @@ pub(super) struct S3Config {
     pub(super) aws: Access,
 }
 
-/// One line of an object: what a format makes of a message. The error says why this message has none.
-pub(super) type Line = fn(&Message) -> Result<Vec<u8>, String>;
-
-/// The alert's JSON as it is.
-#[expect(clippy::unnecessary_wraps, reason = "it is a `Line`")]
-pub(super) fn jsonl(message: &Message) -> Result<Vec<u8>, String> {
-    Ok(message.json.clone())
-}
-
 #[derive(Debug)]
 pub(super) struct S3 {
     config: S3Config,
-    line: Line,
+    format: Format,
     connection: Connection<Client>,
 }
 
@@ -60,7 +52,7 @@ struct Object {
 
 impl S3 {
     /// The error says what is wrong with the configuration.
-    pub(super) fn new(config: S3Config, line: Line) -> Result<Self, String> {
+    pub(super) fn new(config: S3Config, format: Format) -> Result<Self, String> {
         if config.bucket.is_empty() || config.bucket.contains('/') {
             return Err(format!("bucket: {:?} is not the name of a bucket; keys begin with `prefix`", config.bucket));
         }
@@ -68,14 +60,23 @@ impl S3 {
             return Err("prefix: must not begin with `/`, and is at most 700 bytes long".to_owned());
         }
         let make = if config.path_style { path_style } else { Client::new };
-        Ok(Self { connection: Connection::new(config.aws.clone(), None, make), config, line })
+        Ok(Self { connection: Connection::new(config.aws.clone(), None, make), config, format })
+    }
+
+    /// One line of an object.
+    fn line(&self, message: &Message) -> Result<Vec<u8>, String> {
+        match self.format {
+            // As it is, numbers and escapes of the record included.
+            Format::Alert => Ok(message.json.clone()),
+            format => Ok(format.render(&Alert::of(message, &Redaction::default())?, usize::MAX)),
+        }
     }
 
     /// By the hour in which the alerts were created. What has no line has its outcome at once.
     fn objects(&self, messages: &[Message], sent: &mut [Sent]) -> BTreeMap<String, Object> {
         let mut objects: BTreeMap<String, Object> = BTreeMap::new();
         for (place, message) in messages.iter().enumerate() {
-            match partition(message).and_then(|hour| Ok((hour, (self.line)(message)?))) {
+            match partition(message).and_then(|hour| Ok((hour, self.line(message)?))) {
                 Ok((hour, line)) => {
                     let object = objects.entry(hour).or_default();
                     object.lines.extend_from_slice(&line);

@@ -18,7 +18,7 @@ async fn output(bucket: &str, endpoint: &str, gzip: bool, kms_key_id: Option<&st
         path_style: false,
         aws: Access::default(),
     };
-    let mut s3 = S3::new(settings, jsonl).unwrap();
+    let mut s3 = S3::new(settings, Format::Alert).unwrap();
     s3.connection = Connection::ready(config(endpoint), Client::new);
     s3
 }
