@@ -1,8 +1,8 @@
 //! One file per command.
 
-mod buckets;
 pub(crate) mod alerts;
 pub(crate) mod audit;
+mod buckets;
 pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod config;
