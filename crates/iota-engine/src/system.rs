@@ -57,7 +57,7 @@ impl SystemAlert {
             sighting,
             routes,
             headline: Headline { title: self.title.clone(), severity: self.severity, account_id: None },
-            content: self.content(at_ms)?.into(),
+            content: self.content(at_ms)?,
         })
     }
 

@@ -67,6 +67,7 @@ impl Routes {
     }
 
     /// The same, with outputs that are also told when an alert has grown.
+    #[must_use]
     pub fn telling_growth(self, growing: BTreeSet<String>) -> Self {
         Self { growing, ..self }
     }
