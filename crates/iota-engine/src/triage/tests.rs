@@ -24,7 +24,7 @@ fn one(conditions: &str) -> Result<Vec<Suppression>, String> {
     suppressions(&format!("  - {{id: s, owner: o, reason: r, expires: 2026-06-01, {conditions}}}\n"))
 }
 
-fn subject<'a>(summary: &'a Summary, event_ms: i64) -> Subject<'a> {
+fn subject(summary: &Summary, event_ms: i64) -> Subject<'_> {
     Subject {
         pack: "p",
         rule: "aws.iam.key",
@@ -190,9 +190,10 @@ proptest! {
         now_days in 0_i64..400,
         destinations in proptest::option::of(proptest::collection::vec("[xy]", 0..3)),
     ) {
-        let body: String = (0..).zip(&rules).filter(|(_, rule)| !Globs::new([rule.as_str()]).matches_anything()).map(|(n, rule)| {
-            format!("  - {{id: s{n}, owner: o, reason: r, expires: 2026-06-01, rule: \"{rule}\"}}\n")
-        }).collect();
+        let narrow = (0..).zip(&rules).filter(|(_, rule)| !Globs::new([rule.as_str()]).matches_anything());
+        let body = narrow.fold(String::new(), |body, (n, rule)| {
+            body + &format!("  - {{id: s{n}, owner: o, reason: r, expires: 2026-06-01, rule: \"{rule}\"}}\n")
+        });
         let suppressions = if body.is_empty() { Vec::new() } else { suppressions(&body).unwrap() };
         let triage = Triage { suppressions, routes: Routes::new(vec!["x".into()], None), ..Triage::default() };
         let summary = Summary::of(RECORD.as_bytes());
