@@ -10,6 +10,7 @@ pub mod event;
 pub mod guard;
 pub mod index;
 pub mod json;
+pub mod notification;
 pub mod rule;
 pub mod store;
 pub mod text;
