@@ -1,6 +1,14 @@
 //! Where alerts go. One folder or file for each kind of output: its configuration, the payload, and the sending.
 //! An output knows nothing of stores, retries or schedules: it makes one attempt and says how it went.
 
+pub mod eventbridge;
+mod fifo;
+mod fit;
+pub mod s3;
+pub mod sns;
+pub mod sqs;
+mod view;
+
 use async_trait::async_trait;
 use iota_engine::store::{DeliveryAction, DeliveryId};
 use std::fmt::Debug;

@@ -1,0 +1,15 @@
+//! How AWS is reached: credentials, region, roles, proxies, and what an error of it means.
+//! Knows nothing of alerts or state. Nothing here runs, and nothing asks the network, unless an AWS output, store or
+//! secret is configured.
+
+mod access;
+mod connection;
+mod fault;
+mod secret;
+mod signed;
+
+pub use access::{Access, AccessError, Role, region_of_arn};
+pub use connection::Connection;
+pub use fault::{Fault, Verdict, fault_of, verdict_of};
+pub use secret::{Reference, SecretError, Secrets, SecretsManager};
+pub use signed::Signed;

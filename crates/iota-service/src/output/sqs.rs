@@ -1,0 +1,215 @@
+//! Amazon SQS: one message for each alert, in batches.
+
+use super::fifo::{deduplication_id, group_id, is_fifo};
+use super::fit::fit_encoded;
+use super::sns::legal;
+use super::view::View;
+use super::{Message, Output, Sent};
+use crate::aws::{Access, Connection, Fault, Verdict, fault_of, verdict_of};
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{BatchResultErrorEntry, QueueAttributeName, SendMessageBatchRequestEntry};
+use serde::Deserialize;
+use std::ops::Range;
+use tokio::sync::OnceCell;
+
+/// Messages of a batch (SendMessageBatch, API reference).
+const ENTRIES: usize = 10;
+/// Bytes of a message, and of a batch, that every queue took before August 2025: used where the queue does not say.
+const SIZE: usize = 262_144;
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqsConfig {
+    pub queue_url: String,
+    #[serde(default)]
+    pub aws: Access,
+}
+
+#[derive(Debug)]
+pub struct Sqs {
+    queue_url: String,
+    connection: Connection<Client>,
+    /// The queue's `MaximumMessageSize`, read once.
+    size: OnceCell<usize>,
+}
+
+impl Sqs {
+    /// The error says what is wrong with the configuration.
+    pub fn new(config: SqsConfig) -> Result<Self, String> {
+        if !config.queue_url.starts_with("https://") && !config.queue_url.starts_with("http://") {
+            return Err(format!("queue_url: {:?} is not the URL of a queue (https://sqs.REGION.amazonaws.com/ACCOUNT/NAME)", config.queue_url));
+        }
+        let connection = Connection::new(config.aws, region_of_url(&config.queue_url), Client::new);
+        Ok(Self { connection, queue_url: config.queue_url.clone(), size: OnceCell::new() })
+    }
+
+    /// What the queue takes at most. Without the permission to ask, what every queue takes.
+    async fn size(&self, client: &Client) -> Result<usize, Fault> {
+        let ask = async || {
+            let name = QueueAttributeName::MaximumMessageSize;
+            let answer = client.get_queue_attributes().queue_url(&self.queue_url).attribute_names(name.clone()).send().await;
+            match answer {
+                Ok(answer) => {
+                    let stated = answer.attributes().and_then(|attributes| attributes.get(&name)?.parse().ok());
+                    Ok(stated.unwrap_or(SIZE))
+                }
+                Err(error) => {
+                    let fault = fault_of("sqs:GetQueueAttributes", &error);
+                    if !fault.code.as_deref().is_some_and(|code| code.contains("AccessDenied")) {
+                        return Err(fault);
+                    }
+                    tracing::warn!("{}: messages are kept below {SIZE} bytes", fault.why);
+                    Ok(SIZE)
+                }
+            }
+        };
+        self.size.get_or_try_init(ask).await.copied()
+    }
+
+    async fn send_batch(&self, client: &Client, entries: &[SendMessageBatchRequestEntry]) -> Vec<Sent> {
+        let what = "sqs:SendMessage";
+        let request = client.send_message_batch().queue_url(&self.queue_url).set_entries(Some(entries.to_vec()));
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => return vec![fault_of(what, &error).into(); entries.len()],
+        };
+        let outcome = |entry: &SendMessageBatchRequestEntry| {
+            if answer.successful().iter().any(|done| done.id() == entry.id()) {
+                return Sent::Delivered;
+            }
+            let failed = answer.failed().iter().find(|failed| failed.id() == entry.id());
+            failed.map_or_else(
+                || Sent::Retry { after: None, why: format!("{what}: the answer does not mention the message") },
+                |failed| failure(what, failed),
+            )
+        };
+        entries.iter().map(outcome).collect()
+    }
+}
+
+#[async_trait]
+impl Output for Sqs {
+    fn batch(&self) -> usize {
+        ENTRIES
+    }
+
+    async fn send(&self, messages: &[Message]) -> Vec<Sent> {
+        let prepared = async || {
+            let client = self.connection.client().await?;
+            Ok::<_, Fault>((client, self.size(client).await?))
+        };
+        let (client, size) = match prepared().await {
+            Ok(prepared) => prepared,
+            Err(fault) => return vec![fault.into(); messages.len()],
+        };
+        let mut sent = vec![Sent::Delivered; messages.len()];
+        let mut entries = Vec::with_capacity(messages.len());
+        let mut places = Vec::with_capacity(messages.len());
+        for (place, message) in messages.iter().enumerate() {
+            match entry(message, place, size, is_fifo(&self.queue_url)) {
+                Ok(entry) => {
+                    entries.push(entry);
+                    places.push(place);
+                }
+                Err(why) => sent[place] = Sent::Refused { why },
+            }
+        }
+        let sizes: Vec<_> = entries.iter().map(|entry| entry.message_body().len()).collect();
+        for range in batches(&sizes, ENTRIES, size.max(SIZE)) {
+            let outcomes = self.send_batch(client, &entries[range.clone()]).await;
+            for (place, outcome) in places[range].iter().zip(outcomes) {
+                sent[*place] = outcome;
+            }
+        }
+        sent
+    }
+}
+
+fn entry(message: &Message, place: usize, size: usize, fifo: bool) -> Result<SendMessageBatchRequestEntry, String> {
+    let view = View::of(&message.json)?;
+    let body = fit_encoded(&message.json, size, legal);
+    let mut entry =
+        SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(String::from_utf8_lossy(&body).into_owned());
+    if fifo {
+        entry = entry.message_group_id(group_id(&view)).message_deduplication_id(deduplication_id(message));
+    }
+    entry.build().map_err(|error| error.to_string())
+}
+
+fn failure(what: &str, failed: &BatchResultErrorEntry) -> Sent {
+    let (code, message) = (failed.code(), failed.message().unwrap_or_default());
+    let why = format!("{what}: {code}: {message}");
+    // `SenderFault` alone says too little: it is set for keys that are gone as well.
+    let verdict = verdict_of(code).unwrap_or(Verdict::Retry);
+    Fault { verdict, after: None, code: Some(code.to_owned()), why }.into()
+}
+
+/// Cuts entries of these sizes into batches that have at most so many entries and so many bytes. An entry that is larger
+/// than that has a batch of its own.
+pub(super) fn batches(sizes: &[usize], entries: usize, bytes: usize) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let (mut start, mut total) = (0, 0);
+    for (at, size) in sizes.iter().enumerate() {
+        if at > start && (at - start == entries || total + size > bytes) {
+            found.push(start..at);
+            (start, total) = (at, 0);
+        }
+        total += size;
+    }
+    if start < sizes.len() {
+        found.push(start..sizes.len());
+    }
+    found
+}
+
+/// `https://sqs.REGION.amazonaws.com...`, and `https://REGION.queue.amazonaws.com...` of old.
+fn region_of_url(url: &str) -> Option<&str> {
+    let host = url.split("//").nth(1)?.split('/').next()?;
+    if !host.contains(".amazonaws.com") {
+        return None;
+    }
+    let mut labels = host.split('.');
+    match (labels.next()?, labels.next()?) {
+        ("sqs" | "sqs-fips", region) | (region, "queue") => Some(region),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_keep_number_and_total() {
+        assert_eq!(batches(&[], 10, 100), []);
+        assert_eq!(batches(&[60, 40, 1], 10, 100), [0..2, 2..3]);
+        assert_eq!(batches(&[200, 1], 10, 100), [0..1, 1..2]);
+        assert_eq!(batches(&[1; 21], 10, 100), [0..10, 10..20, 20..21]);
+    }
+
+    #[test]
+    fn the_region_is_read_from_the_url() {
+        for (url, expected) in [
+            ("https://sqs.eu-west-1.amazonaws.com/123456789012/q", Some("eu-west-1")),
+            ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/q", Some("cn-north-1")),
+            ("https://eu-west-1.queue.amazonaws.com/123456789012/q", Some("eu-west-1")),
+            ("http://127.0.0.1:5000/123456789012/q", None),
+            ("https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com/1/q", None),
+        ] {
+            assert_eq!(region_of_url(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn failed_entries_are_told_apart_by_code() {
+        let failed = |code: &str| {
+            let entry = BatchResultErrorEntry::builder().id("0").sender_fault(true).code(code).message("m").build().unwrap();
+            failure("sqs:SendMessage", &entry)
+        };
+        assert!(matches!(failed("InternalError"), Sent::Retry { .. }));
+        assert!(matches!(failed("InvalidMessageContents"), Sent::Refused { .. }));
+        assert!(matches!(failed("KmsAccessDenied"), Sent::Closed { .. }));
+        assert!(matches!(failed("SomethingNew"), Sent::Retry { .. }));
+    }
+}
