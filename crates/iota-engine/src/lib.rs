@@ -13,6 +13,7 @@ pub mod json;
 pub mod notification;
 pub mod rule;
 pub mod store;
+pub mod system;
 pub mod text;
 pub mod triage;
 pub mod yaml;

@@ -3,9 +3,12 @@
 
 pub mod aws;
 pub mod config;
+mod crash;
 pub mod output;
 pub mod pipeline;
 pub mod rules;
 pub mod source;
 pub mod store;
 pub mod telemetry;
+
+pub use crash::crash_point;

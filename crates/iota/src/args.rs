@@ -129,6 +129,7 @@ Examples:
   iota run events.json.gz --rules rules/aws_cloudtrail
   iota run AWSLogs/ --rules rules/aws_cloudtrail --rules my_rules --format table
   tail -F events.jsonl | iota run - --rules my_rules
+  iota run logs/ --rules my_rules --state /var/lib/iota     only what is new, nothing lost in a crash
   iota run logs/ --rules rules/aws_cloudtrail --fail-on HIGH --stats stats.json > alerts.jsonl")]
 pub(crate) struct RunArgs {
     /// Files or directories (read recursively); `-` is standard input
@@ -160,6 +161,26 @@ pub(crate) struct RunArgs {
     /// Take this for the current time (RFC 3339), so that two runs give the same bytes
     #[arg(long, value_name = "TIME")]
     pub(crate) now: Option<String>,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// With `--state`: send alerts to the outputs of the configuration file instead of standard output
+    #[arg(long)]
+    pub(crate) deliver: bool,
+}
+
+/// Where state is kept; also settable in the configuration file.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct StateArgs {
+    /// Directory that keeps what was read and found, so that alerts survive crashes and input is read once [default: nothing is kept]
+    #[arg(long, env = "IOTA_STATE", value_name = "DIR", help_heading = "Settings")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+impl StateArgs {
+    /// Adds it to what else was given.
+    pub(crate) fn with(&self, given: Given, matches: &ArgMatches) -> Given {
+        Given { state: setting(matches, "state", "IOTA_STATE", self.state.clone()), ..given }
+    }
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

@@ -10,5 +10,5 @@ mod segment;
 pub(crate) use cell::Cell;
 pub use cell::{Rank, Sighting};
 pub use closing::{Closed, Closing};
-pub(crate) use segment::{Segment, crosses, segments};
 pub use group::{Change, Cut, Finding, Group, GroupKey, Window};
+pub(crate) use segment::{Segment, crosses, segments};

@@ -6,6 +6,7 @@ use super::alert::Class;
 use super::unit::{Headline, Match, Route};
 use crate::aggregate::{Cell, Cut, GroupKey, Segment, Window, crosses, segments};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
@@ -167,8 +168,8 @@ impl StoredGroup {
         Ok(outcome)
     }
 
-    /// What became of the alerts around every match that was added, those that were taken over first. To be called once
-    /// everything was added.
+    /// What became of the alerts around every match that was added, to be done in this order: an alert can only take over
+    /// the one behind it, and that one comes first. To be called once everything was added.
     pub fn alerts<C: Cells>(&mut self, cells: &mut C) -> Result<Vec<AlertChange>, C::Error> {
         let mut standing = BTreeSet::new();
         for number in self.looked_at.clone() {
@@ -180,13 +181,15 @@ impl StoredGroup {
         };
         let taken = self.taken.iter().map(|(&cell, by)| {
             let (alert_id, by, opened) = (self.id(cell), by.clone(), opened(cell));
-            AlertChange::Superseded { alert_id, by, opened }
+            (cell, AlertChange::Superseded { alert_id, by, opened })
         });
         let standing = standing.iter().map(|&segment| {
             let (alert_id, extent, opened) = (self.id(segment.cell), self.extent(segment), opened(segment.cell));
-            AlertChange::Stands { alert_id, extent, opened }
+            (segment.cell, AlertChange::Stands { alert_id, extent, opened })
         });
-        Ok(taken.chain(standing).collect())
+        let mut changes: Vec<_> = taken.chain(standing).collect();
+        changes.sort_by_key(|(cell, _)| Reverse(*cell));
+        Ok(changes.into_iter().map(|(_, change)| change).collect())
     }
 
     /// The cells that changed, to be stored once their alerts are.

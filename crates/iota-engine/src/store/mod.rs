@@ -12,7 +12,8 @@ pub use audit::{Actor, AuditEntry, AuditRecord, Tampered, verify_audit_log};
 pub use group::{AlertChange, Body, Cells, Damaged, Extent, Opened, Outcome, StoredGroup};
 pub use outbox::{Backlog, DeadFilter, Delivery, DeliveryAction, DeliveryId, DeliveryState, Limited, Settled};
 pub use unit::{
-    Committed, Created, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route, RuleStateUpdate, Unit,
+    Committed, Created, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route, RuleStateUpdate,
+    Unit,
 };
 
 use crate::aggregate::Window;
@@ -119,7 +120,7 @@ pub trait Outbox: Send + Sync + Debug {
 pub trait Desk: Send + Sync + Debug {
     fn alert(&self, alert_id: &str) -> Result<Option<StoredAlert>>;
 
-    /// Newest first.
+    /// Newest first. Canaries only when their rule is asked for.
     fn alerts(&self, filter: &AlertFilter) -> Result<Vec<StoredAlert>>;
 
     /// False when there is no such alert.
@@ -154,8 +155,8 @@ pub trait Desk: Send + Sync + Debug {
 
     fn record(&self, entry: &AuditEntry) -> Result<()>;
 
-    /// From the oldest on; `None` is all.
-    fn audit_log(&self, limit: Option<usize>) -> Result<Vec<AuditRecord>>;
+    /// The newest so many, oldest first; `None` is all.
+    fn audit_log(&self, newest: Option<usize>) -> Result<Vec<AuditRecord>>;
 }
 
 /// All of it, in one database.

@@ -34,6 +34,8 @@ pub struct ConfigFile {
     pub rule_timeout: Option<String>,
     pub max_record: Option<String>,
     pub max_inflated: Option<String>,
+    /// Relative to the file.
+    pub state: Option<PathBuf>,
     /// By pack name.
     #[serde(default)]
     pub packs: BTreeMap<String, PackConfig>,
@@ -84,7 +86,7 @@ impl ConfigFile {
         }
         path.clone_into(&mut file.path);
         let directory = path.parent().unwrap_or(Path::new(""));
-        for path in file.rules.iter_mut().flatten().chain(&mut file.engine) {
+        for path in file.rules.iter_mut().flatten().chain(&mut file.engine).chain(&mut file.state) {
             *path = directory.join(&path);
         }
         Ok(file)

@@ -46,6 +46,7 @@ pub struct Given {
     pub rule_timeout: Option<Setting<String>>,
     pub max_record: Option<Setting<String>>,
     pub max_inflated: Option<Setting<String>>,
+    pub state: Option<Setting<PathBuf>>,
 }
 
 /// Checked settings.
@@ -58,6 +59,8 @@ pub struct Settings {
     pub rule_timeout: Setting<Duration>,
     pub max_record: Setting<usize>,
     pub max_inflated: Setting<u64>,
+    /// `None`: nothing is kept.
+    pub state: Setting<Option<PathBuf>>,
     pub packs: BTreeMap<String, PackConfig>,
     pub overrides: BTreeMap<String, Override>,
 }
@@ -84,6 +87,7 @@ impl Settings {
                 &limits.max_inflated.to_string(),
                 bytes,
             )?,
+            state: layer.pick(given.state.map(some), file.state.map(Some), None),
             packs: file.packs,
             overrides: file.overrides,
         };
@@ -122,6 +126,7 @@ impl Settings {
             row("rule_timeout", &self.rule_timeout, |time| format!("{time:?}")),
             row("max_record", &self.max_record, usize::to_string),
             row("max_inflated", &self.max_inflated, u64::to_string),
+            row("state", &self.state, |path| path.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string())),
         ]
     }
 

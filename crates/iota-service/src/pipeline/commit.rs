@@ -6,6 +6,7 @@ use super::groups::{Groupings, RuleIndex};
 use super::persist::persist;
 use super::run::Clock;
 use super::sequence::Job;
+use crate::crash_point;
 use crate::rules::LoadedPack;
 use crate::source::Input;
 use crate::telemetry::Stats;
@@ -207,8 +208,10 @@ impl<'a> Committer<'a> {
         let unit = Unit { now_ms: self.clock.now_ms(), ..std::mem::take(&mut self.unit) };
         self.bytes = 0;
         let started = Instant::now();
+        crash_point("unit.full");
         let committed = persist(self.stop, || self.durable.ledger.commit(&unit))?;
         tracing::debug!("committed {} records, {} matches", unit.seen.len(), unit.matches.len());
+        crash_point("unit.committed");
         count(&committed, stats);
         crate::telemetry::Times::add(&mut stats.seconds.commit, started.elapsed());
         Ok(())

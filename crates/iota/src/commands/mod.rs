@@ -8,6 +8,7 @@ pub(crate) mod man;
 mod reach;
 pub(crate) mod run;
 mod select;
+mod state;
 pub(crate) mod test;
 
 use crate::environment;

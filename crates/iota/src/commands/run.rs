@@ -1,6 +1,7 @@
 //! `iota run`, and the command line of the first iota.
 
-use crate::args::{AlertFormat, EmitWhen, OriginalArgs, RunArgs};
+use super::state::{self, Kept};
+use crate::args::{AlertFormat, EmitWhen, OriginalArgs, RunArgs, StateArgs};
 use crate::exit::{Exit, is_broken_pipe};
 use crate::printer::{Printer, counted};
 use anyhow::{Context, bail};
@@ -9,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use iota_engine::alert::Severity;
 use iota_engine::event::parse_ms;
 use iota_service::config::Settings;
-use iota_service::pipeline::{Clock, Emit, FastPath, Progress, Run, RunFailure, RunResult, Stop};
+use iota_service::pipeline::{AlertSink, Clock, Emit, FastPath, Progress, Run, RunFailure, RunResult, Stop};
 use iota_service::rules::{LoadedPack, RulesError, Which, load_packs};
 use iota_service::source::{Input, find_inputs};
 use iota_service::telemetry::Stats;
@@ -35,12 +36,14 @@ pub(crate) fn original(args: &OriginalArgs, matches: &ArgMatches) -> anyhow::Res
         no_fast_path: false,
         verify_fast_path: None,
         now: None,
+        state: StateArgs::default(),
+        deliver: false,
     };
     self::run(&run, matches)
 }
 
 pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
-    let settings = Settings::resolve(args.rules.given(matches))?;
+    let settings = Settings::resolve(args.state.with(args.rules.given(matches), matches))?;
     if settings.rules.value.is_empty() {
         bail!("no rules given; name a rule directory with --rules DIR");
     }
@@ -49,6 +52,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     };
     let now_ms = args.now.as_ref().map(parse).transpose()?;
     let clock = now_ms.map_or(Clock::System, Clock::Fixed);
+    state::check_flags(args, &settings, now_ms)?;
     let python = super::find_python(&settings, now_ms)?;
     let found = find_inputs(&args.paths)?;
     let inputs = found.inputs;
@@ -93,12 +97,13 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     let stdin = inputs.iter().any(Input::is_stdin);
     let emit = match args.emit {
         Some(EmitWhen::First) => Emit::First,
-        None if stdin => Emit::First,
+        None if stdin || settings.state.value.is_some() => Emit::First,
         Some(EmitWhen::Final) | None => Emit::Final,
     };
     if args.updates && emit == Emit::Final {
         bail!("--updates needs `--emit first`: with final counts there is nothing to update");
     }
+    let kept = settings.state.value.as_deref().map(|directory| Kept::open(directory, args.updates, clock)).transpose()?;
     let mut printer = Printer::new(args.format, emit == Emit::First);
     let (packs, inputs) = (&packs[..], &inputs[..]);
     let run = Run {
@@ -111,9 +116,12 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         emit,
         updates: args.updates,
         fast_path: if args.no_fast_path { FastPath::Off } else { FastPath::On { verify: args.verify_fast_path.unwrap_or(0.0) } },
+        durable: kept.as_ref().map(Kept::durable),
     };
-    let RunResult { stats, failure, imbalance } =
-        with_progress_bar(inputs, &progress, || run.execute(&progress, &mut printer, stats));
+    let (RunResult { stats, failure, imbalance }, left) = with_progress_bar(inputs, &progress, || match &kept {
+        None => (run.execute(&progress, &mut printer, stats), Ok(0)),
+        Some(kept) => kept.delivering(&mut printer, || run.execute(&progress, &mut Unused, stats)),
+    });
     let written = printer.finish();
     if let Some(path) = &args.stats {
         write_stats(path, &stats)?;
@@ -122,6 +130,8 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     match failure {
         // Whoever reads is free to stop; the exit code still says how it went until then.
         Some(RunFailure::Write(error)) if is_broken_pipe(&error) => {}
+        // What was not committed is read again by the next run.
+        Some(RunFailure::Store(error)) if interrupted.is_some() && error.is_retryable() => tracing::error!("{error}"),
         Some(failure) => return Err(failure.into()),
         None => {}
     }
@@ -133,13 +143,27 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     if let Some(imbalance) = imbalance {
         bail!("internal error, please report it: {imbalance}");
     }
+    let left = left.context("delivering alerts")?;
+    if left > 0 {
+        tracing::warn!("{} not delivered yet; the next run with this state goes on", counted(left, "alert"));
+    }
+    let worst = if kept.is_some() { stats.alerts.by_severity.keys().next_back().copied() } else { printer.worst() };
     Ok(match interrupted {
         Some(signal) => Exit::Interrupted(signal),
         None if stats.inputs.unreadable > 0 => Exit::Usage,
-        None if stats.pairs.violations > 0 || stats.records.rejected > 0 || stats.rules_in_trouble() => Exit::Partial,
-        None if args.fail_on.is_some_and(|limit| printer.worst() >= Some(limit)) => Exit::Findings,
+        None if stats.pairs.violations > 0 || stats.records.rejected > 0 || stats.rules_in_trouble() || left > 0 => Exit::Partial,
+        None if args.fail_on.is_some_and(|limit| worst >= Some(limit)) => Exit::Findings,
         None => Exit::Ok,
     })
+}
+
+/// With state, alerts leave through the outbox.
+struct Unused;
+
+impl AlertSink for Unused {
+    fn alert(&mut self, _: &[u8], _: Severity) -> io::Result<()> {
+        Err(io::Error::other("internal error, please report it: an alert passed the outbox by"))
+    }
 }
 
 /// Says what will not run, and why.
@@ -244,6 +268,9 @@ fn summarize(stats: &Stats, interrupted: bool) {
         (records.rejected, "rejected record"),
         (stats.inputs.unreadable, "unreadable input"),
         (stats.inputs.interrupted, "interrupted input"),
+        (stats.inputs.already_finished, "finished input"),
+        (stats.records.abandoned, "record left for the next run"),
+        (stats.deliveries.unrouted, "alert without an output"),
         (stats.rules_failed, "rule problem"),
         (stats.rule_errors.iter().map(|error| error.count).sum(), "rule error"),
         (stats.pairs.not_run, "omitted call"),

@@ -20,7 +20,7 @@ pub(crate) fn iota() -> Command {
     let mut command = Command::cargo_bin("iota").unwrap();
     command.current_dir(root()).env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")).env("LOGNAME", "test");
     for name in
-        ["CONFIG", "PYTHON", "ENGINE", "RULE_TIMEOUT", "RULES", "WORKERS", "MAX_RECORD", "MAX_INFLATED", "LOG", "LOG_FORMAT"]
+        ["CONFIG", "PYTHON", "ENGINE", "RULE_TIMEOUT", "RULES", "WORKERS", "MAX_RECORD", "MAX_INFLATED", "LOG", "LOG_FORMAT", "STATE"]
     {
         command.env_remove(format!("IOTA_{name}"));
     }

@@ -11,6 +11,8 @@
 mod alerts;
 mod bad_input;
 mod check_command;
+#[cfg(target_os = "linux")]
+mod crash;
 mod explain;
 mod fast_path;
 mod formats;
@@ -20,6 +22,7 @@ mod hostile_rules;
 mod processes;
 mod settings;
 mod state;
+mod stored;
 mod streaming;
 mod test_command;
 mod threads;

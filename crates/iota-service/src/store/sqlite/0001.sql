@@ -73,8 +73,12 @@ CREATE TABLE deliveries (
     severity    INTEGER NOT NULL,
     PRIMARY KEY (alert_id, output, revision)
 ) STRICT;
-CREATE INDEX deliveries_due ON deliveries (output, due_ms) WHERE state = 'pending';
-CREATE INDEX deliveries_settled ON deliveries (output, state, settled_ms);
+-- Oldest first, which is the order of delivery.
+CREATE INDEX deliveries_pending ON deliveries (output, created_ms) WHERE state = 'pending';
+CREATE INDEX deliveries_dead ON deliveries (created_ms) WHERE state = 'dead';
+-- For the storm limit.
+CREATE INDEX deliveries_settled ON deliveries (output, pack, rule, state, settled_ms) WHERE settled_ms IS NOT NULL;
+CREATE INDEX deliveries_limited ON deliveries (settled_ms) WHERE state = 'limited';
 
 -- State of stateful helpers.
 CREATE TABLE rule_state (
@@ -106,8 +110,10 @@ CREATE TABLE rejects (
     offset  INTEGER NOT NULL,
     bytes   BLOB NOT NULL,
     at_ms   INTEGER NOT NULL,
-    PRIMARY KEY (object, version, record)
+    UNIQUE (object, version, record, at_ms)
 ) STRICT;
+-- Without a version (standard input) two reads are two things.
+CREATE UNIQUE INDEX rejects_of_version ON rejects (object, version, record) WHERE version <> '';
 CREATE INDEX rejects_at ON rejects (at_ms);
 
 -- (record, rule) pairs whose rule failed or was not run.

@@ -2,11 +2,12 @@
 
 use super::ledger::integer;
 use super::{Trouble, Work};
+use crate::crash_point;
 use iota_engine::alert::Severity;
 use iota_engine::event::Identity;
 use iota_engine::store::{
-    AlertChange, Body, Cells, Class, Committed, Created, DeliveryAction, Extent, Match, Opened, Outcome, StoredGroup, UPDATE_COUNTS,
-    Unit, kept_until_ms,
+    AlertChange, Body, Cells, Class, Committed, Created, DeliveryAction, Extent, Match, Opened, Outcome, StoredGroup,
+    UPDATE_COUNTS, Unit, kept_until_ms,
 };
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::collections::{BTreeMap, HashSet};
@@ -53,6 +54,7 @@ fn insert_group(
     for change in stored.alerts(&mut cells)? {
         alerts.apply(&change)?;
     }
+    crash_point("commit.cells");
     let mut put = transaction.prepare_cached(
         "INSERT INTO cells (\"group\", cell, kept, expires_ms) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (\"group\", cell) DO UPDATE SET kept = ?3, expires_ms = ?4",
@@ -177,7 +179,8 @@ impl Alerts<'_> {
 
     fn grow(&mut self, alert_id: &str, extent: &Extent) -> Work<()> {
         let mut get = self.transaction.prepare_cached("SELECT count, severity, routes FROM alerts WHERE alert_id = ?1")?;
-        let row = get.query_row([alert_id], |row| Ok((row.get(0)?, row.get::<_, u8>(1)?, row.get::<_, String>(2)?))).optional()?;
+        let row =
+            get.query_row([alert_id], |row| Ok((row.get(0)?, row.get::<_, u8>(1)?, row.get::<_, String>(2)?))).optional()?;
         let Some((before, severity, routes)) = row else { return Ok(()) };
         let after = integer(extent.count);
         let mut set = self.transaction.prepare_cached(

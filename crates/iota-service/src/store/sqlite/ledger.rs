@@ -1,6 +1,7 @@
 //! What the pipeline asks for and commits. One transaction per unit.
 
 use super::{Sqlite, Work};
+use crate::crash_point;
 use iota_engine::dedup::Seen;
 use iota_engine::event::{Fingerprint, Identity};
 use iota_engine::store::{Committed, FailedPair, Ledger, ObjectVersion, Reject, Result, Unit};
@@ -34,11 +35,15 @@ impl Ledger for Sqlite {
     fn commit(&self, unit: &Unit) -> Result<Committed> {
         self.write(|transaction| {
             let known = insert_seen(transaction, unit)?;
+            crash_point("commit.seen");
             let committed = super::alerts::insert(transaction, unit, &known)?;
+            crash_point("commit.alerts");
             super::rule_state::apply(transaction, unit)?;
+            crash_point("commit.state");
             insert_rejects(transaction, &unit.rejects)?;
             insert_failed_pairs(transaction, &unit.failed_pairs)?;
             insert_finished(transaction, unit)?;
+            crash_point("commit.finished");
             Ok(committed)
         })
     }
@@ -90,18 +95,7 @@ fn insert_failed_pairs(transaction: &Transaction<'_>, pairs: &[FailedPair]) -> W
     for FailedPair { id: _, pack, rule, function, record, origin, raw, failure, at_ms } in pairs {
         let failure = failure.as_ref().map(serde_json::to_string).transpose()?;
         let number = integer(origin.record);
-        insert.execute(params![
-            pack,
-            rule,
-            function,
-            record.0,
-            origin.object,
-            origin.version,
-            number,
-            raw,
-            failure,
-            at_ms
-        ])?;
+        insert.execute(params![pack, rule, function, record.0, origin.object, origin.version, number, raw, failure, at_ms])?;
     }
     Ok(())
 }

@@ -2,10 +2,15 @@
 //! The tables are those of `0001.sql`; what they mean is said in `iota_engine::store`.
 
 mod alerts;
+mod desk;
 mod ledger;
 mod open;
+mod outbox;
 mod retain;
+mod row;
 mod rule_state;
+#[cfg(test)]
+mod tests;
 
 use iota_engine::store::{Damaged, Result, StoreError};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
@@ -78,9 +83,10 @@ fn sql_error(name: &str, error: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => {
             StoreError::Unavailable { what, why }
         }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            StoreError::Broken { what, why: format!("the database is damaged ({why}); restore a copy, or move it away to begin anew") }
-        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Broken {
+            what,
+            why: format!("the database is damaged ({why}); restore a copy, or move it away to begin anew"),
+        },
         _ => StoreError::Broken { what, why },
     }
 }

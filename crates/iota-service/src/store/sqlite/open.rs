@@ -1,6 +1,7 @@
 //! Opens the database: directory, lock, versions, migrations. Whatever is in doubt is refused, and nothing is changed then.
 
 use super::{Sqlite, sql_error};
+use crate::crash_point;
 use iota_engine::store::{Result, StoreError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -32,7 +33,7 @@ impl Sqlite {
         Self::open_with(directory, MIGRATIONS)
     }
 
-    fn open_with(directory: &Path, migrations: &[&str]) -> Result<Self> {
+    pub(super) fn open_with(directory: &Path, migrations: &[&str]) -> Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| broken(directory, &error))?;
         let lock = take_lock(directory)?;
         let path = directory.join("iota.db");
@@ -40,12 +41,18 @@ impl Sqlite {
         if !exists {
             private().create(true).write(true).open(&path).map_err(|error| broken(&path, &error))?;
         }
+        crash_point("open.created");
         let name = path.display().to_string();
         let mut write = connect(&path, &name, migrations.len())?;
+        crash_point("open.connected");
         if exists {
             check_pages(&write, &name)?;
         }
         migrate(&mut write, &path, migrations)?;
+        crash_point("open.migrated");
+        // With the lock held, whoever leased them is gone.
+        let release = "UPDATE deliveries SET leased_ms = 0, token = token + 1 WHERE state = 'pending' AND leased_ms > 0";
+        write.execute(release, []).map_err(|error| sql_error(&name, &error))?;
         let read = connect(&path, &name, migrations.len())?;
         Ok(Self { name, write: Mutex::new(write), read: Some(Mutex::new(read)), _lock: Some(lock) })
     }
@@ -199,6 +206,7 @@ fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Res
         for migration in missing {
             transaction.execute_batch(migration)?;
         }
+        crash_point("open.migrating");
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", u32::try_from(migrations.len()).unwrap_or(u32::MAX))?;
         transaction.commit()?;

@@ -1,0 +1,99 @@
+//! Alerts about iota itself: an output that fails, a rule that raises, alerts that were held back.
+//! They are matches like all others: kept, grouped, routed and delivered in the same way.
+
+use crate::aggregate::{GroupKey, Sighting, Window};
+use crate::alert::{Content, Origin, Severity};
+use crate::digest::{digest, hex};
+use crate::event::{Fingerprint, Identity, Summary, format_ms};
+use crate::store::{Class, Headline, Match, Route};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+
+/// The pack of these alerts.
+pub const PACK: &str = "iota";
+/// Shows at an interval that an output works.
+pub const CANARY: &str = "iota.system.canary";
+/// A canary did not get through.
+pub const CANARY_ABSENT: &str = "iota.system.canary-absent";
+/// Nothing gets through to an output.
+pub const OUTPUT_FAILING: &str = "iota.system.output-failing";
+/// Alerts were held back by the storm limit.
+pub const STORM: &str = "iota.system.storm";
+/// A function of a rule raised, or gave the wrong type.
+pub const RULE_ERROR: &str = "iota.system.rule-error";
+/// A rule is not run any more, because it kept ending its worker.
+pub const QUARANTINE: &str = "iota.system.quarantine";
+
+/// Those with the same rule and dedup key within an hour are one alert.
+const WINDOW_MS: i64 = 60 * 60 * 1000;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SystemAlert {
+    /// One of the constants above.
+    pub rule: &'static str,
+    pub dedup: String,
+    pub title: String,
+    pub severity: Severity,
+    pub description: String,
+    pub runbook: &'static str,
+    pub context: Json,
+}
+
+impl SystemAlert {
+    /// The match that makes the alert. The same alert at the same time is the same match, however often it is committed.
+    pub fn to_match(&self, at_ms: i64, routes: Vec<Route>) -> Result<Match, serde_json::Error> {
+        let time = at_ms.to_string();
+        let identity = digest("iota-system-v1", [self.rule.as_bytes(), self.dedup.as_bytes(), time.as_bytes()]);
+        let sighting =
+            Sighting { identity: Identity(identity), ms: at_ms, fingerprint: Fingerprint([0; 4]), unique: None, variant: false };
+        Ok(Match {
+            group: GroupKey { pack: PACK.into(), rule: self.rule.into(), dedup: self.dedup.as_str().into() },
+            class: Class::Alert,
+            window: Window { ms: WINDOW_MS, threshold: 1 },
+            sighting,
+            routes,
+            headline: Headline { title: self.title.clone(), severity: self.severity, account_id: None },
+            content: self.content(at_ms)?.into(),
+        })
+    }
+
+    fn content(&self, at_ms: i64) -> Result<Arc<[u8]>, serde_json::Error> {
+        let version = digest("iota-system-rule-v1", [env!("CARGO_PKG_VERSION").as_bytes()]);
+        let event = json!({"eventSource": PACK, "eventName": self.rule, "eventTime": format_ms(at_ms)});
+        let content = Content {
+            rule_id: self.rule.to_owned(),
+            title: self.title.chars().take(1000).collect(),
+            severity: self.severity,
+            dedup: self.dedup.clone(),
+            event: raw(&event)?,
+            pack: PACK.to_owned(),
+            rule_version: hex(&version[..6]),
+            event_time: format_ms(at_ms),
+            event_time_substituted: false,
+            summary: Summary {
+                event_id: None,
+                account_id: None,
+                partition: "aws".to_owned(),
+                region: None,
+                actor: None,
+                source_ip: None,
+            },
+            context: Some(raw(&self.context)?),
+            description: Some(self.description.clone()),
+            runbook: Some(self.runbook.to_owned()),
+            reference: None,
+            tags: Vec::new(),
+            attack: Vec::new(),
+            author: None,
+            destinations: None,
+            origin: Origin { object: PACK.to_owned(), version: None, record: 1 },
+            account: None,
+        };
+        Ok(content.to_fields()?.into())
+    }
+}
+
+fn raw(value: &Json) -> Result<Box<RawValue>, serde_json::Error> {
+    to_raw_value(value)
+}

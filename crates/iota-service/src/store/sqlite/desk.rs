@@ -1,0 +1,216 @@
+//! What people look at and change. Each change is in one transaction with its record in the audit log.
+
+use super::outbox::with_alert;
+use super::row::{ALERT, DELIVERY, alert, delivery, word};
+use super::{Sqlite, Work};
+use iota_engine::alert::Origin;
+use iota_engine::event::Identity;
+use iota_engine::store::{
+    AlertFilter, AuditEntry, AuditRecord, ClassFilter, DeadFilter, Delivery, DeliveryAction, DeliveryId, Desk, FailedPair,
+    ObjectVersion, PairFilter, Reject, RejectFilter, Result, Status, StoredAlert,
+};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
+
+impl Desk for Sqlite {
+    fn alert(&self, alert_id: &str) -> Result<Option<StoredAlert>> {
+        self.read(|connection| {
+            let found = select(connection, &format!("SELECT {ALERT} FROM alerts WHERE alert_id = ?1"), &[&alert_id], alert)?;
+            Ok(found.into_iter().next())
+        })
+    }
+
+    fn alerts(&self, filter: &AlertFilter) -> Result<Vec<StoredAlert>> {
+        let class = match filter.class {
+            ClassFilter::Sent => "class IN ('alert', 'late')",
+            ClassFilter::Signals => "class = 'signal'",
+            ClassFilter::Suppressed => "class = 'suppressed'",
+            ClassFilter::All => "true",
+        };
+        self.read(|connection| {
+            let status = filter.status.map(word).transpose()?;
+            let severity = filter.severity.map(|severity| severity as u8);
+            let sql = format!(
+                "SELECT {ALERT} FROM alerts WHERE {class} AND (?1 IS NULL OR rule = ?1) AND (?1 IS NOT NULL OR rule <> '{CANARY}')
+                 AND (?2 IS NULL OR severity >= ?2) AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR created_ms >= ?4)
+                 ORDER BY created_ms DESC, rowid DESC LIMIT ?5"
+            );
+            select(connection, &sql, &[&filter.rule, &severity, &status, &filter.since_ms, &limit(filter.limit)], alert)
+        })
+    }
+
+    fn set_status(&self, alert_id: &str, status: Status, entry: &AuditEntry) -> Result<bool> {
+        self.write(|transaction| {
+            let changed =
+                transaction.execute("UPDATE alerts SET status = ?2 WHERE alert_id = ?1", params![alert_id, word(status)?])?;
+            if changed > 0 {
+                append(transaction, entry)?;
+            }
+            Ok(changed > 0)
+        })
+    }
+
+    fn enqueue(&self, alert_id: &str, output: &str, action: DeliveryAction, entry: &AuditEntry) -> Result<()> {
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT INTO deliveries (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity)
+                 SELECT alert_id, ?2,
+                     (SELECT min(coalesce(min(revision), 0), 0) - 1 FROM deliveries WHERE alert_id = ?1 AND output = ?2),
+                     ?3, 'pending', ?4, ?4, pack, rule, severity
+                 FROM alerts WHERE alert_id = ?1",
+                params![alert_id, output, action.name(), entry.at_ms],
+            )?;
+            append(transaction, entry)
+        })
+    }
+
+    fn deliveries(&self, alert_id: &str) -> Result<Vec<Delivery>> {
+        self.read(|connection| {
+            let sql = format!("SELECT {DELIVERY} FROM deliveries WHERE alert_id = ?1 ORDER BY created_ms, rowid");
+            let found = select(connection, &sql, &[&alert_id], delivery)?;
+            found.into_iter().map(|delivery| with_alert(connection, delivery)).collect()
+        })
+    }
+
+    fn dead(&self, filter: &DeadFilter) -> Result<Vec<Delivery>> {
+        self.read(|connection| {
+            let sql = format!(
+                "SELECT {DELIVERY} FROM deliveries WHERE state = 'dead' AND (?1 IS NULL OR output = ?1)
+                 AND (?2 IS NULL OR alert_id = ?2) ORDER BY created_ms, rowid LIMIT ?3"
+            );
+            let found = select(connection, &sql, &[&filter.output, &filter.alert_id, &limit(filter.limit)], delivery)?;
+            found.into_iter().map(|delivery| with_alert(connection, delivery)).collect()
+        })
+    }
+
+    fn redrive(&self, ids: &[DeliveryId], entry: &AuditEntry) -> Result<usize> {
+        // A new chance: attempts and age count from now.
+        let sql = "UPDATE deliveries SET state = 'pending', attempts = 0, created_ms = ?4, due_ms = ?4, settled_ms = NULL
+             WHERE alert_id = ?1 AND output = ?2 AND revision = ?3 AND state = 'dead'";
+        self.write(|transaction| change_dead(transaction, sql, ids, entry))
+    }
+
+    fn give_up(&self, ids: &[DeliveryId], entry: &AuditEntry) -> Result<usize> {
+        let sql = "UPDATE deliveries SET state = 'dropped', settled_ms = ?4
+             WHERE alert_id = ?1 AND output = ?2 AND revision = ?3 AND state = 'dead'";
+        self.write(|transaction| change_dead(transaction, sql, ids, entry))
+    }
+
+    fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
+        self.read(|connection| {
+            let sql = "SELECT * FROM rejects WHERE ?1 IS NULL OR at_ms >= ?1 ORDER BY at_ms, rowid LIMIT ?2";
+            select(connection, sql, &[&filter.since_ms, &limit(filter.limit)], reject)
+        })
+    }
+
+    fn failed_pairs(&self, filter: &PairFilter) -> Result<Vec<FailedPair>> {
+        self.read(|connection| {
+            let sql = "SELECT * FROM failed_pairs WHERE (?1 IS NULL OR rule = ?1) AND (?2 IS NULL OR at_ms >= ?2)
+                 ORDER BY id LIMIT ?3";
+            select(connection, sql, &[&filter.rule, &filter.since_ms, &limit(filter.limit)], failed_pair)
+        })
+    }
+
+    fn settle_pairs(&self, ids: &[i64]) -> Result<usize> {
+        self.write(|transaction| {
+            let mut delete = transaction.prepare_cached("DELETE FROM failed_pairs WHERE id = ?1")?;
+            ids.iter().try_fold(0, |count, id| Ok(count + delete.execute([id])?))
+        })
+    }
+
+    fn objects_since(&self, since_ms: i64) -> Result<Vec<ObjectVersion>> {
+        self.read(|connection| {
+            let sql = "SELECT object, version FROM objects WHERE finished_ms >= ?1 ORDER BY finished_ms, object, version";
+            select(connection, sql, &[&since_ms], |row| Ok(ObjectVersion { object: row.get(0)?, version: row.get(1)? }))
+        })
+    }
+
+    fn record(&self, entry: &AuditEntry) -> Result<()> {
+        self.write(|transaction| append(transaction, entry))
+    }
+
+    fn audit_log(&self, newest: Option<usize>) -> Result<Vec<AuditRecord>> {
+        self.read(|connection| {
+            let sql =
+                "SELECT * FROM (SELECT number, entry, previous, hash FROM audit ORDER BY number DESC LIMIT ?1) ORDER BY number";
+            select(connection, sql, &[&limit(newest)], audit_record)
+        })
+    }
+}
+
+/// Left out of lists that ask for no rule: it says nothing of what happened.
+const CANARY: &str = iota_engine::system::CANARY;
+
+/// SQLite takes a negative limit for none.
+fn limit(limit: Option<usize>) -> i64 {
+    limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1)
+}
+
+fn select<T>(connection: &Connection, sql: &str, params: &[&dyn ToSql], read: impl Fn(&Row<'_>) -> Work<T>) -> Work<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+fn change_dead(transaction: &Transaction<'_>, sql: &str, ids: &[DeliveryId], entry: &AuditEntry) -> Work<usize> {
+    let mut change = transaction.prepare_cached(sql)?;
+    let mut changed = 0;
+    for id in ids {
+        changed += change.execute(params![id.alert_id, id.output, id.revision, entry.at_ms])?;
+    }
+    if changed > 0 {
+        append(transaction, entry)?;
+    }
+    Ok(changed)
+}
+
+fn append(transaction: &Transaction<'_>, entry: &AuditEntry) -> Work<()> {
+    let mut get = transaction.prepare_cached("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")?;
+    let last: Option<(i64, String)> = get.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (number, hash) = last.unwrap_or_default();
+    let record = AuditRecord::after((number.cast_unsigned(), &hash), entry.clone());
+    let mut insert = transaction.prepare_cached("INSERT INTO audit (number, entry, previous, hash) VALUES (?1, ?2, ?3, ?4)")?;
+    insert.execute(params![record.number.cast_signed(), record.entry.to_json(), record.previous, record.hash])?;
+    Ok(())
+}
+
+fn audit_record(row: &Row<'_>) -> Work<AuditRecord> {
+    Ok(AuditRecord {
+        number: row.get::<_, i64>("number")?.cast_unsigned(),
+        entry: serde_json::from_str(&row.get::<_, String>("entry")?)?,
+        previous: row.get("previous")?,
+        hash: row.get("hash")?,
+    })
+}
+
+fn reject(row: &Row<'_>) -> Work<Reject> {
+    let version = Some(row.get("version")?).filter(|version: &String| !version.is_empty());
+    let number = |name: &str| Ok::<_, rusqlite::Error>(row.get::<_, i64>(name)?.cast_unsigned());
+    Ok(Reject {
+        origin: Origin { object: row.get("object")?, version, record: number("record")? },
+        reason: row.get("reason")?,
+        line: number("line")?,
+        offset: number("offset")?,
+        bytes: row.get("bytes")?,
+        at_ms: row.get("at_ms")?,
+    })
+}
+
+fn failed_pair(row: &Row<'_>) -> Work<FailedPair> {
+    let failure: Option<String> = row.get("failure")?;
+    let number = row.get::<_, i64>("number")?.cast_unsigned();
+    Ok(FailedPair {
+        id: row.get("id")?,
+        pack: row.get("pack")?,
+        rule: row.get("rule")?,
+        function: row.get("function")?,
+        record: Identity(row.get("record")?),
+        origin: Origin { object: row.get("object")?, version: row.get("version")?, record: number },
+        raw: row.get("raw")?,
+        failure: failure.as_deref().map(serde_json::from_str).transpose()?,
+        at_ms: row.get("at_ms")?,
+    })
+}

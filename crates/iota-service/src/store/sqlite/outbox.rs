@@ -1,0 +1,160 @@
+//! Deliveries: leased, settled, counted.
+
+use super::row::{ALERT, DELIVERY, alert_json, delivery, from_word, word};
+use super::{Sqlite, Work};
+use iota_engine::store::{Backlog, Delivery, DeliveryState, Limited, Outbox, Result, Settled};
+use rusqlite::{Connection, Params, params};
+use std::collections::BTreeMap;
+
+/// What may be tried: pending, and not behind an earlier delivery of the same alert to the same output, which would tell
+/// of an update or a resolution before the alert.
+const NEXT: &str = "state = 'pending' AND NOT EXISTS (SELECT 1 FROM deliveries AS earlier
+    WHERE earlier.alert_id = deliveries.alert_id AND earlier.output = deliveries.output
+    AND earlier.state = 'pending' AND earlier.rowid < deliveries.rowid)";
+
+impl Outbox for Sqlite {
+    fn lease(&self, output: &str, now_ms: i64, until_ms: i64, limit: usize) -> Result<Vec<Delivery>> {
+        // Mostly there is nothing; that must not take the lock for writing.
+        if self.next_due(output)?.is_none_or(|due_ms| due_ms > now_ms) {
+            return Ok(Vec::new());
+        }
+        self.write(|transaction| {
+            let mut lease = transaction.prepare_cached(&format!(
+                "UPDATE deliveries SET leased_ms = ?3, token = token + 1 WHERE rowid IN (
+                     SELECT rowid FROM deliveries WHERE output = ?1 AND due_ms <= ?2 AND leased_ms <= ?2 AND {NEXT}
+                     ORDER BY created_ms, rowid LIMIT ?4)
+                 RETURNING rowid, {DELIVERY}"
+            ))?;
+            let mut rows = lease.query(params![output, now_ms, until_ms, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+            let mut leased = Vec::new();
+            while let Some(row) = rows.next()? {
+                leased.push((row.get::<_, i64>("rowid")?, delivery(row)?));
+            }
+            leased.sort_by_key(|(rowid, delivery)| (delivery.created_ms, *rowid));
+            leased.into_iter().map(|(_, delivery)| with_alert(transaction, delivery)).collect()
+        })
+    }
+
+    fn settle(&self, delivery: &Delivery, settled: &Settled, now_ms: i64) -> Result<bool> {
+        let (state, due_ms, error, counts) = match settled {
+            Settled::Delivered => (DeliveryState::Delivered, delivery.due_ms, None, true),
+            Settled::Retry { due_ms, why, counts } => (DeliveryState::Pending, *due_ms, Some(why), *counts),
+            Settled::Limited => (DeliveryState::Limited, delivery.due_ms, None, false),
+            Settled::Dead { why } => (DeliveryState::Dead, delivery.due_ms, Some(why), true),
+        };
+        let settled_ms = (state != DeliveryState::Pending).then_some(now_ms);
+        let id = &delivery.id;
+        self.write(|transaction| {
+            let mut set = transaction.prepare_cached(
+                "UPDATE deliveries SET state = ?5, due_ms = ?6, last_error = ?7, attempts = attempts + ?8, settled_ms = ?9, leased_ms = 0
+                 WHERE alert_id = ?1 AND output = ?2 AND revision = ?3 AND token = ?4 AND state = 'pending'",
+            )?;
+            let key = (&id.alert_id, &id.output, id.revision, delivery.token);
+            let changed = set.execute(params![
+                key.0,
+                key.1,
+                key.2,
+                key.3,
+                word(state)?,
+                due_ms,
+                error,
+                counts,
+                settled_ms
+            ])?;
+            Ok(changed == 1)
+        })
+    }
+
+    fn next_due(&self, output: &str) -> Result<Option<i64>> {
+        self.read(|connection| {
+            let mut get = connection
+                .prepare_cached(&format!("SELECT min(max(due_ms, leased_ms)) FROM deliveries WHERE output = ?1 AND {NEXT}"))?;
+            Ok(get.query_row([output], |row| row.get(0))?)
+        })
+    }
+
+    fn backlog(&self) -> Result<Vec<Backlog>> {
+        self.read(|connection| {
+            let mut get = connection
+                .prepare_cached("SELECT output, state, count(*), min(created_ms) FROM deliveries GROUP BY output, state")?;
+            let mut rows = get.query([])?;
+            let mut backlogs: BTreeMap<String, Backlog> = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                let output: String = row.get(0)?;
+                let backlog = backlogs.entry(output.clone()).or_insert_with(|| Backlog { output, ..Backlog::default() });
+                let count = row.get::<_, i64>(2)?.cast_unsigned();
+                match from_word(row.get(1)?)? {
+                    DeliveryState::Pending => {
+                        backlog.pending = count;
+                        backlog.oldest_pending_ms = row.get(3)?;
+                    }
+                    DeliveryState::Delivered => backlog.delivered = count,
+                    DeliveryState::Limited => backlog.limited = count,
+                    DeliveryState::Dead => backlog.dead = count,
+                    DeliveryState::Dropped => backlog.dropped = count,
+                }
+            }
+            Ok(backlogs.into_values().collect())
+        })
+    }
+
+    fn delivered_since(&self, output: &str, pack: &str, rule: &str, since_ms: i64) -> Result<u64> {
+        self.read(|connection| count(connection, COUNT_SETTLED, params![output, pack, rule, "delivered", since_ms]))
+    }
+
+    fn limited_since(&self, output: &str, pack: &str, rule: &str, since_ms: i64) -> Result<u64> {
+        self.read(|connection| count(connection, COUNT_SETTLED, params![output, pack, rule, "limited", since_ms]))
+    }
+
+    fn limited_between(&self, from_ms: i64, until_ms: i64) -> Result<Vec<Limited>> {
+        self.read(|connection| {
+            let mut get = connection.prepare_cached(
+                "SELECT output, pack, rule, count(*) FROM deliveries WHERE state = 'limited' AND settled_ms >= ?1 AND settled_ms < ?2
+                 GROUP BY output, pack, rule",
+            )?;
+            let rows = get.query_map([from_ms, until_ms], |row| {
+                let count = row.get::<_, i64>(3)?.cast_unsigned();
+                Ok(Limited { output: row.get(0)?, pack: row.get(1)?, rule: row.get(2)?, count })
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn hasten(&self, output: &str, now_ms: i64) -> Result<()> {
+        self.write(|transaction| {
+            let mut set = transaction
+                .prepare_cached("UPDATE deliveries SET due_ms = ?2 WHERE output = ?1 AND state = 'pending' AND due_ms > ?2")?;
+            set.execute(params![output, now_ms])?;
+            Ok(())
+        })
+    }
+
+    fn release(&self) -> Result<()> {
+        self.write(|transaction| {
+            transaction.execute(
+                "UPDATE deliveries SET leased_ms = 0, token = token + 1 WHERE state = 'pending' AND leased_ms > 0",
+                [],
+            )?;
+            Ok(())
+        })
+    }
+}
+
+/// What the storm limit counts: what the engine sent, not what people sent again.
+const COUNT_SETTLED: &str = "SELECT count(*) FROM deliveries
+    WHERE output = ?1 AND pack = ?2 AND rule = ?3 AND state = ?4 AND settled_ms >= ?5 AND revision >= 0";
+
+fn count(connection: &Connection, sql: &str, params: impl Params) -> Work<u64> {
+    let count: i64 = connection.prepare_cached(sql)?.query_row(params, |row| row.get(0))?;
+    Ok(count.cast_unsigned())
+}
+
+/// Adds the alert to a delivery.
+pub(super) fn with_alert(connection: &Connection, mut delivery: Delivery) -> Work<Delivery> {
+    let mut get = connection.prepare_cached(&format!("SELECT {ALERT} FROM alerts WHERE alert_id = ?1"))?;
+    let mut rows = get.query([&delivery.id.alert_id])?;
+    if let Some(row) = rows.next()? {
+        delivery.json = alert_json(row, delivery.action)?;
+    }
+    Ok(delivery)
+}

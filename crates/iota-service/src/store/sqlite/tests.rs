@@ -1,0 +1,136 @@
+use super::{Sqlite, lock};
+use crate::store::proof;
+use iota_engine::aggregate::Window;
+use iota_engine::store::{Ledger, Store, StoreError, Unit};
+use proptest::prelude::*;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+const HOUR: Window = Window { ms: 60 * proof::MINUTE, threshold: 1 };
+
+fn one(number: u8) -> Unit {
+    proof::unit(vec![proof::found(0, number, 0, HOUR)])
+}
+
+fn text(result: iota_engine::store::Result<Sqlite>) -> String {
+    result.map_or_else(|error| error.to_string(), |_| "opened".to_owned())
+}
+
+proptest! {
+    #[test]
+    fn alerts_are_those_of_the_set_of_matches(scenario in proof::scenario()) {
+        proof::check(&Sqlite::memory().unwrap(), &scenario);
+    }
+}
+
+#[test]
+fn cases_of_the_contract() {
+    proof::worked_cases(|| Box::new(Sqlite::memory().unwrap()) as Box<dyn Store>);
+}
+
+#[test]
+fn what_was_committed_is_there_after_opening_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("deep/state");
+    Sqlite::open(&state).unwrap().commit(&one(1)).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&state), mode(&state.join("iota.db")), mode(&state.join("iota.lock"))), (0o700, 0o600, 0o600));
+    let store = Sqlite::open(&state).unwrap();
+    assert_eq!(store.commit(&one(1)).unwrap().repeated, 1);
+    assert_eq!(proof::alerts(&store).len(), 1);
+}
+
+#[test]
+fn a_second_process_is_refused_and_people_are_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(directory.path()).unwrap();
+    let refused = text(Sqlite::open(directory.path()));
+    assert!(refused.ends_with(&format!("is in use by another process (pid {})", std::process::id())), "{refused}");
+    store.commit(&one(1)).unwrap();
+    assert_eq!(proof::alerts(&Sqlite::open_beside(directory.path()).unwrap()).len(), 1);
+    drop(store);
+    assert_eq!(text(Sqlite::open(directory.path())), "opened");
+}
+
+#[test]
+fn what_is_not_understood_is_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("iota.db");
+    Sqlite::open(directory.path()).unwrap().commit(&one(1)).unwrap();
+    let good = fs::read(&path).unwrap();
+    let mut newer = good.clone();
+    newer[60..64].copy_from_slice(&99_u32.to_be_bytes());
+    let mut other = good.clone();
+    other[68..72].copy_from_slice(b"abcd");
+    let mut damaged = good.clone();
+    let middle = damaged.len() / 2;
+    damaged[4096..middle].fill(0x5a);
+    let cases: [(&[u8], &str); 5] = [
+        (&newer, "it is of version 99, this iota knows versions up to 1; it was left as it is: use the newer iota"),
+        (&other, "this is the database of another program; it was left as it is"),
+        (b"notes of somebody else", "this is no SQLite database; it was left as it is"),
+        (&damaged, "the database is damaged"),
+        (&good[..5000], "the database is damaged"),
+    ];
+    for (bytes, expected) in cases {
+        fs::write(&path, bytes).unwrap();
+        let said = text(Sqlite::open(directory.path()));
+        assert!(said.contains(expected), "{said}");
+        assert!(fs::read(&path).unwrap() == bytes, "nothing was overwritten: {expected}");
+    }
+    assert!(text(Sqlite::open_beside(&directory.path().join("nowhere"))).contains("there is no state"));
+}
+
+#[test]
+fn an_older_database_is_copied_and_migrated() {
+    let directory = tempfile::tempdir().unwrap();
+    Sqlite::open(directory.path()).unwrap().commit(&one(1)).unwrap();
+    let migrations = [include_str!("0001.sql"), "ALTER TABLE seen ADD COLUMN note TEXT"];
+    let store = Sqlite::open_with(directory.path(), &migrations).unwrap();
+    store.read(|connection| Ok(connection.execute("UPDATE seen SET note = 'x'", [])?)).unwrap();
+    drop(store);
+    let copy = directory.path().join("iota.db.version-1");
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let restored = tempfile::tempdir().unwrap();
+    fs::copy(copy, restored.path().join("iota.db")).unwrap();
+    assert_eq!(proof::alerts(&Sqlite::open(restored.path()).unwrap()).len(), 1);
+    assert!(text(Sqlite::open(directory.path())).contains("it is of version 2"));
+    let broken = [migrations[0], migrations[1], "CREATE TABLE x (y); CREATE TABLE x (y)"];
+    assert!(text(Sqlite::open_with(directory.path(), &broken)).contains("already exists"));
+    assert_eq!(text(Sqlite::open_with(directory.path(), &migrations)), "opened", "a migration that fails changes nothing");
+}
+
+#[test]
+fn on_a_full_device_nothing_is_lost_and_the_same_unit_succeeds_later() {
+    let store = Sqlite::memory().unwrap();
+    store.commit(&one(1)).unwrap();
+    let limit = |pages: i64| lock(&store.write).pragma_update(None, "max_page_count", pages).unwrap();
+    limit(1);
+    let mut large = proof::unit(vec![proof::found(1, 2, 0, HOUR)]);
+    large.matches[0].content = vec![b'x'; 1 << 20].into();
+    assert!(matches!(store.commit(&large), Err(StoreError::Full { .. })));
+    assert_eq!(proof::alerts(&store).len(), 1);
+    limit(1 << 20);
+    assert_eq!(store.commit(&large).unwrap().opened, 1);
+    assert_eq!(proof::alerts(&store).len(), 2);
+}
+
+#[test]
+fn what_is_old_is_forgotten_unless_it_is_to_be_delivered() {
+    const DAY: i64 = 24 * 60 * proof::MINUTE;
+    let store = Sqlite::memory().unwrap();
+    let unit = one(1);
+    store.commit(&unit).unwrap();
+    let count = |table: &str| {
+        store.read(|connection| Ok(connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))?))
+    };
+    let rows = || ["seen", "cells", "alerts", "deliveries"].map(|table| count(table).unwrap());
+    store.retain(unit.now_ms + 3 * DAY).unwrap();
+    assert_eq!(rows(), [1, 0, 1, 1], "cells go first");
+    store.retain(unit.now_ms + 40 * DAY).unwrap();
+    assert_eq!(rows(), [0, 0, 1, 1], "what is still to be delivered stays");
+    lock(&store.write).execute("UPDATE deliveries SET state = 'delivered'", []).unwrap();
+    store.retain(unit.now_ms + 40 * DAY).unwrap();
+    assert_eq!(rows(), [0, 0, 0, 0]);
+}
