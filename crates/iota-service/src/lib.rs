@@ -3,6 +3,7 @@
 
 pub mod aws;
 pub mod config;
+pub mod deliver;
 mod crash;
 pub mod output;
 pub mod pipeline;

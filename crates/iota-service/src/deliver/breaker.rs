@@ -1,0 +1,151 @@
+//! Whether an output is tried at all. While nothing gets through, the backlog waits and one delivery at a time finds out
+//! whether that has changed. Pure: now is an argument.
+
+/// Failures in a row, over all deliveries, after which an output counts as down.
+const FAILURES: u32 = 5;
+/// Between looking whether it works again: at first, and at most.
+const FIRST_PROBE_MS: i64 = 5_000;
+const LONGEST_PROBE_MS: i64 = 60_000;
+/// An output that is down for so long is worth waking somebody for; most come back before.
+const ALARM_AFTER_MS: i64 = 5 * 60 * 1000;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Breaker {
+    /// Deliveries flow. So many failed in a row.
+    Flowing { failures: u32 },
+    Open(Open),
+}
+
+/// Since when, and why, nothing is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Open {
+    pub(super) since_ms: i64,
+    pub(super) why: String,
+    probe_ms: i64,
+    probes: u32,
+    /// Somebody has to change something; it will not pass by itself.
+    permanent: bool,
+    alarmed: bool,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self::Flowing { failures: 0 }
+    }
+}
+
+impl Breaker {
+    /// When something may be sent at the earliest; `None` is at any time.
+    pub(super) fn probe_ms(&self) -> Option<i64> {
+        match self {
+            Self::Flowing { .. } => None,
+            Self::Open(open) => Some(open.probe_ms),
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
+    /// The output answered. Returns since when it was down, if it was.
+    pub(super) fn succeeded(&mut self) -> Option<i64> {
+        match std::mem::take(self) {
+            Self::Flowing { .. } => None,
+            Self::Open(open) => Some(open.since_ms),
+        }
+    }
+
+    /// An attempt failed in a way that may pass.
+    pub(super) fn failed(&mut self, why: &str, now_ms: i64) {
+        match self {
+            Self::Flowing { failures } => {
+                *failures += 1;
+                if *failures >= FAILURES {
+                    self.open(why, false, now_ms);
+                }
+            }
+            Self::Open(_) => self.open(why, false, now_ms),
+        }
+    }
+
+    /// Nothing can be sent until somebody changes something.
+    pub(super) fn refused(&mut self, why: &str, now_ms: i64) {
+        self.open(why, true, now_ms);
+    }
+
+    fn open(&mut self, why: &str, permanent: bool, now_ms: i64) {
+        let before = match std::mem::take(self) {
+            Self::Flowing { .. } => None,
+            Self::Open(open) => Some(open),
+        };
+        let probes = before.as_ref().map_or(0, |open| open.probes);
+        let wait_ms = (FIRST_PROBE_MS << probes.min(10)).min(LONGEST_PROBE_MS);
+        *self = Self::Open(Open {
+            since_ms: before.as_ref().map_or(now_ms, |open| open.since_ms),
+            why: why.to_owned(),
+            probe_ms: now_ms + wait_ms,
+            probes: probes + 1,
+            permanent,
+            alarmed: before.is_some_and(|open| open.alarmed),
+        });
+    }
+
+    /// What to raise an alarm about: once each time it opens, at once when it will not pass by itself.
+    pub(super) fn alarm(&mut self, now_ms: i64) -> Option<Open> {
+        match self {
+            Self::Open(open) if !open.alarmed && (open.permanent || now_ms - open.since_ms >= ALARM_AFTER_MS) => {
+                open.alarmed = true;
+                Some(open.clone())
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_after_failures_in_a_row_and_closes_with_the_first_success() {
+        let mut breaker = Breaker::default();
+        for _ in 0..3 {
+            (0..FAILURES - 1).for_each(|_| breaker.failed("down", 0));
+            assert!(!breaker.is_open());
+            assert_eq!(breaker.succeeded(), None, "a success in between starts the count again");
+        }
+        (0..FAILURES).for_each(|n| breaker.failed("down", n.into()));
+        assert_eq!((breaker.is_open(), breaker.probe_ms()), (true, Some(4 + FIRST_PROBE_MS)));
+        assert_eq!(breaker.succeeded(), Some(4));
+        assert!(!breaker.is_open());
+    }
+
+    #[test]
+    fn looks_less_and_less_often_and_keeps_when_it_began() {
+        let mut breaker = Breaker::default();
+        let mut now = 0;
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            breaker.refused("403", now);
+            waits.push((breaker.probe_ms().unwrap() - now) / 1000);
+            now = breaker.probe_ms().unwrap();
+        }
+        assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
+        assert_eq!(breaker.succeeded(), Some(0));
+    }
+
+    #[test]
+    fn alarms_once_at_once_or_after_a_while() {
+        let mut refused = Breaker::default();
+        refused.refused("403", 7);
+        assert_eq!(refused.alarm(7).unwrap().why, "403");
+        refused.refused("403", 8);
+        assert_eq!(refused.alarm(1 << 40), None);
+        let mut down = Breaker::default();
+        (0..FAILURES).for_each(|_| down.failed("reset", 0));
+        assert_eq!(down.alarm(ALARM_AFTER_MS - 1), None);
+        down.failed("reset", ALARM_AFTER_MS);
+        assert_eq!(down.alarm(ALARM_AFTER_MS).unwrap().since_ms, 0);
+        assert_eq!(down.alarm(ALARM_AFTER_MS), None);
+    }
+}

@@ -1,0 +1,312 @@
+//! One output's deliveries: leased oldest first, sent with bounded concurrency, settled one by one.
+//! Each output has a task of its own, so that none waits for another.
+
+use super::breaker::Breaker;
+use super::schedule::{after_failure, asked_ms};
+use super::shared::{Shared, To};
+use super::{DRAIN_PATIENCE_MS, LEASE_MS, Mode};
+use crate::output::{Message, Output, Purpose, Sent};
+use iota_engine::alert::Severity;
+use iota_engine::event::format_ms;
+use iota_engine::store::{Delivery, Result, Settled};
+use iota_engine::system::{CANARY, OUTPUT_FAILING, PACK, SystemAlert};
+use iota_engine::text::printable;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::sleep;
+
+/// The window of the storm limit.
+const HOUR_MS: i64 = 60 * 60 * 1000;
+/// How often settling is tried while the store does not take it; after that the lease runs out and it is sent again.
+const SETTLE_TRIES: u32 = 10;
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    name: String,
+    output: Arc<dyn Output>,
+    shared: Arc<Shared>,
+    mode: watch::Receiver<Mode>,
+    breaker: Breaker,
+    /// The other side asked to be left alone until then.
+    paused_ms: i64,
+    /// Under way now, by pack and rule: they count for the storm limit already.
+    under_way: BTreeMap<(String, String), u64>,
+    sending: JoinSet<Vec<(Delivery, Sent)>>,
+    /// The store failed so often in a row.
+    store_failures: u32,
+}
+
+impl Queue {
+    pub(super) fn new(name: &str, output: Arc<dyn Output>, shared: Arc<Shared>, mode: watch::Receiver<Mode>) -> Self {
+        Self {
+            name: name.to_owned(),
+            output,
+            shared,
+            mode,
+            breaker: Breaker::default(),
+            paused_ms: i64::MIN,
+            under_way: BTreeMap::new(),
+            sending: JoinSet::new(),
+            store_failures: 0,
+        }
+    }
+
+    /// Goes on until the mode says to drain and nothing more can be done.
+    pub(super) async fn run(mut self) {
+        while self.step().await {}
+    }
+
+    /// Does what can be done now, then waits for something to change. False at the end.
+    async fn step(&mut self) -> bool {
+        while let Some(done) = self.sending.try_join_next() {
+            self.settle_all(done).await;
+        }
+        self.alarm().await;
+        match self.send_some().await {
+            Ok(true) => return true,
+            Ok(false) => {}
+            Err(error) => return self.store_failed(&error.to_string(), error.is_retryable()).await,
+        }
+        let wait_ms = match self.wait_ms().await {
+            Ok(Some(wait_ms)) => wait_ms,
+            Ok(None) => return false,
+            Err(error) => return self.store_failed(&error.to_string(), error.is_retryable()).await,
+        };
+        self.store_failures = 0;
+        let wake = Arc::clone(&self.shared.wake);
+        tokio::select! {
+            () = sleep(Duration::from_millis(wait_ms.unsigned_abs())) => {}
+            Some(done) = self.sending.join_next(), if !self.sending.is_empty() => self.settle_all(done).await,
+            () = wake.notified() => {}
+            // The one who could change it is gone: nothing can be asked for any more, and draining goes on.
+            changed = self.mode.changed() => if changed.is_err() { sleep(Duration::from_secs(1)).await },
+        }
+        true
+    }
+
+    fn draining(&self) -> Option<Option<i64>> {
+        match *self.mode.borrow() {
+            Mode::Go => None,
+            Mode::Drain { deadline_ms } => Some(deadline_ms),
+        }
+    }
+
+    /// How many deliveries may be leased now.
+    fn room(&self) -> usize {
+        let now = self.shared.now_ms();
+        if now < self.paused_ms || self.draining().flatten().is_some_and(|deadline| now >= deadline) {
+            return 0;
+        }
+        match self.breaker.probe_ms() {
+            None => self.output.concurrency().max(1).saturating_sub(self.sending.len()) * self.output.batch().max(1),
+            Some(probe_ms) => usize::from(now >= probe_ms && self.sending.is_empty()),
+        }
+    }
+
+    /// Leases what there is room for and sends it. Returns whether there was something.
+    async fn send_some(&mut self) -> Result<bool> {
+        let room = self.room();
+        if room == 0 {
+            return Ok(false);
+        }
+        let (name, now) = (self.name.clone(), self.shared.now_ms());
+        let leased = self.shared.ask(move |store| store.lease(&name, now, now + LEASE_MS, room)).await?;
+        let any = !leased.is_empty();
+        let mut admitted = Vec::new();
+        for delivery in leased {
+            // When it cannot be counted, it is sent.
+            if self.is_stormy(&delivery).await.unwrap_or(false) {
+                self.settle(delivery, Settled::Limited).await;
+            } else {
+                *self.under_way.entry(rule_of(&delivery)).or_default() += 1;
+                admitted.push(delivery);
+            }
+        }
+        let mut admitted = admitted.into_iter().peekable();
+        while admitted.peek().is_some() {
+            let batch: Vec<_> = admitted.by_ref().take(self.output.batch().max(1)).collect();
+            let output = Arc::clone(&self.output);
+            self.sending.spawn(async move {
+                let messages: Vec<Message> = batch.iter().map(message).collect();
+                let mut sent = output.send(&messages).await.into_iter();
+                let unanswered = || Sent::Retry { after: None, why: "the output did not say what became of it".to_owned() };
+                batch.into_iter().map(|delivery| (delivery, sent.next().unwrap_or_else(unanswered))).collect()
+            });
+        }
+        Ok(any)
+    }
+
+    /// A rule that has sent its share of this hour waits for nobody: what comes now is only listed, and counted in a summary.
+    /// What is critical, what people send again, and what is about iota itself is sent.
+    async fn is_stormy(&self, delivery: &Delivery) -> Result<bool> {
+        if delivery.severity == Severity::Critical || delivery.id.revision < 0 || delivery.pack == PACK {
+            return Ok(false);
+        }
+        let (name, (pack, rule), since) = (self.name.clone(), rule_of(delivery), self.shared.now_ms() - HOUR_MS);
+        let under_way = self.under_way.get(&(pack.clone(), rule.clone())).copied().unwrap_or_default();
+        let delivered = self.shared.ask(move |store| store.delivered_since(&name, &pack, &rule, since)).await?;
+        Ok(delivered + under_way >= self.shared.policy.storm_limit)
+    }
+
+    async fn settle_all(&mut self, done: std::result::Result<Vec<(Delivery, Sent)>, JoinError>) {
+        let done = done.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+        for (delivery, sent) in done {
+            if let Some(count) = self.under_way.get_mut(&rule_of(&delivery)) {
+                *count = count.saturating_sub(1);
+            }
+            let settled = self.judge(&delivery, sent).await;
+            self.settle(delivery, settled).await;
+        }
+        self.under_way.retain(|_, count| *count > 0);
+    }
+
+    /// What an attempt means for the delivery, and for the output.
+    async fn judge(&mut self, delivery: &Delivery, sent: Sent) -> Settled {
+        let now = self.shared.now_ms();
+        match sent {
+            Sent::Delivered => {
+                self.works_again(now).await;
+                Settled::Delivered
+            }
+            Sent::Refused { why } => {
+                // It answered, so it is there.
+                self.works_again(now).await;
+                tracing::error!("output {}: alert {} is refused and goes to the dead letters: {}", self.name, delivery.id.alert_id, printable(&why));
+                Settled::Dead { why }
+            }
+            Sent::Closed { why } => {
+                if !self.breaker.is_open() {
+                    tracing::error!("output {}: closed, the backlog waits: {}", self.name, printable(&why));
+                }
+                self.breaker.refused(&why, now);
+                Settled::Retry { due_ms: now, why, counts: false }
+            }
+            Sent::Retry { after, why } => {
+                let (down, random) = (self.breaker.is_open(), fastrand::f64());
+                self.breaker.failed(&why, now);
+                self.paused_ms = self.paused_ms.max(now + asked_ms(after));
+                if !down && self.breaker.is_open() {
+                    tracing::warn!("output {}: nothing gets through, the backlog waits: {}", self.name, printable(&why));
+                }
+                let settled = after_failure(&self.shared.policy, delivery, why, after, now, random);
+                match settled {
+                    // While nothing gets through, a failure says nothing of this delivery.
+                    Settled::Dead { .. } | Settled::Retry { .. } if down => {
+                        let why = match settled {
+                            Settled::Retry { why, .. } | Settled::Dead { why } => why,
+                            Settled::Delivered | Settled::Limited => String::new(),
+                        };
+                        let due_ms = self.breaker.probe_ms().unwrap_or(now);
+                        Settled::Retry { due_ms, why, counts: false }
+                    }
+                    settled => settled,
+                }
+            }
+        }
+    }
+
+    async fn works_again(&mut self, now: i64) {
+        let Some(since_ms) = self.breaker.succeeded() else { return };
+        tracing::info!("output {}: works again, after {} s", self.name, (now - since_ms) / 1000);
+        let name = self.name.clone();
+        if let Err(error) = self.shared.ask(move |store| store.hasten(&name, now)).await {
+            // They come when they were due before.
+            tracing::warn!("output {}: {error}", self.name);
+        }
+    }
+
+    async fn settle(&mut self, delivery: Delivery, settled: Settled) {
+        let delivery = Arc::new(delivery);
+        for attempt in 1..=SETTLE_TRIES {
+            let (leased, outcome, now) = (Arc::clone(&delivery), settled.clone(), self.shared.now_ms());
+            match self.shared.ask(move |store| store.settle(&leased, &outcome, now)).await {
+                Ok(true) => return,
+                Ok(false) => {
+                    let alert = &delivery.id.alert_id;
+                    tracing::warn!("output {}: the lease of alert {alert} ran out before it was settled; it may be sent again", self.name);
+                    return;
+                }
+                Err(error) if error.is_retryable() && attempt < SETTLE_TRIES => sleep(Duration::from_secs(1)).await,
+                Err(error) => {
+                    let alert = &delivery.id.alert_id;
+                    tracing::error!("output {}: what became of alert {alert} is not recorded, it may be sent again: {error}", self.name);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Says through other outputs that this one does not work.
+    async fn alarm(&mut self) {
+        let now = self.shared.now_ms();
+        let Some(open) = self.breaker.alarm(now) else { return };
+        let name = &self.name;
+        let alert = SystemAlert {
+            rule: OUTPUT_FAILING,
+            dedup: name.clone(),
+            title: format!("Nothing gets through to output {name}: {}", open.why),
+            severity: Severity::High,
+            description: format!("Alerts for output {name} have waited since {}. They are kept, and sent when it works again.", format_ms(open.since_ms)),
+            runbook: "Read the reason in the title. Check address and credentials of the output in iota.yaml, then `iota outputs test NAME`. `iota outputs list` shows what waits.",
+            context: json!({"output": name, "since": format_ms(open.since_ms), "why": open.why}),
+        };
+        tracing::error!("{}", printable(&alert.title));
+        if let Err(error) = self.shared.raise(alert, To::AllBut(name), now).await {
+            tracing::error!("output {name}: its failure could not be recorded: {error}");
+        }
+    }
+
+    /// How long nothing can be done; `None` when draining has come to its end.
+    async fn wait_ms(&mut self) -> Result<Option<i64>> {
+        let now = self.shared.now_ms();
+        let idle = self.sending.is_empty();
+        let held_ms = self.paused_ms.max(self.breaker.probe_ms().unwrap_or(i64::MIN));
+        let name = self.name.clone();
+        // A task under way ends the waiting by itself.
+        let due_ms = if idle { self.shared.ask(move |store| store.next_due(&name)).await? } else { None };
+        let next_ms = due_ms.map(|due_ms| due_ms.max(held_ms));
+        if let Some(deadline_ms) = self.draining().filter(|_| idle) {
+            let deadline_ms = deadline_ms.unwrap_or(i64::MAX);
+            let patience_ms = deadline_ms.min(now + DRAIN_PATIENCE_MS);
+            if now >= deadline_ms || next_ms.is_none_or(|next_ms| next_ms > patience_ms) {
+                return Ok(None);
+            }
+        }
+        // At least a little, or a delivery that another loop has leased would be asked for without pause.
+        let poll_ms = self.shared.poll_ms;
+        Ok(Some(next_ms.map_or(poll_ms, |next_ms| (next_ms - now).clamp(20, poll_ms))))
+    }
+
+    /// The state does not answer. Waits a while; gives up when it is beyond repair and the process is to end.
+    async fn store_failed(&mut self, error: &str, retryable: bool) -> bool {
+        if self.store_failures == 0 {
+            tracing::error!("output {}: {error}", self.name);
+        }
+        self.store_failures += 1;
+        if self.draining().is_some() && (!retryable || self.store_failures > SETTLE_TRIES) {
+            return false;
+        }
+        sleep(Duration::from_secs(u64::from(self.store_failures.min(30)))).await;
+        true
+    }
+}
+
+fn rule_of(delivery: &Delivery) -> (String, String) {
+    (delivery.pack.clone(), delivery.rule.clone())
+}
+
+fn message(delivery: &Delivery) -> Message {
+    let canary = delivery.pack == PACK && delivery.rule == CANARY;
+    Message {
+        id: delivery.id.clone(),
+        purpose: if canary { Purpose::Canary } else { Purpose::Alert },
+        action: delivery.action,
+        json: delivery.json.clone(),
+        attempt: delivery.attempts + 1,
+    }
+}
