@@ -11,6 +11,7 @@ pub mod guard;
 pub mod index;
 pub mod json;
 pub mod notification;
+pub mod object;
 pub mod rule;
 pub mod store;
 pub mod system;

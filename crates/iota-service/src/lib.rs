@@ -5,6 +5,7 @@ pub mod aws;
 pub mod config;
 pub mod deliver;
 mod crash;
+pub mod ingest;
 pub mod output;
 pub mod pipeline;
 pub mod rules;

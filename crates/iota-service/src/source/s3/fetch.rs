@@ -1,0 +1,140 @@
+//! The bytes of one object, whole: an interrupted body is gone on with where it broke off, of the same version.
+
+use super::bucket::in_region;
+use super::retry::{is_last, pause};
+use super::{Bucket, S3Error};
+use crate::aws::{Fault, Verdict, fault_of};
+use std::collections::HashMap;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
+use tempfile::SpooledTempFile;
+
+/// More than this many bytes are kept in a temporary file instead of in memory.
+const IN_MEMORY: usize = 4 << 20;
+
+/// An object that was read to its end.
+#[derive(Debug)]
+pub struct Fetched {
+    /// At its start.
+    pub body: SpooledTempFile,
+    /// In bytes.
+    pub size: u64,
+    /// Without its quotes.
+    pub etag: String,
+    /// `x-amz-meta-*`, without that prefix.
+    pub metadata: HashMap<String, String>,
+}
+
+/// What has been read of it.
+struct Partial {
+    fetched: Fetched,
+    total: Option<u64>,
+}
+
+/// How one request ended.
+enum Outcome {
+    Complete,
+    /// Worth another one.
+    Broken(Fault),
+    Over(S3Error),
+}
+
+impl Bucket {
+    /// With `etag`, of this version only. Large bodies go to a temporary file in `scratch`.
+    pub async fn fetch(&self, key: &str, etag: Option<&str>, scratch: Option<&Path>) -> Result<Fetched, S3Error> {
+        let body = match scratch {
+            Some(directory) => tempfile::spooled_tempfile_in(IN_MEMORY, directory),
+            None => tempfile::spooled_tempfile(IN_MEMORY),
+        };
+        let etag = etag.unwrap_or_default().to_owned();
+        let mut partial = Partial { fetched: Fetched { body, size: 0, etag, metadata: HashMap::new() }, total: None };
+        let mut attempt = 1;
+        loop {
+            let before = partial.fetched.size;
+            match self.go_on(key, &mut partial).await {
+                Outcome::Complete => break,
+                Outcome::Over(error) => return Err(error),
+                Outcome::Broken(fault) => {
+                    // As long as bytes come, the connection is only slow.
+                    attempt = if partial.fetched.size > before { 1 } else { attempt };
+                    if is_last(attempt) {
+                        return Err(S3Error::Failed { what: self.url(key), fault });
+                    }
+                    pause(&self.pace, &fault, attempt).await;
+                    attempt += 1;
+                }
+            }
+        }
+        partial.fetched.body.rewind().map_err(|why| self.local(key, why))?;
+        Ok(partial.fetched)
+    }
+
+    async fn go_on(&self, key: &str, partial: &mut Partial) -> Outcome {
+        let Partial { fetched, total } = partial;
+        let mut request = self.client.get_object().bucket(&self.name).key(key).set_request_payer(self.payer.clone());
+        if !fetched.etag.is_empty() {
+            request = request.if_match(format!("\"{}\"", fetched.etag));
+        }
+        if fetched.size > 0 {
+            request = request.range(format!("bytes={}-", fetched.size));
+        }
+        let mut answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let status = error.raw_response().map(|answer| answer.status().as_u16());
+                let region = error.raw_response().and_then(|answer| answer.headers().get("x-amz-bucket-region"));
+                let fault = in_region(fault_of("s3:GetObject", &error), region);
+                return match (status, fault.code.as_deref()) {
+                    (Some(412), _) => Outcome::Over(S3Error::Changed(self.url(key))),
+                    (Some(404), code) if code != Some("NoSuchBucket") => Outcome::Over(S3Error::Missing(self.url(key))),
+                    _ if fault.verdict == Verdict::Retry => Outcome::Broken(fault),
+                    _ => Outcome::Over(S3Error::Failed { what: self.url(key), fault }),
+                };
+            }
+        };
+        if fetched.size > 0 && answer.content_range().is_none() {
+            // The whole object again: what was read of it is dropped.
+            fetched.size = 0;
+            if let Err(why) = fetched.body.rewind().and_then(|()| fetched.body.set_len(0)) {
+                return Outcome::Over(self.local(key, why));
+            }
+        }
+        let length = answer.content_length().and_then(|length| u64::try_from(length).ok());
+        total.get_or_insert_with(|| fetched.size + length.unwrap_or_default());
+        if fetched.etag.is_empty() {
+            answer.e_tag().unwrap_or_default().trim_matches('"').clone_into(&mut fetched.etag);
+        }
+        fetched.metadata = answer.metadata.take().unwrap_or_default();
+        loop {
+            match answer.body.next().await {
+                Some(Ok(bytes)) => {
+                    if let Err(why) = fetched.body.write_all(&bytes) {
+                        return Outcome::Over(self.local(key, why));
+                    }
+                    fetched.size += bytes.len() as u64;
+                }
+                Some(Err(error)) => return Outcome::Broken(interrupted(&error.to_string())),
+                None => break,
+            }
+        }
+        match *total {
+            Some(total) if fetched.size < total => Outcome::Broken(interrupted(&format!("{} of {total} bytes came", fetched.size))),
+            _ => Outcome::Complete,
+        }
+    }
+
+    fn local(&self, key: &str, why: io::Error) -> S3Error {
+        S3Error::Local { what: self.url(key), why }
+    }
+}
+
+impl Fetched {
+    /// Back to its start.
+    pub fn rewind(&mut self) -> io::Result<()> {
+        self.body.seek(SeekFrom::Start(0)).map(|_| ())
+    }
+}
+
+fn interrupted(why: &str) -> Fault {
+    Fault { verdict: Verdict::Retry, after: None, code: None, why: format!("s3:GetObject: interrupted: {why}") }
+}
