@@ -107,7 +107,7 @@ impl Access {
     }
 
     /// The SDK's own client with what that leaves out: HTTPS_PROXY, HTTP_PROXY, NO_PROXY, and further certificates.
-    fn http_client(&self) -> Result<SharedHttpClient, AccessError> {
+    pub(super) fn http_client(&self) -> Result<SharedHttpClient, AccessError> {
         let mut roots = TrustStore::default();
         if let Some(pem) = self.certificates()? {
             roots.add_pem_certificate(pem);

@@ -4,6 +4,8 @@
 
 mod access;
 mod connection;
+#[cfg(test)]
+pub(crate) mod emulator;
 mod fault;
 mod secret;
 mod signed;

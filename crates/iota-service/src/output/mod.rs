@@ -5,8 +5,11 @@ pub mod eventbridge;
 mod fifo;
 mod fit;
 pub mod s3;
+pub mod securityhub;
 pub mod sns;
 pub mod sqs;
+#[cfg(test)]
+mod samples;
 mod view;
 
 use async_trait::async_trait;

@@ -1,5 +1,8 @@
 //! Amazon SNS: one publication for each alert, with the alert's JSON as message.
 
+#[cfg(test)]
+mod tests;
+
 use super::fifo::{deduplication_id, group_id, is_fifo};
 use super::fit::fit_encoded;
 use super::view::{View, shorten};

@@ -1,5 +1,8 @@
 //! Amazon SQS: one message for each alert, in batches.
 
+#[cfg(test)]
+mod tests;
+
 use super::fifo::{deduplication_id, group_id, is_fifo};
 use super::fit::fit_encoded;
 use super::sns::legal;
@@ -177,12 +180,12 @@ fn region_of_url(url: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
+mod unit {
     use super::*;
 
     #[test]
     fn batches_keep_number_and_total() {
-        assert_eq!(batches(&[], 10, 100), []);
+        assert!(batches(&[], 10, 100).is_empty());
         assert_eq!(batches(&[60, 40, 1], 10, 100), [0..2, 2..3]);
         assert_eq!(batches(&[200, 1], 10, 100), [0..1, 1..2]);
         assert_eq!(batches(&[1; 21], 10, 100), [0..10, 10..20, 20..21]);

@@ -45,8 +45,6 @@ pub(super) struct View<'a> {
     pub(super) attack: Vec<String>,
     #[serde(borrow)]
     pub(super) event: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) context: Option<&'a RawValue>,
 }
 
 impl<'a> View<'a> {

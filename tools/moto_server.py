@@ -1,0 +1,29 @@
+"""Serves moto (an emulator of AWS) on a free port of the loopback interface, for the tests.
+
+Writes the port on a line, and ends when its standard input ends: with the process that started it, however that ends.
+"""
+
+import os
+import sys
+import threading
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+
+def end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def main() -> None:
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    app = DomainDispatcherApplication(create_backend_app)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+    # moto puts its own address into queue URLs.
+    os.environ["MOTO_PORT"] = str(server.port)
+    print(server.port, flush=True)
+    server.serve_forever()
+
+
+main()
