@@ -50,7 +50,7 @@ pub(super) struct Evaluated {
 }
 
 /// Evaluates batches until there are no more, or nobody wants the results.
-pub(super) fn evaluate(mut lanes: Vec<Lane>, jobs: &Receiver<Arc<Job>>, results: &Sender<Evaluated>) {
+pub(super) fn evaluate(lanes: &mut [Lane], jobs: &Receiver<Arc<Job>>, results: &Sender<Evaluated>) {
     for job in jobs {
         let started = Instant::now();
         let done = lanes.iter_mut().map(|lane| lane.evaluate(&job.batch)).collect();

@@ -24,4 +24,5 @@ mod verify;
 pub use collect::{AlertSink, Emit};
 pub use iota_python::Stop;
 pub use commit::Durable;
-pub use run::{Clock, FastPath, Progress, Run, RunFailure, RunResult};
+pub use sequence::Ended;
+pub use run::{Clock, Engine, FastPath, Progress, Run, RunFailure, RunResult};
