@@ -20,3 +20,9 @@ pub(crate) fn no_color() -> bool {
 pub(crate) fn cache_directory() -> Option<PathBuf> {
     etcetera::choose_base_strategy().ok().map(|strategy| strategy.cache_dir().join("iota"))
 }
+
+/// The state directory that systemd has made for the service (`StateDirectory=`).
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(crate) fn state_directory() -> Option<PathBuf> {
+    std::env::var_os("STATE_DIRECTORY").filter(|value| !value.is_empty()).map(PathBuf::from)
+}

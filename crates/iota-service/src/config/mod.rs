@@ -5,4 +5,4 @@ mod file;
 mod setting;
 
 pub use file::{ConfigError, ConfigFile, Override, PackConfig};
-pub use setting::{Given, Origin, Setting, Settings};
+pub use setting::{Given, Origin, Setting, Settings, parse_duration};

@@ -4,6 +4,7 @@ mod directory;
 mod files;
 pub mod s3;
 
-pub use directory::{Directory, From};
+pub(crate) use files::FileAt;
+pub use directory::{Directory, From, OpenError};
 pub use files::{Data, Found, Input, SourceError, find_inputs};
-pub(crate) use files::{FileAt, version};
+

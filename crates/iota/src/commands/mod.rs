@@ -10,6 +10,7 @@ pub(crate) mod run;
 mod select;
 mod state;
 pub(crate) mod test;
+pub(crate) mod watch;
 
 use crate::environment;
 use anyhow::Context;

@@ -118,9 +118,9 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         fast_path: if args.no_fast_path { FastPath::Off } else { FastPath::On { verify: args.verify_fast_path.unwrap_or(0.0) } },
         durable: kept.as_ref().map(Kept::durable),
     };
-    let (RunResult { stats, failure, imbalance }, left) = with_progress_bar(inputs, &progress, || match &kept {
+    let (RunResult { stats, failure, imbalance, .. }, left) = with_progress_bar(inputs, &progress, || match &kept {
         None => (run.execute(&progress, &mut printer, stats), Ok(0)),
-        Some(kept) => kept.delivering(&mut printer, || run.execute(&progress, &mut Unused, stats)),
+        Some(kept) => kept.delivering(&mut printer, || run.execute(&progress, &mut Unused, stats), || ()),
     });
     let written = printer.finish();
     if let Some(path) = &args.stats {
@@ -167,7 +167,7 @@ impl AlertSink for Unused {
 }
 
 /// Says what will not run, and why.
-fn report_load(packs: &[LoadedPack], stats: &mut Stats) {
+pub(super) fn report_load(packs: &[LoadedPack], stats: &mut Stats) {
     for pack in packs {
         stats.rules_skipped += pack.pack.skipped.len() as u64;
         stats.rules_disabled += pack.pack.rules.iter().filter(|rule| !rule.enabled).count() as u64;
@@ -249,7 +249,7 @@ fn write_stats(path: &Path, stats: &Stats) -> anyhow::Result<()> {
     fs::write(path, json).with_context(|| format!("--stats {}", path.display()))
 }
 
-fn summarize(stats: &Stats, interrupted: bool) {
+pub(super) fn summarize(stats: &Stats, interrupted: bool) {
     let by_severity: Vec<String> = Severity::ALL
         .iter()
         .rev()

@@ -4,7 +4,7 @@ use crate::args::{AlertFormat, EmitWhen, RunArgs};
 use crate::exit::is_broken_pipe;
 use crate::printer::Printer;
 use anyhow::bail;
-use iota_engine::store::{Ledger, Outbox, Settled, Store};
+use iota_engine::store::{LATENESS_MS, Ledger, Outbox, Settled, Store};
 use iota_engine::triage::{RouteEntry, Routes, Triage};
 use iota_service::config::Settings;
 use iota_service::crash_point;
@@ -60,13 +60,30 @@ impl Kept {
         Ok(Self { store, durable: Durable::new(ledger, Arc::new(triage), None) })
     }
 
+    /// For input as it arrives.
+    pub(super) fn live(mut self, no_send_before_ms: Option<i64>) -> Self {
+        self.durable.lateness_ms = Some(LATENESS_MS);
+        self.durable.no_send_before_ms = no_send_before_ms;
+        self
+    }
+
+    pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::clone(&self.durable.ledger)
+    }
+
     pub(super) fn durable(&self) -> &Durable {
         &self.durable
     }
 
     /// Delivers alerts, also of earlier runs, while the work goes on, and then what is left. Returns how many alerts are
     /// left all the same.
-    pub(super) fn delivering<T: Send>(&self, printer: &mut Printer, work: impl FnOnce() -> T + Send) -> (T, anyhow::Result<u64>) {
+    /// `ended` is called when no more is delivered, which is before the work is done when nobody reads the alerts.
+    pub(super) fn delivering<T: Send>(
+        &self,
+        printer: &mut Printer,
+        work: impl FnOnce() -> T + Send,
+        ended: impl FnOnce(),
+    ) -> (T, anyhow::Result<u64>) {
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let worker = scope.spawn(|| {
@@ -75,6 +92,7 @@ impl Kept {
                 result
             });
             let delivered = drain(&*self.store, printer, || done.load(Ordering::Acquire) || worker.is_finished());
+            ended();
             let result = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (result, delivered.and_then(|()| self.left()))
         })
