@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Evaluate again what failed, or what a rule has missed, under the same alert ids
     Rerun(RerunArgs),
+    /// Watch directories and print alerts as events come, until told to end
+    Watch(WatchArgs),
     /// Run the tests of rule packs
     Test(TestArgs),
     /// Find broken and suspicious rules without running them on events
@@ -229,11 +231,49 @@ pub(crate) struct StateArgs {
     pub(crate) state: Option<PathBuf>,
 }
 
+impl WatchArgs {
+    pub(crate) fn given(&self, matches: &ArgMatches) -> Given {
+        Given { state: setting(matches, "state", "IOTA_STATE", self.state.clone()), ..self.rules.given(matches) }
+    }
+}
+
 impl StateArgs {
     /// Adds it to what else was given.
     pub(crate) fn with(&self, given: Given, matches: &ArgMatches) -> Given {
         Given { state: setting(matches, "state", "IOTA_STATE", self.state.clone()), ..given }
     }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Files are read as they are made, appended to, rotated or replaced, at any depth; gzip and JSON documents when they have
+not changed for a second. What was read is noted in the state directory together with what was found, so that after an end
+of any kind the next start goes on there. SIGTERM ends it; SIGHUP, or a change of the rule files, has the rules read again.
+
+Examples:
+  iota watch --events-dir /var/log/cloudtrail --rules rules/aws_cloudtrail --state /var/lib/iota
+  iota watch --events-dir events --rules my_rules --from now")]
+pub(crate) struct WatchArgs {
+    /// Directory to watch; may be given several times
+    #[arg(long, value_name = "DIR", required = true)]
+    pub(crate) events_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+    /// Directory that keeps what was read and found [default: $STATE_DIRECTORY, or else /var/lib/iota]
+    #[arg(long, env = "IOTA_STATE", value_name = "DIR", help_heading = "Settings")]
+    pub(crate) state: Option<PathBuf>,
+    /// Read only what was delivered since then: `now`, the time of the first start with this state, or a time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Keep alerts about events before this time (RFC 3339), but do not send them
+    #[arg(long, value_name = "TIME")]
+    pub(crate) no_send_before: Option<String>,
+    /// How often directories are looked through for changes that nothing told of
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(crate) rescan_interval: String,
+    /// Do not rely on inotify; the rescan alone finds changes
+    #[arg(long)]
+    pub(crate) no_inotify: bool,
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

@@ -31,3 +31,9 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 pub(crate) fn user_name() -> Option<String> {
     ["SUDO_USER", "LOGNAME", "USER"].into_iter().filter_map(variable).find(|name| !name.is_empty())
 }
+
+/// The state directory that systemd has made for the service (`StateDirectory=`).
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(crate) fn state_directory() -> Option<PathBuf> {
+    std::env::var_os("STATE_DIRECTORY").filter(|value| !value.is_empty()).map(PathBuf::from)
+}

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<Exit> {
     match cli.command {
         Some(Command::Run(args)) => commands::run::run(&args, args::subcommand(matches)),
+        Some(Command::Watch(args)) => commands::watch::watch(&args, args::subcommand(matches)),
         Some(Command::Test(args)) => commands::test::test(&args, args::subcommand(matches)),
         Some(Command::Check(args)) => commands::check::check(&args, args::subcommand(matches)),
         Some(Command::Explain(args)) => commands::explain::explain(&args, args::subcommand(matches)),

@@ -12,7 +12,7 @@ pub use audit::{Actor, AuditEntry, AuditRecord, Tampered, verify_audit_log};
 pub use group::{AlertChange, Body, Cells, Damaged, Extent, Opened, Outcome, StoredGroup};
 pub use outbox::{Backlog, DeadFilter, Delivery, DeliveryAction, DeliveryId, DeliveryState, Limited, Settled};
 pub use unit::{
-    Committed, Created, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route, RuleStateUpdate,
+    Checkpoint, Committed, Created, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route, RuleStateUpdate,
     Unit,
 };
 
@@ -77,6 +77,12 @@ pub trait Ledger: Send + Sync + Debug {
     /// Makes a unit durable, all of it or nothing that matters: whatever instant the process ends at, committing the same
     /// unit again leaves what one commit would have left.
     fn commit(&self, unit: &Unit) -> Result<Committed>;
+
+    /// The checkpoints whose keys begin with this.
+    fn checkpoints(&self, prefix: &str) -> Result<Vec<Checkpoint>> {
+        let why = "it keeps no checkpoints, which directories need".to_owned();
+        Err(StoreError::Broken { what: prefix.to_owned(), why })
+    }
 
     /// Committed state of stateful helpers of a pack, in the JSON of the worker protocol (`RuleState::get`).
     fn rule_state(&self, pack: &str, kind: &str, key: &str) -> Result<serde_json::Value>;

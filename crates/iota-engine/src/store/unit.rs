@@ -21,6 +21,8 @@ pub struct Unit {
     pub failed_pairs: Vec<FailedPair>,
     /// Objects whose last record is in this unit or in one committed before.
     pub finished: Vec<ObjectVersion>,
+    /// How far files that grow were read.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// A match on its way into its group.
@@ -103,6 +105,15 @@ pub struct ObjectVersion {
     /// As in `Origin::object`.
     pub object: String,
     pub version: String,
+}
+
+/// Where a source goes on. A later one with the same key takes the place of an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Unique among all sources; begins with the kind of the source.
+    pub key: String,
+    /// Only the source knows what it means.
+    pub value: String,
 }
 
 /// What a commit did. The counts are of this unit's matches: their sum is the number of matches.

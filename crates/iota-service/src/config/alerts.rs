@@ -1,7 +1,7 @@
 //! What is configured about alerts: names of accounts, suppressions, routes, overrides, and when deliveries are given up.
 
 use super::file::{ConfigError, ConfigFile};
-use super::setting::duration;
+use super::setting::parse_duration;
 use crate::deliver::{CanarySchedule, Policy};
 use iota_engine::triage::{Accounts, Adjustment, MAX_DAYS, RouteEntry, Suppression, Triage, parse_suppressions};
 use iota_engine::yaml::YamlError;
@@ -73,7 +73,7 @@ fn policy(file: &ConfigFile) -> Result<Policy, ConfigError> {
     let default = Policy::default();
     let time = |name: &'static str, text: &str, least: Duration| {
         let fail = |message: String| ConfigError::Setting { name, message: format!("{text:?}: {message}") };
-        let time = duration(text).map_err(fail)?;
+        let time = parse_duration(text).map_err(fail)?;
         if time < least { Err(fail(format!("must be at least {least:?}"))) } else { Ok(time) }
     };
     let deliver = &file.deliver;

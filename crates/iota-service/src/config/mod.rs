@@ -7,5 +7,5 @@ mod setting;
 
 pub use alerts::AlertSettings;
 pub use file::{ConfigError, ConfigFile, Override, PackConfig};
-pub use setting::{Given, Origin, Setting, Settings};
-pub(crate) use setting::{bytes, duration};
+pub(crate) use setting::bytes;
+pub use setting::{Given, Origin, Setting, Settings, parse_duration};

@@ -90,7 +90,7 @@ impl Settings {
             python: layer.pick(given.python, file.python, "python3".to_owned()),
             engine: layer.pick(given.engine.map(some), file.engine.map(Some), None),
             workers: layer.pick(given.workers, file.workers, cores),
-            rule_timeout: layer.parse("rule_timeout", given.rule_timeout, file.rule_timeout, "1s", duration)?,
+            rule_timeout: layer.parse("rule_timeout", given.rule_timeout, file.rule_timeout, "1s", parse_duration)?,
             worker_memory: layer.parse("worker_memory", given.worker_memory, file.worker_memory, "512MiB", bytes)?,
             sandbox: layer.parse("sandbox", given.sandbox, file.sandbox, &SandboxMode::Auto.to_string(), str::parse)?,
             max_record: layer.parse("max_record", given.max_record, file.max_record, &limits.max_record.to_string(), |text| {
@@ -202,7 +202,8 @@ impl Layer {
     }
 }
 
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+/// `500ms`, `1s`, `2m`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let parsed: SignedDuration = text.parse().map_err(|_| "a duration such as 500ms, 1s or 2m was expected".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())
 }

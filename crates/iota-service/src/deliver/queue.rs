@@ -89,11 +89,8 @@ impl Queue {
         true
     }
 
-    fn draining(&self) -> Option<Option<i64>> {
-        match *self.mode.borrow() {
-            Mode::Go => None,
-            Mode::Drain { deadline_ms } => Some(deadline_ms),
-        }
+    fn mode(&self) -> Mode {
+        *self.mode.borrow()
     }
 
     /// How many deliveries may be leased now.

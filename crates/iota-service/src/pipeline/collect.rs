@@ -62,22 +62,41 @@ pub(super) struct Collector<'a> {
     bodies: Bodies,
     /// The first contradiction in what came back.
     broken: Option<String>,
+    memory: &'a mut Memory,
+}
+
+/// What is kept of rules from one run to the next.
+#[derive(Debug)]
+pub(super) struct Memory {
     errors: BTreeMap<(String, String), ErrorGroup>,
     /// Workers killed, by pack and rule.
     kills: BTreeMap<(usize, u16), u32>,
     /// By pack: tells the runners, so that they need not try.
-    left_out: Vec<Arc<LeftOut>>,
+    pub(super) left_out: Vec<Arc<LeftOut>>,
+}
+
+impl Memory {
+    pub(super) fn new(packs: usize) -> Self {
+        Self { errors: BTreeMap::new(), kills: BTreeMap::new(), left_out: (0..packs).map(|_| Arc::default()).collect() }
+    }
+}
+
+/// What is read with which rules, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) packs: &'a [LoadedPack],
+    pub(super) inputs: &'a [Input],
+    pub(super) clock: Clock,
 }
 
 impl<'a> Collector<'a> {
     pub(super) fn new(
-        packs: &'a [LoadedPack],
-        inputs: &'a [Input],
+        At { packs, inputs, clock }: At<'a>,
         (emit, updates): (Emit, bool),
-        clock: Clock,
         sink: &'a mut dyn AlertSink,
         stats: Stats,
         durable: Option<(&'a Durable, &'a Stop)>,
+        memory: &'a mut Memory,
     ) -> Self {
         let rules = Arc::new(Groupings::of(packs));
         let groups = match (durable, emit) {
@@ -95,22 +114,19 @@ impl<'a> Collector<'a> {
             groups,
             bodies: Bodies::default(),
             broken: None,
-            errors: BTreeMap::new(),
-            kills: BTreeMap::new(),
-            left_out: packs.iter().map(|_| Arc::default()).collect(),
+            memory,
         }
     }
 
-    /// What the runners of each pack leave out.
-    pub(super) fn left_out(&self) -> Vec<Arc<LeftOut>> {
-        self.left_out.clone()
+    /// Some of the input is left for the next run.
+    pub(super) fn is_abandoned(&self) -> bool {
+        matches!(&self.groups, Groups::Stored(committer) if committer.is_abandoned())
     }
 
     /// Counts the workers that rules killed. From the one too many on, a rule's pairs count as not run, whether or not a
     /// runner was ahead and has run some: so the outcome is the same however many runners there are.
     fn leave_out(&mut self, pack: usize, given: &[Pair], outcome: &mut Outcome) {
-        let mut cuts: BTreeMap<u16, u32> = self
-            .kills
+        let mut cuts: BTreeMap<u16, u32> = self.memory.kills
             .iter()
             .filter(|((of, _), count)| *of == pack && **count >= KILLS)
             .map(|((_, rule), _)| (*rule, 0))
@@ -119,12 +135,12 @@ impl<'a> Collector<'a> {
             if cuts.contains_key(&error.rule) {
                 continue;
             }
-            let count = self.kills.entry((pack, error.rule)).or_default();
+            let count = self.memory.kills.entry((pack, error.rule)).or_default();
             *count += 1;
             if *count == KILLS {
                 let rule = name(&self.packs[pack], error.rule);
                 tracing::error!("rule {rule}: killed its worker {KILLS} times; it is not run any more");
-                self.left_out[pack].add(error.rule);
+                self.memory.left_out[pack].add(error.rule);
                 cuts.insert(error.rule, error.record + 1);
             }
         }
@@ -180,7 +196,7 @@ impl<'a> Collector<'a> {
     /// Hands on what is kept besides matches: changes of state, and pairs that failed or were not run.
     fn keep(&mut self, job: &Job, pack: usize, outcome: &mut Outcome) {
         let Groups::Stored(committer) = &mut self.groups else { return };
-        let given_up = |rule: u16| self.kills.get(&(pack, rule)).is_some_and(|count| *count >= KILLS);
+        let given_up = |rule: u16| self.memory.kills.get(&(pack, rule)).is_some_and(|count| *count >= KILLS);
         if outcome.not_run.iter().any(|pair| !given_up(pair.rule)) {
             committer.not_run();
         }
@@ -268,7 +284,7 @@ impl<'a> Collector<'a> {
         *self.stats.rule(&rule).errors.entry(error.function.clone()).or_default() += 1;
         let record = &job.batch.records()[error.record as usize];
         let object = self.inputs[record.unit as usize].name();
-        let group = self.errors.entry((rule.clone(), error.function.clone())).or_insert_with(|| {
+        let group = self.memory.errors.entry((rule.clone(), error.function.clone())).or_insert_with(|| {
             let place = match (&error.failure.path, error.failure.line) {
                 (Some(path), Some(line)) => format!(" at {path}:{line}"),
                 _ => String::new(),
@@ -371,7 +387,7 @@ impl<'a> Collector<'a> {
     }
 
     pub(super) fn into_stats(mut self) -> Stats {
-        self.stats.rule_errors = self.errors.into_values().collect();
+        self.stats.rule_errors = self.memory.errors.values().cloned().collect();
         self.stats
     }
 

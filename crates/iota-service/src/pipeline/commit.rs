@@ -30,6 +30,9 @@ const UNIT_TIME: Duration = Duration::from_millis(500);
 /// `iota rerun --rule` reads the objects again instead.
 const KEPT_PAIRS: u64 = 10_000;
 
+/// Stands in the place of a suppression's id with what is kept and not sent because it is too old.
+const WITHHELD: &str = "no-send-before";
+
 /// Where state is kept, and what decides about alerts.
 #[derive(Debug, Clone)]
 pub struct Durable {
@@ -39,13 +42,15 @@ pub struct Durable {
     pub lateness_ms: Option<i64>,
     /// The input was read before: it is evaluated again, and nothing of it counts twice.
     pub again: bool,
+    /// Matches of events older than this, in milliseconds since the Unix epoch, are kept and not sent.
+    pub no_send_before_ms: Option<i64>,
     /// Why state could not be read while rules were run.
     pub(super) failure: Arc<OnceLock<StoreError>>,
 }
 
 impl Durable {
     pub fn new(ledger: Arc<dyn Ledger>, triage: Arc<Triage>, lateness_ms: Option<i64>) -> Self {
-        Self { ledger, triage, lateness_ms, again: false, failure: Arc::default() }
+        Self { ledger, triage, lateness_ms, again: false, no_send_before_ms: None, failure: Arc::default() }
     }
 
     /// For input that was read before.
@@ -109,6 +114,7 @@ impl<'a> Committer<'a> {
         self.unit.seen.extend(job.batch.records().iter().map(|record| (record.identity, record.fingerprint)));
         self.unit.rejects.extend(job.rejects.iter().cloned());
         self.unit.finished.extend(job.finished.iter().cloned());
+        self.unit.checkpoints.extend(job.checkpoints.iter().cloned());
     }
 
     /// Changes of rule state, and pairs that failed or were not run.
@@ -185,6 +191,9 @@ impl<'a> Committer<'a> {
             },
             now_ms,
         );
+        // A class of its own: what comes later, in the same group, is sent.
+        let withheld = class.is_sent() && self.durable.no_send_before_ms.is_some_and(|before| record.time.ms < before);
+        let (class, routes) = if withheld { (Class::Suppressed(WITHHELD.to_owned()), Vec::new()) } else { (class, routes) };
         let title = title.into_owned();
         let headline = Headline { title: title.clone(), severity, account_id: content.summary.account_id.clone() };
         (content.title, content.severity, content.account) = (title, severity, account.cloned());
@@ -203,6 +212,11 @@ impl<'a> Committer<'a> {
             content,
         });
         Ok(())
+    }
+
+    /// Some of the input is left for the next run.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned
     }
 
     /// When the unit is to be committed at the latest.

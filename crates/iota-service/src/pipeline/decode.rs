@@ -138,7 +138,7 @@ impl Decoding<'_> {
             return false;
         }
         // What cannot be read to its end is read again as a stream, as far as that goes. So is what has grown since.
-        let read = input.open().and_then(|file| file.take(WHOLE_FILE + 1).read_to_end(bytes));
+        let read = input.open().and_then(|input| input.take(WHOLE_FILE + 1).read_to_end(bytes));
         let read = read.is_ok_and(|read| read as u64 <= WHOLE_FILE);
         if read {
             self.progress.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);

@@ -99,7 +99,7 @@ impl Turn {
 }
 
 /// Evaluates batches until there are no more, or nobody wants the results.
-pub(super) fn evaluate(mut lanes: Vec<Lane>, turn: &Turn, jobs: &Receiver<Arc<Job>>, results: &Sender<Evaluated>) {
+pub(super) fn evaluate(lanes: &mut [Lane], turn: &Turn, jobs: &Receiver<Arc<Job>>, results: &Sender<Evaluated>) {
     turn.wait(jobs);
     for (nth, job) in jobs.iter().enumerate() {
         let started = Instant::now();

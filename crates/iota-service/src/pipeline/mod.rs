@@ -27,4 +27,5 @@ pub use commit::Durable;
 pub use iota_python::Stop;
 pub use persist::persist;
 pub use rerun::{Rerun, RerunResult};
-pub use run::{Clock, FastPath, Progress, Run, RunFailure, RunResult};
+pub use run::{Clock, Engine, FastPath, Progress, Run, RunFailure, RunResult};
+pub use sequence::Ended;

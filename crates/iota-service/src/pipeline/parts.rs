@@ -1,7 +1,7 @@
 //! What the decoding threads take one after another: inputs, and pieces of large files of JSON lines.
 //! A piece is a guess: whether the input can be cut there, decoding what stands before it shows.
 
-use crate::source::Input;
+use crate::source::{Data, FileAt, Input};
 use iota_engine::json::{Ignore, Scanned, scan};
 use std::fs::File;
 use std::io::{self, Read};
@@ -42,20 +42,6 @@ impl Piece {
     /// From its start to the end of the file.
     pub(super) fn reader(&self) -> impl Read {
         FileAt { file: Arc::clone(&self.file), at: self.start }
-    }
-}
-
-/// A file, read from a place of its own.
-struct FileAt {
-    file: Arc<File>,
-    at: u64,
-}
-
-impl Read for FileAt {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buf, self.at)?;
-        self.at += read as u64;
-        Ok(read)
     }
 }
 
@@ -102,7 +88,7 @@ impl<'a> Parts<'a> {
         let input = self.inputs.get(state.units as usize)?;
         state.units += 1;
         // What cannot be opened is told by whoever reads it.
-        state.cutting = if self.cut && input.size >= 2 * PIECE { Cutting::of(input).unwrap_or_default() } else { None };
+        state.cutting = if self.cut && matches!(input.data, Data::Path) && input.size >= 2 * PIECE { Cutting::of(input).unwrap_or_default() } else { None };
         let piece = state.next_piece();
         Some(self.part(&mut state, piece))
     }

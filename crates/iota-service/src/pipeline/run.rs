@@ -1,13 +1,13 @@
 //! Wires reading, evaluation and collection together for one batch run.
 
-use super::collect::{AlertSink, Collector, Emit};
+use super::collect::{AlertSink, At, Collector, Emit, Memory};
 use super::commit::Durable;
 use super::decode::Decoding;
 use super::evaluate::{Done, Evaluated, Lane, Turn, evaluate};
 use super::ordered::Ordered;
 use super::parts::Parts;
 use super::persist::persist;
-use super::sequence::{Job, Sequenced, Sequencer};
+use super::sequence::{Ended, Job, Sequenced, Sequencer};
 use super::state::CommittedState;
 use crate::rules::{LoadedPack, Python};
 use crate::source::Input;
@@ -20,6 +20,7 @@ use iota_engine::store::{ObjectVersion, StoreError};
 use iota_python::{LeftOut, RunError, Stop};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -102,40 +103,73 @@ pub struct RunResult {
     pub failure: Option<RunFailure>,
     /// What does not add up in a run without failure: a mistake in iota.
     pub imbalance: Option<String>,
+    /// By input. Empty when it cannot be said of each, because the run failed or was abandoned: then none counts as read.
+    pub ended: Vec<Ended>,
+}
+
+/// What is made once of a set of rules and serves many runs: the workers above all.
+pub struct Engine {
+    router: Router,
+    /// One for each evaluating thread.
+    lanes: Vec<Vec<Lane>>,
+    /// Of rules that keep state, which run in the order of the input.
+    stateful: Option<Vec<Lane>>,
+    memory: Memory,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("threads", &self.lanes.len()).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// `run` says which rules and how many threads; its inputs do not matter.
+    pub fn new(run: &Run<'_>) -> Self {
+        let memory = Memory::new(run.packs.len());
+        let lanes = run.lanes(false, &memory.left_out).unwrap_or_default();
+        let stateful = run.lanes(true, &memory.left_out);
+        Self { router: run.router(), lanes: siblings(lanes, run.workers), stateful, memory }
+    }
 }
 
 impl Run<'_> {
     pub fn execute(&self, progress: &Progress, sink: &mut dyn AlertSink, stats: Stats) -> RunResult {
+        self.execute_on(&mut Engine::new(self), progress, sink, stats)
+    }
+
+    /// One of many runs on the same engine. `stats` goes on counting.
+    pub fn execute_on(&self, engine: &mut Engine, progress: &Progress, sink: &mut dyn AlertSink, stats: Stats) -> RunResult {
         let started = Instant::now();
-        let inputs = match self.unfinished(progress) {
+        let (inputs, finished) = match self.unfinished(progress) {
             Ok(inputs) => inputs,
-            Err(error) => return RunResult { stats, failure: Some(error.into()), imbalance: None },
+            Err(error) => return RunResult { stats, failure: Some(error.into()), imbalance: None, ended: Vec::new() },
         };
         let inputs = &inputs[..];
         let under_way = self.workers * BATCHES_PER_WORKER + 4;
         let (credit, credits) = bounded(under_way);
         let (results, evaluated) = bounded(under_way);
+        let Engine { router, lanes, stateful, memory } = engine;
+        let records_before = stats.records.read;
         let mut collector = {
             let durable = self.durable.map(|durable| (durable, &*progress.stop));
-            Collector::new(self.packs, inputs, (self.emit, self.updates), self.clock, sink, stats, durable)
+            let at = At { packs: self.packs, inputs, clock: self.clock };
+            Collector::new(at, (self.emit, self.updates), sink, stats, durable, memory)
         };
-        let left_out = collector.left_out();
-        let stateful = self.lanes(true, &left_out);
         let parts = if stateful.is_some() { 2 } else { 1 };
         for _ in 0..under_way {
             let _ = credit.send(());
         }
-        let (router, cut, chunks) = (self.router(), Parts::new(inputs, self.workers > 1), Ordered::new(self.workers));
+        let (cut, chunks) = (Parts::new(inputs, self.workers > 1), Ordered::new(self.workers));
         let (limits, clock, keep_rejects) = (self.limits, self.clock, self.durable.is_some_and(|durable| !durable.again));
-        let decoding = Decoding { parts: &cut, chunks: &chunks, router: &router, limits, clock, progress, keep_rejects };
+        let decoding = Decoding { parts: &cut, chunks: &chunks, router, limits, clock, progress, keep_rejects };
         collector.stats.inputs.total += self.inputs.len() as u64;
         collector.stats.inputs.already_finished += (self.inputs.len() - inputs.len()) as u64;
         let (collected, sequenced) = thread::scope(|scope| {
             // Long enough to tell whether the workers keep up.
             let (jobs, queue) = bounded::<Arc<Job>>(self.workers * BATCHES_PER_WORKER);
             let mut queues = vec![jobs];
-            let threads = self.lanes(false, &left_out).map(|lanes| siblings(lanes, self.workers)).unwrap_or_default();
-            for (lanes, turn) in threads.into_iter().zip(Turn::of(self.workers)) {
+            for (lanes, turn) in lanes.iter_mut().zip(Turn::of(self.workers)) {
                 let (queue, results) = (queue.clone(), results.clone());
                 scope.spawn(move || evaluate(lanes, &turn, &queue, &results));
             }
@@ -172,14 +206,16 @@ impl Run<'_> {
                 return Err(failure.into());
             }
             collector.close().map_err(RunFailure::Write)?;
-            Ok(imbalance(&collector, batches, &sequenced))
+            Ok(imbalance(&collector, batches, &sequenced, records_before))
         });
+        let whole = outcome.is_ok() && !collector.is_abandoned();
         let mut stats = collector.into_stats();
         Times::add(&mut stats.seconds.aggregate, finishing.elapsed());
         Times::add(&mut stats.seconds.total, started.elapsed());
+        let ended = if whole { by_input(&finished, sequenced.ended) } else { Vec::new() };
         match outcome {
-            Ok(imbalance) => RunResult { stats, failure: None, imbalance },
-            Err(failure) => RunResult { stats, failure: Some(failure), imbalance: None },
+            Ok(imbalance) => RunResult { stats, failure: None, imbalance, ended },
+            Err(failure) => RunResult { stats, failure: Some(failure), imbalance: None, ended },
         }
     }
 
@@ -192,13 +228,16 @@ impl Run<'_> {
         }
     }
 
-    /// The inputs that were not read to their end in an earlier run.
-    fn unfinished(&self, progress: &Progress) -> Result<Vec<Input>, StoreError> {
-        let mut inputs = self.inputs.to_vec();
-        let Some(ledger) = self.durable.and_then(Durable::ledger_of_input) else { return Ok(inputs) };
+    /// The inputs that were not read to their end in an earlier run, and of each input whether it was.
+    fn unfinished(&self, progress: &Progress) -> Result<(Vec<Input>, Vec<bool>), StoreError> {
+        let (mut inputs, mut all) = (self.inputs.to_vec(), vec![false; self.inputs.len()]);
+        let Some(ledger) = self.durable.and_then(Durable::ledger_of_input) else { return Ok((inputs, all)) };
+        let mut number = 0;
         let mut failure = None;
         inputs.retain(|input| {
-            let Some(version) = input.version.clone().filter(|_| failure.is_none()) else { return true };
+            number += 1;
+            let asked = failure.is_none() && input.checkpoint.is_none();
+            let Some(version) = input.version.clone().filter(|_| asked) else { return true };
             let object = ObjectVersion { object: input.name(), version };
             let finished = persist(&progress.stop, || ledger.is_finished(&object)).unwrap_or_else(|error| {
                 failure = Some(error);
@@ -209,13 +248,14 @@ impl Run<'_> {
                 progress.inputs.fetch_add(1, Ordering::Relaxed);
                 progress.bytes.fetch_add(input.size, Ordering::Relaxed);
             }
+            all[number - 1] = finished;
             !finished
         });
         let finished = self.inputs.len() - inputs.len();
         if finished > 0 {
             tracing::info!("{finished} of {} inputs were read in earlier runs; they are left out", self.inputs.len());
         }
-        failure.map_or(Ok(inputs), Err)
+        failure.map_or(Ok((inputs, all)), Err)
     }
 
     fn rule_state(&self, pack: &str) -> Box<dyn RuleState> {
@@ -255,9 +295,15 @@ fn siblings(lanes: Vec<Lane>, count: usize) -> Vec<Vec<Lane>> {
     threads
 }
 
+/// How it went with each input, also with those that were not read because they had been before.
+fn by_input(finished: &[bool], ended: Vec<Ended>) -> Vec<Ended> {
+    let mut ended = ended.into_iter();
+    finished.iter().map(|&finished| if finished { Ended::Read } else { ended.next().unwrap_or(Ended::Interrupted) }).collect()
+}
+
 /// What does not add up in a run that went to its end.
-fn imbalance(collector: &Collector<'_>, batches: u64, sequenced: &Sequenced) -> Option<String> {
-    let read = collector.stats.records.read;
+fn imbalance(collector: &Collector<'_>, batches: u64, sequenced: &Sequenced, records_before: u64) -> Option<String> {
+    let read = collector.stats.records.read - records_before;
     if batches != sequenced.batches {
         return Some(format!("{} batches were read, {batches} were collected", sequenced.batches));
     }
@@ -340,7 +386,8 @@ mod tests {
     /// What is said when these batches come back, each with one duplicate, of so many batches and records.
     fn said(batches: &[u64], sequenced: &Sequenced) -> Option<String> {
         let mut sink = Nowhere;
-        let mut collector = Collector::new(&[], &[], (Emit::Final, false), Clock::Fixed(0), &mut sink, Stats::new(), None);
+        let (at, mut memory) = (At { packs: &[], inputs: &[], clock: Clock::Fixed(0) }, Memory::new(0));
+        let mut collector = Collector::new(at, (Emit::Final, false), &mut sink, Stats::new(), None, &mut memory);
         let (results, evaluated) = bounded(batches.len());
         for &number in batches {
             let job =
@@ -355,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_batch_or_a_record_that_gets_lost_is_noticed() {
-        let sequenced = |batches, records| Sequenced { batches, records, failure: None };
+        let sequenced = |batches, records| Sequenced { batches, records, failure: None, ended: Vec::new() };
         assert_eq!(said(&[1, 0, 2], &sequenced(3, 3)), None);
         assert_eq!(said(&[0, 2], &sequenced(3, 3)).unwrap(), "3 batches were read, 1 were collected");
         assert_eq!(said(&[0, 1], &sequenced(3, 3)).unwrap(), "3 batches were read, 2 were collected");

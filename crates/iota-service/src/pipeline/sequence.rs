@@ -13,7 +13,7 @@ use iota_engine::decode::Position;
 use iota_engine::dedup::{Seen, SeenRecords};
 use iota_engine::event::{Fingerprint, Identity};
 use iota_engine::rule::{Batch, BatchRecord};
-use iota_engine::store::{Ledger, ObjectVersion, Reject, StoreError};
+use iota_engine::store::{Checkpoint, Ledger, ObjectVersion, Reject, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -28,6 +28,14 @@ pub(super) struct Job {
     /// What else is to be committed with it: only where state is kept.
     pub(super) rejects: Vec<Reject>,
     pub(super) finished: Vec<ObjectVersion>,
+    pub(super) checkpoints: Vec<Checkpoint>,
+}
+
+impl Job {
+    /// How much else is to be committed with it.
+    fn waiting(&self) -> usize {
+        self.rejects.len() + self.finished.len() + self.checkpoints.len()
+    }
 }
 
 /// Rejects and finished objects that wait for the next batch, at most.
@@ -43,6 +51,8 @@ pub(super) struct Sequenced {
     pub(super) records: u64,
     /// Why it ended early.
     pub(super) failure: Option<StoreError>,
+    /// By input, how it went; behind the last one that was begun there is none.
+    pub(super) ended: Vec<Ended>,
 }
 
 pub(super) struct Sequencer<'a> {
@@ -72,6 +82,7 @@ struct Pending {
     /// The other side has gone; nothing more is wanted.
     closed: bool,
     failure: Option<StoreError>,
+    ended: Vec<Ended>,
 }
 
 /// What is known of an input from its parts so far.
@@ -99,10 +110,11 @@ impl OfInput {
 }
 
 /// How it went with an input.
-#[derive(Debug, Clone, Copy)]
-enum Ended {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
     Read,
-    Unreadable,
+    /// Not to its end, and why.
+    Unreadable(String),
     /// Not read to its end, because the run was to stop.
     Interrupted,
 }
@@ -122,7 +134,7 @@ impl Sequencer<'_> {
         }
         pending.next.inputs.interrupted += self.inputs.len() as u64 - pending.inputs;
         self.hand_on(&mut pending, true);
-        Sequenced { batches: pending.next.number, records: pending.records, failure: pending.failure }
+        Sequenced { batches: pending.next.number, records: pending.records, failure: pending.failure, ended: pending.ended }
     }
 
     fn chunk(&self, pending: &mut Pending, chunk: &Chunk) {
@@ -144,7 +156,7 @@ impl Sequencer<'_> {
             input.rejects += chunk.counts.rejected;
             pending.next.records.add(&chunk.counts);
             self.records(pending, chunk, input.count);
-            if chunk.idle || pending.next.rejects.len() + pending.next.finished.len() >= WAITING {
+            if chunk.idle || pending.next.waiting() >= WAITING {
                 self.hand_on(pending, false);
             }
             if let Some(end) = &chunk.end {
@@ -225,7 +237,7 @@ impl Sequencer<'_> {
         if end.last {
             input.ended = true;
             let ended = match (&end.failure, end.interrupted) {
-                (Some(_), _) => Ended::Unreadable,
+                (Some(error), _) => Ended::Unreadable(error.to_string()),
                 (None, true) => Ended::Interrupted,
                 (None, false) => Ended::Read,
             };
@@ -241,22 +253,27 @@ impl Sequencer<'_> {
         }
         pending.inputs += 1;
         let inputs = &mut pending.next.inputs;
-        match ended {
+        match &ended {
             Ended::Read => {
                 inputs.read += 1;
                 inputs.empty += u64::from(input.items == 0);
                 inputs.bytes += input.bytes;
                 let of = &self.inputs[input.unit as usize];
-                if let (Some(_), Some(version)) = (self.ledger, of.version.clone()) {
-                    pending.next.finished.push(ObjectVersion { object: of.name(), version });
+                match (self.ledger, &of.checkpoint, &of.version) {
+                    (Some(_), Some(checkpoint), _) => pending.next.checkpoints.push(checkpoint.clone()),
+                    (Some(_), None, Some(version)) => {
+                        pending.next.finished.push(ObjectVersion { object: of.name(), version: version.clone() });
+                    }
+                    _ => {}
                 }
             }
-            Ended::Unreadable => inputs.unreadable += 1,
+            Ended::Unreadable(_) => inputs.unreadable += 1,
             Ended::Interrupted => {
                 inputs.interrupted += 1;
                 inputs.bytes += input.bytes;
             }
         }
+        pending.ended.push(ended);
         self.progress.inputs.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -279,8 +296,7 @@ impl Sequencer<'_> {
 
     /// `last`: also what was counted behind the last batch.
     fn hand_on(&self, pending: &mut Pending, last: bool) {
-        let Job { batch, rejects, finished, .. } = &pending.next;
-        let nothing = batch.records().is_empty() && rejects.is_empty() && finished.is_empty();
+        let nothing = pending.next.batch.records().is_empty() && pending.next.waiting() == 0;
         if pending.closed || (nothing && !last) {
             return;
         }

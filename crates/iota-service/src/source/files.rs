@@ -1,10 +1,12 @@
 //! Files, directories and standard input.
 
 use iota_engine::event::parse_ms;
+use iota_engine::store::Checkpoint;
 use std::fs::{self, File, Metadata};
-use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, Cursor, Read};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use thiserror::Error;
 use walkdir::WalkDir;
 
@@ -18,18 +20,42 @@ pub enum SourceError {
     Twice,
 }
 
-/// One input: a file, or standard input.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One input: a file or a part of one, standard input, or bytes that came from elsewhere.
+#[derive(Debug, Clone)]
 pub struct Input {
-    /// `-` is standard input.
+    /// `-` is standard input. For bytes from elsewhere, what they are called: `s3://BUCKET/KEY`.
     pub path: PathBuf,
     /// Size in bytes, where it is known.
     pub size: u64,
-    /// Tells the contents of a file from earlier and later ones: size and time of the last change.
+    /// Tells the contents from earlier and later ones: of a file, size and time of the last change.
     pub version: Option<String>,
+    pub data: Data,
+    /// Noted with the last record instead of the version: where in a file that grows to go on.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// Where the bytes of an input are.
+#[derive(Debug, Clone)]
+pub enum Data {
+    /// In the file that its path names.
+    Path,
+    /// In this file, `size` bytes from there on.
+    Range { file: Arc<File>, start: u64 },
+    Memory(Arc<[u8]>),
 }
 
 impl Input {
+    /// A whole file.
+    pub fn file(path: PathBuf, size: u64, version: Option<String>) -> Self {
+        Self { path, size, version, data: Data::Path, checkpoint: None }
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(name: &str, version: Option<String>, bytes: Vec<u8>) -> Self {
+        let size = bytes.len() as u64;
+        Self { path: name.into(), size, version, data: Data::Memory(bytes.into()), checkpoint: None }
+    }
+
     pub fn is_stdin(&self) -> bool {
         self.path.as_os_str() == "-"
     }
@@ -38,8 +64,12 @@ impl Input {
         self.path.display().to_string()
     }
 
-    pub fn open(&self) -> io::Result<File> {
-        File::open(&self.path)
+    pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(match &self.data {
+            Data::Path => Box::new(File::open(&self.path)?),
+            Data::Range { file, start } => Box::new(FileAt { file: Arc::clone(file), at: *start }.take(self.size)),
+            Data::Memory(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+        })
     }
 
     /// When CloudTrail delivered the file, from the stamp in its name (`_YYYYMMDDTHHmmZ_`).
@@ -51,6 +81,21 @@ impl Input {
         let part = |text: &str, from: usize, to: usize| text.get(from..to).map(str::to_owned);
         let (year, month, day) = (part(date, 0, 4)?, part(date, 4, 6)?, part(date, 6, 8)?);
         parse_ms(&format!("{year}-{month}-{day}T{}:{}:00Z", part(time, 0, 2)?, part(time, 2, 4)?))
+    }
+}
+
+/// A file, read from a place of its own.
+#[derive(Debug)]
+pub(crate) struct FileAt {
+    pub(crate) file: Arc<File>,
+    pub(crate) at: u64,
+}
+
+impl Read for FileAt {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buf, self.at)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 
@@ -72,7 +117,7 @@ pub fn find_inputs(paths: &[PathBuf]) -> Result<Found, SourceError> {
             if found.inputs.iter().any(Input::is_stdin) {
                 return Err(SourceError::Twice);
             }
-            found.inputs.push(Input { path: path.clone(), size: 0, version: None });
+            found.inputs.push(Input::file(path.clone(), 0, None));
             continue;
         }
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
@@ -87,7 +132,7 @@ pub fn find_inputs(paths: &[PathBuf]) -> Result<Found, SourceError> {
             if metadata.is_file() {
                 File::open(path).map_err(|error| unreadable(path, &error))?;
             }
-            found.inputs.push(Input { path: path.clone(), size: metadata.len(), version: version(&metadata) });
+            found.inputs.push(Input::file(path.clone(), metadata.len(), version(&metadata)));
         }
     }
     Ok(found)
@@ -100,7 +145,7 @@ fn files_below(directory: &Path, found: &mut Found) {
             Ok(entry) if entry.file_type().is_file() => {
                 let metadata = entry.metadata().ok();
                 let size = metadata.as_ref().map_or(0, Metadata::len);
-                found.inputs.push(Input { path: entry.into_path(), size, version: metadata.as_ref().and_then(version) });
+                found.inputs.push(Input::file(entry.into_path(), size, metadata.as_ref().and_then(version)));
             }
             Ok(_) => {}
             Err(error) => {
@@ -116,7 +161,7 @@ fn files_below(directory: &Path, found: &mut Found) {
 }
 
 /// Only of a file: a pipe has none.
-fn version(metadata: &Metadata) -> Option<String> {
+pub(crate) fn version(metadata: &Metadata) -> Option<String> {
     let changed = format!("{}-{}.{:09}", metadata.len(), metadata.mtime(), metadata.mtime_nsec());
     metadata.is_file().then_some(changed)
 }
@@ -131,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_stamp_in_the_name_is_the_time_of_delivery() {
-        let input = |name: &str| Input { path: name.into(), size: 0, version: None };
+        let input = |name: &str| Input::file(name.into(), 0, None);
         let name =
             "AWSLogs/1/CloudTrail/us-east-1/2024/07/15/111122223333_CloudTrail_us-east-1_20240715T1005Z_abcdefghijklmnop.json.gz";
         assert_eq!(input(name).delivered_ms(), parse_ms("2024-07-15T10:05:00Z"));

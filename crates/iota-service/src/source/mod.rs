@@ -1,6 +1,10 @@
 //! Where input comes from. Yields named streams of bytes; knows nothing of records.
 
+mod directory;
 mod files;
 pub mod s3;
 
-pub use files::{Found, Input, SourceError, find_inputs};
+pub(crate) use files::FileAt;
+pub use directory::{Directory, From, OpenError};
+pub use files::{Data, Found, Input, SourceError, find_inputs};
+

@@ -22,6 +22,7 @@ mod state;
 pub(crate) mod suppress;
 pub(crate) mod test;
 pub(crate) mod validate_logs;
+pub(crate) mod watch;
 
 use crate::environment;
 use anyhow::Context;

@@ -125,9 +125,9 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         fast_path: if args.no_fast_path { FastPath::Off } else { FastPath::On { verify: args.verify_fast_path.unwrap_or(0.0) } },
         durable: kept.as_ref().map(Kept::durable),
     };
-    let (RunResult { stats, failure, imbalance }, left) = with_progress_bar(inputs, &progress, || match &kept {
+    let (RunResult { stats, failure, imbalance, .. }, left) = with_progress_bar(inputs, &progress, || match &kept {
         None => (run.execute(&progress, &mut printer, stats), Ok(0)),
-        Some(kept) => kept.delivering(&mut printer, &progress.stop, || run.execute(&progress, &mut Unused, stats)),
+        Some(kept) => kept.delivering(&mut printer, &progress.stop, || run.execute(&progress, &mut Unused, stats), || ()),
     });
     if let Some(kept) = &kept {
         kept.record_hits(clock.now_ms() - HITS_MS)?;
@@ -267,7 +267,7 @@ fn write_stats(path: &Path, stats: &Stats) -> anyhow::Result<()> {
     fs::write(path, json).with_context(|| format!("--stats {}", path.display()))
 }
 
-fn summarize(stats: &Stats, interrupted: bool) {
+pub(super) fn summarize(stats: &Stats, interrupted: bool) {
     let by_severity: Vec<String> = Severity::ALL
         .iter()
         .rev()

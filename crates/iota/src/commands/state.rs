@@ -4,7 +4,7 @@ use crate::args::{AlertFormat, EmitWhen, RunArgs};
 use crate::exit::is_broken_pipe;
 use crate::printer::Printer;
 use anyhow::bail;
-use iota_engine::store::{AlertFilter, Class, ClassFilter, Desk, Ledger, Outbox, Settled, Store, StoredAlert};
+use iota_engine::store::{AlertFilter, Class, ClassFilter, Desk, LATENESS_MS, Ledger, Outbox, Settled, Store, StoredAlert};
 use iota_engine::triage::{RouteEntry, Routes, Triage};
 use iota_service::config::Settings;
 use iota_service::crash_point;
@@ -92,6 +92,17 @@ impl Kept {
         Ok(Self { store, durable: Durable::new(ledger, Arc::new(triage), None), delivering })
     }
 
+    /// For input as it arrives.
+    pub(super) fn live(mut self, no_send_before_ms: Option<i64>) -> Self {
+        self.durable.lateness_ms = Some(LATENESS_MS);
+        self.durable.no_send_before_ms = no_send_before_ms;
+        self
+    }
+
+    pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::clone(&self.durable.ledger)
+    }
+
     pub(super) fn durable(&self) -> &Durable {
         &self.durable
     }
@@ -102,11 +113,13 @@ impl Kept {
 
     /// Delivers alerts, also of earlier runs, while the work goes on, and then what is left. Returns how many alerts are
     /// left all the same.
+    /// `ended` is called when no more is delivered, which is before the work is done when nobody reads the alerts.
     pub(super) fn delivering<T: Send>(
         &self,
         printer: &mut Printer,
         stop: &Stop,
         work: impl FnOnce() -> T + Send,
+        ended: impl FnOnce(),
     ) -> (T, anyhow::Result<u64>) {
         if let Some(delivering) = &self.delivering {
             return self.to_outputs(delivering, stop, work);
@@ -119,6 +132,7 @@ impl Kept {
                 result
             });
             let delivered = drain(&*self.store, printer, stop, || done.load(Ordering::Acquire) || worker.is_finished());
+            ended();
             let result = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (result, delivered.and_then(|()| self.left()))
         })

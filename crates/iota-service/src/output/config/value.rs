@@ -18,7 +18,7 @@ impl TryFrom<String> for Wait {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let duration = crate::config::duration(&text)?;
+        let duration = crate::config::parse_duration(&text)?;
         if duration.is_zero() || duration > Duration::from_secs(3600) {
             return Err("must be more than 0 and at most 1h".to_owned());
         }

@@ -17,6 +17,13 @@ CREATE TABLE objects (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX objects_finished ON objects (finished_ms);
 
+-- Where sources go on: `Checkpoint`.
+CREATE TABLE checkpoints (
+    key        TEXT NOT NULL PRIMARY KEY,
+    value      TEXT NOT NULL,
+    changed_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Cells of groups: 16 bytes that name group and class, number of the cell, and what `aggregate` keeps of its matches.
 CREATE TABLE cells (
     "group"    BLOB NOT NULL,

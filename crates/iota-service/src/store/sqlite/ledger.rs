@@ -4,7 +4,7 @@ use super::{Sqlite, Work};
 use crate::crash_point;
 use iota_engine::dedup::Seen;
 use iota_engine::event::{Fingerprint, Identity};
-use iota_engine::store::{Committed, FailedPair, Ledger, ObjectVersion, Reject, Result, Unit};
+use iota_engine::store::{Checkpoint, Committed, FailedPair, Ledger, ObjectVersion, Reject, Result, Unit};
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::collections::HashSet;
 
@@ -32,6 +32,15 @@ impl Ledger for Sqlite {
         })
     }
 
+    fn checkpoints(&self, prefix: &str) -> Result<Vec<Checkpoint>> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT key, value FROM checkpoints WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key")?;
+            let found = statement.query_map([prefix], |row| Ok(Checkpoint { key: row.get(0)?, value: row.get(1)? }))?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     fn commit(&self, unit: &Unit) -> Result<Committed> {
         self.write(|transaction| {
             let known = insert_seen(transaction, unit)?;
@@ -43,6 +52,7 @@ impl Ledger for Sqlite {
             insert_rejects(transaction, &unit.rejects)?;
             insert_failed_pairs(transaction, &unit.failed_pairs)?;
             insert_finished(transaction, unit)?;
+            insert_checkpoints(transaction, unit)?;
             crash_point("commit.finished");
             Ok(committed)
         })
@@ -107,6 +117,17 @@ fn insert_finished(transaction: &Transaction<'_>, unit: &Unit) -> Work<()> {
     )?;
     for ObjectVersion { object, version } in &unit.finished {
         insert.execute(params![object, version, unit.now_ms])?;
+    }
+    Ok(())
+}
+
+fn insert_checkpoints(transaction: &Transaction<'_>, unit: &Unit) -> Work<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO checkpoints (key, value, changed_ms) VALUES (?1, ?2, ?3)
+         ON CONFLICT (key) DO UPDATE SET value = ?2, changed_ms = ?3",
+    )?;
+    for Checkpoint { key, value } in &unit.checkpoints {
+        insert.execute(params![key, value, unit.now_ms])?;
     }
     Ok(())
 }

@@ -23,6 +23,8 @@ pub(super) fn retain(transaction: &Transaction<'_>, now_ms: i64) -> Work<()> {
     ] {
         transaction.execute(statement, [kept])?;
     }
-    transaction.execute("DELETE FROM objects WHERE finished_ms < ?1", [now_ms - KEEP_OBJECTS_MS])?;
+    for statement in ["DELETE FROM objects WHERE finished_ms < ?1", "DELETE FROM checkpoints WHERE changed_ms < ?1"] {
+        transaction.execute(statement, [now_ms - KEEP_OBJECTS_MS])?;
+    }
     Ok(())
 }

@@ -1,0 +1,240 @@
+//! Runs the pipeline for as long as the process lives, in rounds: what is ready is taken, run and committed, and only then
+//! counts as read. The workers of the rules live across rounds.
+
+mod reload;
+
+pub use reload::RuleFiles;
+
+use crate::pipeline::{AlertSink, Clock, Durable, Emit, Ended, Engine, FastPath, Progress, Run, RunFailure};
+use crate::rules::{LoadedPack, Python};
+use crate::source::{Directory, Input};
+use crate::telemetry::Stats;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use iota_engine::alert::Severity;
+use iota_engine::decode::Limits;
+use notify::{EventKind, RecursiveMode, Watcher};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Inputs and bytes of one round, at most: what was read counts as read when the round is over.
+const ROUND_INPUTS: usize = 1_000;
+const ROUND_BYTES: u64 = 128 << 20;
+/// A rescan waits at least so many times as long as the last one took, so that it never takes more of a core than 1/50.
+const RESCAN_SHARE: u32 = 50;
+
+/// What wakes the loop.
+#[derive(Debug)]
+pub enum Wake {
+    /// These have changed.
+    Changed(Vec<PathBuf>),
+    /// Something has changed, and it is not known what.
+    Rescan,
+    /// Somebody asks for the rules to be read again.
+    Reload,
+    /// Somebody asks for an end.
+    Stop,
+}
+
+/// A set of rules that runs.
+#[derive(Debug)]
+pub struct RuleSet {
+    pub packs: Vec<LoadedPack>,
+    pub limits: Limits,
+}
+
+/// Reads the rules again. An error says why they are not taken.
+pub type Load<'a> = dyn FnMut() -> Result<RuleSet, String> + 'a;
+
+#[derive(Debug)]
+pub struct Watch<'a> {
+    pub python: &'a Python,
+    pub workers: usize,
+    pub durable: &'a Durable,
+    pub directories: Vec<Directory>,
+    /// How often directories are looked through for what nobody told.
+    pub rescan: Duration,
+    /// False where nothing tells of changes, or it is not to be relied on.
+    pub inotify: bool,
+    pub rule_files: RuleFiles,
+}
+
+/// Wakes a loop from elsewhere.
+#[derive(Debug, Clone)]
+pub struct Waker(Sender<Wake>);
+
+impl Waker {
+    pub fn wake(&self, wake: Wake) {
+        // Nobody listens any more when the loop has ended.
+        let _ = self.0.send(wake);
+    }
+}
+
+#[derive(Debug)]
+pub struct Wakes(Receiver<Wake>);
+
+pub fn wakes() -> (Waker, Wakes) {
+    let (sender, receiver) = unbounded();
+    (Waker(sender), Wakes(receiver))
+}
+
+/// Alerts leave through the outbox.
+struct Nowhere;
+
+impl AlertSink for Nowhere {
+    fn alert(&mut self, _: &[u8], _: Severity) -> io::Result<()> {
+        Err(io::Error::other("internal error, please report it: an alert passed the outbox by"))
+    }
+}
+
+#[derive(Debug)]
+pub struct Watched {
+    pub stats: Stats,
+    pub failure: Option<RunFailure>,
+    pub imbalance: Option<String>,
+}
+
+impl Watch<'_> {
+    /// Until somebody asks for an end, or nothing works any more.
+    pub fn run(&mut self, mut rules: RuleSet, load: &mut Load<'_>, (waker, wakes): (Waker, &Wakes), progress: &Progress, stats: Stats) -> Watched {
+        let mut watched = Watched { stats, failure: None, imbalance: None };
+        let mut engine = Engine::new(&self.of_round(&rules, &[]));
+        // Held as long as the loop goes.
+        let _notifier = self.inotify.then(|| self.notifier(&waker));
+        let mut next_scan = Instant::now();
+        loop {
+            if progress.stop.is_requested() {
+                return watched;
+            }
+            let now = Instant::now();
+            if now >= next_scan {
+                for directory in &mut self.directories {
+                    directory.rescan(now);
+                }
+                next_scan = Instant::now() + self.rescan.max(now.elapsed() * RESCAN_SHARE);
+            }
+            if self.rule_files.have_changed() {
+                self.reload(&mut rules, &mut engine, load);
+            }
+            let ready = self.take();
+            if !ready.is_empty() {
+                let inputs: Vec<Input> = ready.iter().map(|(_, input)| input.clone()).collect();
+                let result = self.of_round(&rules, &inputs).execute_on(&mut engine, progress, &mut Nowhere, std::mem::take(&mut watched.stats));
+                watched.stats = result.stats;
+                if result.failure.is_some() || result.imbalance.is_some() {
+                    return Watched { failure: result.failure, imbalance: result.imbalance, ..watched };
+                }
+                let mut ended = result.ended.into_iter();
+                for (directory, input) in &ready {
+                    self.directories[*directory].settle(input, &ended.next().unwrap_or(Ended::Interrupted), Instant::now());
+                }
+            }
+            if !self.wait(wakes, next_scan, progress, &mut rules, &mut engine, load) {
+                return watched;
+            }
+        }
+    }
+
+    fn take(&mut self) -> Vec<(usize, Input)> {
+        let (now, now_ms) = (Instant::now(), Clock::System.now_ms());
+        let (mut ready, mut bytes) = (Vec::new(), 0);
+        for (number, directory) in self.directories.iter_mut().enumerate() {
+            let left = ROUND_INPUTS.saturating_sub(ready.len());
+            let taken = directory.take(left, ROUND_BYTES.saturating_sub(bytes), now, now_ms);
+            bytes += taken.iter().map(|input| input.size).sum::<u64>();
+            ready.extend(taken.into_iter().map(|input| (number, input)));
+        }
+        ready
+    }
+
+    /// For the next thing to do. False when it is to end.
+    fn wait(&mut self, wakes: &Wakes, next_scan: Instant, progress: &Progress, rules: &mut RuleSet, engine: &mut Engine, load: &mut Load<'_>) -> bool {
+        let mut until = next_scan.min(self.rule_files.next_look());
+        for directory in &self.directories {
+            until = directory.next_due().map_or(until, |due| until.min(due));
+        }
+        let mut more = self.directories.iter().any(Directory::has_more);
+        loop {
+            let wake = if more { wakes.0.try_recv().map_err(|_| RecvTimeoutError::Timeout) } else { wakes.0.recv_deadline(until) };
+            match wake {
+                Ok(Wake::Changed(paths)) => {
+                    for directory in &mut self.directories {
+                        let root = directory.root().to_owned();
+                        directory.changed(paths.iter().filter(|path| path.starts_with(&root)).cloned());
+                    }
+                }
+                Ok(Wake::Rescan) => {
+                    for directory in &mut self.directories {
+                        directory.rescan(Instant::now());
+                    }
+                }
+                Ok(Wake::Reload) => self.reload(rules, engine, load),
+                Ok(Wake::Stop) => return false,
+                Err(_) => return !progress.stop.is_requested(),
+            }
+            // What else has come goes into the same round.
+            more = true;
+        }
+    }
+
+    fn of_round<'r>(&'r self, rules: &'r RuleSet, inputs: &'r [Input]) -> Run<'r> {
+        Run {
+            packs: &rules.packs,
+            python: self.python,
+            inputs,
+            clock: Clock::System,
+            limits: rules.limits,
+            workers: self.workers,
+            emit: Emit::First,
+            updates: false,
+            fast_path: FastPath::On { verify: 0.0 },
+            durable: Some(self.durable),
+        }
+    }
+
+    /// All of the new rules, or none of them.
+    fn reload(&mut self, rules: &mut RuleSet, engine: &mut Engine, load: &mut Load<'_>) {
+        self.rule_files.note();
+        match load() {
+            Ok(new) => {
+                *rules = new;
+                *engine = Engine::new(&self.of_round(rules, &[]));
+                let count: usize = rules.packs.iter().map(|pack| pack.runnable.len()).sum();
+                tracing::info!("the rules were read again; {count} run now");
+            }
+            Err(why) => tracing::error!("the rules have changed, and are not taken: {why}; those that ran before go on"),
+        }
+    }
+
+    /// Tells the loop of changes. Where that does not work, the rescan finds them.
+    fn notifier(&self, waker: &Waker) -> Option<notify::RecommendedWatcher> {
+        let (waker, told) = (waker.clone(), Arc::new(AtomicBool::new(false)));
+        let tell = move |event: notify::Result<notify::Event>| match event {
+            // Reading is no change; and it would be told of without end.
+            Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
+            Ok(event) if event.need_rescan() => waker.wake(Wake::Rescan),
+            Ok(event) => waker.wake(Wake::Changed(event.paths)),
+            Err(error) => {
+                if !told.swap(true, Ordering::Relaxed) {
+                    tracing::warn!("not all changes are told of ({error}); the rescan finds the others");
+                }
+                waker.wake(Wake::Rescan);
+            }
+        };
+        let mut watcher = match notify::recommended_watcher(tell) {
+            Ok(watcher) => watcher,
+            Err(error) => {
+                tracing::warn!("changes are not told of ({error}); the rescan finds them");
+                return None;
+            }
+        };
+        for directory in &self.directories {
+            if let Err(error) = watcher.watch(directory.root(), RecursiveMode::Recursive) {
+                tracing::warn!("{}: changes are not told of ({error}); the rescan finds them", directory.root().display());
+            }
+        }
+        Some(watcher)
+    }
+}

@@ -1,0 +1,172 @@
+//! `iota watch`: the pipeline for as long as the process lives.
+
+use super::run::{report_load, summarize};
+use super::state::Kept;
+use crate::args::{AlertFormat, WatchArgs};
+use crate::environment;
+use crate::exit::{Exit, is_broken_pipe};
+use crate::printer::Printer;
+use anyhow::{Context, bail};
+use clap::ArgMatches;
+use iota_engine::event::parse_ms;
+use iota_service::config::{Settings, parse_duration};
+use iota_service::pipeline::{Clock, Progress, RunFailure, Stop};
+use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs};
+use iota_service::source::{Directory, From};
+use iota_service::telemetry::Stats;
+use iota_service::watch::{RuleFiles, RuleSet, Wake, Waker, Watch, wakes};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// How long work that is under way may go on when the process is to end; what is not done by then is left to the next one.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// Where state is when nobody says.
+const STATE: &str = "/var/lib/iota";
+
+pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
+    let settings = Settings::resolve(args.given(matches))?;
+    if settings.rules.value.is_empty() {
+        bail!("no rules given; name a rule directory with --rules DIR");
+    }
+    let now_ms = Clock::System.now_ms();
+    let time = |flag: &str, text: &str| {
+        parse_ms(text).with_context(|| format!("{flag} {text:?}: a time such as 2024-07-15T10:00:00Z was expected"))
+    };
+    let from = match args.from.as_deref() {
+        None => From::Start,
+        Some("now") => From::Now,
+        Some(text) => From::Time(time("--from", text)?),
+    };
+    let no_send_before = args.no_send_before.as_deref().map(|text| time("--no-send-before", text)).transpose()?;
+    let rescan = parse_duration(&args.rescan_interval).ok().filter(|time| !time.is_zero());
+    let rescan = rescan.with_context(|| format!("--rescan-interval {:?}: a time such as 30s was expected", args.rescan_interval))?;
+    let python = super::find_python(&settings, None)?;
+    let stop = Arc::clone(&python.program.stop);
+    let progress = Progress { stop: Arc::clone(&stop), ..Progress::default() };
+    let (waker, woken) = wakes();
+    watch_signals(stop, waker.clone())?;
+    let files = settings.rules.value.iter().chain(&args.rules.python.config).cloned().collect();
+    let rule_files = RuleFiles::new(files);
+    let mut stats = Stats::new();
+    let packs = match load_packs(&settings.rules.value, &settings, &python, Which::Enabled) {
+        Err(RulesError::Stopped) => return Ok(Exit::Ok),
+        packs => packs?,
+    };
+    report_load(&packs, &mut stats);
+    if packs.iter().all(|pack| pack.runnable.is_empty()) {
+        bail!("no rule runs; `iota check` says why");
+    }
+    let state = state_directory(&settings)?;
+    let kept = Kept::open(&state, &settings, (!settings.outputs.is_empty(), false), Clock::System).with_context(|| {
+        let shown = state.display();
+        if settings.state.value.is_some() { format!("--state {shown}") } else { format!("{shown}; name another one with --state DIR") }
+    })?;
+    let kept = kept.live(no_send_before);
+    let directories = args.events_dir.iter().map(|root| {
+        Directory::open(root, kept.ledger(), from, now_ms).with_context(|| format!("--events-dir {}", root.display()))
+    });
+    let directories: Vec<Directory> = directories.collect::<anyhow::Result<_>>()?;
+    for directory in &directories {
+        tracing::info!("watching {}", directory.root().display());
+    }
+    let mut watch = Watch {
+        python: &python,
+        workers: settings.workers.value,
+        durable: kept.durable(),
+        directories,
+        rescan,
+        inotify: !args.no_inotify,
+        rule_files,
+    };
+    let mut printer = Printer::new(AlertFormat::Jsonl, true);
+    let mut problems = problems(&packs);
+    let rules = RuleSet { packs, limits: settings.limits() };
+    let mut load = || reload(args, matches, &python, &mut problems);
+    let unread = waker.clone();
+    let (watched, left) = kept.delivering(
+        &mut printer,
+        &progress.stop,
+        || watch.run(rules, &mut load, (waker, &woken), &progress, stats),
+        || unread.wake(Wake::Stop),
+    );
+    match watched.failure {
+        // What was not committed is read again by the next process.
+        Some(RunFailure::Store(error)) if progress.stop.is_requested() && error.is_retryable() => tracing::error!("{error}"),
+        Some(failure) => return Err(failure.into()),
+        None => {}
+    }
+    summarize(&watched.stats, progress.stop.is_requested());
+    if let Some(imbalance) = watched.imbalance {
+        bail!("internal error, please report it: {imbalance}");
+    }
+    match left {
+        Err(error) if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_broken_pipe)) => {}
+        left => drop(left.context("delivering alerts")?),
+    }
+    Ok(Exit::Ok)
+}
+
+/// `--state`, or what systemd has made for the service, or the usual place if it is there or can be made.
+fn state_directory(settings: &Settings) -> anyhow::Result<PathBuf> {
+    if let Some(given) = settings.state.value.clone() {
+        return Ok(given);
+    }
+    let directory = environment::state_directory().unwrap_or_else(|| STATE.into());
+    Ok(directory)
+}
+
+/// What keeps rules from running as written.
+fn problems(packs: &[LoadedPack]) -> BTreeSet<String> {
+    let of_pack = |pack: &LoadedPack| {
+        let directory = pack.directory.display().to_string();
+        pack.errors().map(|problem| format!("{directory}/{}: {}", problem.path, problem.message)).collect::<Vec<_>>()
+    };
+    packs.iter().flat_map(of_pack).collect()
+}
+
+/// The rules as they are now, unless something is wrong with them that was not before.
+fn reload(args: &WatchArgs, matches: &ArgMatches, python: &Python, known: &mut BTreeSet<String>) -> Result<RuleSet, String> {
+    let settings = Settings::resolve(args.given(matches)).map_err(|error| error.to_string())?;
+    let packs = load_packs(&settings.rules.value, &settings, python, Which::Enabled).map_err(|error| error.to_string())?;
+    let found = problems(&packs);
+    if let Some(new) = found.difference(known).next() {
+        return Err(new.clone());
+    }
+    if packs.iter().all(|pack| pack.runnable.is_empty()) {
+        return Err("no rule would run".to_owned());
+    }
+    *known = found;
+    Ok(RuleSet { packs, limits: settings.limits() })
+}
+
+/// SIGTERM and SIGINT end the process after the work that is under way, the second one at once; SIGHUP reads the rules
+/// again.
+fn watch_signals(stop: Arc<Stop>, waker: Waker) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    thread::spawn(move || {
+        let mut ending = false;
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                waker.wake(Wake::Reload);
+                continue;
+            }
+            if std::mem::replace(&mut ending, true) {
+                #[expect(clippy::exit, reason = "whoever asks twice does not want to wait")]
+                process::exit(128 + signal);
+            }
+            waker.wake(Wake::Stop);
+            let stop = Arc::clone(&stop);
+            thread::spawn(move || {
+                thread::sleep(DEADLINE);
+                stop.request();
+            });
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! `iota watch` over directories: what comes in whatever way is read once, and ends of the process lose nothing.
+
+use crate::harness::{EVERY, Files, gzip, iota, run};
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longer than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Watching {
+    child: Child,
+    output: String,
+    log: String,
+}
+
+impl Watching {
+    /// Over `in`, with `rules` and `state`.
+    fn start(files: &Files, flags: &[&str]) -> Self {
+        fs::create_dir_all(files.path("in")).unwrap();
+        let (output, log) = (files.path("out.jsonl"), files.path("log"));
+        let append = |path: &str| OpenOptions::new().create(true).append(true).open(path).unwrap();
+        let mut command = iota();
+        command.args(["watch", "--events-dir", &files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+        command.args(flags).stdin(Stdio::null()).stdout(append(&output)).stderr(append(&log));
+        Self { child: command.spawn().unwrap(), output, log }
+    }
+
+    fn titles(&self) -> Vec<String> {
+        titles(&self.output)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
+        let started = Instant::now();
+        while !is(self) {
+            assert!(started.elapsed() < PATIENCE, "{what}: {:?}\n{}", self.titles(), self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until these events, and no others, have been told of.
+    fn told(&self, expected: &[&str]) {
+        self.until(&format!("{expected:?}"), |watching| watching.titles().len() >= expected.len());
+        let mut titles = self.titles();
+        titles.sort_unstable();
+        assert_eq!(titles, expected, "{}", self.log());
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    fn end(mut self) {
+        self.signal("-TERM");
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "{}", self.log());
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn titles(output: &str) -> Vec<String> {
+    let text = fs::read_to_string(output).unwrap();
+    let alerts = text.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+    alerts.map(|alert| alert["title"].as_str().unwrap().to_owned()).collect()
+}
+
+fn record(n: usize) -> String {
+    format!("{{\"eventName\":\"E{n}\",\"eventID\":\"{n}\",\"eventTime\":\"2020-01-01T00:00:{:02}Z\"}}\n", n % 60)
+}
+
+/// A rule that makes an alert of every record.
+fn files() -> Files {
+    Files::new(&[("rules/every.py", &format!("{EVERY}def dedup(event):\n    return event['eventID']\n"))])
+}
+
+fn append(path: &str, text: &str) {
+    OpenOptions::new().append(true).create(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+/// Whatever way events come, with and without inotify.
+#[test]
+fn events_are_found_however_they_come() {
+    for flags in [&["--rescan-interval", "1h"][..], &["--no-inotify", "--rescan-interval", "100ms"]] {
+        let files = files();
+        files.write("in/old.jsonl", record(1).as_bytes());
+        let watching = Watching::start(&files, flags);
+        watching.told(&["E1"]);
+        // Appended; the last line is cut and completed later.
+        append(&files.path("in/old.jsonl"), &format!("{}{{\"eventName\":\"E3\",", record(2)));
+        watching.told(&["E1", "E2"]);
+        append(&files.path("in/old.jsonl"), "\"eventID\":\"3\"}\n");
+        watching.told(&["E1", "E2", "E3"]);
+        // Directories made later, at some depth; hidden files are nobody's.
+        files.write("in/a/b/c/.part.jsonl", record(90).as_bytes());
+        files.write("in/a/b/c/new.jsonl", record(4).as_bytes());
+        watching.told(&["E1", "E2", "E3", "E4"]);
+        // Rotated: the old one under a new name, a new one under the old name.
+        fs::rename(files.path("in/old.jsonl"), files.path("in/old.jsonl.1")).unwrap();
+        append(&files.path("in/old.jsonl"), &record(5));
+        watching.told(&["E1", "E2", "E3", "E4", "E5"]);
+        append(&files.path("in/old.jsonl.1"), &record(6));
+        watching.told(&["E1", "E2", "E3", "E4", "E5", "E6"]);
+        // Truncated, and replaced by another file.
+        File::create(files.path("in/old.jsonl")).unwrap().write_all(record(7).as_bytes()).unwrap();
+        watching.told(&["E1", "E2", "E3", "E4", "E5", "E6", "E7"]);
+        files.write("other.jsonl", format!("{}{}", record(8), record(7)).as_bytes());
+        fs::rename(files.path("other.jsonl"), files.path("in/old.jsonl")).unwrap();
+        watching.told(&["E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8"]);
+        watching.end();
+    }
+}
+
+/// Files that are taken when they have not changed for a while.
+#[test]
+fn documents_and_last_lines_without_an_end_are_taken_at_rest() {
+    let files = files();
+    let watching = Watching::start(&files, &[]);
+    files.write("in/1.json.gz", &gzip(record(1).as_bytes()));
+    files.write("in/2.json", format!("{{\n \"Records\": [\n{}\n]}}\n", record(2)).as_bytes());
+    files.write("in/3.json", format!("{{\"Records\":[{}]}}", record(3).trim_end()).as_bytes());
+    files.write("in/4.jsonl", record(4).trim_end().as_bytes());
+    watching.told(&["E1", "E2", "E3", "E4"]);
+    // gzip that grows by members.
+    OpenOptions::new().append(true).open(files.path("in/1.json.gz")).unwrap().write_all(&gzip(record(5).as_bytes())).unwrap();
+    watching.told(&["E1", "E2", "E3", "E4", "E5"]);
+    // One that cannot be read to its end is read when it is whole.
+    let whole = gzip((record(6) + &record(7)).as_bytes());
+    files.write("in/6.gz", &whole[..whole.len() - 9]);
+    watching.until("said to be damaged", |watching| watching.log().contains("in/6.gz: could not be read to its end"));
+    files.write("in/6.gz", &whole);
+    watching.until("E7", |watching| watching.titles().contains(&"E7".to_owned()));
+    watching.end();
+}
+
+#[test]
+fn a_new_start_goes_on_where_the_last_one_ended() {
+    let files = files();
+    files.write("in/a.jsonl", record(1).as_bytes());
+    files.write("in/b.gz", &gzip(record(2).as_bytes()));
+    let watching = Watching::start(&files, &[]);
+    watching.told(&["E1", "E2"]);
+    watching.end();
+    append(&files.path("in/a.jsonl"), &record(3));
+    let watching = Watching::start(&files, &[]);
+    watching.told(&["E1", "E2", "E3"]);
+    watching.end();
+    let log = fs::read_to_string(files.path("log")).unwrap();
+    assert!(log.contains("1 record from 1 input"), "only what is new is read: {log}");
+}
+
+#[test]
+fn a_cold_start_may_leave_the_past_alone() {
+    let files = files();
+    files.write("in/a.jsonl", record(1).as_bytes());
+    let watching = Watching::start(&files, &["--from", "now"]);
+    watching.until("watching", |watching| watching.log().contains("watching"));
+    append(&files.path("in/a.jsonl"), &record(2));
+    watching.told(&["E2"]);
+    watching.end();
+    // What came while nothing was running is new, whenever it is started again.
+    files.write("in/b.jsonl", record(3).as_bytes());
+    let watching = Watching::start(&files, &["--from", "now", "--no-send-before", "2999-01-01T00:00:00Z"]);
+    watching.until("E3 is kept", |watching| {
+        watching.log().contains("watching") && {
+            thread::sleep(Duration::from_secs(1));
+            true
+        }
+    });
+    assert_eq!(watching.titles(), ["E2"]);
+    watching.end();
+    let log = fs::read_to_string(files.path("log")).unwrap();
+    assert!(log.contains("1 record from 1 input, 1 match, 0 alerts"), "{log}");
+}
+
+#[test]
+fn rules_are_read_again_all_of_them_or_none() {
+    let files = files();
+    let watching = Watching::start(&files, &[]);
+    watching.until("watching", |watching| watching.log().contains("watching"));
+    files.write("in/a.jsonl", record(1).as_bytes());
+    watching.told(&["E1"]);
+    files.write("rules/every.py", b"def rule(event)\n");
+    watching.signal("-HUP");
+    watching.until("refused", |watching| watching.log().contains("those that ran before go on"));
+    files.write("in/b.jsonl", record(2).as_bytes());
+    watching.told(&["E1", "E2"]);
+    // Without a signal.
+    files.write("rules/every.py", b"def rule(event):\n    return True\ndef title(event):\n    return 'new ' + event['eventID']\n");
+    watching.until("taken", |watching| watching.log().contains("the rules were read again; 1 run now"));
+    files.write("in/c.jsonl", record(3).as_bytes());
+    watching.told(&["E1", "E2", "new 3"]);
+    watching.end();
+}
+
+/// Killed again and again in a backlog, and started until it is through: the same alerts and counts as of one start.
+#[test]
+fn a_backlog_survives_kills() {
+    let rule = "def rule(event):\n    return True\ndef dedup(event):\n    return str(int(event['eventID']) % 97)\n";
+    let make = || {
+        let files = Files::new(&[("rules/r.py", rule)]);
+        for object in 0..300 {
+            let records: String = (object * 8..object * 8 + 12).map(record).collect();
+            if object % 3 == 0 {
+                files.write(&format!("in/{}/{object}.json.gz", object % 7), &gzip(records.as_bytes()));
+            } else {
+                files.write(&format!("in/{}/{object}.jsonl", object % 7), records.as_bytes());
+            }
+        }
+        files
+    };
+    let until_drained = |files: &Files| {
+        let watching = Watching::start(files, &[]);
+        let counted = |_: &Watching| alerts(files).values().sum::<u64>() >= 299 * 8 + 12;
+        watching.until("drained", counted);
+        watching.end();
+        alerts(files)
+    };
+    let (clean, killed) = (make(), make());
+    let expected = until_drained(&clean);
+    assert_eq!((expected.len(), expected.values().sum::<u64>()), (97, 299 * 8 + 12));
+    for kill in 0..6 {
+        let mut watching = Watching::start(&killed, &[]);
+        thread::sleep(Duration::from_millis(400 + kill * 150));
+        watching.child.kill().unwrap();
+        watching.child.wait().unwrap();
+    }
+    assert_eq!(until_drained(&killed), expected);
+    let ids = |files: &Files| -> BTreeSet<String> {
+        let text = fs::read_to_string(files.path("out.jsonl")).unwrap();
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        whole.filter_map(|line| Some(serde_json::from_str::<Json>(line).ok()?["alert_id"].as_str()?.to_owned())).collect()
+    };
+    assert_eq!(ids(&killed), ids(&clean), "every alert was told");
+}
+
+/// Ids and counts of what is kept.
+fn alerts(files: &Files) -> BTreeMap<String, u64> {
+    use iota_engine::store::{AlertFilter, Desk};
+    let Ok(store) = iota_service::store::Sqlite::open_beside(std::path::Path::new(&files.path("state"))) else {
+        return BTreeMap::new();
+    };
+    let alerts = store.alerts(&AlertFilter::default()).unwrap_or_default();
+    alerts.into_iter().map(|alert| (alert.alert_id, alert.count)).collect()
+}
+
+#[test]
+fn mistakes_are_named() {
+    let files = files();
+    let base = ["watch", "--events-dir", &files.path("in"), "--rules", &files.path("rules")];
+    let said = |flags: &[&str], expected: &str| {
+        let ran = run(&[&base[..], flags].concat());
+        assert!(ran.code == Some(2) && ran.stderr.contains(expected), "{:?} {}", ran.code, ran.stderr);
+    };
+    said(&["--state", &files.path("state")], "No such file or directory");
+    said(&["--from", "yesterday"], "--from \"yesterday\": a time such as");
+    said(&["--rescan-interval", "0s"], "--rescan-interval \"0s\"");
+    files.write("in/a.jsonl", b"");
+    let mut command = iota();
+    command.args(base).env("STATE_DIRECTORY", files.path("rules/every.py"));
+    let ran: crate::harness::Ran = command.output().unwrap().into();
+    assert!(ran.code == Some(2) && ran.stderr.contains("name another one with --state DIR"), "{}", ran.stderr);
+}
