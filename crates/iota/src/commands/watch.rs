@@ -22,10 +22,12 @@ use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long work that is under way may go on when the process is to end; what is not done by then is left to the next one.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// A second signal that comes sooner is the first one.
+const AGAIN: Duration = Duration::from_millis(500);
 /// Where state is when nobody says.
 const STATE: &str = "/var/lib/iota";
 
@@ -150,16 +152,21 @@ fn reload(args: &WatchArgs, matches: &ArgMatches, python: &Python, known: &mut B
 fn watch_signals(stop: Arc<Stop>, waker: Waker) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     thread::spawn(move || {
-        let mut ending = false;
+        let mut ending: Option<Instant> = None;
         for signal in signals.forever() {
             if signal == SIGHUP {
                 waker.wake(Wake::Reload);
                 continue;
             }
-            if std::mem::replace(&mut ending, true) {
+            if let Some(since) = ending {
+                // `timeout` and some supervisors signal the process and its group, which is one request that comes twice.
+                if since.elapsed() < AGAIN {
+                    continue;
+                }
                 #[expect(clippy::exit, reason = "whoever asks twice does not want to wait")]
                 process::exit(128 + signal);
             }
+            ending = Some(Instant::now());
             waker.wake(Wake::Stop);
             let stop = Arc::clone(&stop);
             thread::spawn(move || {
