@@ -12,8 +12,8 @@ pub use audit::{Actor, AuditEntry, AuditRecord, Tampered, verify_audit_log};
 pub use group::{AlertChange, Body, Cells, Damaged, Extent, Opened, Outcome, StoredGroup};
 pub use outbox::{Backlog, DeadFilter, Delivery, DeliveryAction, DeliveryId, DeliveryState, Limited, Settled};
 pub use unit::{
-    Checkpoint, Committed, Created, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route, RuleStateUpdate,
-    Unit,
+    Checkpoint, Committed, Created, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route,
+    RuleStateUpdate, Unit,
 };
 
 use crate::aggregate::Window;

@@ -96,7 +96,7 @@ impl Queue {
     /// How many deliveries may be leased now.
     fn room(&self) -> usize {
         let now = self.shared.now_ms();
-        if now < self.paused_ms || self.draining().flatten().is_some_and(|deadline| now >= deadline) {
+        if now < self.paused_ms || matches!(self.mode(), Mode::Drain { deadline_ms: Some(deadline) } if now >= deadline) {
             return 0;
         }
         match self.breaker.probe_ms() {
@@ -281,7 +281,7 @@ impl Queue {
         // A task under way ends the waiting by itself.
         let due_ms = if idle { self.shared.ask(move |store| store.next_due(&name)).await? } else { None };
         let next_ms = due_ms.map(|due_ms| due_ms.max(held_ms));
-        if let Some(deadline_ms) = self.draining().filter(|_| idle) {
+        if let (Mode::Drain { deadline_ms }, true) = (self.mode(), idle) {
             let deadline_ms = deadline_ms.unwrap_or(i64::MAX);
             let patience_ms = deadline_ms.min(now + DRAIN_PATIENCE_MS);
             if now >= deadline_ms || next_ms.is_none_or(|next_ms| next_ms > patience_ms) {
@@ -299,7 +299,7 @@ impl Queue {
             tracing::error!("output {}: {error}", self.name);
         }
         self.store_failures += 1;
-        if self.draining().is_some() && (!retryable || self.store_failures > SETTLE_TRIES) {
+        if self.mode() != Mode::Go && (!retryable || self.store_failures > SETTLE_TRIES) {
             return false;
         }
         sleep(Duration::from_secs(u64::from(self.store_failures.min(30)))).await;

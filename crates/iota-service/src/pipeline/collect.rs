@@ -104,18 +104,7 @@ impl<'a> Collector<'a> {
             (None, Emit::First) => Groups::First(Live::new(rules)),
             (None, Emit::Final) => Groups::Final(Gather::new(rules, Room::default())),
         };
-        Self {
-            packs,
-            inputs,
-            updates,
-            clock,
-            sink,
-            stats,
-            groups,
-            bodies: Bodies::default(),
-            broken: None,
-            memory,
-        }
+        Self { packs, inputs, updates, clock, sink, stats, groups, bodies: Bodies::default(), broken: None, memory }
     }
 
     /// Some of the input is left for the next run.
@@ -126,7 +115,9 @@ impl<'a> Collector<'a> {
     /// Counts the workers that rules killed. From the one too many on, a rule's pairs count as not run, whether or not a
     /// runner was ahead and has run some: so the outcome is the same however many runners there are.
     fn leave_out(&mut self, pack: usize, given: &[Pair], outcome: &mut Outcome) {
-        let mut cuts: BTreeMap<u16, u32> = self.memory.kills
+        let mut cuts: BTreeMap<u16, u32> = self
+            .memory
+            .kills
             .iter()
             .filter(|((of, _), count)| *of == pack && **count >= KILLS)
             .map(|((_, rule), _)| (*rule, 0))

@@ -88,7 +88,11 @@ impl<'a> Parts<'a> {
         let input = self.inputs.get(state.units as usize)?;
         state.units += 1;
         // What cannot be opened is told by whoever reads it.
-        state.cutting = if self.cut && matches!(input.data, Data::Path) && input.size >= 2 * PIECE { Cutting::of(input).unwrap_or_default() } else { None };
+        state.cutting = if self.cut && matches!(input.data, Data::Path) && input.size >= 2 * PIECE {
+            Cutting::of(input).unwrap_or_default()
+        } else {
+            None
+        };
         let piece = state.next_piece();
         Some(self.part(&mut state, piece))
     }

@@ -40,7 +40,10 @@ pub enum Data {
     /// In the file that its path names.
     Path,
     /// In this file, `size` bytes from there on.
-    Range { file: Arc<File>, start: u64 },
+    Range {
+        file: Arc<File>,
+        start: u64,
+    },
     Memory(Arc<[u8]>),
 }
 

@@ -4,7 +4,6 @@ mod directory;
 mod files;
 pub mod s3;
 
-pub(crate) use files::FileAt;
 pub use directory::{Directory, From, OpenError};
+pub(crate) use files::FileAt;
 pub use files::{Data, Found, Input, SourceError, find_inputs};
-

@@ -47,7 +47,8 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     };
     let no_send_before = args.no_send_before.as_deref().map(|text| time("--no-send-before", text)).transpose()?;
     let rescan = parse_duration(&args.rescan_interval).ok().filter(|time| !time.is_zero());
-    let rescan = rescan.with_context(|| format!("--rescan-interval {:?}: a time such as 30s was expected", args.rescan_interval))?;
+    let rescan =
+        rescan.with_context(|| format!("--rescan-interval {:?}: a time such as 30s was expected", args.rescan_interval))?;
     let python = super::find_python(&settings, None)?;
     let stop = Arc::clone(&python.program.stop);
     let progress = Progress { stop: Arc::clone(&stop), ..Progress::default() };
@@ -67,7 +68,11 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let state = state_directory(&settings)?;
     let kept = Kept::open(&state, &settings, (!settings.outputs.is_empty(), false), Clock::System).with_context(|| {
         let shown = state.display();
-        if settings.state.value.is_some() { format!("--state {shown}") } else { format!("{shown}; name another one with --state DIR") }
+        if settings.state.value.is_some() {
+            format!("--state {shown}")
+        } else {
+            format!("{shown}; name another one with --state DIR")
+        }
     })?;
     let kept = kept.live(no_send_before);
     let directories = args.events_dir.iter().map(|root| {

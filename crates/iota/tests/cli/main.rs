@@ -27,5 +27,5 @@ mod state;
 mod stored;
 mod streaming;
 mod test_command;
-mod watch;
 mod threads;
+mod watch;

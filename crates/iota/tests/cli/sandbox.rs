@@ -55,7 +55,8 @@ fn no_attack_gets_out() {
             .env("AWS_SECRET_ACCESS_KEY", "planted-secret")
             .args(engine.iter().flat_map(|file| ["--engine", file.to_str().unwrap()]));
         let output = command.output().unwrap();
-        let alert: Json = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        let alert: Json =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
         assert!(!String::from_utf8_lossy(&output.stdout).contains("planted-secret"));
         for place in ["import", "call"] {
             for (name, _) in ATTACKS {

@@ -25,7 +25,15 @@ impl Watching {
         let (output, log) = (files.path("out.jsonl"), files.path("log"));
         let append = |path: &str| OpenOptions::new().create(true).append(true).open(path).unwrap();
         let mut command = iota();
-        command.args(["watch", "--events-dir", &files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+        command.args([
+            "watch",
+            "--events-dir",
+            &files.path("in"),
+            "--rules",
+            &files.path("rules"),
+            "--state",
+            &files.path("state"),
+        ]);
         command.args(flags).stdin(Stdio::null()).stdout(append(&output)).stderr(append(&log));
         Self { child: command.spawn().unwrap(), output, log }
     }
@@ -199,7 +207,8 @@ fn rules_are_read_again_all_of_them_or_none() {
     files.write("in/b.jsonl", record(2).as_bytes());
     watching.told(&["E1", "E2"]);
     // Without a signal.
-    files.write("rules/every.py", b"def rule(event):\n    return True\ndef title(event):\n    return 'new ' + event['eventID']\n");
+    files
+        .write("rules/every.py", b"def rule(event):\n    return True\ndef title(event):\n    return 'new ' + event['eventID']\n");
     watching.until("taken", |watching| watching.log().contains("the rules were read again; 1 run now"));
     files.write("in/c.jsonl", record(3).as_bytes());
     watching.told(&["E1", "E2", "new 3"]);

@@ -109,21 +109,23 @@ fn a_large_alert_is_trimmed_to_the_limit() {
     let _: Value = serde_json::from_str(&published.message).unwrap();
 }
 
+/// A chain of credentials that ends without any.
+#[derive(Debug)]
+struct Nothing;
+impl aws_credential_types::provider::ProvideCredentials for Nothing {
+    fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let error = aws_credential_types::provider::error::CredentialsError::not_loaded("none");
+        aws_credential_types::provider::future::ProvideCredentials::ready(Err(error))
+    }
+}
+
 #[tokio::test]
 async fn without_credentials_the_output_is_closed() {
     let (arn, ..) = topic("sns-no-credentials").await;
     let mut sns = output(&arn, moto());
-    #[derive(Debug)]
-    struct Nothing;
-    impl aws_credential_types::provider::ProvideCredentials for Nothing {
-        fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
-        where
-            Self: 'a,
-        {
-            let error = aws_credential_types::provider::error::CredentialsError::not_loaded("none");
-            aws_credential_types::provider::future::ProvideCredentials::ready(Err(error))
-        }
-    }
     let config = config(moto())
         .into_builder()
         .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(Nothing))

@@ -34,8 +34,8 @@ impl Ledger for Sqlite {
 
     fn checkpoints(&self, prefix: &str) -> Result<Vec<Checkpoint>> {
         self.read(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT key, value FROM checkpoints WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key")?;
+            let mut statement = connection
+                .prepare_cached("SELECT key, value FROM checkpoints WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key")?;
             let found = statement.query_map([prefix], |row| Ok(Checkpoint { key: row.get(0)?, value: row.get(1)? }))?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
         })
