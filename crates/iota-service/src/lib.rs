@@ -13,5 +13,6 @@ pub mod rules;
 pub mod source;
 pub mod store;
 pub mod telemetry;
+pub mod watch;
 
 pub use crash::crash_point;

@@ -1,7 +1,7 @@
 //! Evaluates (record, rule) pairs that failed again, from their stored bytes. Ids are those that the first time would have
 //! given, and nothing counts twice.
 
-use super::collect::{AlertSink, Collector, Emit};
+use super::collect::{AlertSink, At, Collector, Emit, Memory};
 use super::commit::Durable;
 use super::evaluate::{Done, Lane};
 use super::persist::persist;
@@ -9,7 +9,7 @@ use super::run::{Clock, Progress, RunFailure, index};
 use super::sequence::Job;
 use super::state::CommittedState;
 use crate::rules::{LoadedPack, Python};
-use crate::source::Input;
+use crate::source::{Data, Input};
 use crate::telemetry::Stats;
 use iota_engine::alert::Severity;
 use iota_engine::decode::{Decoder, Item, Limits};
@@ -60,6 +60,7 @@ impl Rerun<'_> {
         let mut result = RerunResult { stats, pairs: 0, settled: 0, unknown: 0, failure: None };
         let mut filter = PairFilter { limit: Some(PAGE), ..filter.clone() };
         let mut lanes = self.lanes(progress);
+        let mut memory = Memory::new(self.packs.len());
         while !progress.stop.is_requested() && result.failure.is_none() {
             let page = match persist(&progress.stop, || self.desk.failed_pairs(&filter)) {
                 Ok(page) => page,
@@ -70,16 +71,23 @@ impl Rerun<'_> {
             };
             let Some(last) = page.last() else { break };
             filter.after = last.id;
-            self.page(&page, &mut lanes, progress, &mut result);
+            self.page(&page, (&mut lanes, &mut memory), progress, &mut result);
         }
         result
     }
 
-    fn page(&self, pairs: &[FailedPair], lanes: &mut [Lane], progress: &Progress, result: &mut RerunResult) {
+    fn page(
+        &self,
+        pairs: &[FailedPair],
+        (lanes, memory): (&mut [Lane], &mut Memory),
+        progress: &Progress,
+        result: &mut RerunResult,
+    ) {
         let (inputs, jobs) = self.jobs(pairs, &mut result.unknown);
         let (mut sink, durable) = (NoSink, Some((self.durable, &*progress.stop)));
         let stats = std::mem::take(&mut result.stats);
-        let mut collector = Collector::new(self.packs, &inputs, (Emit::First, false), self.clock, &mut sink, stats, durable);
+        let at = At { packs: self.packs, inputs: &inputs, clock: self.clock };
+        let mut collector = Collector::new(at, (Emit::First, false), &mut sink, stats, durable, memory);
         let mut work = || {
             for (job, pairs) in &jobs {
                 let done = lanes.iter_mut().map(|lane| lane.evaluate(&job.batch)).collect::<Result<Vec<_>, _>>()?;
@@ -112,7 +120,13 @@ impl Rerun<'_> {
             let Some((first, _)) = of_record.first() else { continue };
             let unit = *units.entry(&first.origin.object).or_insert_with(|| {
                 let version = first.origin.version.clone();
-                inputs.push(Input { path: first.origin.object.clone().into(), size: 0, version });
+                inputs.push(Input {
+                    path: first.origin.object.clone().into(),
+                    size: 0,
+                    version,
+                    data: Data::Path,
+                    checkpoint: None,
+                });
                 u32::try_from(inputs.len() - 1).unwrap_or(u32::MAX)
             });
             let Some(batch_record) = self.record(first, &inputs[unit as usize], unit) else { continue };

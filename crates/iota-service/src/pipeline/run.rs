@@ -397,7 +397,7 @@ mod tests {
         drop(results);
         let collected = collect(&mut collector, &evaluated, 1, || {}).unwrap();
         collector.close().unwrap();
-        imbalance(&collector, collected, sequenced)
+        imbalance(&collector, collected, sequenced, 0)
     }
 
     #[test]

@@ -111,9 +111,10 @@ impl Directory {
         let mut marks = HashMap::new();
         for Checkpoint { key, value } in ledger.checkpoints(&prefix)? {
             let inode = key[prefix.len()..].parse().ok();
-            match (inode, serde_json::from_str(&value)) {
-                (Some(inode), Ok(mark)) => drop(marks.insert(inode, mark)),
-                _ => tracing::warn!("{key}: this checkpoint cannot be read; its file is read from the start"),
+            if let (Some(inode), Ok(mark)) = (inode, serde_json::from_str(&value)) {
+                marks.insert(inode, mark);
+            } else {
+                tracing::warn!("{key}: this checkpoint cannot be read; its file is read from the start");
             }
         }
         let mut directory = Self {

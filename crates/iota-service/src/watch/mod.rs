@@ -98,7 +98,14 @@ pub struct Watched {
 
 impl Watch<'_> {
     /// Until somebody asks for an end, or nothing works any more.
-    pub fn run(&mut self, mut rules: RuleSet, load: &mut Load<'_>, (waker, wakes): (Waker, &Wakes), progress: &Progress, stats: Stats) -> Watched {
+    pub fn run(
+        &mut self,
+        mut rules: RuleSet,
+        load: &mut Load<'_>,
+        (waker, woken): (Waker, &Wakes),
+        progress: &Progress,
+        stats: Stats,
+    ) -> Watched {
         let mut watched = Watched { stats, failure: None, imbalance: None };
         let mut engine = Engine::new(&self.of_round(&rules, &[]));
         // Held as long as the loop goes.
@@ -121,7 +128,12 @@ impl Watch<'_> {
             let ready = self.take();
             if !ready.is_empty() {
                 let inputs: Vec<Input> = ready.iter().map(|(_, input)| input.clone()).collect();
-                let result = self.of_round(&rules, &inputs).execute_on(&mut engine, progress, &mut Nowhere, std::mem::take(&mut watched.stats));
+                let result = self.of_round(&rules, &inputs).execute_on(
+                    &mut engine,
+                    progress,
+                    &mut Nowhere,
+                    std::mem::take(&mut watched.stats),
+                );
                 watched.stats = result.stats;
                 if result.failure.is_some() || result.imbalance.is_some() {
                     return Watched { failure: result.failure, imbalance: result.imbalance, ..watched };
@@ -131,7 +143,7 @@ impl Watch<'_> {
                     self.directories[*directory].settle(input, &ended.next().unwrap_or(Ended::Interrupted), Instant::now());
                 }
             }
-            if !self.wait(wakes, next_scan, progress, &mut rules, &mut engine, load) {
+            if !self.wait(woken, next_scan, progress, &mut rules, &mut engine, load) {
                 return watched;
             }
         }
@@ -150,14 +162,23 @@ impl Watch<'_> {
     }
 
     /// For the next thing to do. False when it is to end.
-    fn wait(&mut self, wakes: &Wakes, next_scan: Instant, progress: &Progress, rules: &mut RuleSet, engine: &mut Engine, load: &mut Load<'_>) -> bool {
+    fn wait(
+        &mut self,
+        wakes: &Wakes,
+        next_scan: Instant,
+        progress: &Progress,
+        rules: &mut RuleSet,
+        engine: &mut Engine,
+        load: &mut Load<'_>,
+    ) -> bool {
         let mut until = next_scan.min(self.rule_files.next_look());
         for directory in &self.directories {
             until = directory.next_due().map_or(until, |due| until.min(due));
         }
         let mut more = self.directories.iter().any(Directory::has_more);
         loop {
-            let wake = if more { wakes.0.try_recv().map_err(|_| RecvTimeoutError::Timeout) } else { wakes.0.recv_deadline(until) };
+            let wake =
+                if more { wakes.0.try_recv().map_err(|_| RecvTimeoutError::Timeout) } else { wakes.0.recv_deadline(until) };
             match wake {
                 Ok(Wake::Changed(paths)) => {
                     for directory in &mut self.directories {

@@ -41,7 +41,7 @@ pub(crate) fn alerts(args: &AlertsArgs, matches: &ArgMatches) -> anyhow::Result<
         AlertsCommand::Show { id, desk } => show(&opened(desk)?.1, id),
         AlertsCommand::Resend { id, output, why, desk } => {
             let (settings, store) = opened(desk)?;
-            resend(&settings, &store, id, output, why.as_ref())
+            resend(&settings, &store, id, output.as_ref(), why.as_ref())
         }
         AlertsCommand::Ack { id, why, desk } => set(&opened(desk)?, id, Status::Acknowledged, "alert.ack", why.as_ref()),
         AlertsCommand::Resolve { id, why, desk } => set(&opened(desk)?, id, Status::Resolved, "alert.resolve", why.as_ref()),
@@ -115,7 +115,7 @@ fn show(store: &Sqlite, id: &str) -> anyhow::Result<Exit> {
 }
 
 /// To one output, or to all that the alert went to.
-fn resend(settings: &Settings, store: &Sqlite, id: &str, output: &Option<String>, why: Option<&String>) -> anyhow::Result<Exit> {
+fn resend(settings: &Settings, store: &Sqlite, id: &str, output: Option<&String>, why: Option<&String>) -> anyhow::Result<Exit> {
     let alert = find(store, id)?;
     let outputs: BTreeSet<String> = match output {
         Some(output) if !settings.outputs.contains_key(output) && !settings.outputs.is_empty() => {

@@ -56,16 +56,17 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let filter = PairFilter { rule: args.rule.clone(), since_ms, ..PairFilter::default() };
     let mut printer = Printer::new(AlertFormat::Jsonl, true);
     let ((read, pairs), left) = with_progress_bar(inputs, &progress, || {
-        kept.delivering(&mut printer, &progress.stop, || {
+        let work = || {
             let read = run.execute(&progress, &mut Unused, stats);
             // Also pairs of the rule whose input is not there any more.
             let pairs = again.execute(&filter, &progress, Stats::new());
             (read, pairs)
-        })
+        };
+        kept.delivering(&mut printer, &progress.stop, work, || ())
     });
     printer.finish().context("writing alerts")?;
     summarize(&read, &pairs);
-    let RunResult { stats, failure, imbalance } = read;
+    let RunResult { stats, failure, imbalance, .. } = read;
     if let Some(failure) = failure.or(pairs.failure) {
         return Err(failure.into());
     }

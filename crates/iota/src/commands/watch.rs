@@ -65,9 +65,9 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     if packs.iter().all(|pack| pack.runnable.is_empty()) {
         bail!("no rule runs; `iota check` says why");
     }
-    let state = state_directory(&settings)?;
-    let kept = Kept::open(&state, &settings, (!settings.outputs.is_empty(), false), Clock::System).with_context(|| {
-        let shown = state.display();
+    let directory = state_directory(&settings);
+    let kept = Kept::open(&directory, &settings, (!settings.outputs.is_empty(), false), Clock::System).with_context(|| {
+        let shown = directory.display();
         if settings.state.value.is_some() {
             format!("--state {shown}")
         } else {
@@ -96,20 +96,20 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let rules = RuleSet { packs, limits: settings.limits() };
     let mut load = || reload(args, matches, &python, &mut problems);
     let unread = waker.clone();
-    let (watched, left) = kept.delivering(
+    let (finished, left) = kept.delivering(
         &mut printer,
         &progress.stop,
         || watch.run(rules, &mut load, (waker, &woken), &progress, stats),
         || unread.wake(Wake::Stop),
     );
-    match watched.failure {
+    match finished.failure {
         // What was not committed is read again by the next process.
         Some(RunFailure::Store(error)) if progress.stop.is_requested() && error.is_retryable() => tracing::error!("{error}"),
         Some(failure) => return Err(failure.into()),
         None => {}
     }
-    summarize(&watched.stats, progress.stop.is_requested());
-    if let Some(imbalance) = watched.imbalance {
+    summarize(&finished.stats, progress.stop.is_requested());
+    if let Some(imbalance) = finished.imbalance {
         bail!("internal error, please report it: {imbalance}");
     }
     match left {
@@ -119,13 +119,10 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     Ok(Exit::Ok)
 }
 
-/// `--state`, or what systemd has made for the service, or the usual place if it is there or can be made.
-fn state_directory(settings: &Settings) -> anyhow::Result<PathBuf> {
-    if let Some(given) = settings.state.value.clone() {
-        return Ok(given);
-    }
-    let directory = environment::state_directory().unwrap_or_else(|| STATE.into());
-    Ok(directory)
+/// `--state`, or what systemd has made for the service, or the usual place.
+fn state_directory(settings: &Settings) -> PathBuf {
+    let given = settings.state.value.clone().or_else(environment::state_directory);
+    given.unwrap_or_else(|| STATE.into())
 }
 
 /// What keeps rules from running as written.

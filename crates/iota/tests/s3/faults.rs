@@ -98,10 +98,12 @@ fn bucket() -> (String, Vec<String>) {
     (format!("s3://{}", seed.plant()), ids)
 }
 
+/// What is answered to a request, told by its first line and how often it came before.
+type Script = fn(&str, u32) -> Answer;
+
 #[test]
 fn what_passes_costs_nothing_but_time() {
     let (bucket, ids) = bucket();
-    type Script = fn(&str, u32) -> Answer;
     let scripts: [(&str, Script); 7] = [
         ("slow down", |_, before| if before < 2 { Answer::Error(503, "SlowDown") } else { Answer::Pass }),
         ("an internal error", |_, before| if before == 0 { Answer::Error(500, "InternalError") } else { Answer::Pass }),
