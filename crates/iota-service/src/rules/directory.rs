@@ -23,7 +23,8 @@ pub enum DirectoryError {
 }
 
 /// Reads the pack in `directory`. Names that start with `.` or `_` are left out at every level (a mounted ConfigMap
-/// holds `..data`), but for `__init__.py`. Symbolic links are followed.
+/// holds `..data`), but for `__init__.py`. Symbolic links are followed
+/// within the directory; one that leads out of it is an error: a pack must not make a file of somebody else its own.
 pub fn read_snapshot(directory: &Path) -> Result<Snapshot, DirectoryError> {
     if !directory.exists() {
         return Err(DirectoryError::Missing(directory.to_owned()));
@@ -32,6 +33,7 @@ pub fn read_snapshot(directory: &Path) -> Result<Snapshot, DirectoryError> {
         return Err(DirectoryError::NotADirectory(directory.to_owned()));
     }
     let unreadable = |path: &Path, why: String| DirectoryError::Unreadable { path: path.to_owned(), why };
+    let root = fs::canonicalize(directory).map_err(|error| unreadable(directory, error.to_string()))?;
     let mut files = BTreeMap::new();
     let walk = WalkDir::new(directory).follow_links(true).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || is_wanted(entry)) {
@@ -41,6 +43,11 @@ pub fn read_snapshot(directory: &Path) -> Result<Snapshot, DirectoryError> {
             continue;
         }
         let path = entry.path();
+        let real = fs::canonicalize(path).map_err(|error| unreadable(path, error.to_string()))?;
+        if !real.starts_with(&root) {
+            let why = format!("leads out of the pack, to {}; put a copy there instead of the link", real.display());
+            return Err(unreadable(path, why));
+        }
         let relative = path.strip_prefix(directory).unwrap_or(path);
         let name: Option<Vec<&str>> = relative.iter().map(|part| part.to_str()).collect();
         let name = name.ok_or_else(|| unreadable(path, "the name is not valid UTF-8".to_owned()))?.join("/");
@@ -101,4 +108,28 @@ pub(super) fn packs_below(directory: &Path) -> Vec<PathBuf> {
 
 fn is_pack(directory: &Path) -> bool {
     PACK_FILES.iter().any(|name| directory.join(name).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn links_stay_within_the_pack() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("credentials"), "secret").unwrap();
+        let pack = tempfile::tempdir().unwrap();
+        let root = pack.path();
+        // As a mounted ConfigMap has it.
+        fs::create_dir(root.join("..2026")).unwrap();
+        fs::write(root.join("..2026/rule.py"), "def rule(event): return True").unwrap();
+        symlink("..2026", root.join("..data")).unwrap();
+        symlink("..data/rule.py", root.join("rule.py")).unwrap();
+        let names = |snapshot: Snapshot| snapshot.python().map(|(path, _)| path.to_owned()).collect::<Vec<_>>();
+        assert_eq!(names(read_snapshot(root).unwrap()), ["rule.py"]);
+        symlink(outside.path().join("credentials"), root.join("stolen.py")).unwrap();
+        let error = read_snapshot(root).unwrap_err().to_string();
+        assert!(error.contains("stolen.py: leads out of the pack"), "{error}");
+    }
 }
