@@ -32,8 +32,11 @@ python = python3.11  (--python)
 engine = embedded  (default)
 workers = 5  (IOTA_WORKERS)
 rule_timeout = 2s  (DIR/iota.yaml)
+worker_memory = 536870912  (default)
+sandbox = auto  (default)
 max_record = 16777216  (default)
 max_inflated = 17179869184  (default)
+state = none  (default)
 ";
     assert_eq!(text, expected);
 }
@@ -229,7 +232,8 @@ fn workers_that_evaluate_are_told_what_the_load_found_out() {
     let files = Files::new(&[("rules/r.py", rule), ("in.jsonl", "{\"eventName\":\"A\"}\n")]);
     for _ in 0..2 {
         let mut command = iota();
-        command.args(["run", &files.path("in.jsonl"), "--rules", &files.path("rules"), "--format", "jsonl"]);
+        // In the sandbox the module is loaded all the same: nothing can be loaded later, and errors are looked up with it.
+        command.args(["run", &files.path("in.jsonl"), "--rules", &files.path("rules"), "--sandbox", "off"]);
         let ran = command.env("XDG_CACHE_HOME", files.path("cache")).stdin(Stdio::null()).output().unwrap();
         let alerts = String::from_utf8_lossy(&ran.stdout).into_owned();
         assert!(alerts.contains("parses: False"), "{alerts}{}", String::from_utf8_lossy(&ran.stderr));

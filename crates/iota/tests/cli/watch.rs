@@ -232,7 +232,11 @@ fn a_backlog_survives_kills() {
         files
     };
     let until_drained = |files: &Files| {
+        let starts = |text: &str| text.matches("watching ").count();
+        let before = fs::read_to_string(files.path("log")).map_or(0, |text| starts(&text));
         let watching = Watching::start(files, &[]);
+        // Before that a signal ends it like any process.
+        watching.until("started", |watching| starts(&watching.log()) > before);
         let counted = |_: &Watching| alerts(files).values().sum::<u64>() >= 299 * 8 + 12;
         watching.until("drained", counted);
         watching.end();
