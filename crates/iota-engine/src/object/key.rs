@@ -197,18 +197,14 @@ impl Root {
         let control_tower =
             |at: usize| parts.get(at + 1).is_some_and(|next| is_organization(next)) && parts.get(at + 2) == Some(&LOGS);
         let at = (0..parts.len()).rev().find(|&at| parts[at] == LOGS && behind(at) && !control_tower(at));
-        match at {
-            Some(at) => {
-                let logs = format!("{}/", parts[..=at].join("/"));
-                let within = if prefix.len() < logs.len() { logs.clone() } else { prefix.to_owned() };
-                Self { logs, within }
-            }
-            None => {
-                let prefix = prefix.trim_end_matches('/');
-                let logs = if prefix.is_empty() { format!("{LOGS}/") } else { format!("{prefix}/{LOGS}/") };
-                Self { within: logs.clone(), logs }
-            }
+        if let Some(at) = at {
+            let logs = format!("{}/", parts[..=at].join("/"));
+            let within = if prefix.len() < logs.len() { logs.clone() } else { prefix.to_owned() };
+            return Self { logs, within };
         }
+        let prefix = prefix.trim_end_matches('/');
+        let logs = if prefix.is_empty() { format!("{LOGS}/") } else { format!("{prefix}/{LOGS}/") };
+        Self { within: logs.clone(), logs }
     }
 
     /// Keys that begin with this path may be wanted.

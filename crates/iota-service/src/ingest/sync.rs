@@ -180,7 +180,10 @@ impl<'a> Sync<'a> {
             let decoded = tokio::select! {
                 decoded = decoding.recv() => decoded,
                 () = tokio::time::sleep(STOP) => {
-                    if self.stop.load(Ordering::Relaxed) { break } else { continue }
+                    if self.stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    continue;
                 }
             };
             let Some((job, chunks, body)) = decoded else { break };

@@ -1,8 +1,8 @@
 //! Records of some objects on their way to disk. Files are staged, made durable, named in the state, and only then given
 //! their names: after a crash each of them is either not known at all, or finished by `recover`.
 
-use crate::crash::crash_point;
 use super::state::{DoneObject, SeenId, State, StateError};
+use crate::crash::crash_point;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File, OpenOptions};

@@ -192,26 +192,23 @@ impl Validation<'_> {
             };
             let url = self.store.url(bucket, previous);
             let after = self.store.url(bucket, key);
-            match checked.get(previous) {
-                Some(before) => {
-                    let signature = digest.file.previous_digest_signature.as_deref();
-                    let hash = digest.file.previous_digest_hash_value.as_deref();
-                    if signature.is_some_and(|signature| signature != before.signature)
-                        || hash.is_some_and(|hash| hash != before.content_hash)
-                    {
-                        self.find(chain, Code::DigestChain, Some(url), format!("is not the one that {after} follows"));
-                    }
+            if let Some(before) = checked.get(previous) {
+                let signature = digest.file.previous_digest_signature.as_deref();
+                let hash = digest.file.previous_digest_hash_value.as_deref();
+                if signature.is_some_and(|signature| signature != before.signature)
+                    || hash.is_some_and(|hash| hash != before.content_hash)
+                {
+                    self.find(chain, Code::DigestChain, Some(url), format!("is not the one that {after} follows"));
                 }
-                None => {
-                    // Unreadable ones were found already, and those from before the time asked for are not wanted.
-                    let delivered = match Object::of(previous) {
-                        Object::Log(log) => log.delivered_ms,
-                        _ => None,
-                    };
-                    let wanted = delivered.is_none_or(|ms| ms >= self.expected.from_ms);
-                    if wanted && self.store.digest(bucket, previous).await?.is_none() {
-                        self.find(chain, Code::DigestMissing, Some(url), format!("is what {after} follows, and is not there"));
-                    }
+            } else {
+                // Unreadable ones were found already, and those from before the time asked for are not wanted.
+                let delivered = match Object::of(previous) {
+                    Object::Log(log) => log.delivered_ms,
+                    _ => None,
+                };
+                let wanted = delivered.is_none_or(|ms| ms >= self.expected.from_ms);
+                if wanted && self.store.digest(bucket, previous).await?.is_none() {
+                    self.find(chain, Code::DigestMissing, Some(url), format!("is what {after} follows, and is not there"));
                 }
             }
         }

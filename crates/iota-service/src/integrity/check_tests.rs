@@ -151,7 +151,7 @@ async fn every_tampering_is_found() {
                 copy.write(&digest_key(3, ""), &{
                     let content = inflate(&fs::read(copy.path(&digest_key(3, ""))).unwrap());
                     gzip(content.replace("SHA-256", "SHA-257").as_bytes())
-                })
+                });
             },
             &[Code::DigestBadSignature, Code::DigestChain, Code::HoursMissing],
             1,

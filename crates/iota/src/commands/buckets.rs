@@ -98,7 +98,7 @@ fn time(flag: &str, text: &str) -> anyhow::Result<(i64, Option<i64>)> {
 pub(super) fn duration(flag: &str, text: &str) -> anyhow::Result<SignedDuration> {
     let parsed: Option<SignedDuration> = text.parse().ok();
     parsed
-        .filter(|duration| duration.is_positive())
+        .filter(SignedDuration::is_positive)
         .with_context(|| format!("{flag} {text:?}: a duration such as 90s, 30m or 36h was expected"))
 }
 

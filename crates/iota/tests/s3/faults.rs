@@ -100,8 +100,8 @@ fn bucket() -> (String, Vec<String>) {
 
 #[test]
 fn what_passes_costs_nothing_but_time() {
-    let (bucket, ids) = bucket();
     type Script = fn(&str, u32) -> Answer;
+    let (bucket, ids) = bucket();
     let scripts: [(&str, Script); 7] = [
         ("slow down", |_, before| if before < 2 { Answer::Error(503, "SlowDown") } else { Answer::Pass }),
         ("an internal error", |_, before| if before == 0 { Answer::Error(500, "InternalError") } else { Answer::Pass }),
