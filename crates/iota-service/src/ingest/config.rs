@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (text, expected) in [
-            (r#"{"downlod_workers": 8}"#, "ingest.json:1: unknown key `downlod_workers`; did you mean `download_workers`?"),
+            (r#"{"download_worker": 8}"#, "ingest.json:1: unknown key `download_worker`; did you mean `download_workers`?"),
             (r#"{"trails": [{"buckt": "b"}]}"#, "unknown key `buckt`; did you mean `bucket`?"),
             (r#"{"aws_secret_access_key": "x"}"#, "ingest.json:1: `aws_secret_access_key` is not read: no credentials"),
             ("{\n\"download_workers\": 0}", "ingest.json:2: download_workers: 1 to 256 was expected"),

@@ -31,7 +31,7 @@ pub enum LogStore {
     /// Other buckets that digest files name are reached in the same way.
     S3 {
         source: Source,
-        trail: TrailConfig,
+        trail: Box<TrailConfig>,
         others: Mutex<HashMap<String, Arc<Bucket>>>,
     },
     Directory {
@@ -54,7 +54,7 @@ const MAX_DIGEST: u64 = 256 << 20;
 
 impl LogStore {
     pub async fn s3(trail: &TrailConfig) -> Result<Self, S3Error> {
-        Ok(Self::S3 { source: Source::connect(trail).await?, trail: trail.clone(), others: Mutex::default() })
+        Ok(Self::S3 { source: Source::connect(trail).await?, trail: Box::new(trail.clone()), others: Mutex::default() })
     }
 
     pub fn directory(path: &Path) -> Self {
