@@ -139,7 +139,10 @@ fn what_hides_everything_or_nobody_answers_for_is_refused() {
             "    reason: r\n    expires: 2026-06-01\n    fields: {a: {b: x}}\n",
             "8: suppression `s`: fields.a: a value, a pattern, null, or a list of these is expected",
         ),
-        ("    reason: r\n    expires: 2026-06-01\n    actor: []\n", "8: nothing matches an empty list or text"),
+        (
+            "    reason: r\n    expires: 2026-06-01\n    actor: []\n",
+            "8: suppressions[0].actor: nothing matches an empty list or text",
+        ),
     ] {
         let error = suppressions(&format!("{head}{body}")).unwrap_err();
         assert_eq!(error, expected, "{body}");

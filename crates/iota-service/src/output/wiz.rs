@@ -1,5 +1,5 @@
 //! Wiz. EXPERIMENTAL: what Wiz accepts as detections of others is not publicly documented. The way in (token, upload slot,
-//! upload, status) is that of public scripts for other kinds of findings; it was run against our own imitation only.
+//! upload, status) is that of public scripts for other kinds of findings; it was not run against anything yet.
 
 use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, Wrong, output_keys};
 use super::format::{Alert, Redaction};

@@ -11,6 +11,7 @@ use iota_engine::event::format_ms;
 use iota_engine::store::{DeliveryAction, DeliveryId, Outbox};
 use iota_engine::system::SystemAlert;
 use iota_engine::text::printable;
+use iota_service::aws::Secrets;
 use iota_service::config::Settings;
 use iota_service::output::config::Surroundings;
 use iota_service::output::{Message, Output, Purpose, Sent};
@@ -33,8 +34,12 @@ fn runtime() -> anyhow::Result<Runtime> {
 
 /// Makes all configured outputs: reads their secrets, opens no connection.
 pub(super) fn build(settings: &Settings) -> anyhow::Result<BTreeMap<String, Arc<dyn Output>>> {
-    let around =
-        Surroundings { environment: &environment::variable, secrets_manager: None, directory: &settings.alerts.directory };
+    let secrets = Secrets::default();
+    let around = Surroundings {
+        environment: &environment::variable,
+        secrets_manager: Some(&secrets),
+        directory: &settings.alerts.directory,
+    };
     let runtime = runtime()?;
     let make = |(name, file): (&String, &iota_service::output::config::OutputFile)| {
         let output = runtime.block_on(file.build(name, &around)).with_context(|| format!("outputs.{name}"))?;
