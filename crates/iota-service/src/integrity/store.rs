@@ -26,7 +26,6 @@ pub enum StoreError {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
 pub enum LogStore {
     /// Other buckets that digest files name are reached in the same way.
     S3 {
