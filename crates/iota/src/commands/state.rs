@@ -148,7 +148,11 @@ impl Kept {
             poll: POLL,
             wake: Arc::default(),
         };
-        let deliveries = Deliveries::start(deliverer);
+        let deliveries = Deliveries::start(deliverer).inspect_err(|error| {
+            // Nothing may go on for days without anybody being told; what is not read now is read by the next run.
+            tracing::error!("no alert can be delivered, so the work ends: {error}");
+            stop.request();
+        });
         let result = work();
         // Who interrupts a run wants it to end; what is left is kept.
         let within = stop.is_requested().then_some(INTERRUPTED);
