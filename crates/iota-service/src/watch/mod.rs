@@ -19,6 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// How often what need not be kept any longer is forgotten: the state would grow for ever.
+const RETAIN: Duration = Duration::from_secs(60 * 60);
 /// Inputs and bytes of one round, at most: what was read counts as read when the round is over.
 const ROUND_INPUTS: usize = 1_000;
 const ROUND_BYTES: u64 = 128 << 20;
@@ -111,6 +113,8 @@ impl Watch<'_> {
         // Held as long as the loop goes.
         let _notifier = self.inotify.then(|| self.notifier(&waker));
         let mut next_scan = Instant::now();
+        // It was done when the state was opened.
+        let mut next_retain = Instant::now() + RETAIN;
         loop {
             if progress.stop.is_requested() {
                 return watched;
@@ -121,6 +125,12 @@ impl Watch<'_> {
                     directory.rescan(now);
                 }
                 next_scan = Instant::now() + self.rescan.max(now.elapsed() * RESCAN_SHARE);
+            }
+            if now >= next_retain {
+                if let Err(error) = self.durable.ledger.retain(Clock::System.now_ms()) {
+                    tracing::warn!("forgetting what is no longer needed, tried again in an hour: {error}");
+                }
+                next_retain = now + RETAIN;
             }
             if self.rule_files.have_changed() {
                 self.reload(&mut rules, &mut engine, load);
