@@ -1,7 +1,7 @@
 //! The commit stage: what was found, in units, in the order of the input, to a store.
 //! Knows nothing of how groups are counted or alerts delivered.
 
-use super::describe::Described;
+use super::describe::{Described, Judged};
 use super::groups::{Groupings, RuleIndex};
 use super::persist::persist;
 use super::run::Clock;
@@ -13,7 +13,7 @@ use crate::telemetry::Stats;
 use iota_engine::alert::Origin;
 use iota_engine::rule::Outcome;
 use iota_engine::store::{Class, Committed, FailedPair, Headline, Ledger, Match, RuleStateUpdate, StoreError, Unit};
-use iota_engine::triage::{Decision, Subject, Triage};
+use iota_engine::triage::Triage;
 use iota_python::Stop;
 use std::collections::BTreeMap;
 use std::io;
@@ -166,7 +166,7 @@ impl<'a> Committer<'a> {
             return Ok(());
         }
         stats.matches.total += 1;
-        let Described { pack, rule, found, .. } = *described;
+        let Described { rule, found, .. } = *described;
         let (record, now_ms) = (described.record(), self.clock.now_ms());
         let late = self.durable.lateness_ms.is_some_and(|lateness| record.time.ms < now_ms - lateness);
         let class = match (rule.create_alert, late) {
@@ -174,29 +174,12 @@ impl<'a> Committer<'a> {
             (true, true) => Class::Late,
             (true, false) => Class::Alert,
         };
-        let mut content = described.content()?;
-        let Decision { class, title, severity, routes, account } = self.durable.triage.decide(
-            &Subject {
-                pack: &pack.pack.name,
-                rule: &rule.id,
-                aliases: &rule.aliases,
-                tags: &rule.tags,
-                record: described.raw(),
-                summary: &content.summary,
-                event_ms: record.time.ms,
-                class: &class,
-                title: &found.title,
-                severity: found.severity,
-                destinations: found.destinations.as_deref(),
-            },
-            now_ms,
-        );
+        let Judged { class, routes, content } = described.judged(&self.durable.triage, &class, now_ms)?;
         // A class of its own: what comes later, in the same group, is sent.
         let withheld = class.is_sent() && self.durable.no_send_before_ms.is_some_and(|before| record.time.ms < before);
         let (class, routes) = if withheld { (Class::Suppressed(WITHHELD.to_owned()), Vec::new()) } else { (class, routes) };
-        let title = title.into_owned();
-        let headline = Headline { title: title.clone(), severity, account_id: content.summary.account_id.clone() };
-        (content.title, content.severity, content.account) = (title, severity, account.cloned());
+        let (title, account_id) = (content.title.clone(), content.summary.account_id.clone());
+        let headline = Headline { title, severity: content.severity, account_id };
         let content: Arc<[u8]> = content.to_fields()?.into();
         let mut sighting = super::collect::sighting(record, found);
         // Where it is not certain that the match is new, because more were counted than are remembered, it is not counted.
