@@ -185,10 +185,11 @@ impl Reader {
                     Kind::Aggregated => return Err("aggregated"),
                 }
             }
+            // Somebody's own layout, or one of CloudTrail's that is not known yet: what it holds the decoder says.
+            Object::Unknown => {}
+            Object::Other(folder) if [Kind::Events, Kind::NetworkActivity].iter().any(|kind| kind.folder() == folder) => {}
             Object::Other(_) => return Err("other_service"),
             Object::Folder => return Err("folder"),
-            // Somebody's own layout; what it holds the decoder says.
-            Object::Unknown => {}
         }
         match (self.from_ms, delivered_ms) {
             (Some(from), Some(delivered)) if delivered < from => Err("before_from"),
