@@ -134,8 +134,7 @@ mod tests {
 
     #[test]
     fn sources_are_read() {
-        let text = "\
-  queues:
+        let text = "  queues:
     - {url: 'https://sqs.eu-west-1.amazonaws.com/1/q', visibility_timeout: 30s, aws: {region: eu-west-1}}
   s3: ['s3://logs/p']
   poll_interval: 5m

@@ -20,8 +20,7 @@ use tokio::sync::watch;
 const READ: usize = 1 << 20;
 /// How soon a request to end is seen.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
-/// A last line without a line end that is a whole record is handed on after this time; another one is given up later.
-const REST: Duration = Duration::from_secs(1);
+/// How long a value that is not whole waits for its rest.
 const GIVE_UP: Duration = Duration::from_secs(60);
 /// A value that is larger is handed on as far as it has come: the decoder says what is wrong with it.
 const LONGEST: usize = 64 << 20;
@@ -65,7 +64,6 @@ impl Stream {
             let complete = match complete(&waiting) {
                 _ if ended => waiting.len(),
                 0 if waiting.len() >= LONGEST || last.elapsed() >= GIVE_UP => waiting.len(),
-                0 if last.elapsed() >= REST && is_value(&waiting) => waiting.len(),
                 complete => complete,
             };
             let rest = waiting.split_off(complete);
@@ -103,31 +101,29 @@ impl Stream {
     }
 }
 
-/// How many bytes hold only whole values: up to the last line end where the first line is a value, else up to the end of the
-/// last value.
+/// How many bytes hold only whole values: up to the last line end where lines are values, else up to the end of the last
+/// object or list.
 fn complete(bytes: &[u8]) -> usize {
     let Some(start) = bytes.iter().position(|byte| !is_space(*byte)) else { return bytes.len() };
     let lines = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
     let line = &bytes[start..];
-    if !opens(memchr::memchr(b'\n', line).map_or(line, |at| &line[..at])) {
+    let first = memchr::memchr(b'\n', line).map_or(line, |at| &line[..at]);
+    let last = bytes[..lines].trim_ascii_end();
+    let last = memchr::memrchr(b'\n', last).map_or(last, |at| &last[at + 1..]);
+    if is_value(first) && is_value(last) {
         return lines;
     }
-    let mut end = start;
+    let mut end = 0;
     while let Some(skip) = bytes[end..].iter().position(|byte| !is_space(*byte)) {
         match scan(bytes, end + skip, &mut Ignore) {
-            Ok(Scanned::End(at) | Scanned::Stopped(at)) => end = at,
-            Err(ScanError::Incomplete) => return if end == start { 0 } else { end },
+            // A number may go on.
+            Ok(Scanned::End(at)) if at < bytes.len() || matches!(bytes[at - 1], b'}' | b']') => end = at,
+            Ok(_) | Err(ScanError::Incomplete) => return end,
             // The decoder says what is wrong, line by line.
             Err(ScanError::Invalid { .. }) => return lines,
         }
     }
     bytes.len()
-}
-
-/// It begins a value that goes on behind the line.
-fn opens(line: &[u8]) -> bool {
-    let line = line.trim_ascii();
-    (line.starts_with(b"{") || line.starts_with(b"[")) && !is_value(line)
 }
 
 /// One whole JSON value.
@@ -144,7 +140,9 @@ mod tests {
     fn only_whole_values_are_handed_on() {
         for (text, expected) in [
             ("", ""),
-            ("{\"a\":1}", ""),
+            ("{\"a\":1}", "{\"a\":1}"),
+            ("12", ""),
+            ("{\"a\":1}\n{\n\"b\":2,\n", "{\"a\":1}"),
             ("{\"a\":1}\n{\"b\"", "{\"a\":1}\n"),
             ("{\"a\":1}\n{\"b\":2}\n", "{\"a\":1}\n{\"b\":2}\n"),
             ("{\n\"a\":1\n}\n{\n", "{\n\"a\":1\n}"),
@@ -152,6 +150,7 @@ mod tests {
             ("{\n\"a\":", ""),
             ("[1,\n", ""),
             ("\n{\n", ""),
+            ("{\"a\":1}\n{\n\"b\":", "{\"a\":1}"),
             ("\n \n", "\n \n"),
             ("broken\n{\"a\":1}\n{", "broken\n{\"a\":1}\n"),
             ("{broken\n{\"a\":1}\n", "{broken\n{\"a\":1}\n"),
