@@ -6,6 +6,7 @@ use crate::alert::{Content, Origin, Severity};
 use crate::digest::{digest, hex};
 use crate::event::{Fingerprint, Identity, Summary, format_ms};
 use crate::store::{Class, Headline, Match, Route};
+use crate::triage::{Place, Routed, Routes};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -24,6 +25,17 @@ pub const STORM: &str = "iota.system.storm";
 pub const RULE_ERROR: &str = "iota.system.rule-error";
 /// A rule is not run any more, because it kept ending its worker.
 pub const QUARANTINE: &str = "iota.system.quarantine";
+
+/// A message of a queue is of no known shape, or of one that is not supported.
+pub const UNKNOWN_MESSAGE: &str = "iota.system.unknown-message";
+/// A message names a bucket that is not to be read.
+pub const FOREIGN_BUCKET: &str = "iota.system.foreign-bucket";
+/// An object cannot be decoded, however often it is read.
+pub const DAMAGED_OBJECT: &str = "iota.system.damaged-object";
+/// A message names an object that is not there, or not to be had.
+pub const MISSING_OBJECT: &str = "iota.system.missing-object";
+/// Nothing can be read from a source.
+pub const SOURCE_FAILING: &str = "iota.system.source-failing";
 
 /// Sent by `iota outputs test`.
 pub const TEST: &str = "iota.system.test";
@@ -44,6 +56,19 @@ pub struct SystemAlert {
 }
 
 impl SystemAlert {
+    /// Where it goes by the routes.
+    pub fn routes(&self, routes: &Routes) -> Vec<Route> {
+        routes.of(&Routed {
+            pack: PACK,
+            rule: self.rule,
+            tags: &[],
+            severity: self.severity,
+            class: &Class::Alert,
+            place: Place::default(),
+            destinations: None,
+        })
+    }
+
     /// The match that makes the alert. The same alert at the same time is the same match, however often it is committed.
     pub fn to_match(&self, at_ms: i64, routes: Vec<Route>) -> Result<Match, serde_json::Error> {
         let time = at_ms.to_string();

@@ -50,7 +50,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Evaluate again what failed, or what a rule has missed, under the same alert ids
     Rerun(RerunArgs),
-    /// Watch directories and print alerts as events come, until told to end
+    /// Watch queues, buckets, directories and pipes, and alert as events come, until told to end
     Watch(WatchArgs),
     /// Run the tests of rule packs
     Test(TestArgs),
@@ -246,16 +246,39 @@ impl StateArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Files are read as they are made, appended to, rotated or replaced, at any depth; gzip and JSON documents when they have
-not changed for a second. What was read is noted in the state directory together with what was found, so that after an end
-of any kind the next start goes on there. SIGTERM ends it; SIGHUP, or a change of the rule files, has the rules read again.
+Sources can be combined; those of the configuration file (sources:) are read as well, unless a flag names others of their
+kind. What was read is noted in the state directory together with what was found, so that after an end of any kind the next
+start goes on there; a message is deleted only after that. SIGTERM ends it; SIGHUP, or a change of the rule files, has the
+rules read again.
+
+Files are read as they are made, appended to, rotated or replaced, at any depth; gzip and JSON documents when they have not
+changed for a second.
 
 Examples:
+  iota watch --queue-url https://sqs.eu-west-1.amazonaws.com/111122223333/cloudtrail --bucket my-trail --rules my_rules
+  iota watch --s3 s3://my-trail --poll-interval 5m --rules rules/aws_cloudtrail
   iota watch --events-dir /var/log/cloudtrail --rules rules/aws_cloudtrail --state /var/lib/iota
-  iota watch --events-dir events --rules my_rules --from now")]
+  iota watch --events-dir events --rules my_rules --from now
+  tail -F events.jsonl | iota watch - --rules my_rules")]
 pub(crate) struct WatchArgs {
+    /// Named pipe, or `-` for standard input, with JSON lines; may be given several times
+    #[arg(value_name = "PIPE")]
+    pub(crate) pipes: Vec<PathBuf>,
+    /// Queue of SQS that tells of new objects, or holds events of EventBridge; may be given several times
+    #[arg(long, value_name = "URL")]
+    pub(crate) queue_url: Vec<String>,
+    /// Place that is listed for new objects, s3://BUCKET or s3://BUCKET/PREFIX; may be given several times
+    #[arg(long, value_name = "S3_URL")]
+    pub(crate) s3: Vec<String>,
+    /// With --s3: from the start of one list to that of the next [default: 1m]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) poll_interval: Option<String>,
+    /// Bucket whose objects are read when a message names it; may be given several times [default: those of the
+    /// configuration file; every one when there are none]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bucket: Vec<String>,
     /// Directory to watch; may be given several times
-    #[arg(long, value_name = "DIR", required = true)]
+    #[arg(long, value_name = "DIR")]
     pub(crate) events_dir: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
@@ -274,6 +297,9 @@ pub(crate) struct WatchArgs {
     /// Do not rely on inotify; the rescan alone finds changes
     #[arg(long)]
     pub(crate) no_inotify: bool,
+    /// Write the accounting to a file, as JSON, every 10 s and at the end
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stats: Option<PathBuf>,
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

@@ -103,6 +103,11 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
+    /// Not about one record: what stands behind it in the input could not be read.
+    pub fn is_of_input(&self) -> bool {
+        matches!(self, Self::Truncated | Self::TruncatedGzip | Self::CorruptGzip | Self::Bomb { .. } | Self::Format(_))
+    }
+
     /// A short stable name, for counting.
     pub fn code(&self) -> &'static str {
         match self {

@@ -160,9 +160,35 @@ pub fn region_of_arn(arn: &str) -> Option<&str> {
     (parts.next() == Some("arn")).then(|| parts.nth(2)).flatten().filter(|region| !region.is_empty())
 }
 
+/// Where a queue is: `https://sqs.REGION.amazonaws.com...`, and `https://REGION.queue.amazonaws.com...` of old.
+pub fn region_of_queue(url: &str) -> Option<&str> {
+    let host = url.split("//").nth(1)?.split('/').next()?;
+    if !host.contains(".amazonaws.com") {
+        return None;
+    }
+    let mut labels = host.split('.');
+    match (labels.next()?, labels.next()?) {
+        ("sqs" | "sqs-fips", region) | (region, "queue") => Some(region),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_region_is_read_from_the_url() {
+        for (url, expected) in [
+            ("https://sqs.eu-west-1.amazonaws.com/123456789012/q", Some("eu-west-1")),
+            ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/q", Some("cn-north-1")),
+            ("https://eu-west-1.queue.amazonaws.com/123456789012/q", Some("eu-west-1")),
+            ("http://127.0.0.1:5000/123456789012/q", None),
+            ("https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com/1/q", None),
+        ] {
+            assert_eq!(region_of_queue(url), expected, "{url}");
+        }
+    }
 
     #[test]
     fn the_region_is_read_from_an_arn() {

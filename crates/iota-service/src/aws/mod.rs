@@ -10,7 +10,7 @@ mod fault;
 mod secret;
 mod signed;
 
-pub use access::{Access, AccessError, Role, region_of_arn};
+pub use access::{Access, AccessError, Role, region_of_arn, region_of_queue};
 pub use connection::Connection;
 pub use fault::{Fault, Verdict, fault_of, verdict_of};
 pub use secret::Secrets;

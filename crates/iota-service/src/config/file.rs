@@ -1,5 +1,6 @@
 //! `iota.yaml`. Read only when named by `--config` or `IOTA_CONFIG`; unknown keys are errors.
 
+use super::sources::SourcesFile;
 use crate::output::{self, OutputFile};
 use iota_engine::alert::Severity;
 use iota_engine::text::did_you_mean;
@@ -61,6 +62,8 @@ pub struct ConfigFile {
     pub routes: Option<Vec<RouteEntry>>,
     #[serde(default)]
     pub deliver: DeliverFile,
+    #[serde(default)]
+    pub sources: SourcesFile,
     /// Where alerts go, by a name of your choice.
     #[serde(default, rename = "outputs")]
     #[schemars(with = "BTreeMap<String, OutputFile>")]

@@ -4,8 +4,10 @@
 mod alerts;
 mod file;
 mod setting;
+mod sources;
 
 pub use alerts::AlertSettings;
 pub use file::{ConfigError, ConfigFile, Override, PackConfig};
 pub(crate) use setting::bytes;
 pub use setting::{Given, Origin, Setting, Settings, parse_duration};
+pub use sources::{QueueFile, SourceSettings, SourcesFile, poll_interval};

@@ -2,6 +2,7 @@
 
 use super::alerts::AlertSettings;
 use super::file::{ConfigError, ConfigFile, Override, PackConfig};
+use super::sources::SourceSettings;
 use crate::output::{self, OutputFile};
 use iota_engine::decode::Limits;
 use iota_python::SandboxMode;
@@ -76,6 +77,7 @@ pub struct Settings {
     pub overrides: BTreeMap<String, Override>,
     pub outputs: BTreeMap<String, OutputFile>,
     pub alerts: AlertSettings,
+    pub sources: SourceSettings,
 }
 
 impl Settings {
@@ -85,6 +87,7 @@ impl Settings {
         let limits = Limits::default();
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let alerts = AlertSettings::new(&file)?;
+        let sources = SourceSettings::new(&file)?;
         let settings = Self {
             rules: layer.pick(given.rules, file.rules, Vec::new()),
             python: layer.pick(given.python, file.python, "python3".to_owned()),
@@ -107,6 +110,7 @@ impl Settings {
             packs: file.packs,
             overrides: file.overrides,
             alerts,
+            sources,
             outputs: file.outputs,
         };
         let fail = |name, origin: &Origin, message: &str| {
@@ -166,7 +170,7 @@ impl Settings {
             ];
             shown.into_iter().filter_map(move |(name, value)| Some((format!("overrides.{rule}.{name}"), value?)))
         });
-        packs.chain(overrides).chain(output::config::shown(&self.outputs)).collect()
+        packs.chain(overrides).chain(output::config::shown(&self.outputs)).chain(self.sources.shown()).collect()
     }
 }
 

@@ -14,6 +14,7 @@ use iota_engine::text::printable;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -63,6 +64,10 @@ impl Queue {
 
     /// Does what can be done now, then waits for something to change. False at the end.
     async fn step(&mut self) -> bool {
+        let wake = Arc::clone(&self.shared.wake);
+        // From here on: what is added after the store was asked must not wait for the next time that it is.
+        let mut added = pin!(wake.notified());
+        added.as_mut().enable();
         while let Some(done) = self.sending.try_join_next() {
             self.settle_all(done).await;
         }
@@ -78,11 +83,10 @@ impl Queue {
             Err(error) => return self.store_failed(&error.to_string(), error.is_retryable()).await,
         };
         self.store_failures = 0;
-        let wake = Arc::clone(&self.shared.wake);
         tokio::select! {
             () = sleep(Duration::from_millis(wait_ms.unsigned_abs())) => {}
             Some(done) = self.sending.join_next(), if !self.sending.is_empty() => self.settle_all(done).await,
-            () = wake.notified() => {}
+            () = added => {}
             // The one who could change it is gone: nothing can be asked for any more, and draining goes on.
             changed = self.mode.changed() => if changed.is_err() { sleep(Duration::from_secs(1)).await },
         }

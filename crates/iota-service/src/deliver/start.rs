@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::runtime::Runtime;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -22,7 +22,6 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Deliveries {
     mode: watch::Sender<Mode>,
-    wake: Arc<Notify>,
     clock: Arc<dyn super::Clock>,
     thread: JoinHandle<Result<Drained, StoreError>>,
 }
@@ -31,15 +30,10 @@ impl Deliveries {
     pub fn start(deliverer: Deliverer) -> Result<Self, StartError> {
         let runtime: Runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let (mode, receiver) = watch::channel(Mode::Go);
-        let (wake, clock) = (Arc::clone(&deliverer.wake), Arc::clone(&deliverer.clock));
+        let clock = Arc::clone(&deliverer.clock);
         let thread =
             thread::Builder::new().name("deliver".to_owned()).spawn(move || runtime.block_on(deliverer.run(receiver)))?;
-        Ok(Self { mode, wake, clock, thread })
-    }
-
-    /// There may be something new to deliver.
-    pub fn wake(&self) {
-        self.wake.notify_waiters();
+        Ok(Self { mode, clock, thread })
     }
 
     /// Sends what is pending and ends: when all is delivered or dead, when only retries in the far future are left, or when

@@ -1,8 +1,7 @@
 //! The configuration file of `iota ingest`: JSON or YAML. Keys are those of the JSON configuration of the stand-alone sync,
 //! and how a trail's bucket is reached.
 
-use crate::aws::{Access, Role};
-use crate::source::s3::{BucketConfig, Location, Reach};
+use crate::source::s3::TrailConfig;
 use iota_engine::yaml;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -38,30 +37,6 @@ pub struct IngestConfig {
     /// Only these; all when empty.
     pub accounts: Vec<String>,
     pub regions: Vec<String>,
-}
-
-/// Where one trail delivers to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrailConfig {
-    /// For messages only.
-    pub name: String,
-    pub bucket: String,
-    /// What stands before `AWSLogs/`, or any path below that.
-    pub prefix: String,
-    /// Of the bucket.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role_arn: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub external_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub endpoint_url: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub path_style: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub requester_pays: bool,
 }
 
 impl Default for IngestConfig {
@@ -130,34 +105,9 @@ impl IngestConfig {
             return Err(("regions", format!("{region:?} is not a region (such as eu-west-1)")));
         }
         for trail in &self.trails {
-            if trail.bucket.is_empty() || format!("s3://{}", trail.bucket).parse::<Location>().is_err() {
-                return Err(("trails", format!("trail {:?}: {:?} is not a bucket", trail.name, trail.bucket)));
-            }
-            if trail.external_id.is_some() && trail.role_arn.is_none() {
-                return Err(("trails", format!("trail {:?}: external_id needs role_arn", trail.name)));
-            }
+            trail.check().map_err(|message| ("trails", message))?;
         }
         Ok(())
-    }
-}
-
-impl TrailConfig {
-    pub fn bucket(&self) -> BucketConfig {
-        let role = |arn: &String| Role { arn: arn.clone(), external_id: self.external_id.clone(), session_name: None };
-        BucketConfig {
-            location: Location { bucket: self.bucket.clone(), prefix: self.prefix.clone() },
-            reach: Reach {
-                access: Access {
-                    region: self.region.clone(),
-                    endpoint_url: self.endpoint_url.clone(),
-                    assume_role: self.role_arn.as_ref().map(role),
-                    ca_bundle: None,
-                    timeout: None,
-                },
-                path_style: self.path_style,
-                requester_pays: self.requester_pays,
-            },
-        }
     }
 }
 
@@ -193,7 +143,7 @@ mod tests {
         );
         assert_eq!(config.events_dir, Path::new("/data/events"));
         assert!(config.state_db.ends_with("state/sync.db") && config.state_db.is_absolute());
-        assert_eq!(config.trails[0].bucket().location.to_string(), "s3://logs/p");
+        assert_eq!(config.trails[0].location().to_string(), "s3://logs/p");
     }
 
     #[test]

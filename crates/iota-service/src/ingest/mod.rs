@@ -3,14 +3,12 @@
 
 mod config;
 mod decode;
-mod lister;
 mod state;
 mod sync;
 mod trails;
 mod unit;
 
-pub use config::{IngestConfig, IngestConfigError, TrailConfig};
-pub use lister::{Files, Range, Source};
+pub use config::{IngestConfig, IngestConfigError};
 pub use state::{Known, State, StateError};
 pub use sync::{Counts, Job, Sync, SyncError};
 pub use trails::{TrailsError, trails_of_account};

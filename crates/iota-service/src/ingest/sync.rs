@@ -3,10 +3,9 @@
 
 use super::IngestConfig;
 use super::decode::{Chunk, decode};
-use super::lister::{Range, Source, list_ahead};
 use super::state::{DoneObject, Known, State, StateError};
 use super::unit::{OutputError, Unit, recover};
-use crate::source::s3::{Fetched, Listed, S3Error, Wanted};
+use crate::source::s3::{Fetched, Listed, Range, S3Error, Source, Wanted, list_ahead};
 use iota_engine::decode::Limits;
 use iota_engine::object::{Kind, Object};
 use jiff::Timestamp;

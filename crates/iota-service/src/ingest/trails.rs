@@ -1,7 +1,7 @@
 //! The trails of an account, as a configuration names them.
 
-use super::TrailConfig;
 use crate::aws::{Access, Fault, fault_of};
+use crate::source::s3::TrailConfig;
 
 /// Of the account and region of the credentials. Trails that several regions show are named once.
 pub async fn trails_of_account() -> Result<Vec<TrailConfig>, TrailsError> {

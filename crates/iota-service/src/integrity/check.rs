@@ -5,7 +5,7 @@
 use super::keys::{KeyError, PublicKeys, unhex};
 use super::report::{Code, Finding, Report};
 use super::store::{LogStore, StoreError, log_kinds};
-use crate::ingest::Range;
+use crate::source::s3::Range;
 use crate::source::s3::Wanted;
 use iota_engine::digest::hex;
 use iota_engine::event::format_ms;

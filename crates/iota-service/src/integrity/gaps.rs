@@ -1,8 +1,8 @@
 //! Objects that were delivered and never read: those in the bucket and those that digest files list, minus the ledger.
 
 use super::store::{LogStore, StoreError, log_kinds};
-use crate::ingest::{Job, Known, Range, Source, State, StateError, TrailConfig};
-use crate::source::s3::{S3Error, Wanted};
+use crate::ingest::{Job, Known, State, StateError};
+use crate::source::s3::{Range, S3Error, Source, TrailConfig, Wanted};
 use iota_engine::object::{DigestFile, Kind, Object};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};

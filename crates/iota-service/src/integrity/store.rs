@@ -3,8 +3,7 @@
 //! A copy has no metadata, and a digest file's signature is metadata. So beside `KEY` there has to be `KEY.metadata.json`
 //! with what `aws s3api head-object --bucket BUCKET --key KEY` prints.
 
-use crate::ingest::{Range, Source, TrailConfig};
-use crate::source::s3::{Branch, Bucket, Fetched, S3Error, Wanted};
+use crate::source::s3::{Branch, Bucket, Fetched, Range, S3Error, Source, TrailConfig, Wanted};
 use iota_engine::object::{Kind, Object, Root};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -186,7 +185,7 @@ impl LogStore {
         if let Some(bucket) = others.get(name) {
             return Ok(Arc::clone(bucket));
         }
-        let bucket = Arc::new(Bucket::connect(name, &trail.bucket().reach).await?);
+        let bucket = Arc::new(Bucket::connect(name, &trail.reach()).await?);
         others.insert(name.to_owned(), Arc::clone(&bucket));
         Ok(bucket)
     }

@@ -8,7 +8,7 @@ use super::fit::fit_encoded;
 use super::sns::legal;
 use super::view::View;
 use super::{Message, Output, Sent};
-use crate::aws::{Access, Connection, Fault, Verdict, fault_of, verdict_of};
+use crate::aws::{Access, Connection, Fault, Verdict, fault_of, region_of_queue, verdict_of};
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, QueueAttributeName, SendMessageBatchRequestEntry};
@@ -43,7 +43,7 @@ impl Sqs {
                 config.queue_url
             ));
         }
-        let connection = Connection::new(config.aws, region_of_url(&config.queue_url), Client::new);
+        let connection = Connection::new(config.aws, region_of_queue(&config.queue_url), Client::new);
         Ok(Self { connection, queue_url: config.queue_url.clone(), size: OnceCell::new() })
     }
 
@@ -166,19 +166,6 @@ pub(super) fn batches(sizes: &[usize], entries: usize, bytes: usize) -> Vec<Rang
     found
 }
 
-/// `https://sqs.REGION.amazonaws.com...`, and `https://REGION.queue.amazonaws.com...` of old.
-fn region_of_url(url: &str) -> Option<&str> {
-    let host = url.split("//").nth(1)?.split('/').next()?;
-    if !host.contains(".amazonaws.com") {
-        return None;
-    }
-    let mut labels = host.split('.');
-    match (labels.next()?, labels.next()?) {
-        ("sqs" | "sqs-fips", region) | (region, "queue") => Some(region),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod unit {
     use super::*;
@@ -189,19 +176,6 @@ mod unit {
         assert_eq!(batches(&[60, 40, 1], 10, 100), [0..2, 2..3]);
         assert_eq!(batches(&[200, 1], 10, 100), [0..1, 1..2]);
         assert_eq!(batches(&[1; 21], 10, 100), [0..10, 10..20, 20..21]);
-    }
-
-    #[test]
-    fn the_region_is_read_from_the_url() {
-        for (url, expected) in [
-            ("https://sqs.eu-west-1.amazonaws.com/123456789012/q", Some("eu-west-1")),
-            ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/q", Some("cn-north-1")),
-            ("https://eu-west-1.queue.amazonaws.com/123456789012/q", Some("eu-west-1")),
-            ("http://127.0.0.1:5000/123456789012/q", None),
-            ("https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com/1/q", None),
-        ] {
-            assert_eq!(region_of_url(url), expected, "{url}");
-        }
     }
 
     #[test]

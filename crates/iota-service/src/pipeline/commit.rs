@@ -13,12 +13,15 @@ use crate::telemetry::Stats;
 use iota_engine::alert::Origin;
 use iota_engine::rule::Outcome;
 use iota_engine::store::{Class, Committed, FailedPair, Headline, Ledger, Match, RuleStateUpdate, StoreError, Unit};
+use iota_engine::system::SystemAlert;
 use iota_engine::triage::Triage;
 use iota_python::Stop;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// Records after which a unit is committed. A commit costs one synchronous write, about as long as 100 records take.
 const UNIT_RECORDS: usize = 1_000;
@@ -44,13 +47,32 @@ pub struct Durable {
     pub again: bool,
     /// Matches of events older than this, in milliseconds since the Unix epoch, are kept and not sent.
     pub no_send_before_ms: Option<i64>,
+    /// Notified when a commit added deliveries.
+    pub delivered: Arc<Notify>,
+    /// Number of the run that is under way.
+    pub(super) runs: Arc<AtomicU64>,
     /// Why state could not be read while rules were run.
     pub(super) failure: Arc<OnceLock<StoreError>>,
 }
 
 impl Durable {
     pub fn new(ledger: Arc<dyn Ledger>, triage: Arc<Triage>, lateness_ms: Option<i64>) -> Self {
-        Self { ledger, triage, lateness_ms, again: false, no_send_before_ms: None, failure: Arc::default() }
+        let (delivered, runs, failure) = (Arc::default(), Arc::default(), Arc::default());
+        Self { ledger, triage, lateness_ms, again: false, no_send_before_ms: None, delivered, runs, failure }
+    }
+
+    /// Commits an alert about iota itself, to the outputs that the routes name. The same alert at the same time is one.
+    pub fn raise(&self, alert: &SystemAlert, unit: Unit, now_ms: i64) -> Result<(), StoreError> {
+        let broken = |error: serde_json::Error| StoreError::Broken { what: alert.rule.to_owned(), why: error.to_string() };
+        let found = alert.to_match(now_ms, alert.routes(&self.triage.routes)).map_err(broken)?;
+        self.ledger.commit(&Unit { now_ms, matches: vec![found], ..unit })?;
+        self.delivered.notify_waiters();
+        Ok(())
+    }
+
+    /// All that was read is committed.
+    pub(super) fn begin_run(&self) {
+        self.runs.fetch_add(1, Ordering::Release);
     }
 
     /// For input that was read before.
@@ -229,6 +251,9 @@ impl<'a> Committer<'a> {
         let committed = persist(self.stop, || self.durable.ledger.commit(&unit))?;
         tracing::debug!("committed {records} records, {} matches", unit.matches.len());
         crash_point("unit.committed");
+        if committed.deliveries > 0 {
+            self.durable.delivered.notify_waiters();
+        }
         count(&committed, stats);
         crate::telemetry::Times::add(&mut stats.seconds.commit, started.elapsed());
         Ok(())
@@ -260,7 +285,7 @@ mod tests {
     use iota_engine::event::{EventTime, Fingerprint, Identity};
     use iota_engine::rule::BatchRecord;
     use iota_engine::store::{ObjectVersion, Result};
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     /// Has no room for so many commits.
     #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::run::{Clock, Progress, RunFailure, index};
 use super::sequence::Job;
 use super::state::CommittedState;
 use crate::rules::{LoadedPack, Python};
-use crate::source::{Data, Input};
+use crate::source::Input;
 use crate::telemetry::Stats;
 use iota_engine::alert::Severity;
 use iota_engine::decode::{Decoder, Item, Limits};
@@ -120,13 +120,7 @@ impl Rerun<'_> {
             let Some((first, _)) = of_record.first() else { continue };
             let unit = *units.entry(&first.origin.object).or_insert_with(|| {
                 let version = first.origin.version.clone();
-                inputs.push(Input {
-                    path: first.origin.object.clone().into(),
-                    size: 0,
-                    version,
-                    data: Data::Path,
-                    checkpoint: None,
-                });
+                inputs.push(Input::file(first.origin.object.clone().into(), 0, version));
                 u32::try_from(inputs.len() - 1).unwrap_or(u32::MAX)
             });
             let Some(batch_record) = self.record(first, &inputs[unit as usize], unit) else { continue };
@@ -171,8 +165,7 @@ impl Rerun<'_> {
         let packs = self.packs.iter().enumerate();
         packs
             .map(|(number, pack)| {
-                let (ledger, failure) = (Arc::clone(&self.durable.ledger), Arc::clone(&self.durable.failure));
-                let state = CommittedState::new(ledger, pack.pack.name.clone(), Arc::clone(&progress.stop), failure);
+                let state = CommittedState::new(self.durable, pack.pack.name.clone(), Arc::clone(&progress.stop));
                 let runner = pack.runner(self.python).with_state(Box::new(state));
                 Lane { pack: index(number), runner, rules: pack.runnable.iter().copied().collect() }
             })

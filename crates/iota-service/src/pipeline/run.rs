@@ -209,6 +209,9 @@ impl Run<'_> {
             Ok(imbalance(&collector, batches, &sequenced, records_before))
         });
         let whole = outcome.is_ok() && !collector.is_abandoned();
+        if let Some(durable) = self.durable.filter(|_| whole) {
+            durable.begin_run();
+        }
         let mut stats = collector.into_stats();
         Times::add(&mut stats.seconds.aggregate, finishing.elapsed());
         Times::add(&mut stats.seconds.total, started.elapsed());
@@ -260,8 +263,7 @@ impl Run<'_> {
 
     fn rule_state(&self, pack: &str) -> Box<dyn RuleState> {
         let Some(durable) = self.durable else { return Box::new(MemoryState::default()) };
-        let (ledger, stop) = (Arc::clone(&durable.ledger), Arc::clone(&self.python.program.stop));
-        Box::new(CommittedState::new(ledger, pack.to_owned(), stop, Arc::clone(&durable.failure)))
+        Box::new(CommittedState::new(durable, pack.to_owned(), Arc::clone(&self.python.program.stop)))
     }
 
     /// The lanes of one thread: those of rules that keep state, or of all others. `None` where there is no state.

@@ -9,7 +9,7 @@ use crate::source::Input;
 use crate::telemetry::{Inputs, Records};
 use crossbeam_channel::{Receiver, Sender};
 use iota_engine::alert::Origin;
-use iota_engine::decode::Position;
+use iota_engine::decode::{Position, RejectReason};
 use iota_engine::dedup::{Seen, SeenRecords};
 use iota_engine::event::{Fingerprint, Identity};
 use iota_engine::rule::{Batch, BatchRecord};
@@ -98,6 +98,9 @@ struct OfInput {
     logged: u64,
     /// Bytes of rejects that were kept.
     kept: usize,
+    /// Code of the first reject, and of the first that is about the input as a whole.
+    first_reject: Option<&'static str>,
+    damage: Option<&'static str>,
     /// Its last part was read; what else comes of it is void.
     ended: bool,
 }
@@ -107,6 +110,19 @@ impl OfInput {
     fn place(&self, position: &Position) -> (u64, u64, u64) {
         (self.count + position.number, self.lines + position.line, position.offset)
     }
+
+    fn rejected(&mut self, reason: &RejectReason) {
+        self.first_reject.get_or_insert(reason.code());
+        if reason.is_of_input() {
+            self.damage.get_or_insert(reason.code());
+        }
+    }
+
+    /// What is wrong with the input as a whole, its end included.
+    fn damage(&self) -> Option<&'static str> {
+        let nothing_else = self.items > 0 && self.rejects == self.items;
+        self.damage.or(self.first_reject.filter(|_| nothing_else))
+    }
 }
 
 /// How it went with an input.
@@ -115,6 +131,8 @@ pub enum Ended {
     Read,
     /// Not to its end, and why.
     Unreadable(String),
+    /// It cannot be decoded as a whole: the code of the reject. Only of inputs that count as read only when whole.
+    Damaged(String),
     /// Not read to its end, because the run was to stop.
     Interrupted,
 }
@@ -149,6 +167,9 @@ impl Sequencer<'_> {
             }
             for notice in &chunk.notices {
                 self.log(&mut input, notice);
+                if let Notice::Rejected(reject) = notice {
+                    input.rejected(&reject.reason);
+                }
                 if let (Some(_), Notice::Rejected(reject)) = (self.ledger, notice) {
                     pending.next.rejects.push(self.reject(&mut input, reject));
                 }
@@ -236,10 +257,12 @@ impl Sequencer<'_> {
         }
         if end.last {
             input.ended = true;
-            let ended = match (&end.failure, end.interrupted) {
-                (Some(error), _) => Ended::Unreadable(error.to_string()),
-                (None, true) => Ended::Interrupted,
-                (None, false) => Ended::Read,
+            let damage = input.damage().filter(|_| self.inputs[input.unit as usize].whole_only);
+            let ended = match (&end.failure, end.interrupted, damage) {
+                (Some(error), ..) => Ended::Unreadable(error.to_string()),
+                (None, true, _) => Ended::Interrupted,
+                (None, false, Some(code)) => Ended::Damaged(code.to_owned()),
+                (None, false, None) => Ended::Read,
             };
             self.finish(pending, input, ended);
         }
@@ -267,7 +290,7 @@ impl Sequencer<'_> {
                     _ => {}
                 }
             }
-            Ended::Unreadable(_) => inputs.unreadable += 1,
+            Ended::Unreadable(_) | Ended::Damaged(_) => inputs.unreadable += 1,
             Ended::Interrupted => {
                 inputs.interrupted += 1;
                 inputs.bytes += input.bytes;

@@ -1,6 +1,7 @@
 //! State of stateful helpers during a run that keeps it: what was committed before, under what this run has changed.
-//! Grows with the number of keys that rules use in one run.
+//! Grows with the number of keys that rules use in one run; what a run has left is forgotten by the next.
 
+use super::commit::Durable;
 use super::persist::persist;
 use iota_engine::rule::{MemoryState, RuleState};
 use iota_engine::store::{Ledger, StoreError};
@@ -8,6 +9,7 @@ use iota_python::Stop;
 use serde_json::Value as Json;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// The rules of a pack are evaluated ahead of the commit, so they must see what is not committed yet.
@@ -17,6 +19,8 @@ pub(super) struct CommittedState {
     pack: String,
     stop: Arc<Stop>,
     read: RefCell<Read>,
+    /// Number of the run that is under way. All of those before it was committed.
+    runs: Arc<AtomicU64>,
     /// Set when state could not be read: what was evaluated since must not be committed.
     failure: Arc<OnceLock<StoreError>>,
 }
@@ -26,16 +30,23 @@ struct Read {
     state: MemoryState,
     /// Kinds and keys that were read from the store; `state` is ahead of it from then on.
     known: BTreeSet<(String, String)>,
+    /// Number of the run that this is of.
+    run: u64,
 }
 
 impl CommittedState {
-    pub(super) fn new(ledger: Arc<dyn Ledger>, pack: String, stop: Arc<Stop>, failure: Arc<OnceLock<StoreError>>) -> Self {
-        Self { ledger, pack, stop, read: RefCell::default(), failure }
+    pub(super) fn new(durable: &Durable, pack: String, stop: Arc<Stop>) -> Self {
+        let Durable { ledger, runs, failure, .. } = durable.clone();
+        Self { ledger, pack, stop, read: RefCell::default(), runs, failure }
     }
 
     fn load(&self, kind: &str, key: &str) {
         let slot = (kind.to_owned(), key.to_owned());
         let mut read = self.read.borrow_mut();
+        let run = self.runs.load(Ordering::Acquire);
+        if read.run != run {
+            *read = Read { run, ..Read::default() };
+        }
         if read.known.contains(&slot) {
             return;
         }
@@ -84,7 +95,8 @@ mod tests {
         let store = Arc::new(Sqlite::memory().unwrap());
         store.commit(&Unit { rule_state: vec![update(1, 5)], ..Unit::default() }).unwrap();
         let ledger: Arc<dyn Ledger> = Arc::<Sqlite>::clone(&store);
-        let mut state = CommittedState::new(ledger, "p".to_owned(), Arc::default(), Arc::default());
+        let durable = Durable::new(ledger, Arc::default(), None);
+        let mut state = CommittedState::new(&durable, "p".to_owned(), Arc::default());
         assert_eq!(state.get("counter", "k")["value"], 5);
         state.apply(&[increment(2)]);
         assert_eq!(state.get("counter", "k")["value"], 7);
@@ -92,6 +104,10 @@ mod tests {
         store.commit(&unit).unwrap();
         store.commit(&unit).unwrap();
         assert_eq!(store.rule_state("p", "counter", "k").unwrap()["value"], 7, "applied once");
+        assert_eq!(state.get("counter", "k")["value"], 7);
+        durable.runs.fetch_add(1, Ordering::Release);
+        assert_eq!(state.get("counter", "other")["value"], Json::Null);
+        assert_eq!(state.read.borrow().known.len(), 1, "what an earlier run has read is forgotten");
         assert_eq!(state.get("counter", "k")["value"], 7);
         assert_eq!(store.rule_state("q", "counter", "k").unwrap()["value"], Json::Null, "packs do not share state");
     }

@@ -299,7 +299,7 @@ impl Directory {
                 // It may have grown while it was read, and nobody tells that twice.
                 self.queue.insert(input.path.clone());
             }
-            Ended::Unreadable(why) => self.retry(&input.path, why, now),
+            Ended::Unreadable(why) | Ended::Damaged(why) => self.retry(&input.path, why, now),
             Ended::Interrupted => drop(self.queue.insert(input.path.clone())),
         }
     }
@@ -361,7 +361,7 @@ impl Directory {
         let checkpoint = Some(self.checkpoint(stamp.0, &mark));
         let data = Data::Range { file: Arc::new(file), start };
         let version = Some(format!("{start}-{end}"));
-        let input = Input { path: path.to_owned(), size: end - start, version, data, checkpoint };
+        let input = Input { path: path.to_owned(), size: end - start, version, data, checkpoint, whole_only: false };
         Ok(Ready::Now(Box::new((input, Out { stamp, mark: Some(mark), whole: end == size }))))
     }
 

@@ -1,5 +1,6 @@
 //! Files, directories and standard input.
 
+use super::s3::Remote;
 use iota_engine::event::parse_ms;
 use iota_engine::store::Checkpoint;
 use std::fs::{self, File, Metadata};
@@ -32,6 +33,8 @@ pub struct Input {
     pub data: Data,
     /// Noted with the last record instead of the version: where in a file that grows to go on.
     pub checkpoint: Option<Checkpoint>,
+    /// It counts as read only when it is whole: whoever handed it in decides what becomes of damaged ones.
+    pub whole_only: bool,
 }
 
 /// Where the bytes of an input are.
@@ -45,22 +48,24 @@ pub enum Data {
         start: u64,
     },
     Memory(Arc<[u8]>),
+    /// In a bucket.
+    Remote(Remote),
 }
 
 impl Input {
     /// A whole file.
     pub fn file(path: PathBuf, size: u64, version: Option<String>) -> Self {
-        Self { path, size, version, data: Data::Path, checkpoint: None }
+        Self { path, size, version, data: Data::Path, checkpoint: None, whole_only: false }
     }
 
     /// Bytes in memory.
     pub fn bytes(name: &str, version: Option<String>, bytes: Vec<u8>) -> Self {
         let size = bytes.len() as u64;
-        Self { path: name.into(), size, version, data: Data::Memory(bytes.into()), checkpoint: None }
+        Self { path: name.into(), size, version, data: Data::Memory(bytes.into()), checkpoint: None, whole_only: false }
     }
 
     pub fn is_stdin(&self) -> bool {
-        self.path.as_os_str() == "-"
+        matches!(self.data, Data::Path) && self.path.as_os_str() == "-"
     }
 
     pub fn name(&self) -> String {
@@ -72,6 +77,7 @@ impl Input {
             Data::Path => Box::new(File::open(&self.path)?),
             Data::Range { file, start } => Box::new(FileAt { file: Arc::clone(file), at: *start }.take(self.size)),
             Data::Memory(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+            Data::Remote(remote) => remote.open()?,
         })
     }
 

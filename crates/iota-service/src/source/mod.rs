@@ -1,6 +1,7 @@
 //! Where input comes from. Yields named streams of bytes; knows nothing of records.
 
 mod directory;
+pub mod feed;
 mod files;
 pub mod s3;
 

@@ -1,5 +1,7 @@
-//! Accounting: every record, pair, match and alert ends up in exactly one count.
+//! Accounting: every record, pair, match, alert, message and object ends up in exactly one count.
 
+mod sources;
 mod stats;
 
+pub use sources::{Messages, Objects, Sources};
 pub use stats::{ErrorGroup, Inputs, Records, RuleStats, Stats, Times};

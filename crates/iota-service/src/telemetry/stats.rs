@@ -1,18 +1,24 @@
 //! What `--stats` writes and the summary tells.
 
+use super::sources::Sources;
 use iota_engine::alert::Severity;
 use iota_engine::decode::{RejectReason, Skip};
 use iota_engine::rule::Failure;
 use iota_python::SandboxLevel;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 /// Counts of one run. `docs/RULES.md` and `docs/ARCHITECTURE.md` state the identities between them.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Stats {
     pub schema_version: &'static str,
     pub engine_version: &'static str,
+    /// Of queues and lists of `watch`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Sources>,
     pub inputs: Inputs,
     pub records: Records,
     pub pairs: Pairs,
@@ -170,6 +176,20 @@ impl Stats {
         Self { schema_version: "1.0", engine_version: env!("CARGO_PKG_VERSION"), ..Self::default() }
     }
 
+    /// Writes them as JSON. Whoever reads the file sees these or earlier ones as a whole, where the directory allows it.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let mut json = serde_json::to_vec_pretty(self)?;
+        json.push(b'\n');
+        let plain = fs::metadata(path).map_or(true, |metadata| metadata.is_file());
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".new");
+        let new = path.with_file_name(name);
+        if plain && fs::write(&new, &json).and_then(|()| fs::rename(&new, path)).is_ok() {
+            return Ok(());
+        }
+        fs::write(path, json)
+    }
+
     pub fn rule(&mut self, name: &str) -> &mut RuleStats {
         if !self.rules.contains_key(name) {
             self.rules.insert(name.to_owned(), RuleStats::default());
@@ -200,7 +220,7 @@ impl Stats {
         if *total != opened + grouped + repeated + below_threshold + signals + suppressed {
             return Some(format!("matches do not add up: {:?}", self.matches));
         }
-        None
+        self.sources.as_ref().and_then(Sources::imbalance)
     }
 }
 
@@ -295,7 +315,23 @@ mod tests {
     #[test]
     fn a_count_that_is_off_by_one_is_noticed() {
         assert_eq!(Stats::new().imbalance(), None);
-        let counts: [fn(&mut Stats) -> &mut u64; 18] = [
+        fn sources(stats: &mut Stats) -> &mut Sources {
+            stats.sources.get_or_insert_default()
+        }
+        let counts: [fn(&mut Stats) -> &mut u64; 31] = [
+            |stats| &mut sources(stats).messages.received,
+            |stats| &mut sources(stats).messages.deleted,
+            |stats| &mut sources(stats).messages.returned,
+            |stats| &mut sources(stats).messages.left,
+            |stats| &mut sources(stats).messages.undeleted,
+            |stats| &mut sources(stats).messages.in_work,
+            |stats| &mut sources(stats).objects.named,
+            |stats| &mut sources(stats).objects.read,
+            |stats| &mut sources(stats).objects.already_finished,
+            |stats| &mut sources(stats).objects.skipped,
+            |stats| &mut sources(stats).objects.returned,
+            |stats| &mut sources(stats).objects.left,
+            |stats| &mut sources(stats).objects.in_work,
             |stats| &mut stats.inputs.total,
             |stats| &mut stats.inputs.read,
             |stats| &mut stats.inputs.unreadable,

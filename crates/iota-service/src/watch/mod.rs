@@ -7,6 +7,7 @@ pub use reload::RuleFiles;
 
 use crate::pipeline::{AlertSink, Clock, Durable, Emit, Ended, Engine, FastPath, Progress, Run, RunFailure};
 use crate::rules::{LoadedPack, Python};
+use crate::source::feed::{Feed, Offer};
 use crate::source::{Directory, Input};
 use crate::telemetry::Stats;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -24,6 +25,10 @@ const RETAIN: Duration = Duration::from_secs(60 * 60);
 /// Inputs and bytes of one round, at most: what was read counts as read when the round is over.
 const ROUND_INPUTS: usize = 1_000;
 const ROUND_BYTES: u64 = 128 << 20;
+/// How often the accounting is written.
+const REPORT: Duration = Duration::from_secs(10);
+/// How long sources may take to give back what is in work, at the end.
+const END: Duration = Duration::from_secs(5);
 /// A rescan waits at least so many times as long as the last one took, so that it never takes more of a core than 1/50.
 const RESCAN_SHARE: u32 = 50;
 
@@ -34,6 +39,8 @@ pub enum Wake {
     Changed(Vec<PathBuf>),
     /// Something has changed, and it is not known what.
     Rescan,
+    /// A source has something to take, or has ended.
+    Ready,
     /// Somebody asks for the rules to be read again.
     Reload,
     /// Somebody asks for an end.
@@ -60,7 +67,18 @@ pub struct Watch<'a> {
     pub rescan: Duration,
     /// False where nothing tells of changes, or it is not to be relied on.
     pub inotify: bool,
+    /// Sources beside directories.
+    pub feed: Option<Feed>,
     pub rule_files: RuleFiles,
+    /// Where the accounting is written, as JSON.
+    pub stats_file: Option<PathBuf>,
+}
+
+/// Where an input came from, and is to be told to.
+enum From {
+    /// By number.
+    Directory(usize),
+    Feed(Offer),
 }
 
 /// Wakes a loop from elsewhere.
@@ -99,8 +117,24 @@ pub struct Watched {
 }
 
 impl Watch<'_> {
-    /// Until somebody asks for an end, or nothing works any more.
+    /// Until somebody asks for an end, all sources have ended, or nothing works any more.
     pub fn run(
+        &mut self,
+        rules: RuleSet,
+        load: &mut Load<'_>,
+        wakes: (Waker, &Wakes),
+        progress: &Progress,
+        stats: Stats,
+    ) -> Watched {
+        let mut watched = self.rounds(rules, load, wakes, progress, stats);
+        if let Some(feed) = self.feed.take() {
+            watched.stats.sources = Some(feed.end(END));
+            watched.imbalance = watched.imbalance.take().or_else(|| watched.stats.imbalance());
+        }
+        watched
+    }
+
+    fn rounds(
         &mut self,
         mut rules: RuleSet,
         load: &mut Load<'_>,
@@ -111,10 +145,11 @@ impl Watch<'_> {
         let mut watched = Watched { stats, failure: None, imbalance: None };
         let mut engine = Engine::new(&self.of_round(&rules, &[]));
         // Held as long as the loop goes.
-        let _notifier = self.inotify.then(|| self.notifier(&waker));
+        let _notifier = (self.inotify && !self.directories.is_empty()).then(|| self.notifier(&waker));
         let mut next_scan = Instant::now();
         // It was done when the state was opened.
         let mut next_retain = Instant::now() + RETAIN;
+        let mut next_report = Instant::now() + REPORT;
         loop {
             if progress.stop.is_requested() {
                 return watched;
@@ -132,12 +167,15 @@ impl Watch<'_> {
                 }
                 next_retain = now + RETAIN;
             }
+            if now >= next_report {
+                self.report(&mut watched.stats);
+                next_report = Instant::now() + REPORT;
+            }
             if self.rule_files.have_changed() {
                 self.reload(&mut rules, &mut engine, load);
             }
-            let ready = self.take();
-            if !ready.is_empty() {
-                let inputs: Vec<Input> = ready.iter().map(|(_, input)| input.clone()).collect();
+            let (inputs, from) = self.take();
+            if !inputs.is_empty() {
                 let result = self.of_round(&rules, &inputs).execute_on(
                     &mut engine,
                     progress,
@@ -148,44 +186,70 @@ impl Watch<'_> {
                 if result.failure.is_some() || result.imbalance.is_some() {
                     return Watched { failure: result.failure, imbalance: result.imbalance, ..watched };
                 }
-                let mut ended = result.ended.into_iter();
-                for (directory, input) in &ready {
-                    self.directories[*directory].settle(input, &ended.next().unwrap_or(Ended::Interrupted), Instant::now());
-                }
+                self.settle(&inputs, from, result.ended);
             }
-            if !self.wait(woken, next_scan, progress, &mut rules, &mut engine, load) {
+            let over = self.feed.as_ref().is_some_and(Feed::is_over) && self.directories.is_empty();
+            let until = if self.stats_file.is_some() { next_scan.min(next_report) } else { next_scan };
+            if over || !self.wait(woken, until, progress, &mut rules, &mut engine, load) {
                 return watched;
             }
         }
     }
 
-    fn take(&mut self) -> Vec<(usize, Input)> {
+    fn take(&mut self) -> (Vec<Input>, Vec<From>) {
         let (now, now_ms) = (Instant::now(), Clock::System.now_ms());
-        let (mut ready, mut bytes) = (Vec::new(), 0);
+        let (mut inputs, mut from, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for offer in self.feed.iter().flat_map(|feed| feed.take(ROUND_INPUTS, ROUND_BYTES)) {
+            bytes += offer.input.size;
+            inputs.push(offer.input.clone());
+            from.push(From::Feed(offer));
+        }
         for (number, directory) in self.directories.iter_mut().enumerate() {
-            let left = ROUND_INPUTS.saturating_sub(ready.len());
+            let left = ROUND_INPUTS.saturating_sub(inputs.len());
             let taken = directory.take(left, ROUND_BYTES.saturating_sub(bytes), now, now_ms);
             bytes += taken.iter().map(|input| input.size).sum::<u64>();
-            ready.extend(taken.into_iter().map(|input| (number, input)));
+            from.extend(taken.iter().map(|_| From::Directory(number)));
+            inputs.extend(taken);
         }
-        ready
+        (inputs, from)
+    }
+
+    /// Tells each source what became of its inputs.
+    fn settle(&mut self, inputs: &[Input], from: Vec<From>, ended: Vec<Ended>) {
+        let mut ended = ended.into_iter();
+        for (input, from) in inputs.iter().zip(from) {
+            let ended = ended.next().unwrap_or(Ended::Interrupted);
+            match from {
+                From::Directory(number) => self.directories[number].settle(input, &ended, Instant::now()),
+                From::Feed(offer) => offer.settle(ended),
+            }
+        }
+    }
+
+    /// Writes the accounting as it is now.
+    fn report(&self, stats: &mut Stats) {
+        let Some(path) = &self.stats_file else { return };
+        stats.sources = self.feed.as_ref().map(Feed::sources);
+        if let Err(error) = stats.write(path) {
+            tracing::warn!("--stats {}: {error}", path.display());
+        }
     }
 
     /// For the next thing to do. False when it is to end.
     fn wait(
         &mut self,
         wakes: &Wakes,
-        next_scan: Instant,
+        until: Instant,
         progress: &Progress,
         rules: &mut RuleSet,
         engine: &mut Engine,
         load: &mut Load<'_>,
     ) -> bool {
-        let mut until = next_scan.min(self.rule_files.next_look());
+        let mut until = until.min(self.rule_files.next_look());
         for directory in &self.directories {
             until = directory.next_due().map_or(until, |due| until.min(due));
         }
-        let mut more = self.directories.iter().any(Directory::has_more);
+        let mut more = self.directories.iter().any(Directory::has_more) || self.feed.as_ref().is_some_and(Feed::has_more);
         loop {
             let wake =
                 if more { wakes.0.try_recv().map_err(|_| RecvTimeoutError::Timeout) } else { wakes.0.recv_deadline(until) };
@@ -201,6 +265,7 @@ impl Watch<'_> {
                         directory.rescan(Instant::now());
                     }
                 }
+                Ok(Wake::Ready) => {}
                 Ok(Wake::Reload) => self.reload(rules, engine, load),
                 Ok(Wake::Stop) => return false,
                 Err(_) => return !progress.stop.is_requested(),

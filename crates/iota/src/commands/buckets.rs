@@ -4,8 +4,8 @@ use crate::args::{BucketArgs, LedgerArgs, RangeArgs};
 use anyhow::{Context, bail};
 use iota_engine::event::parse_ms;
 use iota_engine::object::Day;
-use iota_service::ingest::{IngestConfig, Range, TrailConfig};
-use iota_service::source::s3::{Location, Wanted};
+use iota_service::ingest::IngestConfig;
+use iota_service::source::s3::{Location, Range, TrailConfig, Wanted};
 use jiff::{SignedDuration, Timestamp};
 use std::future::Future;
 

@@ -12,6 +12,7 @@ pub(crate) mod explain;
 pub(crate) mod gaps;
 pub(crate) mod ingest;
 pub(crate) mod man;
+mod objects;
 pub(crate) mod outputs;
 mod reach;
 pub(crate) mod rerun;

@@ -1,5 +1,6 @@
 //! `iota rerun`: evaluates again what failed, or everything since some time for one rule.
 
+use super::objects;
 use super::run::{Unused, report_load, time, watch_signals, with_progress_bar};
 use super::state::Kept;
 use crate::args::{AlertFormat, RerunArgs};
@@ -12,6 +13,7 @@ use iota_engine::text::did_you_mean;
 use iota_service::config::Settings;
 use iota_service::pipeline::{Clock, Emit, FastPath, Progress, Rerun, RerunResult, Run, RunResult};
 use iota_service::rules::{LoadedPack, Which, load_packs};
+use iota_service::source::s3::BatchObject;
 use iota_service::source::{Input, find_inputs};
 use iota_service::telemetry::Stats;
 use std::collections::BTreeSet;
@@ -37,7 +39,12 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     }
     let kept = Kept::open(directory, &settings, (false, false), clock)?;
     let durable = kept.durable().again();
-    let inputs = if args.errors { Vec::new() } else { kept.inputs_since(since_ms.unwrap_or_default(), &mut stats)? };
+    let mut inputs = Vec::new();
+    if !args.errors {
+        let (files, objects) = kept.inputs_since(since_ms.unwrap_or_default(), &mut stats)?;
+        inputs.extend(files);
+        inputs.extend(objects::again(objects, &settings, &progress.stop)?);
+    }
     let (packs, inputs) = (&packs[..], &inputs[..]);
     let run = Run {
         packs,
@@ -99,10 +106,15 @@ fn only(packs: &mut [LoadedPack], id: &str) -> anyhow::Result<()> {
 }
 
 impl Kept {
-    /// Files that were read since then. Those that are gone are told, and count as unreadable.
-    fn inputs_since(&self, since_ms: i64, stats: &mut Stats) -> anyhow::Result<Vec<Input>> {
-        let names: BTreeSet<String> = self.desk().objects_since(since_ms)?.into_iter().map(|object| object.object).collect();
-        let mut inputs = Vec::new();
+    /// Files and objects that were read since then. Files that are gone are told, and count as unreadable.
+    fn inputs_since(&self, since_ms: i64, stats: &mut Stats) -> anyhow::Result<(Vec<Input>, Vec<BatchObject>)> {
+        let (mut inputs, mut objects, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for found in self.desk().objects_since(since_ms)? {
+            match BatchObject::of_url(&found.object, &found.version) {
+                Some(object) => objects.push(object),
+                None => drop(names.insert(found.object)),
+            }
+        }
         for name in names {
             match find_inputs(&[name.into()]) {
                 Ok(found) => inputs.extend(found.inputs),
@@ -113,7 +125,7 @@ impl Kept {
                 }
             }
         }
-        Ok(inputs)
+        Ok((inputs, objects))
     }
 }
 

@@ -1,5 +1,6 @@
 //! `iota run`, and the command line of the first iota.
 
+use super::objects;
 use super::state::{self, Kept};
 use crate::args::{AlertFormat, EmitWhen, OriginalArgs, RunArgs, StateArgs};
 use crate::exit::{Exit, is_broken_pipe};
@@ -54,9 +55,11 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     let clock = now_ms.map_or(Clock::System, Clock::Fixed);
     state::check_flags(args, &settings, now_ms)?;
     let python = super::find_python(&settings, now_ms)?;
-    let found = find_inputs(&args.paths)?;
-    let inputs = found.inputs;
-    if inputs.is_empty() {
+    let (places, paths): (Vec<_>, Vec<_>) =
+        args.paths.iter().cloned().partition(|path| path.as_os_str().as_encoded_bytes().starts_with(b"s3://"));
+    let found = find_inputs(&paths)?;
+    let mut inputs = found.inputs;
+    if inputs.is_empty() && places.is_empty() {
         tracing::warn!("there are no files to read");
     }
     if let Some(path) = &args.stats {
@@ -111,6 +114,10 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         .as_deref()
         .map(|directory| Kept::open(directory, &settings, (args.deliver, args.updates), clock))
         .transpose()?;
+    if !places.is_empty() {
+        let ledger = kept.as_ref().map(Kept::ledger);
+        inputs.extend(objects::inputs(&places, &settings, &progress.stop, ledger.as_deref(), &mut stats)?);
+    }
     let mut printer = Printer::new(args.format, emit == Emit::First);
     let (packs, inputs) = (&packs[..], &inputs[..]);
     let run = Run {
@@ -261,10 +268,8 @@ impl<F: Fn()> Drop for OnDrop<F> {
     }
 }
 
-fn write_stats(path: &Path, stats: &Stats) -> anyhow::Result<()> {
-    let mut json = serde_json::to_vec_pretty(stats)?;
-    json.push(b'\n');
-    fs::write(path, json).with_context(|| format!("--stats {}", path.display()))
+pub(super) fn write_stats(path: &Path, stats: &Stats) -> anyhow::Result<()> {
+    stats.write(path).with_context(|| format!("--stats {}", path.display()))
 }
 
 pub(super) fn summarize(stats: &Stats, interrupted: bool) {

@@ -146,7 +146,7 @@ impl Kept {
             policy: delivering.policy.clone(),
             clock: Arc::new(SystemClock),
             poll: POLL,
-            wake: Arc::default(),
+            wake: Arc::clone(&self.durable.delivered),
         };
         let deliveries = Deliveries::start(deliverer).inspect_err(|error| {
             // Nothing may go on for days without anybody being told; what is not read now is read by the next run.

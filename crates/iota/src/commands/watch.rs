@@ -1,6 +1,6 @@
 //! `iota watch`: the pipeline for as long as the process lives.
 
-use super::run::{report_load, summarize};
+use super::run::{report_load, summarize, write_stats};
 use super::state::Kept;
 use crate::args::{AlertFormat, WatchArgs};
 use crate::environment;
@@ -9,15 +9,18 @@ use crate::printer::Printer;
 use anyhow::{Context, bail};
 use clap::ArgMatches;
 use iota_engine::event::parse_ms;
-use iota_service::config::{Settings, parse_duration};
+use iota_service::config::{Settings, parse_duration, poll_interval};
 use iota_service::pipeline::{Clock, Progress, RunFailure, Stop};
 use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs};
+use iota_service::source::feed::{Feed, FeedConfig, PollConfig};
+use iota_service::source::s3::{Buckets, Location};
 use iota_service::source::{Directory, From};
 use iota_service::telemetry::Stats;
 use iota_service::watch::{RuleFiles, RuleSet, Wake, Waker, Watch, wakes};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
@@ -35,6 +38,11 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let settings = Settings::resolve(args.given(matches))?;
     if settings.rules.value.is_empty() {
         bail!("no rules given; name a rule directory with --rules DIR");
+    }
+    let sources = Sources::of(args, &settings)?;
+    if let Some(path) = &args.stats {
+        // Better now than when it is first written.
+        fs::File::create(path).with_context(|| format!("--stats {}", path.display()))?;
     }
     let now_ms = Clock::System.now_ms();
     let time = |flag: &str, text: &str| {
@@ -75,13 +83,16 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         }
     })?;
     let kept = kept.live(no_send_before);
-    let directories = args.events_dir.iter().map(|root| {
+    let directories = sources.directories.iter().map(|root| {
         Directory::open(root, kept.ledger(), from, now_ms).with_context(|| format!("--events-dir {}", root.display()))
     });
     let directories: Vec<Directory> = directories.collect::<anyhow::Result<_>>()?;
     for directory in &directories {
         tracing::info!("watching {}", directory.root().display());
     }
+    let ready = waker.clone();
+    let wake = Arc::new(move || ready.wake(Wake::Ready));
+    let feed = sources.feed.map(|feed| Feed::start(feed, kept.durable(), (from, now_ms), wake)).transpose()?;
     let mut watch = Watch {
         python: &python,
         workers: settings.workers.value,
@@ -89,7 +100,9 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         directories,
         rescan,
         inotify: !args.no_inotify,
+        feed,
         rule_files,
+        stats_file: args.stats.clone(),
     };
     let mut printer = Printer::new(AlertFormat::Jsonl, true);
     let mut problems = problems(&packs);
@@ -109,6 +122,9 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         None => {}
     }
     summarize(&finished.stats, progress.stop.is_requested());
+    if let Some(path) = &args.stats {
+        write_stats(path, &finished.stats)?;
+    }
     if let Some(imbalance) = finished.imbalance {
         bail!("internal error, please report it: {imbalance}");
     }
@@ -117,6 +133,54 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         left => drop(left.context("delivering alerts")?),
     }
     Ok(Exit::Ok)
+}
+
+/// What is watched: of each kind what the flags name, else what the configuration file does.
+struct Sources {
+    directories: Vec<PathBuf>,
+    feed: Option<FeedConfig>,
+}
+
+impl Sources {
+    fn of(args: &WatchArgs, settings: &Settings) -> anyhow::Result<Self> {
+        let configured = &settings.sources;
+        let directories = if args.events_dir.is_empty() { &configured.events_dirs } else { &args.events_dir };
+        let queue = |url: &String| configured.queue(url).map_err(|why| anyhow::anyhow!("--queue-url {why}"));
+        let queues = match &args.queue_url[..] {
+            [] => configured.queues.clone(),
+            urls => urls.iter().map(queue).collect::<anyhow::Result<_>>()?,
+        };
+        let places: Vec<Location> = match &args.s3[..] {
+            [] => configured.s3.clone(),
+            urls => urls.iter().map(|url| url.parse()).collect::<Result<_, _>>().context("--s3")?,
+        };
+        let named: BTreeSet<String> = match &args.bucket[..] {
+            [] => configured.buckets.iter().map(|trail| trail.bucket.clone()).collect(),
+            names => names.iter().cloned().collect(),
+        };
+        let allowed = (!named.is_empty()).then(|| named.into_iter().chain(places.iter().map(|place| place.bucket.clone())));
+        let buckets = Buckets::new(configured.buckets.clone(), allowed.map(Iterator::collect));
+        if !queues.is_empty() && buckets.are_all_allowed() {
+            tracing::warn!("objects of every bucket that a message names are read; name yours with --bucket");
+        }
+        let interval = match &args.poll_interval {
+            Some(text) => poll_interval(text).map_err(|why| anyhow::anyhow!("--poll-interval {why}"))?,
+            None => configured.poll_interval,
+        };
+        let polls: Vec<_> =
+            places.iter().map(|at| PollConfig { trail: buckets.trail(&at.bucket, &at.prefix), interval }).collect();
+        let streams: Vec<PathBuf> = args.pipes.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect();
+        if streams.len() < args.pipes.len() {
+            // Two readers would tear its records apart.
+            bail!("a pipe is named twice");
+        }
+        let none = queues.is_empty() && polls.is_empty() && streams.is_empty();
+        if none && directories.is_empty() {
+            bail!("nothing to watch; name --queue-url, --s3, --events-dir or a pipe, or `sources:` in a configuration file");
+        }
+        let feed = FeedConfig { queues, polls, streams, buckets, scratch: None };
+        Ok(Self { directories: directories.clone(), feed: (!none).then_some(feed) })
+    }
 }
 
 /// `--state`, or what systemd has made for the service, or the usual place.

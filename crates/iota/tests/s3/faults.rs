@@ -1,84 +1,9 @@
-//! A proxy in front of moto that answers wrongly: what may pass is repeated, what may not is said, and nothing is lost.
+//! What comes of wrong answers: what may pass is repeated, what may not is said, and nothing is lost.
 
-use crate::harness::{Seed, Target, gzip, key, log, moto, record};
-use std::collections::HashMap;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
+use crate::harness::{Seed, Target, gzip, key, log, record};
+use crate::proxy::{Answer, proxy};
 
 const ACCOUNT: &str = "111122223333";
-
-#[derive(Clone, Copy)]
-enum Answer {
-    Pass,
-    /// Status and code, in the shape of S3.
-    Error(u16, &'static str),
-    /// This many bytes of the answer, then the connection ends.
-    Cut(usize),
-    /// Piece by piece.
-    Slow,
-}
-
-/// `script` is told the request's first line and how often the same one came before.
-fn proxy(script: impl Fn(&str, u32) -> Answer + Send + Sync + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (script, seen) = (Arc::new(script), Arc::new(Mutex::new(HashMap::<String, u32>::new())));
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
-            thread::spawn(move || {
-                let _ = serve(stream, &*script, &seen);
-            });
-        }
-    });
-    url
-}
-
-fn serve(mut client: TcpStream, script: &dyn Fn(&str, u32) -> Answer, seen: &Mutex<HashMap<String, u32>>) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        if client.read(&mut byte)? == 0 {
-            return Ok(());
-        }
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let line = head.lines().next().unwrap_or_default().to_owned();
-    let before = {
-        let mut seen = seen.lock().unwrap();
-        let count = seen.entry(line.clone()).or_default();
-        *count += 1;
-        *count - 1
-    };
-    let answer = script(&line, before);
-    if let Answer::Error(status, code) = answer {
-        let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>as told</Message></Error>");
-        let length = body.len();
-        let head = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: application/xml\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-        );
-        return client.write_all((head + &body).as_bytes());
-    }
-    let mut server = TcpStream::connect(moto().trim_start_matches("http://"))?;
-    let (first, rest) = head.split_once("\r\n").unwrap_or_default();
-    let rest: String =
-        rest.lines().filter(|line| !line.to_lowercase().starts_with("connection:")).flat_map(|line| [line, "\r\n"]).collect();
-    server.write_all(format!("{first}\r\nConnection: close\r\n{rest}").as_bytes())?;
-    let mut whole = Vec::new();
-    server.read_to_end(&mut whole)?;
-    match answer {
-        Answer::Cut(bytes) => client.write_all(&whole[..bytes.min(whole.len())]),
-        Answer::Slow => whole.chunks(whole.len().div_ceil(8).max(1)).try_for_each(|piece| {
-            thread::sleep(Duration::from_millis(50));
-            client.write_all(piece)
-        }),
-        Answer::Pass | Answer::Error(..) => client.write_all(&whole),
-    }
-}
 
 /// A bucket with a small and a large object.
 fn bucket() -> (String, Vec<String>) {
@@ -161,4 +86,21 @@ fn when_everything_is_denied_the_rest_is_not_tried() {
     let ran = target.ingest_from(&proxy(denied), &[&bucket]);
     assert_eq!((ran.code, ran.count("objects_failed")), (Some(2), 10), "{}", ran.stderr);
     assert!(ran.stderr.contains("s3:GetObject: AccessDenied") && ran.stderr.contains("in a row"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_bucket_in_another_region_is_followed_to_it() {
+    let (bucket, ids) = bucket();
+    let target = Target::new();
+    let elsewhere = |line: &str, _| if line.ends_with(" eu-west-1") { Answer::Pass } else { Answer::Redirect("eu-west-1") };
+    let ran = target.ingest_from(&proxy(elsewhere), &[&bucket]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the bucket is in eu-west-1"), "{}", ran.stderr);
+    assert_eq!(target.ids(), ids);
+    // Two regions that send to one another end somewhere.
+    let target = Target::new();
+    let round = |line: &str, _| Answer::Redirect(if line.ends_with(" eu-west-1") { "us-west-2" } else { "eu-west-1" });
+    let ran = target.ingest_from(&proxy(round), &[&bucket]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("PermanentRedirect"), "{}", ran.stderr);
 }

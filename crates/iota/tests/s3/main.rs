@@ -2,8 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod aws;
 mod faults;
 mod harness;
 mod policies;
+mod poll;
+mod proxy;
+mod queue;
+mod queue_faults;
 mod sync;
 mod validate;
+mod watching;

@@ -6,8 +6,11 @@ use crate::aws::{Access, Fault, fault_of};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::RequestPayer;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use thiserror::Error;
 
 /// A bucket, and what keys in it begin with.
@@ -52,16 +55,13 @@ pub struct Reach {
     pub requester_pays: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct BucketConfig {
-    pub location: Location,
-    pub reach: Reach,
-}
-
 /// One bucket with its connection.
 #[derive(Debug)]
 pub struct Bucket {
-    pub(super) client: Client,
+    client: RwLock<Client>,
+    reach: Reach,
+    /// Regions that answers named.
+    followed: Mutex<BTreeSet<String>>,
     pub name: String,
     pub(super) payer: Option<RequestPayer>,
     pub(super) pace: Pace,
@@ -83,10 +83,39 @@ const PAGE: i32 = 1000;
 impl Bucket {
     /// Asks the network for nothing that `Access::connect` does not ask for.
     pub async fn connect(name: &str, reach: &Reach) -> Result<Self, S3Error> {
-        let config = reach.access.connect(None).await?;
-        let config = aws_sdk_s3::config::Builder::from(&config).force_path_style(reach.path_style).build();
+        Self::connect_in(name, reach, None).await
+    }
+
+    /// `region` is where the bucket is said to be; a region that is configured wins.
+    pub async fn connect_in(name: &str, reach: &Reach, region: Option<&str>) -> Result<Self, S3Error> {
+        let client = RwLock::new(client(reach, region).await?);
         let payer = reach.requester_pays.then_some(RequestPayer::Requester);
-        Ok(Self { client: Client::from_conf(config), name: name.to_owned(), payer, pace: Pace::default() })
+        let (reach, followed) = (reach.clone(), Mutex::default());
+        Ok(Self { client, reach, followed, name: name.to_owned(), payer, pace: Pace::default() })
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Goes on in the region that an answer says the bucket is in. False when that is where `asked` was, when it was tried
+    /// before, or when the address is one of the configuration's own.
+    pub(super) async fn follow(&self, asked: &Client, region: &str) -> Result<bool, S3Error> {
+        let in_region = |client: &Client| client.config().region().is_some_and(|here| here.as_ref() == region);
+        if in_region(asked) || self.reach.access.endpoint_url.is_some() {
+            return Ok(false);
+        }
+        if in_region(&self.client()) {
+            return Ok(true);
+        }
+        if !self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(region.to_owned()) {
+            return Ok(false);
+        }
+        tracing::info!("{}: the bucket is in {region}; going on there", self.url(""));
+        let access = Access { region: Some(region.to_owned()), ..self.reach.access.clone() };
+        let moved = self::client(&Reach { access, ..self.reach.clone() }, None).await?;
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = moved;
+        Ok(true)
     }
 
     pub fn url(&self, key: &str) -> String {
@@ -120,27 +149,45 @@ impl Bucket {
         token: Option<String>,
         page: i32,
     ) -> Result<ListObjectsV2Output, S3Error> {
-        let request = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.name)
-            .prefix(prefix)
-            .set_delimiter(delimiter.map(str::to_owned))
-            .set_start_after(after.filter(|_| token.is_none()).map(str::to_owned))
-            .set_continuation_token(token)
-            .set_request_payer(self.payer.clone())
-            .max_keys(page);
-        let send = || {
-            let request = request.clone();
-            async move {
-                request.send().await.map_err(|error| {
-                    let region = error.raw_response().and_then(|answer| answer.headers().get("x-amz-bucket-region"));
-                    in_region(fault_of("s3:ListBucket", &error), region)
-                })
+        loop {
+            let client = self.client();
+            let request = client
+                .list_objects_v2()
+                .bucket(&self.name)
+                .prefix(prefix)
+                .set_delimiter(delimiter.map(str::to_owned))
+                .set_start_after(after.filter(|_| token.is_none()).map(str::to_owned))
+                .set_continuation_token(token.clone())
+                .set_request_payer(self.payer.clone())
+                .max_keys(page);
+            let elsewhere = OnceLock::new();
+            let send = || {
+                let (request, elsewhere) = (request.clone(), &elsewhere);
+                async move {
+                    request.send().await.map_err(|error| {
+                        let fault = fault_of("s3:ListBucket", &error);
+                        if let Some(region) = region_of(&fault, error.raw_response()) {
+                            let _ = elsewhere.set(region);
+                        }
+                        fault
+                    })
+                }
+            };
+            let fault = match patiently(&self.pace, send).await {
+                Ok(page) => return Ok(page),
+                Err(fault) => fault,
+            };
+            match elsewhere.get() {
+                Some(region) if self.follow(&client, region).await? => {}
+                region => return Err(S3Error::Failed { what: self.url(prefix), fault: in_region(fault, region) }),
             }
-        };
-        patiently(&self.pace, send).await.map_err(|fault| S3Error::Failed { what: self.url(prefix), fault })
+        }
     }
+}
+
+async fn client(reach: &Reach, region: Option<&str>) -> Result<Client, S3Error> {
+    let config = reach.access.connect(region).await?;
+    Ok(Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(reach.path_style).build()))
 }
 
 /// A list that is being read.
@@ -173,11 +220,19 @@ impl Pages<'_> {
     }
 }
 
+/// Where the bucket is, when an answer says that it is not where it was looked for.
+pub(super) fn region_of(fault: &Fault, answer: Option<&HttpResponse>) -> Option<String> {
+    let moved = matches!(
+        fault.code.as_deref(),
+        Some("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException")
+    );
+    let region = answer?.headers().get("x-amz-bucket-region")?;
+    moved.then(|| region.to_owned())
+}
+
 /// Adds where the bucket is, when that is what is wrong.
-pub(super) fn in_region(mut fault: Fault, region: Option<&str>) -> Fault {
-    if let (Some("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException"), Some(region)) =
-        (fault.code.as_deref(), region)
-    {
+pub(super) fn in_region(mut fault: Fault, region: Option<&String>) -> Fault {
+    if let Some(region) = region {
         fault.why = format!("{}; the bucket is in {region}: set its region", fault.why);
     }
     fault

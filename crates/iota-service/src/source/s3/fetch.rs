@@ -1,13 +1,15 @@
 //! The bytes of one object, whole: an interrupted body is gone on with where it broke off, of the same version.
 
-use super::bucket::in_region;
+use super::bucket::{in_region, region_of};
 use super::retry::{is_last, pause};
 use super::{Bucket, S3Error};
 use crate::aws::{Fault, Verdict, fault_of};
+use crate::source::{Data, Input};
 use std::collections::HashMap;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
-use tempfile::SpooledTempFile;
+use std::sync::Arc;
+use tempfile::{SpooledData, SpooledTempFile};
 
 /// More than this many bytes are kept in a temporary file instead of in memory.
 const IN_MEMORY: usize = 4 << 20;
@@ -36,6 +38,8 @@ enum Outcome {
     Complete,
     /// Worth another one.
     Broken(Fault),
+    /// To be asked again, in the region that the bucket is in.
+    Elsewhere,
     Over(S3Error),
 }
 
@@ -53,6 +57,7 @@ impl Bucket {
             let before = partial.fetched.size;
             match self.go_on(key, &mut partial).await {
                 Outcome::Complete => break,
+                Outcome::Elsewhere => {}
                 Outcome::Over(error) => return Err(error),
                 Outcome::Broken(fault) => {
                     // As long as bytes come, the connection is only slow.
@@ -71,7 +76,8 @@ impl Bucket {
 
     async fn go_on(&self, key: &str, partial: &mut Partial) -> Outcome {
         let Partial { fetched, total } = partial;
-        let mut request = self.client.get_object().bucket(&self.name).key(key).set_request_payer(self.payer.clone());
+        let client = self.client();
+        let mut request = client.get_object().bucket(&self.name).key(key).set_request_payer(self.payer.clone());
         if !fetched.etag.is_empty() {
             request = request.if_match(format!("\"{}\"", fetched.etag));
         }
@@ -82,9 +88,18 @@ impl Bucket {
             Ok(answer) => answer,
             Err(error) => {
                 let status = error.raw_response().map(|answer| answer.status().as_u16());
-                let region = error.raw_response().and_then(|answer| answer.headers().get("x-amz-bucket-region"));
-                let fault = in_region(fault_of("s3:GetObject", &error), region);
+                let fault = fault_of("s3:GetObject", &error);
+                let region = region_of(&fault, error.raw_response());
+                if let Some(region) = &region {
+                    match self.follow(&client, region).await {
+                        Ok(true) => return Outcome::Elsewhere,
+                        Ok(false) => {}
+                        Err(error) => return Outcome::Over(error),
+                    }
+                }
+                let fault = in_region(fault, region.as_ref());
                 return match (status, fault.code.as_deref()) {
+                    (_, Some("InvalidObjectState")) => Outcome::Over(S3Error::Archived(self.url(key))),
                     (Some(412), _) => Outcome::Over(S3Error::Changed(self.url(key))),
                     (Some(404), code) if code != Some("NoSuchBucket") => Outcome::Over(S3Error::Missing(self.url(key))),
                     _ if fault.verdict == Verdict::Retry => Outcome::Broken(fault),
@@ -131,6 +146,18 @@ impl Bucket {
 }
 
 impl Fetched {
+    /// The object as an input of the pipeline: in memory when it is small, else in its temporary file.
+    pub fn into_input(self, url: &str) -> Input {
+        let version = Some(self.etag).filter(|etag| !etag.is_empty());
+        match self.body.into_inner() {
+            SpooledData::InMemory(bytes) => Input::bytes(url, version, bytes.into_inner()),
+            SpooledData::OnDisk(file) => {
+                let data = Data::Range { file: Arc::new(file), start: 0 };
+                Input { path: url.into(), size: self.size, version, data, checkpoint: None, whole_only: false }
+            }
+        }
+    }
+
     /// Back to its start.
     pub fn rewind(&mut self) -> io::Result<()> {
         self.body.seek(SeekFrom::Start(0)).map(|_| ())

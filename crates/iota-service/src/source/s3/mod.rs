@@ -1,14 +1,23 @@
 //! Buckets that CloudTrail delivers to: what is in them, and the bytes of one object.
 //! Knows no records, and nothing of what was read before.
 
+mod batch;
 mod bucket;
+mod buckets;
 mod discover;
 mod fetch;
+mod lister;
 mod retry;
+mod trail;
 
-pub use bucket::{Bucket, BucketConfig, Listed, Location, LocationError, Pages, Reach};
+pub use batch::{Batch, BatchObject, Remote};
+pub use bucket::{Bucket, Listed, Location, LocationError, Pages, Reach};
+pub use buckets::Buckets;
 pub use discover::{Branch, Wanted, branches};
 pub use fetch::Fetched;
+pub(crate) use lister::list_ahead;
+pub use lister::{Files, Range, Source};
+pub use trail::TrailConfig;
 
 use crate::aws::{AccessError, Fault};
 use thiserror::Error;
@@ -25,6 +34,8 @@ pub enum S3Error {
     Missing(String),
     #[error("{0}: was replaced after it was listed")]
     Changed(String),
+    #[error("{0}: is in an archive storage class and has to be restored first")]
+    Archived(String),
     #[error("{what}: {why}")]
     Local { what: String, why: std::io::Error },
 }
@@ -33,5 +44,10 @@ impl S3Error {
     /// The same will happen to every object: credentials, permissions, names, or a service that is down.
     pub fn is_general(&self) -> bool {
         matches!(self, Self::Access(_) | Self::Failed { .. } | Self::Local { .. })
+    }
+
+    /// Without `s3:ListBucket` this is also what a missing object gives.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Failed { fault, .. } if fault.code.as_deref() == Some("AccessDenied"))
     }
 }

@@ -1,8 +1,7 @@
 //! What there is in the buckets, in a fixed order, listed ahead of those who download. Keys are never remembered as "the
 //! last one": every round lists whole days again, and what is known is left out by key and etag.
 
-use super::config::TrailConfig;
-use crate::source::s3::{Branch, Bucket, Listed, Pages, S3Error, Wanted, branches};
+use super::{Branch, Bucket, Listed, Pages, S3Error, TrailConfig, Wanted, branches};
 use iota_engine::object::{Day, Kind, Object, Root};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -32,10 +31,8 @@ pub struct Source {
 
 impl Source {
     pub async fn connect(trail: &TrailConfig) -> Result<Self, S3Error> {
-        let config = trail.bucket();
-        let bucket = Arc::new(Bucket::connect(&config.location.bucket, &config.reach).await?);
-        let name = if trail.name.is_empty() { config.location.to_string() } else { trail.name.clone() };
-        Ok(Self { name, bucket, root: Root::of_prefix(&config.location.prefix) })
+        let bucket = Arc::new(Bucket::connect(&trail.bucket, &trail.reach()).await?);
+        Ok(Self { name: trail.shown(), bucket, root: Root::of_prefix(&trail.prefix) })
     }
 
     /// What the bucket has logs of. Nothing at all is most often a wrong prefix, so it is said.
@@ -103,10 +100,10 @@ const AHEAD: usize = 8;
 const PAGES: usize = 2;
 
 /// A page of a branch, or why there are no more of it.
-pub(super) type Page = Result<Vec<Listed>, S3Error>;
+pub(crate) type Page = Result<Vec<Listed>, S3Error>;
 
 /// Lists branches side by side; gives, in order, each branch with the way its pages come.
-pub(super) fn list_ahead(
+pub(crate) fn list_ahead(
     source: &Source,
     branches: Vec<Branch>,
     range: Range,

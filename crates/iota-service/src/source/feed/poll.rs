@@ -1,0 +1,205 @@
+//! A bucket that is listed again and again for new objects. Whole days are listed anew, and what was read is known by key and
+//! etag: nothing rests on the order in which keys appear.
+
+use super::gate::Gate;
+use super::reader::{Outcome, Reader, Shared};
+use crate::pipeline::Clock;
+use crate::source::s3::{Branch, Listed, Range, S3Error, Source, TrailConfig, Wanted, list_ahead};
+use iota_engine::digest::digest;
+use iota_engine::notification::ObjectRef;
+use iota_engine::object::{Day, Kind};
+use iota_engine::store::{Checkpoint, Unit};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+/// Every list goes back to the start of the day that lies so far back: objects may come late, and clocks differ.
+const LOOK_BACK_MS: i64 = 24 * 60 * 60 * 1_000;
+/// New accounts and regions are looked for with every so many lists.
+const DISCOVER: u32 = 5;
+/// Objects of a list that are in work at once.
+const IN_WORK: usize = 64;
+/// Objects that a request lists.
+const PAGE: i32 = 1_000;
+/// Requests in a day above which it is said what they cost: at 0.005 USD per 1,000 (us-east-1), about a dollar.
+const COSTLY: u64 = 200_000;
+
+/// A bucket that is polled, as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PollConfig {
+    pub trail: TrailConfig,
+    /// From the start of one list to that of the next.
+    pub interval: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct Poll {
+    config: PollConfig,
+    reader: Arc<Reader>,
+    /// What is listed and done with.
+    known: HashSet<[u8; 16]>,
+    branches: Vec<Branch>,
+    /// Start of the last list of which everything was done, in milliseconds since 1970.
+    complete_ms: Option<i64>,
+    rounds: u32,
+    warned: bool,
+}
+
+impl Poll {
+    pub(super) fn new(config: PollConfig, shared: &Arc<Shared>, from_ms: Option<i64>) -> Self {
+        let gate = Gate::new(config.trail.shown(), Arc::clone(&shared.notices));
+        let reader = Arc::new(Reader { shared: Arc::clone(shared), gate, from_ms });
+        let (known, branches) = (HashSet::new(), Vec::new());
+        Self { config, reader, known, branches, complete_ms: None, rounds: 0, warned: false }
+    }
+
+    /// Until the process is to end.
+    pub(super) async fn run(mut self) {
+        let reader = Arc::clone(&self.reader);
+        tokio::select! {
+            () = self.rounds() => {}
+            () = reader.shared.stopped() => {}
+        }
+    }
+
+    /// Never returns.
+    async fn rounds(&mut self) {
+        tracing::info!("watching {}", self.config.trail.shown());
+        let mut source = None;
+        loop {
+            self.reader.gate.wait().await;
+            let started = Instant::now();
+            let next = match self.round(&mut source).await {
+                // Never more than half of the time.
+                Ok(()) => (started + self.config.interval).max(Instant::now() + started.elapsed()),
+                Err(why) => {
+                    self.reader.gate.failed(&why, Clock::System.now_ms()).await;
+                    Instant::now()
+                }
+            };
+            sleep_until(next).await;
+        }
+    }
+
+    async fn round(&mut self, source: &mut Option<Source>) -> Result<(), String> {
+        let text = |error: S3Error| error.to_string();
+        let started_ms = Clock::System.now_ms();
+        if source.is_none() {
+            *source = Some(Source::connect(&self.config.trail).await.map_err(text)?);
+            self.complete_ms = self.last_complete().await?;
+        }
+        let Some(source) = source else { return Ok(()) };
+        if self.branches.is_empty() || self.rounds.is_multiple_of(DISCOVER) {
+            let kinds = Kind::ALL.into_iter().filter(|kind| kind.has_records()).collect();
+            self.branches = source.branches(&Wanted { kinds, ..Wanted::default() }).await.map_err(text)?;
+            self.warn_of_cost();
+        }
+        self.rounds = self.rounds.wrapping_add(1);
+        let range = Range { from_ms: Some(self.from_ms(started_ms)), to_ms: None };
+        let mut listed = HashSet::new();
+        let whole = self.list(source, range, &mut listed).await;
+        let complete = whole.is_ok() && listed.iter().all(|object| self.known.contains(object));
+        if whole.is_ok() {
+            // What is not listed any more is not asked for again.
+            self.known.retain(|object| listed.contains(object));
+            self.reader.gate.worked();
+        }
+        if complete {
+            self.complete_ms = Some(started_ms);
+            let checkpoint = Checkpoint { key: self.key(), value: started_ms.to_string() };
+            let unit = Unit { now_ms: started_ms, checkpoints: vec![checkpoint], ..Unit::default() };
+            self.reader.shared.ask(move |ledger| ledger.commit(&unit)).await?;
+        }
+        whole
+    }
+
+    /// Lists, and has read what is not known.
+    async fn list(&mut self, source: &Source, range: Range, listed: &mut HashSet<[u8; 16]>) -> Result<(), String> {
+        let mut ahead = list_ahead(source, self.branches.clone(), range, PAGE);
+        let mut working = JoinSet::new();
+        while let Some((_, mut pages)) = ahead.recv().await {
+            while let Some(page) = pages.recv().await {
+                for object in page.map_err(|error| error.to_string())? {
+                    let name = name(&object);
+                    listed.insert(name);
+                    if self.known.contains(&name) {
+                        continue;
+                    }
+                    while working.len() >= IN_WORK {
+                        self.done(working.join_next().await);
+                    }
+                    self.reader.gate.wait().await;
+                    let (reader, object) = (Arc::clone(&self.reader), self.reference(object));
+                    working.spawn(async move { (name, reader.read(&object, None).await) });
+                    while let Some(done) = working.try_join_next() {
+                        self.done(Some(done));
+                    }
+                }
+            }
+        }
+        while !working.is_empty() {
+            self.done(working.join_next().await);
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, done: Option<Result<([u8; 16], Outcome), tokio::task::JoinError>>) {
+        match done {
+            Some(Ok((name, Outcome::Done | Outcome::Left))) => drop(self.known.insert(name)),
+            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // Listed again, and read then.
+            Some(Ok((_, Outcome::Later)) | Err(_)) | None => {}
+        }
+    }
+
+    fn reference(&self, object: Listed) -> ObjectRef {
+        ObjectRef {
+            bucket: self.config.trail.bucket.clone(),
+            keys: vec![object.key],
+            region: None,
+            version_id: None,
+            etag: Some(object.etag),
+            size: Some(object.size),
+        }
+    }
+
+    /// What is listed begins there.
+    fn from_ms(&self, now_ms: i64) -> i64 {
+        let back = |ms: i64| Day::of_ms(ms.saturating_sub(LOOK_BACK_MS)).start_ms();
+        match (self.complete_ms, self.reader.from_ms) {
+            (Some(complete), from) => back(complete.min(now_ms)).max(from.unwrap_or(i64::MIN)),
+            (None, Some(from)) => from,
+            (None, None) => back(now_ms),
+        }
+    }
+
+    async fn last_complete(&self) -> Result<Option<i64>, String> {
+        let key = self.key();
+        let found =
+            self.reader.shared.ask(move |ledger| Ok(ledger.checkpoints(&key)?.into_iter().find(|found| found.key == key)));
+        Ok(found.await?.and_then(|found| found.value.parse().ok()))
+    }
+
+    fn key(&self) -> String {
+        format!("poll:{}", self.config.trail.location())
+    }
+
+    fn warn_of_cost(&mut self) {
+        let lists = 86_400 / self.config.interval.as_secs().max(1);
+        let requests = lists.saturating_mul(self.branches.len() as u64 + self.branches.len() as u64 / u64::from(DISCOVER));
+        if requests > COSTLY && !std::mem::replace(&mut self.warned, true) {
+            tracing::warn!(
+                "{}: {} accounts and regions make about {requests} list requests in a day; a longer poll interval or notifications through a queue cost less",
+                self.config.trail.shown(),
+                self.branches.len()
+            );
+        }
+    }
+}
+
+/// Key and etag in few bytes.
+fn name(object: &Listed) -> [u8; 16] {
+    digest("iota-listed-v1", [object.key.as_bytes(), object.etag.as_bytes()])
+}

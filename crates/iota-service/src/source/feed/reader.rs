@@ -1,0 +1,288 @@
+//! One object, from its name to its commit: whether it is to be read at all, its bytes, and what became of it.
+//! Knows nothing of who named it.
+
+use super::damaged::Damaged;
+use super::gate::Gate;
+use super::notices::Notices;
+use super::offer::{Offers, Room};
+use super::tally::Tally;
+use crate::pipeline::{Clock, Ended};
+use crate::source::s3::{Buckets, Fetched, S3Error};
+use iota_engine::alert::Severity;
+use iota_engine::notification::ObjectRef;
+use iota_engine::object::{Kind, Object};
+use iota_engine::store::{Ledger, ObjectVersion, StoreError};
+use iota_engine::system::{FOREIGN_BUCKET, MISSING_OBJECT, SystemAlert};
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::spawn_blocking;
+
+/// Bytes of an object that are kept in memory at most; what is larger is in a temporary file.
+const IN_MEMORY: u64 = 4 << 20;
+
+/// What is left to do about an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Outcome {
+    /// Nothing: all that came of it is committed, or it is none of ours to read.
+    Done,
+    /// Somebody has to look at it; reading it again does not help.
+    Left,
+    /// It is to be read again.
+    Later,
+}
+
+/// What all readers of a process share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) buckets: Buckets,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) offers: Offers,
+    /// Downloads at once.
+    pub(super) downloads: Semaphore,
+    pub(super) damaged: Damaged,
+    pub(super) notices: Arc<Notices>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) stop: watch::Receiver<bool>,
+    pub(super) scratch: Option<PathBuf>,
+}
+
+impl Shared {
+    /// Works on the store, which blocks.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Ledger) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, String> {
+        let ledger = Arc::clone(&self.ledger);
+        let done = spawn_blocking(move || work(&*ledger)).await.map_err(|error| error.to_string())?;
+        done.map_err(|error| error.to_string())
+    }
+
+    /// Returns when the process is to end.
+    pub(super) async fn stopped(&self) {
+        let mut stop = self.stop.clone();
+        // Whoever could say so is gone: that is an end, too.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+}
+
+/// Reads the objects that one source names.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) shared: Arc<Shared>,
+    pub(super) gate: Gate,
+    /// What was delivered before is left out; milliseconds since 1970.
+    pub(super) from_ms: Option<i64>,
+}
+
+/// Why there are no bytes.
+enum Failed {
+    Stopped,
+    S3(S3Error),
+}
+
+impl Reader {
+    /// `named_ms` is when it was named, in milliseconds since 1970.
+    pub(super) async fn read(&self, object: &ObjectRef, named_ms: Option<i64>) -> Outcome {
+        self.shared.tally.objects(|objects| {
+            objects.named += 1;
+            objects.in_work += 1;
+        });
+        let outcome = self.outcome(object, named_ms).await;
+        self.shared.tally.objects(|objects| {
+            objects.in_work -= 1;
+            match outcome {
+                Ok(what) => *what.of(objects) += 1,
+                Err(skipped) => {
+                    objects.skipped += 1;
+                    *objects.skipped_by_reason.entry(skipped).or_default() += 1;
+                }
+            }
+        });
+        match outcome {
+            Ok(Counted::Read | Counted::AlreadyFinished) | Err(_) => Outcome::Done,
+            Ok(Counted::Returned) => Outcome::Later,
+            Ok(Counted::Left) => Outcome::Left,
+        }
+    }
+
+    /// An error is the reason for which it is not read on purpose.
+    async fn outcome(&self, object: &ObjectRef, named_ms: Option<i64>) -> Result<Counted, &'static str> {
+        let shared = &*self.shared;
+        if !shared.buckets.admits(&object.bucket) {
+            shared.notices.tell(foreign(object)).await;
+            return Ok(Counted::Left);
+        }
+        self.skips(object, named_ms)?;
+        for version in object.keys.iter().filter_map(|key| version(object, key, object.etag.as_ref()?)) {
+            if shared.damaged.is_given_up(&version) {
+                return Ok(Counted::Left);
+            }
+            match shared.ask(move |ledger| ledger.is_finished(&version)).await {
+                Ok(true) => return Ok(Counted::AlreadyFinished),
+                Ok(false) => {}
+                Err(why) => return Ok(self.later(&why).await),
+            }
+        }
+        let (fetched, room, url) = match self.fetch(object).await {
+            Ok(fetched) => fetched,
+            Err(Failed::Stopped) => return Ok(Counted::Returned),
+            Err(Failed::S3(error)) if is_general(&error) => return Ok(self.later(&error.to_string()).await),
+            Err(Failed::S3(error)) => {
+                // Nothing that trying others, too, would help with.
+                shared.notices.tell(missing(object, &error)).await;
+                return Ok(Counted::Returned);
+            }
+        };
+        self.gate.worked();
+        Ok(self.evaluate(fetched, room, &url).await)
+    }
+
+    async fn evaluate(&self, fetched: Fetched, room: Room, url: &str) -> Counted {
+        let version = ObjectVersion { object: url.to_owned(), version: fetched.etag.clone() };
+        if self.shared.damaged.is_given_up(&version) {
+            return Counted::Left;
+        }
+        let mut input = fetched.into_input(url);
+        input.whole_only = true;
+        match self.shared.offers.offer(input, room).await {
+            Ended::Read => Counted::Read,
+            Ended::Interrupted => Counted::Returned,
+            Ended::Unreadable(why) => self.later(&why).await,
+            Ended::Damaged(reason) => match self.shared.damaged.count(&version, &reason).await {
+                Ok(true) => Counted::Left,
+                Ok(false) => Counted::Returned,
+                Err(why) => self.later(&why).await,
+            },
+        }
+    }
+
+    /// The failure is not the object's own.
+    async fn later(&self, why: &str) -> Counted {
+        self.gate.failed(why, Clock::System.now_ms()).await;
+        Counted::Returned
+    }
+
+    /// What is left alone by its name or time.
+    fn skips(&self, object: &ObjectRef, named_ms: Option<i64>) -> Result<(), &'static str> {
+        let key = object.keys.first().map(String::as_str).unwrap_or_default();
+        if self.shared.buckets.leaves_out(&object.bucket, key) {
+            return Err("other_prefix");
+        }
+        let mut delivered_ms = named_ms;
+        match Object::of(key) {
+            Object::Log(log) => {
+                delivered_ms = log.delivered_ms.or(named_ms);
+                match log.kind {
+                    Kind::Events | Kind::NetworkActivity => {}
+                    Kind::Digest => return Err("digest"),
+                    Kind::Insight => return Err("insight"),
+                    Kind::Aggregated => return Err("aggregated"),
+                }
+            }
+            // Somebody's own layout, or one of CloudTrail's that is not known yet: what it holds the decoder says.
+            Object::Unknown => {}
+            Object::Other(folder) if [Kind::Events, Kind::NetworkActivity].iter().any(|kind| kind.folder() == folder) => {}
+            Object::Other(_) => return Err("other_service"),
+            Object::Folder => return Err("folder"),
+        }
+        match (self.from_ms, delivered_ms) {
+            (Some(from), Some(delivered)) if delivered < from => Err("before_from"),
+            _ => Ok(()),
+        }
+    }
+
+    /// The first of the keys that there is an object under.
+    async fn fetch(&self, object: &ObjectRef) -> Result<(Fetched, Room, String), Failed> {
+        let shared = &*self.shared;
+        let work = async {
+            // Never closed.
+            let _permit = shared.downloads.acquire().await;
+            let mut room = shared.offers.room(object.size.unwrap_or(IN_MEMORY).min(IN_MEMORY)).await;
+            let bucket = shared.buckets.get(&object.bucket, object.region.as_deref()).await?;
+            let mut failure = None;
+            for key in &object.keys {
+                match bucket.fetch(key, None, shared.scratch.as_deref()).await {
+                    Ok(fetched) => {
+                        room.shrink(fetched.size.min(IN_MEMORY));
+                        return Ok((fetched, room, bucket.url(key)));
+                    }
+                    Err(error) if matches!(error, S3Error::Missing(_)) || error.is_denied() => {
+                        // Denied says more: with it the object may be there.
+                        if failure.is_none() || error.is_denied() {
+                            failure = Some(error);
+                        }
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Err(failure.unwrap_or_else(|| S3Error::Missing(bucket.url(""))))
+        };
+        tokio::select! {
+            fetched = work => fetched.map_err(Failed::S3),
+            () = shared.stopped() => Err(Failed::Stopped),
+        }
+    }
+}
+
+/// Under which count of `telemetry::Objects` it comes.
+#[derive(Debug, Clone, Copy)]
+enum Counted {
+    Read,
+    AlreadyFinished,
+    Returned,
+    Left,
+}
+
+impl Counted {
+    fn of(self, objects: &mut crate::telemetry::Objects) -> &mut u64 {
+        match self {
+            Self::Read => &mut objects.read,
+            Self::AlreadyFinished => &mut objects.already_finished,
+            Self::Returned => &mut objects.returned,
+            Self::Left => &mut objects.left,
+        }
+    }
+}
+
+/// As the ledger names it.
+fn version(object: &ObjectRef, key: &str, etag: &str) -> Option<ObjectVersion> {
+    let version = etag.trim_matches('"').to_owned();
+    (!version.is_empty()).then(|| ObjectVersion { object: format!("s3://{}/{key}", object.bucket), version })
+}
+
+/// The same would happen to every object. A bucket that does not exist is what one message says.
+fn is_general(error: &S3Error) -> bool {
+    let of_one = matches!(error, S3Error::Failed { fault, .. }
+        if matches!(fault.code.as_deref(), Some("NoSuchBucket" | "InvalidBucketName" | "NoSuchKey" | "KeyTooLongError")));
+    error.is_general() && !of_one
+}
+
+fn foreign(object: &ObjectRef) -> SystemAlert {
+    SystemAlert {
+        rule: FOREIGN_BUCKET,
+        dedup: object.bucket.clone(),
+        title: format!("A message names bucket {}, which is not to be read", object.bucket),
+        severity: Severity::Medium,
+        description: "Only buckets of the configuration, or of --bucket, are read. The message is not deleted.".to_owned(),
+        runbook: "If the bucket is one of yours, add it to sources.buckets or --bucket. If not, find out who may send to the queue: its policy should admit the bucket or topic alone.",
+        context: json!({"bucket": object.bucket, "key": object.keys.first()}),
+    }
+}
+
+fn missing(object: &ObjectRef, error: &S3Error) -> SystemAlert {
+    SystemAlert {
+        rule: MISSING_OBJECT,
+        dedup: object.bucket.clone(),
+        title: format!("An object cannot be had: {error}"),
+        severity: Severity::Medium,
+        description: "Its message is tried again, and is left to the dead-letter queue. Further objects of this bucket are counted (`objects.returned`), not told one by one.".to_owned(),
+        runbook: "Look whether a lifecycle rule removes or archives objects before they are read, and whether the bucket's notifications name keys that do not exist.",
+        context: json!({"bucket": object.bucket, "keys": object.keys, "why": error.to_string()}),
+    }
+}

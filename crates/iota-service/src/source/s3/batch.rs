@@ -1,0 +1,197 @@
+//! Objects as inputs of one run: listed before it begins, and fetched a little ahead of whoever reads them, in order.
+
+use super::{Bucket, Buckets, Fetched, Listed, Location, Range, S3Error, Source, Wanted, list_ahead};
+use crate::source::{Data, Input};
+use iota_engine::object::{Kind, Object};
+use iota_python::Stop;
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+
+/// Objects that are fetched ahead. The first 4 MiB of each are in memory.
+const AHEAD: usize = 16;
+/// Objects in a row that fail for a reason that is not their own, until it is taken for an outage.
+const OUTAGE: u32 = 10;
+/// How soon a request to stop is seen.
+const TICK: Duration = Duration::from_millis(100);
+const PAGE: i32 = 1_000;
+
+/// An object to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchObject {
+    pub bucket: String,
+    pub key: String,
+    /// Only in this version.
+    pub etag: Option<String>,
+    /// In bytes, where it is known.
+    pub size: u64,
+}
+
+impl BatchObject {
+    pub fn url(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.key)
+    }
+
+    /// Of an URL, as objects are named in the state.
+    pub fn of_url(url: &str, etag: &str) -> Option<Self> {
+        let Location { bucket, prefix } = url.parse().ok()?;
+        Some(Self { bucket, key: prefix, etag: Some(etag.to_owned()), size: 0 })
+    }
+}
+
+/// A connection to buckets for one run.
+#[derive(Debug)]
+pub struct Batch {
+    runtime: Runtime,
+    buckets: Arc<Buckets>,
+    stop: Arc<Stop>,
+}
+
+/// What the inputs of a batch share.
+struct Ahead {
+    batch: Batch,
+    objects: Vec<BatchObject>,
+    slots: Mutex<Slots>,
+    failed_in_a_row: AtomicU32,
+}
+
+#[derive(Default)]
+struct Slots {
+    /// The first object that is not being fetched yet.
+    next: usize,
+    fetching: HashMap<usize, JoinHandle<Result<Fetched, S3Error>>>,
+    /// Told again to whoever asks again.
+    failed: HashMap<usize, String>,
+}
+
+/// One of them.
+#[derive(Clone)]
+pub struct Remote {
+    ahead: Arc<Ahead>,
+    index: usize,
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Remote").field(&self.ahead.objects.get(self.index)).finish()
+    }
+}
+
+impl Batch {
+    pub fn open(buckets: Buckets, stop: Arc<Stop>) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("s3").enable_all().build()?;
+        Ok(Self { runtime, buckets: Arc::new(buckets), stop })
+    }
+
+    /// CloudTrail's files with records below a place, in order of account, kind, region and key; where there are none, all
+    /// objects below it that are no other service's.
+    pub fn list(&self, place: &Location) -> Result<Vec<BatchObject>, S3Error> {
+        let of = |object: Listed| {
+            let etag = Some(object.etag).filter(|etag| !etag.is_empty());
+            BatchObject { bucket: place.bucket.clone(), key: object.key, etag, size: object.size }
+        };
+        let listed = self.runtime.block_on(async {
+            let source = Source::connect(&self.buckets.trail(&place.bucket, &place.prefix)).await?;
+            let kinds = Kind::ALL.into_iter().filter(|kind| kind.has_records()).collect();
+            let branches = super::branches(&source.bucket, &source.root, &Wanted { kinds, ..Wanted::default() }).await?;
+            if branches.is_empty() {
+                return plain(&source.bucket, &place.prefix).await;
+            }
+            let mut listed = Vec::new();
+            let mut ahead = list_ahead(&source, branches, Range::default(), PAGE);
+            while let Some((_, mut pages)) = ahead.recv().await {
+                while let Some(page) = pages.recv().await {
+                    listed.extend(page?);
+                }
+            }
+            Ok::<_, S3Error>(listed)
+        })?;
+        Ok(listed.into_iter().map(of).collect())
+    }
+
+    /// In the order in which they are going to be read.
+    pub fn inputs(self, objects: Vec<BatchObject>) -> Vec<Input> {
+        let count = objects.len();
+        let ahead = Arc::new(Ahead { batch: self, objects, slots: Mutex::default(), failed_in_a_row: AtomicU32::new(0) });
+        let input = |index: usize| {
+            let BatchObject { etag, size, .. } = &ahead.objects[index];
+            let data = Data::Remote(Remote { ahead: Arc::clone(&ahead), index });
+            let path = ahead.objects[index].url().into();
+            Input { path, size: *size, version: etag.clone(), data, checkpoint: None, whole_only: false }
+        };
+        (0..count).map(input).collect()
+    }
+}
+
+/// Without the layout of CloudTrail: what somebody has copied there.
+async fn plain(bucket: &Bucket, prefix: &str) -> Result<Vec<Listed>, S3Error> {
+    let (mut listed, mut pages) = (Vec::new(), bucket.list(prefix, None, PAGE));
+    while let Some(page) = pages.next().await? {
+        listed.extend(page.into_iter().filter(|object| match Object::of(&object.key) {
+            Object::Log(log) => log.kind.has_records(),
+            Object::Unknown => true,
+            Object::Other(_) | Object::Folder => false,
+        }));
+    }
+    Ok(listed)
+}
+
+impl Remote {
+    /// Waits until it is there.
+    pub(crate) fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        self.ahead.fetched(self.index).map(|fetched| Box::new(fetched.body) as Box<dyn Read + Send>)
+    }
+}
+
+impl Ahead {
+    fn fetched(&self, index: usize) -> io::Result<Fetched> {
+        let mut fetching = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(why) = slots.failed.get(&index) {
+                return Err(io::Error::other(why.clone()));
+            }
+            if self.failed_in_a_row.load(Ordering::Relaxed) >= OUTAGE {
+                return Err(io::Error::other(format!("not tried: {OUTAGE} objects in a row could not be read")));
+            }
+            while slots.next < self.objects.len().min(index + 1 + AHEAD) {
+                let next = slots.next;
+                slots.next += 1;
+                slots.fetching.insert(next, self.fetch(next));
+            }
+            slots.fetching.remove(&index).unwrap_or_else(|| self.fetch(index))
+        };
+        let done = loop {
+            let wait = async { tokio::time::timeout(TICK, &mut fetching).await };
+            match self.batch.runtime.block_on(wait) {
+                Ok(Ok(done)) => break done,
+                Ok(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Ok(Err(error)) => return Err(io::Error::other(error.to_string())),
+                Err(_) if self.batch.stop.is_requested() => {
+                    fetching.abort();
+                    return Err(io::Error::other("interrupted"));
+                }
+                Err(_) => {}
+            }
+        };
+        done.inspect(|_| self.failed_in_a_row.store(0, Ordering::Relaxed)).map_err(|error| {
+            if error.is_general() {
+                self.failed_in_a_row.fetch_add(1, Ordering::Relaxed);
+            }
+            let why = error.to_string();
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.failed.insert(index, why.clone());
+            io::Error::other(why)
+        })
+    }
+
+    fn fetch(&self, index: usize) -> JoinHandle<Result<Fetched, S3Error>> {
+        let BatchObject { bucket, key, etag, .. } = self.objects[index].clone();
+        let buckets = Arc::clone(&self.batch.buckets);
+        self.batch.runtime.spawn(async move { buckets.get(&bucket, None).await?.fetch(&key, etag.as_deref(), None).await })
+    }
+}

@@ -1,0 +1,197 @@
+//! `iota watch --s3` and `iota run s3://`: what is in a bucket is found without notifications; and pipes.
+
+use crate::aws::Bucket;
+use crate::harness::{Target, key, moto};
+use crate::proxy::{Answer, proxy};
+use crate::queue::today;
+use crate::watching::{Watching, count, objects, target, titles};
+use serde_json::Value as Json;
+use std::fs;
+use std::io::Write;
+use std::process::Command;
+
+const ACCOUNT: &str = "111122223333";
+const OTHER: &str = "444455556666";
+
+/// A key of today.
+fn fresh(account: &str, region: &str, name: &str) -> String {
+    let (today, key) = (today(), key(account, region, name));
+    key.replace("2024/07/15", &today).replace("20240715T", &format!("{}T", today.replace('/', "")))
+}
+
+/// Every layout, new accounts and regions, objects that sort before those read, and replaced ones.
+#[test]
+fn whatever_is_delivered_is_found_in_every_layout() {
+    let organization = "o-a1b2c3d4e5";
+    let layouts = [("", ""), ("p/q", ""), ("", organization), (organization, organization)];
+    let mut buckets = Vec::new();
+    for (number, (prefix, within)) in layouts.into_iter().enumerate() {
+        let before = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let inner = if within.is_empty() { "AWSLogs/".to_owned() } else { format!("AWSLogs/{within}/") };
+        let place = move |key: String| format!("{before}{}", key.replacen("AWSLogs/", &inner, 1));
+        let bucket = Bucket::new();
+        bucket.put(&place(fresh(ACCOUNT, "us-east-1", "m")), &objects(&[&format!("{number}-first")]));
+        // Not of these days.
+        bucket.put(&place(key(ACCOUNT, "us-east-1", "old")), &objects(&[&format!("{number}-old")]));
+        for folder in ["CloudTrail-Digest", "CloudTrail-Insight", "Config"] {
+            bucket.put(&place(fresh(ACCOUNT, "us-east-1", "x")).replace("CloudTrail/", &format!("{folder}/")), &objects(&["no"]));
+        }
+        buckets.push((bucket, place, prefix));
+    }
+    let target = target();
+    let urls: Vec<String> = buckets.iter().map(|(bucket, _, prefix)| bucket.url(prefix)).collect();
+    let mut flags = vec!["--poll-interval", "1s"];
+    for url in &urls {
+        flags.extend(["--s3", url]);
+    }
+    let mut watching = Watching::start(&target, &flags);
+    watching.until_told(4);
+    for (number, (bucket, place, _)) in buckets.iter().enumerate() {
+        // Its name sorts before the one that was read.
+        bucket.put(&place(fresh(ACCOUNT, "us-east-1", "a")), &objects(&[&format!("{number}-before")]));
+        bucket.put(&place(fresh(ACCOUNT, "eu-west-1", "m")), &objects(&[&format!("{number}-region")]));
+        bucket.put(&place(fresh(OTHER, "us-east-1", "m+ ü")), &objects(&[&format!("{number}-account")]));
+        bucket.put(
+            &place(fresh(OTHER, "us-east-1", "n").replace("CloudTrail/", "CloudTrail-NetworkActivity/")),
+            &objects(&[&format!("{number}-network")]),
+        );
+        bucket.put(
+            &place(fresh(ACCOUNT, "us-east-1", "m")),
+            &objects(&[&format!("{number}-first"), &format!("{number}-replaced")]),
+        );
+    }
+    watching.until_told(24);
+    let stats = watching.end();
+    let told = titles(&target).0;
+    for number in 0..4 {
+        for id in ["first", "before", "region", "account", "network", "replaced"] {
+            assert!(told.contains(&format!("{number}-{id}")), "{number}-{id}: {told:?}");
+        }
+    }
+    assert_eq!((told.len(), count(&stats, "/sources/objects/read")), (24, 24), "{stats:#}");
+    assert_eq!(count(&stats, "/records/duplicates"), 4, "{stats:#}");
+    // A new start asks the state, and finds nothing new.
+    let mut watching = Watching::start(&target, &flags);
+    watching.until("listed", |watching| {
+        let stats: Json =
+            fs::read(watching_stats(&target)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        count(&stats, "/sources/objects/already_finished") == 20 || watching.log().matches("watching s3://").count() >= 8
+    });
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let stats = watching.end();
+    assert_eq!(
+        (count(&stats, "/sources/objects/read"), count(&stats, "/sources/objects/already_finished")),
+        (0, 20),
+        "{stats:#}"
+    );
+}
+
+fn watching_stats(target: &Target) -> std::path::PathBuf {
+    target.path("stats.json")
+}
+
+/// More than a page, listed while the bucket fails now and then.
+#[test]
+fn long_lists_and_failures_lose_nothing() {
+    let bucket = Bucket::new();
+    for n in 0..1_050 {
+        bucket.put(&fresh(ACCOUNT, "us-east-1", &format!("{n:04}")), &objects(&[&format!("{n:04}")]));
+    }
+    let script = |asked: &str, before| match asked {
+        asked if asked.contains("list-type") && before == 0 => Answer::Error(503, "SlowDown"),
+        asked if asked.contains("_0007.json.gz") && before < 1 => Answer::Error(403, "AccessDenied"),
+        asked if asked.contains("_0500.json.gz") && before < 1 => Answer::Cut(300),
+        _ => Answer::Pass,
+    };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--s3", &bucket.url(""), "--poll-interval", "1s"]);
+    watching.until_told(1_050);
+    let stats = watching.end();
+    assert_eq!(titles(&target).0.len(), 1_050);
+    assert!(count(&stats, "/sources/objects/returned") >= 1, "{stats:#}");
+}
+
+#[test]
+fn a_bucket_is_read_in_one_go() {
+    let bucket = Bucket::new();
+    for n in 0..40 {
+        bucket.put(
+            &key(ACCOUNT, if n % 2 == 0 { "us-east-1" } else { "eu-west-1" }, &format!("{n:02}")),
+            &objects(&[&format!("{n:02}")]),
+        );
+    }
+    bucket.put(&key(ACCOUNT, "us-east-1", "d").replace("CloudTrail/", "CloudTrail-Digest/"), b"{}");
+    let target = target();
+    let run = |endpoint: &str, flags: &[&str]| {
+        target.run(endpoint, &[&["run", "--rules", "rules", "--stats", "stats.json"], flags].concat())
+    };
+    let ran = run(moto(), &[&bucket.url("")]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 40), "{}", ran.stderr);
+    let below = bucket.url(&format!("AWSLogs/{ACCOUNT}/CloudTrail/eu-west-1/2024/07/15/"));
+    assert_eq!(run(moto(), &[&below]).stdout.lines().count(), 20);
+    // With state what was read is left out the next time.
+    let ran = run(moto(), &[&below, "--state", "state"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 20), "{}", ran.stderr);
+    let ran = run(moto(), &[&bucket.url(""), "--state", "state"]);
+    let stats = |pointer: &str| count(&ran.stats, pointer);
+    assert_eq!(
+        (stats("/inputs/already_finished"), stats("/inputs/read"), ran.stdout.lines().count()),
+        (20, 20, 20),
+        "{}",
+        ran.stderr
+    );
+    // A layout of somebody's own, a single object, and nothing at all.
+    bucket.put("copied/a.json.gz", &objects(&["copy"]));
+    assert_eq!(run(moto(), &[&bucket.url("copied/")]).stdout.lines().count(), 1);
+    assert_eq!(run(moto(), &[&bucket.url("copied/a.json.gz")]).stdout.lines().count(), 1);
+    let ran = run(moto(), &[&bucket.url("nothing/")]);
+    assert!(ran.code == Some(0) && ran.stderr.contains("there are no objects to read"), "{}", ran.stderr);
+    // One that cannot be read is named, and the others are read.
+    let deny = |asked: &str, _| if asked.contains("_07.json.gz") { Answer::Error(403, "AccessDenied") } else { Answer::Pass };
+    let ran = run(&proxy(deny), &[&bucket.url("")]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(2), 39), "{}", ran.stderr);
+    assert!(ran.stderr.contains("_07.json.gz") && ran.stderr.contains("AccessDenied"), "{}", ran.stderr);
+    // When nothing can be, the rest is not tried.
+    let deny = |asked: &str, _| if asked.contains(".json.gz") { Answer::Error(403, "AccessDenied") } else { Answer::Pass };
+    let ran = run(&proxy(deny), &[&bucket.url("")]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("objects in a row could not be read"), "{}", ran.stderr);
+    // A rule that was not there is run on what was read.
+    fs::write(
+        target.path("rules/new.py"),
+        "def rule(event):\n    return event['eventID'] == '05'\ndef title(event):\n    return 'new'\n",
+    )
+    .unwrap();
+    let ran = target
+        .run(moto(), &["rerun", "--rule", "new", "--since", "2024-01-01T00:00:00Z", "--rules", "rules", "--state", "state"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 1), "{}", ran.stderr);
+}
+
+#[test]
+fn pipes_are_read_as_lines_come() {
+    let target = target();
+    let line = |id: &str| format!("{{\"eventID\":\"{id}\",\"eventTime\":\"2024-07-15T09:50:00Z\"}}\n");
+    // Standard input alone: its end is the end.
+    let mut watching = Watching::with_input(&target, &["-"]);
+    let mut input = watching.child.stdin.take().unwrap();
+    input.write_all(line("1").as_bytes()).unwrap();
+    watching.until_told(1);
+    let (start, rest) = (line("2"), line("3"));
+    input.write_all(start[..9].as_bytes()).unwrap();
+    input.write_all((start[9..].to_owned() + "{\n\"eventID\":").as_bytes()).unwrap();
+    watching.until_told(2);
+    input.write_all(("\"doc\"\n}\nbroken\n".to_owned() + rest.trim_end()).as_bytes()).unwrap();
+    drop(input);
+    let stats = watching.ended();
+    assert_eq!(titles(&target).0, ["1", "2", "3", "doc"]);
+    assert_eq!(count(&stats, "/records/rejected"), 1, "{stats:#}");
+    // A named pipe outlives its writers.
+    let pipe = target.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut watching = Watching::start(&target, &["pipe"]);
+    watching.until("watching", |watching| watching.log().contains("watching pipe"));
+    for (count, id) in [(5, "4"), (6, "5")] {
+        fs::OpenOptions::new().write(true).open(&pipe).unwrap().write_all(line(id).as_bytes()).unwrap();
+        watching.until_told(count);
+    }
+    watching.end();
+}

@@ -1,0 +1,118 @@
+//! A proxy in front of moto that answers wrongly, as a script says.
+
+use crate::harness::moto;
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+#[derive(Clone, Copy)]
+pub(crate) enum Answer {
+    Pass,
+    /// Status and code, in the shape of the service.
+    Error(u16, &'static str),
+    /// To this region.
+    Redirect(&'static str),
+    /// This many bytes of the answer, then the connection ends.
+    Cut(usize),
+    /// moto does what was asked, and the connection ends before the answer.
+    CutAfter,
+    /// Piece by piece.
+    Slow,
+}
+
+/// What a script is told: of S3 the request's first line and the region that it is signed for, of SQS the operation; and how
+/// often the same came before.
+pub(crate) type Script = dyn Fn(&str, u32) -> Answer + Send + Sync;
+
+pub(crate) fn proxy(script: impl Fn(&str, u32) -> Answer + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (script, seen) = (Arc::new(script), Arc::new(Mutex::new(HashMap::<String, u32>::new())));
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
+            thread::spawn(move || {
+                let _ = serve(stream, &*script, &seen);
+            });
+        }
+    });
+    url
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let of =
+        |line: &'a str| line.split_once(':').filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
+    head.lines().find_map(of)
+}
+
+fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u32>>) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        if client.read(&mut byte)? == 0 {
+            return Ok(());
+        }
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    client.read_exact(&mut body)?;
+    let operation = header(&head, "x-amz-target").and_then(|target| target.rsplit('.').next());
+    let asked = match operation {
+        Some(operation) => operation.to_owned(),
+        None => {
+            let signed = header(&head, "authorization").and_then(|text| text.split('/').nth(2)).unwrap_or_default();
+            format!("{} {signed}", head.lines().next().unwrap_or_default())
+        }
+    };
+    let before = {
+        let mut seen = seen.lock().unwrap();
+        let count = seen.entry(asked.clone()).or_default();
+        *count += 1;
+        *count - 1
+    };
+    let answer = script(&asked, before);
+    let instead = |status: u16, headers: &str, kind: &str, body: &str| {
+        format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let xml = |code: &str| format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>as told</Message></Error>");
+    match answer {
+        Answer::Error(status, code) if operation.is_some() => {
+            let body = format!("{{\"__type\":\"com.amazonaws.sqs#{code}\",\"message\":\"as told\"}}");
+            let headers = format!("x-amzn-errortype: {code}\r\n");
+            return client.write_all(instead(status, &headers, "application/x-amz-json-1.0", &body).as_bytes());
+        }
+        Answer::Error(status, code) => {
+            return client.write_all(instead(status, "", "application/xml", &xml(code)).as_bytes());
+        }
+        Answer::Redirect(region) => {
+            let headers = format!("x-amz-bucket-region: {region}\r\n");
+            return client.write_all(instead(301, &headers, "application/xml", &xml("PermanentRedirect")).as_bytes());
+        }
+        _ => {}
+    }
+    let mut server = TcpStream::connect(moto().trim_start_matches("http://"))?;
+    let (first, rest) = head.split_once("\r\n").unwrap_or_default();
+    let rest: String =
+        rest.lines().filter(|line| !line.to_lowercase().starts_with("connection:")).flat_map(|line| [line, "\r\n"]).collect();
+    server.write_all(format!("{first}\r\nConnection: close\r\n{rest}").as_bytes())?;
+    server.write_all(&body)?;
+    let mut whole = Vec::new();
+    server.read_to_end(&mut whole)?;
+    match answer {
+        Answer::Cut(bytes) => client.write_all(&whole[..bytes.min(whole.len())]),
+        Answer::CutAfter => Ok(()),
+        Answer::Slow => whole.chunks(whole.len().div_ceil(8).max(1)).try_for_each(|piece| {
+            thread::sleep(Duration::from_millis(50));
+            client.write_all(piece)
+        }),
+        Answer::Pass | Answer::Error(..) | Answer::Redirect(_) => client.write_all(&whole),
+    }
+}

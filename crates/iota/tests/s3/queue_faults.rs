@@ -1,0 +1,220 @@
+//! `iota watch --queue-url` when the queue, the bucket or an object does not do what it should.
+
+use crate::aws::{Bucket, Queue};
+use crate::harness::key;
+use crate::proxy::{Answer, proxy};
+use crate::queue::s3;
+use crate::watching::{Watching, count, objects, target, titles};
+use serde_json::json;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+const ACCOUNT: &str = "111122223333";
+
+/// A queue with a message for each of so many objects.
+fn filled(queue: &Queue, objects_there: usize) -> Bucket {
+    let bucket = Bucket::new();
+    let name = |n: usize| key(ACCOUNT, "us-east-1", &format!("o{n}"));
+    for n in 0..objects_there {
+        bucket.put(&name(n), &objects(&[&format!("r{n}")]));
+    }
+    queue.send(&(0..objects_there).map(|n| s3(&bucket.0, &[&name(n)]).to_string()).collect::<Vec<_>>());
+    bucket
+}
+
+#[test]
+fn what_passes_costs_nothing_but_time() {
+    type Script = fn(&str, u32) -> Answer;
+    let scripts: [(&str, Script); 7] = [
+        ("receiving is throttled", |asked, before| match asked {
+            "ReceiveMessage" if before < 2 => Answer::Error(400, "ThrottlingException"),
+            _ => Answer::Pass,
+        }),
+        ("receiving is denied, then not", |asked, before| match asked {
+            "ReceiveMessage" if before == 0 => Answer::Error(403, "AccessDeniedException"),
+            _ => Answer::Pass,
+        }),
+        ("deleting fails at first", |asked, before| match asked {
+            "DeleteMessageBatch" if before < 2 => Answer::Error(500, "InternalFailure"),
+            _ => Answer::Pass,
+        }),
+        ("messages are deleted, and nobody hears of it", |asked, before| match asked {
+            "DeleteMessageBatch" if before == 0 => Answer::CutAfter,
+            _ => Answer::Pass,
+        }),
+        ("the bucket is busy", |asked, before| {
+            if asked.starts_with("GET") && before == 0 { Answer::Error(503, "SlowDown") } else { Answer::Pass }
+        }),
+        ("bodies are cut", |asked, before| if asked.starts_with("GET") && before == 0 { Answer::Cut(400) } else { Answer::Pass }),
+        ("the bucket is slow", |asked, _| if asked.starts_with("GET") { Answer::Slow } else { Answer::Pass }),
+    ];
+    for (name, script) in scripts {
+        let queue = Queue::new(4);
+        let bucket = filled(&queue, 5);
+        let target = target();
+        let mut watching = Watching::from(&target, &proxy(script), &["--queue-url", &queue.url, "--bucket", &bucket.0]);
+        watching.until_told(5);
+        watching.until("an empty queue", |_| queue.is_empty());
+        let stats = watching.end();
+        assert_eq!(titles(&target).0, ["r0", "r1", "r2", "r3", "r4"], "{name}");
+        assert_eq!((queue.dead(), count(&stats, "/sources/messages/deleted")), (0, 5), "{name}: {stats:#}");
+    }
+}
+
+/// A message whose deletion fails, or whose answer gets lost, comes again, and asks for nothing then.
+#[test]
+fn a_redelivered_object_is_recognised() {
+    let queue = Queue::new(1_000);
+    let bucket = filled(&queue, 3);
+    let target = target();
+    let config = json!({"version": 1, "sources": {
+        "queues": [{"url": queue.url, "visibility_timeout": "2s"}], "buckets": [{"bucket": bucket.0}],
+    }});
+    fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
+    // For good, as of a receipt that is not valid any more.
+    let script = |asked: &str, before| match asked {
+        "DeleteMessageBatch" if before < 2 => Answer::Error(400, "ReceiptHandleIsInvalid"),
+        _ => Answer::Pass,
+    };
+    let mut watching = Watching::from(&target, &proxy(script), &["--config", "iota.yaml"]);
+    watching.until("an empty queue", |_| queue.is_empty());
+    let stats = watching.end();
+    assert_eq!(titles(&target).0, ["r0", "r1", "r2"]);
+    let objects = |name: &str| count(&stats, &format!("/sources/objects/{name}"));
+    assert!(objects("read") + objects("already_finished") >= 4 && count(&stats, "/sources/messages/undeleted") > 0, "{stats:#}");
+    assert_eq!((count(&stats, "/records/evaluated"), count(&stats, "/matches/total")), (3, 3), "{stats:#}");
+}
+
+/// Nothing of the bucket can be read for longer than a message may be received.
+#[test]
+fn an_outage_pauses_and_moves_nothing_to_the_dead_letters() {
+    let queue = Queue::new(3);
+    let bucket = filled(&queue, 12);
+    let (down, denied) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
+    let script = {
+        let (down, denied) = (Arc::clone(&down), Arc::clone(&denied));
+        move |asked: &str, _| {
+            if asked.starts_with("GET") && down.load(Ordering::Relaxed) {
+                denied.fetch_add(1, Ordering::Relaxed);
+                return Answer::Error(403, "AccessDenied");
+            }
+            Answer::Pass
+        }
+    };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--queue-url", &queue.url, "--bucket", &bucket.0]);
+    watching.until("denied", |_| denied.load(Ordering::Relaxed) >= 10);
+    thread::sleep(Duration::from_secs(8));
+    assert_eq!((watching.told().0.len(), queue.dead()), (0, 0));
+    assert!(denied.load(Ordering::Relaxed) < 20, "tried {denied:?} times");
+    assert!(watching.log().contains("s3:GetObject: AccessDenied"), "{}", watching.log());
+    down.store(false, Ordering::Relaxed);
+    watching.until_told(12);
+    watching.until("an empty queue", |_| queue.is_empty());
+    let stats = watching.end();
+    assert_eq!(queue.dead(), 0);
+    assert!(count(&stats, "/sources/messages/returned") >= 10, "{stats:#}");
+}
+
+/// One message with a good and a bad object: what is good is read once, the message is left for the dead letters, and nobody
+/// else waits.
+#[test]
+fn what_cannot_be_decoded_is_told_after_the_same_outcome_three_times() {
+    let queue = Queue::new(6);
+    let bucket = filled(&queue, 2);
+    let whole = objects(&["cut"]);
+    let bad = key(ACCOUNT, "us-east-1", "bad");
+    bucket.put(&bad, &whole[..whole.len() - 12]);
+    bucket.put("good", &objects(&["good"]));
+    queue.send(&[s3(&bucket.0, &["good", &bad]).to_string()]);
+    let target = target();
+    let config = json!({"version": 1, "sources": {
+        "queues": [{"url": queue.url, "visibility_timeout": "2s"}], "buckets": [{"bucket": bucket.0}],
+    }});
+    fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
+    let mut watching = Watching::start(&target, &["--config", "iota.yaml"]);
+    watching.until("told", |watching| !watching.told().1.is_empty());
+    watching.until("in the dead letters", |_| queue.dead() == 1);
+    let stats = watching.end();
+    let (records, own) = titles(&target);
+    assert!(["good", "r0", "r1"].iter().all(|id| records.contains(&(*id).to_owned())), "{records:?}");
+    assert!(own.len() == 1 && own[0].contains("bad.json.gz cannot be decoded: truncated_gzip"), "{own:?}");
+    assert_eq!(count(&stats, "/inputs/unreadable"), 3, "it was read three times: {stats:#}");
+    assert!(count(&stats, "/sources/objects/left") >= 1 && count(&stats, "/sources/messages/left") >= 1, "{stats:#}");
+    let rejects = iota_engine::store::Desk::rejects(
+        &iota_service::store::Sqlite::open_beside(&target.path("state")).unwrap(),
+        &iota_engine::store::RejectFilter::default(),
+    );
+    assert_eq!(rejects.unwrap().len(), 1, "the reject is kept, once");
+    // Another process knows it as well.
+    queue.send(&[s3(&bucket.0, &[&bad]).to_string()]);
+    let mut watching = Watching::start(&target, &["--config", "iota.yaml"]);
+    watching.until("in the dead letters", |_| queue.dead() == 2);
+    let stats = watching.end();
+    assert_eq!(count(&stats, "/inputs/unreadable"), 0, "{stats:#}");
+}
+
+#[test]
+fn an_object_that_is_not_there_holds_nobody_up() {
+    let queue = Queue::new(2);
+    let bucket = Bucket::new();
+    queue.send(&[s3(&bucket.0, &["gone"]).to_string()]);
+    let target = target();
+    let mut watching = Watching::start(&target, &["--queue-url", &queue.url, "--bucket", &bucket.0]);
+    watching.until("told", |watching| watching.told().1.iter().any(|title| title.contains("there is no such object")));
+    bucket.put("there", &objects(&["there"]));
+    queue.send(&[s3(&bucket.0, &["there"]).to_string()]);
+    watching.until_told(1);
+    watching.until("in the dead letters", |_| queue.dead() == 1);
+    let stats = watching.end();
+    assert!(count(&stats, "/sources/objects/returned") >= 2, "{stats:#}");
+}
+
+/// In work for longer than it is hidden: nobody else gets it meanwhile.
+#[test]
+fn a_message_stays_hidden_while_it_is_in_work() {
+    let queue = Queue::new(1_000);
+    let bucket = filled(&queue, 1);
+    let target = target();
+    fs::write(
+        target.path("rules/every.py"),
+        "import time\ndef rule(event):\n    time.sleep(6)\n    return True\ndef title(event):\n    return event['eventID']\n",
+    )
+    .unwrap();
+    let config = json!({"version": 1, "rule_timeout": "60s", "sources": {
+        "queues": [{"url": queue.url, "visibility_timeout": "2s"}], "buckets": [{"bucket": bucket.0}],
+    }});
+    fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
+    let mut watching = Watching::start(&target, &["--config", "iota.yaml"]);
+    watching.until("in flight", |_| queue.left() == (0, 1));
+    while watching.told().0.is_empty() {
+        assert_ne!(queue.left(), (1, 0), "it was visible");
+        thread::sleep(Duration::from_millis(50));
+        watching.until("going", |_| true);
+    }
+    watching.until("an empty queue", |_| queue.is_empty());
+    let stats = watching.end();
+    assert_eq!((count(&stats, "/sources/messages/received"), count(&stats, "/sources/messages/deleted")), (1, 1), "{stats:#}");
+}
+
+#[test]
+fn mistakes_are_named() {
+    let target = target();
+    for (flags, expected) in [
+        (&[][..], "nothing to watch; name --queue-url, --s3, --events-dir or a pipe"),
+        (&["--queue-url", "q"], "--queue-url \"q\" is not the URL of a queue"),
+        (&["--s3", "bucket"], "\"bucket\" is not a place in S3"),
+        (&["--s3", "s3://b", "--poll-interval", "1ms"], "--poll-interval \"1ms\": must be at least 1s"),
+        (&["rules"], "rules: is no named pipe; watch a directory with --events-dir"),
+        (&["-", "-"], "a pipe is named twice"),
+    ] {
+        let ran = target.run(
+            "http://127.0.0.1:1",
+            &[&["watch", "--log-format", "human", "--rules", "rules", "--state", "state"], flags].concat(),
+        );
+        assert!(ran.code == Some(2) && ran.stderr.contains(expected), "{flags:?}: {:?} {}", ran.code, ran.stderr);
+    }
+}
