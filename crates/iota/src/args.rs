@@ -217,6 +217,12 @@ pub(crate) struct RerunArgs {
     /// Take this for the current time (RFC 3339)
     #[arg(long, value_name = "TIME")]
     pub(crate) now: Option<String>,
+    /// Send new alerts to the configured outputs instead of standard output
+    #[arg(long)]
+    pub(crate) deliver: bool,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: Option<String>,
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
     #[command(flatten)]

@@ -24,7 +24,7 @@ pub struct Stats {
     pub pairs: Pairs,
     pub matches: Matches,
     pub alerts: Alerts,
-    pub deliveries: Deliveries,
+    pub deliveries: DeliveryCounts,
     /// By `pack/rule`.
     pub rules: BTreeMap<String, RuleStats>,
     pub rule_errors: Vec<ErrorGroup>,
@@ -114,12 +114,27 @@ pub struct Alerts {
     pub by_severity: BTreeMap<Severity, u64>,
 }
 
-/// What was added to the outbox. Only where state is kept.
-#[derive(Debug, Default, Clone, Serialize)]
-pub struct Deliveries {
+/// What was added to the outbox, and what became of what is in it. Only where state is kept.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct DeliveryCounts {
+    /// By commits of this run. The others count also what earlier runs, people and iota itself added.
     pub added: u64,
     /// Alerts that no output takes.
     pub unrouted: u64,
+    pub delivered: u64,
+    /// Held back by the storm limit.
+    pub limited: u64,
+    /// Given up, or refused.
+    pub dead: u64,
+    /// Left at the end.
+    pub pending: u64,
+}
+
+impl DeliveryCounts {
+    /// Takes over what became of them; what was added stays.
+    pub fn became(&mut self, counts: &Self) {
+        *self = Self { added: self.added, unrouted: self.unrouted, ..counts.clone() };
+    }
 }
 
 #[derive(Debug, Default, Clone, Serialize)]

@@ -14,7 +14,7 @@ use iota_service::config::Settings;
 use iota_service::pipeline::{AlertSink, Clock, Emit, FastPath, Progress, Run, RunFailure, RunResult, Stop};
 use iota_service::rules::{LoadedPack, RulesError, Which, load_packs};
 use iota_service::source::{Input, find_inputs};
-use iota_service::telemetry::Stats;
+use iota_service::telemetry::{DeliveryCounts, Stats};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fs;
 use std::io::{self, IsTerminal};
@@ -132,12 +132,15 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         fast_path: if args.no_fast_path { FastPath::Off } else { FastPath::On { verify: args.verify_fast_path.unwrap_or(0.0) } },
         durable: kept.as_ref().map(Kept::durable),
     };
-    let (RunResult { stats, failure, imbalance, .. }, left) = with_progress_bar(inputs, &progress, || match &kept {
-        None => (run.execute(&progress, &mut printer, stats), Ok(0)),
+    let (RunResult { mut stats, failure, imbalance, .. }, delivered) = with_progress_bar(inputs, &progress, || match &kept {
+        None => (run.execute(&progress, &mut printer, stats), Ok(DeliveryCounts::default())),
         Some(kept) => kept.delivering(&mut printer, &progress.stop, || run.execute(&progress, &mut Unused, stats), || ()),
     });
     if let Some(kept) = &kept {
         kept.record_hits(clock.now_ms() - HITS_MS)?;
+    }
+    if let Ok(counts) = &delivered {
+        stats.deliveries.became(counts);
     }
     let written = printer.finish();
     if let Some(path) = &args.stats {
@@ -160,18 +163,28 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     if let Some(imbalance) = imbalance {
         bail!("internal error, please report it: {imbalance}");
     }
-    let left = left.context("delivering alerts")?;
-    if left > 0 {
-        tracing::warn!("{} not delivered yet; the next run with this state goes on", counted(left, "alert"));
-    }
+    let undelivered = told(&delivered.context("delivering alerts")?);
     let worst = if kept.is_some() { stats.alerts.by_severity.keys().next_back().copied() } else { printer.worst() };
     Ok(match interrupted {
         Some(signal) => Exit::Interrupted(signal),
         None if stats.inputs.unreadable > 0 => Exit::Usage,
-        None if stats.pairs.violations > 0 || stats.records.rejected > 0 || stats.rules_in_trouble() || left > 0 => Exit::Partial,
+        None if stats.pairs.violations > 0 || stats.records.rejected > 0 || stats.rules_in_trouble() || undelivered => {
+            Exit::Partial
+        }
         None if args.fail_on.is_some_and(|limit| worst >= Some(limit)) => Exit::Findings,
         None => Exit::Ok,
     })
+}
+
+/// Says what was not delivered. True if there is anything.
+pub(super) fn told(&DeliveryCounts { dead, pending, .. }: &DeliveryCounts) -> bool {
+    if dead > 0 {
+        tracing::error!("{} given up or refused by an output: `iota dlq list` says why", counted(dead, "alert"));
+    }
+    if pending > 0 {
+        tracing::warn!("{} not delivered yet; the next run with this state goes on", counted(pending, "alert"));
+    }
+    dead > 0 || pending > 0
 }
 
 /// The time that a flag states, in milliseconds since the Unix epoch.
