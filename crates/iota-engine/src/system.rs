@@ -6,6 +6,7 @@ use crate::alert::{Content, Origin, Severity};
 use crate::digest::{digest, hex};
 use crate::event::{Fingerprint, Identity, Summary, format_ms};
 use crate::store::{Class, Headline, Match, Route};
+use crate::triage::{Place, Routed, Routes};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub const OUTPUT_FAILING: &str = "iota.system.output-failing";
 pub const STORM: &str = "iota.system.storm";
 /// A function of a rule raised, or gave the wrong type.
 pub const RULE_ERROR: &str = "iota.system.rule-error";
-/// A rule is not run any more, because it kept ending its worker.
+/// A rule is paused because it kept ending its worker, or calls of it were left out.
 pub const QUARANTINE: &str = "iota.system.quarantine";
 
 /// Sent by `iota outputs test`.
@@ -44,6 +45,12 @@ pub struct SystemAlert {
 }
 
 impl SystemAlert {
+    /// Where it goes by the routes.
+    pub fn routes(&self, routes: &Routes) -> Vec<Route> {
+        let (rule, severity, place) = (self.rule, self.severity, Place::default());
+        routes.of(&Routed { pack: PACK, rule, tags: &[], severity, class: &Class::Alert, place, destinations: None })
+    }
+
     /// The match that makes the alert. The same alert at the same time is the same match, however often it is committed.
     pub fn to_match(&self, at_ms: i64, routes: Vec<Route>) -> Result<Match, serde_json::Error> {
         let time = at_ms.to_string();

@@ -1,10 +1,9 @@
 //! What the tasks of delivery share: the store, the clock, and how alerts about iota itself are raised.
 
 use super::{Clock, Policy};
-use iota_engine::alert::Severity;
-use iota_engine::store::{Class, Result, Route, Store, StoreError, Unit};
-use iota_engine::system::{PACK, SystemAlert};
-use iota_engine::triage::{Place, Routed, Routes};
+use iota_engine::store::{Result, Route, Store, StoreError, Unit};
+use iota_engine::system::SystemAlert;
+use iota_engine::triage::Routes;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -69,7 +68,7 @@ impl Shared {
         match to {
             To::Only(output) => vec![route(output)],
             To::AllBut(output) => {
-                let mut routes = system_routes(&self.routes, alert.rule, alert.severity);
+                let mut routes = alert.routes(&self.routes);
                 routes.retain(|route| route.output != output);
                 if routes.is_empty() {
                     routes = self.outputs.iter().filter(|name| *name != output).map(|name| route(name)).collect();
@@ -78,10 +77,4 @@ impl Shared {
             }
         }
     }
-}
-
-/// Where alerts of pack `iota` go by the routes.
-pub(super) fn system_routes(routes: &Routes, rule: &str, severity: Severity) -> Vec<Route> {
-    let place = Place::default();
-    routes.of(&Routed { pack: PACK, rule, tags: &[], severity, class: &Class::Alert, place, destinations: None })
 }

@@ -177,7 +177,8 @@ fn load_pack(
     let loaded = match iota_python::load(&python.program, &pack, &wanted, python.cache.as_ref()) {
         Ok(loaded) => loaded,
         Err(LoadError::Start(StartError::Stopped)) => return Err(RulesError::Stopped),
-        Err(error @ LoadError::Start(StartError::Died { .. })) => {
+        // Whose code says so cannot be known: the worker's own, or that of the pack. It is one pack's matter either way.
+        Err(error @ LoadError::Start(StartError::Died { .. } | StartError::Refused(_))) => {
             // What it is, is only asked now: asking starts it once more.
             python.program.interpreter.check()?;
             pack.error("import-error", "", 0, None, format!("none of its rules run: {error}"));
