@@ -15,6 +15,7 @@ pub(crate) mod man;
 pub(crate) mod outputs;
 mod reach;
 pub(crate) mod rerun;
+pub(crate) mod rules;
 pub(crate) mod run;
 mod select;
 mod signals;

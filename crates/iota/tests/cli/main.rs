@@ -29,6 +29,7 @@ mod settings;
 mod state;
 mod stored;
 mod streaming;
+mod supply;
 mod test_command;
 mod threads;
 mod watch;
