@@ -11,6 +11,9 @@ use std::path::Path;
 use std::time::Duration;
 use std::{fs, io};
 
+/// How many slow rules are named.
+const SLOW_RULES: usize = 10;
+
 /// Counts of one run. `docs/RULES.md` and `docs/ARCHITECTURE.md` state the identities between them.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Stats {
@@ -27,6 +30,8 @@ pub struct Stats {
     pub deliveries: DeliveryCounts,
     /// By `pack/rule`.
     pub rules: BTreeMap<String, RuleStats>,
+    /// The rules that take most time, slowest first.
+    pub slow_rules: Vec<SlowRule>,
     pub rule_errors: Vec<ErrorGroup>,
     /// Problems because of which rules do not run as written.
     pub rules_failed: u64,
@@ -150,6 +155,17 @@ pub struct RuleStats {
     pub seconds: f64,
 }
 
+/// A rule that takes much time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SlowRule {
+    pub rule: String,
+    /// Time in Python, with that of calls that had to be ended.
+    pub seconds: f64,
+    pub calls: u64,
+    /// On average.
+    pub microseconds_per_call: f64,
+}
+
 /// Failures of one function of one rule, with the first as an example.
 #[derive(Debug, Clone, Serialize)]
 pub struct ErrorGroup {
@@ -193,7 +209,9 @@ impl Stats {
 
     /// Writes them as JSON. Whoever reads the file sees these or earlier ones as a whole, where the directory allows it.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut json = serde_json::to_vec_pretty(self)?;
+        let mut ranked = self.clone();
+        ranked.rank();
+        let mut json = serde_json::to_vec_pretty(&ranked)?;
         json.push(b'\n');
         let plain = fs::metadata(path).map_or(true, |metadata| metadata.is_file());
         let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -210,6 +228,20 @@ impl Stats {
             self.rules.insert(name.to_owned(), RuleStats::default());
         }
         self.rules.entry(name.to_owned()).or_default()
+    }
+
+    /// Ranks the rules by the time they took.
+    fn rank(&mut self) {
+        let slow = |(rule, of_rule): (&String, &RuleStats)| {
+            let (seconds, calls) = (of_rule.seconds, of_rule.calls);
+            #[expect(clippy::cast_precision_loss, reason = "an average need not be exact")]
+            let each = seconds * 1e6 / calls.max(1) as f64;
+            SlowRule { rule: rule.clone(), seconds, calls, microseconds_per_call: each }
+        };
+        let mut ranked: Vec<SlowRule> = self.rules.iter().filter(|(_, of_rule)| of_rule.seconds > 0.0).map(slow).collect();
+        ranked.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+        ranked.truncate(SLOW_RULES);
+        self.slow_rules = ranked;
     }
 
     /// Rules failed on records, did not load, or were not run.

@@ -2,7 +2,7 @@
 
 use super::desk;
 use super::objects;
-use super::run::{Unused, report_load, time, told, watch_signals, with_progress_bar};
+use super::run::{Unused, report_load, report_sandbox, time, told, watch_signals, with_progress_bar};
 use super::state::{Kept, check_outputs};
 use crate::args::{AlertFormat, RerunArgs};
 use crate::exit::Exit;
@@ -35,6 +35,7 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let signal = watch_signals(Arc::clone(&progress.stop))?;
     let mut packs = load_packs(&settings.rules.value, &settings, &python, Which::Enabled)?;
     let mut stats = Stats::new();
+    report_sandbox(&python, &mut stats);
     report_load(&packs, &mut stats);
     if let Some(rule) = &args.rule {
         only(&mut packs, rule)?;
