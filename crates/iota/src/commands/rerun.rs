@@ -1,5 +1,6 @@
 //! `iota rerun`: evaluates again what failed, or everything since some time for one rule.
 
+use super::desk::NO_STATE;
 use super::run::{Unused, report_load, time, watch_signals, with_progress_bar};
 use super::state::Kept;
 use crate::args::{AlertFormat, RerunArgs};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
     let settings = Settings::resolve(args.state.with(args.rules.given(matches), matches))?;
-    let Some(directory) = settings.state.value.as_deref() else { bail!("no state given; name its directory with --state DIR") };
+    let Some(place) = &settings.state.value else { bail!("{NO_STATE}") };
     if settings.rules.value.is_empty() {
         bail!("no rules given; name a rule directory with --rules DIR");
     }
@@ -35,7 +36,7 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     if let Some(rule) = &args.rule {
         only(&mut packs, rule)?;
     }
-    let kept = Kept::open(directory, &settings, (false, false), clock)?;
+    let kept = Kept::open(place, &settings, (false, false), clock)?;
     let durable = kept.durable().again();
     let inputs = if args.errors { Vec::new() } else { kept.inputs_since(since_ms.unwrap_or_default(), &mut stats)? };
     let (packs, inputs) = (&packs[..], &inputs[..]);

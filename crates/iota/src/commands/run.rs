@@ -108,8 +108,8 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     let kept = settings
         .state
         .value
-        .as_deref()
-        .map(|directory| Kept::open(directory, &settings, (args.deliver, args.updates), clock))
+        .as_ref()
+        .map(|place| Kept::open(place, &settings, (args.deliver, args.updates), clock))
         .transpose()?;
     let mut printer = Printer::new(args.format, emit == Emit::First);
     let (packs, inputs) = (&packs[..], &inputs[..]);
