@@ -7,9 +7,8 @@ use iota_engine::dedup::Seen;
 use iota_engine::event::{Fingerprint, Identity};
 use iota_engine::rule::Failure;
 use iota_engine::store::{
-    Actor, AlertFilter, AuditEntry, Checkpoint, ClassFilter, DeadFilter, Delivery, DeliveryAction, FailedPair,
-    Limited, ObjectVersion, PairFilter, Reject, RejectFilter, RuleStateUpdate, Settled, Status, Store, Unit,
-    verify_audit_log,
+    Actor, AlertFilter, AuditEntry, Checkpoint, ClassFilter, DeadFilter, Delivery, DeliveryAction, FailedPair, Limited,
+    ObjectVersion, PairFilter, Reject, RejectFilter, RuleStateUpdate, Settled, Status, Store, Unit, verify_audit_log,
 };
 use serde_json::json;
 
@@ -194,7 +193,8 @@ pub(crate) fn what_failed_is_kept(store: &dyn Store) {
     let finished = vec![ObjectVersion { object: "b".to_owned(), version: "1".to_owned() }];
     let long = format!("directory:{}", "é".repeat(2_000));
     let checkpoint = |key: &str, value: &str| Checkpoint { key: key.to_owned(), value: value.to_owned() };
-    let checkpoints = vec![checkpoint("directory:a", "1"), checkpoint(&long, "2"), checkpoint("sqs:a", "3"), checkpoint("directory:a", "4")];
+    let checkpoints =
+        vec![checkpoint("directory:a", "1"), checkpoint(&long, "2"), checkpoint("sqs:a", "3"), checkpoint("directory:a", "4")];
     let unit = Unit { now_ms: NOW, rejects, failed_pairs: pairs, finished, checkpoints, ..unit(vec![found(0, 1, 0, HOUR)]) };
     for _ in 0..2 {
         store.commit(&unit).unwrap();

@@ -115,7 +115,13 @@ fn show(store: &dyn Desk, id: &str) -> anyhow::Result<Exit> {
 }
 
 /// To one output, or to all that the alert went to.
-fn resend(settings: &Settings, store: &dyn Desk, id: &str, output: Option<&String>, why: Option<&String>) -> anyhow::Result<Exit> {
+fn resend(
+    settings: &Settings,
+    store: &dyn Desk,
+    id: &str,
+    output: Option<&String>,
+    why: Option<&String>,
+) -> anyhow::Result<Exit> {
     let alert = find(store, id)?;
     let outputs: BTreeSet<String> = match output {
         Some(output) if !settings.outputs.contains_key(output) && !settings.outputs.is_empty() => {

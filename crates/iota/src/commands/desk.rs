@@ -17,7 +17,8 @@ pub(super) fn settings(args: &DeskArgs, matches: &ArgMatches) -> anyhow::Result<
 }
 
 /// What is said where state is needed.
-pub(super) const NO_STATE: &str = "no state given; name its directory with --state DIR, or a DynamoDB table with --state dynamodb:TABLE";
+pub(super) const NO_STATE: &str =
+    "no state given; name its directory with --state DIR, or a DynamoDB table with --state dynamodb:TABLE";
 
 /// The state, also while a run has it.
 pub(super) fn open(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {

@@ -33,7 +33,9 @@ const IDLE: Duration = Duration::from_millis(50);
 pub(super) fn check_flags(args: &RunArgs, settings: &Settings, now_ms: Option<i64>) -> anyhow::Result<()> {
     if settings.state.value.is_none() {
         if args.deliver {
-            bail!("--deliver needs `--state DIR` (or `--state dynamodb:TABLE`): what is to be delivered has to be kept until it is");
+            bail!(
+                "--deliver needs `--state DIR` (or `--state dynamodb:TABLE`): what is to be delivered has to be kept until it is"
+            );
         }
         return Ok(());
     }

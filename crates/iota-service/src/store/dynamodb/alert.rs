@@ -217,7 +217,8 @@ pub(super) struct Whole {
 impl Whole {
     pub(super) async fn read(table: &Table, alert_id: &str) -> Work<Self> {
         let items = table.query(&super::query::Query::under(&Key::alert(alert_id).pk, "")).await?;
-        let mut whole = Self { alert: None, supersedes: Vec::new(), content: Vec::new(), deliveries: Vec::new(), keys: Vec::new() };
+        let mut whole =
+            Self { alert: None, supersedes: Vec::new(), content: Vec::new(), deliveries: Vec::new(), keys: Vec::new() };
         for item in items {
             let key = Key::of(&item)?;
             match key.sk.as_str() {

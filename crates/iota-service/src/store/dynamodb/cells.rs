@@ -139,13 +139,7 @@ impl Loaded {
     }
 
     /// Writes a cell, if nobody has since it was read.
-    pub(super) async fn put(
-        &self,
-        table: &Table,
-        (number, kept): (i64, &[u8]),
-        new: &[Identity],
-        window: Window,
-    ) -> Work<Write> {
+    pub(super) async fn put(&self, table: &Table, (number, kept): (i64, &[u8]), new: &[Identity], window: Window) -> Work<Write> {
         let key = Key::cell(&self.group, number);
         let revision = self.revision(number);
         let ttl = kept_until_ms(wall_ms(), window) / 1000;

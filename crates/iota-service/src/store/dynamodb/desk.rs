@@ -74,7 +74,8 @@ impl Desk for DynamoDb {
     fn dead(&self, filter: &DeadFilter) -> Result<Vec<Delivery>> {
         self.wait(async {
             let mut ids: BTreeSet<DeliveryId> = BTreeSet::new();
-            for output in self.outputs().await?.into_iter().filter(|name| filter.output.as_ref().is_none_or(|only| only == name)) {
+            for output in self.outputs().await?.into_iter().filter(|name| filter.output.as_ref().is_none_or(|only| only == name))
+            {
                 let query = Query::listed(listed::settled(DeliveryState::Dead, &output, ""));
                 for item in self.table.query(&query).await? {
                     ids.insert(alert::delivery_id(&item)?);

@@ -14,9 +14,7 @@ use super::trouble::Work;
 use crate::crash_point;
 use iota_engine::dedup::Seen;
 use iota_engine::event::{Fingerprint, Identity};
-use iota_engine::store::{
-    Checkpoint, Committed, KEEP_ALERTS_MS, KEEP_OBJECTS_MS, Ledger, Match, ObjectVersion, Result, Unit,
-};
+use iota_engine::store::{Checkpoint, Committed, KEEP_ALERTS_MS, KEEP_OBJECTS_MS, Ledger, Match, ObjectVersion, Result, Unit};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 impl Ledger for DynamoDb {

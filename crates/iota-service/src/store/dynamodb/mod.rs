@@ -139,9 +139,8 @@ impl DynamoDb {
 
     async fn targets(&self) -> Work<BTreeSet<Target>> {
         let items = self.table.query(&Query::under("told", "")).await?;
-        let target = |item: &item::Item| {
-            Ok(Target { output: item.text("output")?, pack: item.text("pack")?, rule: item.text("rule")? })
-        };
+        let target =
+            |item: &item::Item| Ok(Target { output: item.text("output")?, pack: item.text("pack")?, rule: item.text("rule")? });
         items.iter().map(target).collect()
     }
 

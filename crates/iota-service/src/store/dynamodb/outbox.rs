@@ -89,7 +89,7 @@ impl Outbox for DynamoDb {
             let waiting = pending_ids(self.table.list(&listed::pending(output), later).await?)?;
             // At the time it was created, so that what has waited longest comes first.
             let hasten = |(_, id): (i64, DeliveryId)| async move {
-                let change = "SET #due = :now, #at = #created";
+                let change = "SET #due = #created, #at = #created";
                 let condition = "#state = :pending AND #leased <= :now AND #created <= :now";
                 let write = Write::update(Key::delivery(&id), change).when(condition).with("now", number(now_ms));
                 self.changed(&id, write.with("pending", text("pending"))).await
@@ -129,7 +129,7 @@ impl DynamoDb {
     }
 
     async fn lease_some(&self, output: &str, now_ms: i64, until_ms: i64, limit: usize) -> Work<Vec<Delivery>> {
-        let mut leased: Vec<(i64, Delivery)> = Vec::new();
+        let mut leased: Vec<Delivery> = Vec::new();
         let mut pages = Pages::new(output, now_ms, limit);
         while leased.len() < limit {
             let Some(listed) = pages.next(&self.table).await? else { break };
@@ -140,14 +140,12 @@ impl DynamoDb {
                 if some.is_empty() {
                     break;
                 }
-                let lease = |(at_ms, id): (i64, DeliveryId)| async move {
-                    Ok(self.lease_one(&id, now_ms, until_ms).await?.map(|delivery| (at_ms, delivery)))
-                };
+                let lease = |(_, id): (i64, DeliveryId)| async move { self.lease_one(&id, now_ms, until_ms).await };
                 leased.extend(each(some, lease).await?.into_iter().flatten());
             }
         }
-        leased.sort_by(|(at, one), (next_at, next)| (at, one.created_ms, &one.id).cmp(&(next_at, next.created_ms, &next.id)));
-        Ok(leased.into_iter().map(|(_, delivery)| delivery).collect())
+        leased.sort_by(|one, next| (one.created_ms, &one.id).cmp(&(next.created_ms, &next.id)));
+        Ok(leased)
     }
 
     /// Leases a delivery, if it still may be tried and is not behind an earlier one of the same alert to the same output,
@@ -157,7 +155,8 @@ impl DynamoDb {
         let row = whole.find(id);
         self.recent.note(id, row.filter(|row| row.is_pending()).map(|row| row.at_ms));
         let Some(row) = row.filter(|row| row.is_pending() && row.at_ms <= now_ms) else { return Ok(None) };
-        let is_earlier = |other: &&Row| other.is_pending() && other.order() < row.order() && other.delivery.id.output == id.output;
+        let is_earlier =
+            |other: &&Row| other.is_pending() && other.order() < row.order() && other.delivery.id.output == id.output;
         if let Some(earlier) = whole.deliveries.iter().find(is_earlier) {
             if earlier.at_ms > now_ms {
                 self.put_behind(id, earlier).await?;
@@ -197,7 +196,8 @@ impl DynamoDb {
 
     async fn settle_one(&self, delivery: &Delivery, settled: &Settled, now_ms: i64) -> Work<bool> {
         let (state, id) = (settled.state(), &delivery.id);
-        let mut change = "SET #state = :state, #attempts = #attempts + :attempts, #leased = :none, #ik = :ik, #at = :at".to_owned();
+        let mut change =
+            "SET #state = :state, #attempts = #attempts + :attempts, #leased = :none, #ik = :ik, #at = :at".to_owned();
         let mut values = vec![
             ("state", text(state_word(state)?)),
             ("attempts", number(i64::from(settled.counts()))),
@@ -221,7 +221,7 @@ impl DynamoDb {
             }
             None => change.push_str(" REMOVE #last_error"),
         }
-        let write = Write::update(Key::delivery(id), change).when("#state = :pending AND #token = :token");
+        let write = Write::update(Key::delivery(id), change).when("#state = :pending AND #token = :token AND #leased > :none");
         let write = values.into_iter().fold(write, |write, (name, value)| write.with(name, value));
         let after = match self.table.update(&write).await {
             Ok(after) => after,
@@ -233,8 +233,8 @@ impl DynamoDb {
         };
         let at_ms = if state == DeliveryState::Pending { after.number_if_any(AT)? } else { None };
         self.recent.note(id, at_ms);
-        if state != DeliveryState::Pending && after.contains_key("blocks") {
-            self.free_later(id).await?;
+        if after.contains_key("blocks") {
+            self.move_later(id, at_ms).await?;
         }
         Ok(true)
     }
@@ -247,15 +247,18 @@ impl DynamoDb {
         Ok(same.then_some(item))
     }
 
-    /// Deliveries that waited for this one are tried when they are due.
-    async fn free_later(&self, id: &DeliveryId) -> Work<()> {
+    /// Deliveries that wait for this one: until then, or, when it is done, until they are due.
+    async fn move_later(&self, id: &DeliveryId, until_ms: Option<i64>) -> Work<()> {
         let whole = Whole::read(&self.table, &id.alert_id).await?;
-        let waits = |row: &&Row| row.is_pending() && row.delivery.id.output == id.output && row.at_ms > row.delivery.due_ms;
+        let Some(done) = whole.find(id) else { return Ok(()) };
+        let waits = |row: &&Row| row.is_pending() && row.delivery.id.output == id.output && row.order() > done.order();
         for row in whole.deliveries.iter().filter(waits) {
-            let write = Write::update(Key::delivery(&row.delivery.id), "SET #at = #due")
-                .when("#state = :pending AND #leased = :leased AND #at = :at AND #leased < :at")
+            let at_ms = row.delivery.due_ms.max(until_ms.unwrap_or(i64::MIN));
+            // Not one that is leased: it is listed at the end of the lease.
+            let write = Write::update(Key::delivery(&row.delivery.id), "SET #at = :then")
+                .when("#state = :pending AND #at = :at AND #leased < :at")
+                .with("then", number(at_ms))
                 .with("pending", text("pending"))
-                .with("leased", number(row.leased_ms))
                 .with("at", number(row.at_ms));
             self.changed(&row.delivery.id, write).await?;
         }

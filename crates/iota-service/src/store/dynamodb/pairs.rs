@@ -113,7 +113,9 @@ impl DynamoDb {
             .limit(filter.limit.filter(|_| filter.since_ms.is_none()))
         };
         let (mut pairs, listed) = (Vec::new(), self.table.list_whole("pair", query).await?);
-        for item in listed.iter().filter(|item| item.number("at_ms").is_ok_and(|at| filter.since_ms.is_none_or(|since| at >= since))) {
+        for item in
+            listed.iter().filter(|item| item.number("at_ms").is_ok_and(|at| filter.since_ms.is_none_or(|since| at >= since)))
+        {
             if filter.limit.is_some_and(|limit| pairs.len() >= limit) {
                 break;
             }

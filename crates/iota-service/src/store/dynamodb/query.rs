@@ -12,8 +12,7 @@ use std::collections::HashMap;
 /// The index: sparse, by `ik` and `at`.
 pub(super) const INDEX: &str = "ik-at";
 /// What it has of an item beside the keys.
-pub(super) const PROJECTED: [&str; 9] =
-    ["output", "pack", "rule", "class", "severity", "status", "revision", "created", TTL];
+pub(super) const PROJECTED: [&str; 9] = ["output", "pack", "rule", "class", "severity", "status", "revision", "created", TTL];
 /// Parts that what grows fast is spread over, because one key of an index takes 1,000 writes per second.
 pub(super) const SHARDS: u8 = 4;
 

@@ -69,10 +69,8 @@ async fn apply_some(table: &Table, parts: &[Part<'_>]) -> Work<()> {
         let applied = table.get_all(marks).await?;
         let mut now: BTreeMap<&Key, &Part<'_>> = BTreeMap::new();
         // In their order; a pair that is there twice counts once.
-        let parts: Vec<&Part<'_>> = parts
-            .iter()
-            .filter(|part| !applied.contains_key(&part.mark) && now.insert(&part.mark, part).is_none())
-            .collect();
+        let parts: Vec<&Part<'_>> =
+            parts.iter().filter(|part| !applied.contains_key(&part.mark) && now.insert(&part.mark, part).is_none()).collect();
         if parts.is_empty() {
             return Ok(());
         }

@@ -90,7 +90,11 @@ fn check_table(table: &TableDescription) -> Result<(), String> {
     let Some(index) = table.global_secondary_indexes().iter().find(|index| index.index_name() == Some(INDEX)) else {
         return Err(format!("it has no global secondary index `{INDEX}`"));
     };
-    if !has(index.key_schema(), types, [(IK, KeyType::Hash, ScalarAttributeType::S), (AT, KeyType::Range, ScalarAttributeType::N)]) {
+    if !has(
+        index.key_schema(),
+        types,
+        [(IK, KeyType::Hash, ScalarAttributeType::S), (AT, KeyType::Range, ScalarAttributeType::N)],
+    ) {
         return Err(format!("the key of index `{INDEX}` is not partition key `{IK}` (string) and sort key `{AT}` (number)"));
     }
     let missing = missing(index);

@@ -198,7 +198,9 @@ fn fails(asked: &Asked, number: usize) -> Answer {
         1 if transaction => canceled(["None", "ConditionalCheckFailed"]),
         2 if transaction => canceled(["TransactionConflict", "None"]),
         3 if transaction => canceled(["ProvisionedThroughputExceeded", "None"]),
-        1 if asked.operation == "PutItem" || asked.operation == "UpdateItem" => Answer::json(400, "ConditionalCheckFailedException"),
+        1 if asked.operation == "PutItem" || asked.operation == "UpdateItem" => {
+            Answer::json(400, "ConditionalCheckFailedException")
+        }
         4 => Answer::json(400, "ProvisionedThroughputExceededException"),
         5 => Answer::json(400, "ThrottlingException"),
         6 => Answer::json(500, "InternalServerError"),
@@ -243,9 +245,9 @@ fn whatever_fails_on_the_way_nothing_is_lost_or_counted_twice() {
 fn two_processes_count_and_tell_as_one() {
     let three = Window { threshold: 3, ..HOUR };
     let mut matches: Vec<Match> = (0..150).map(|n| proof::found(0, n, i64::from(n) / 5, HOUR)).collect();
-    matches.extend((0..40).map(|n| proof::found(1, n, i64::from(n) * 9, three)));
+    matches.extend((0..40).map(|n| proof::found(1, 150 + n, i64::from(n) * 9, three)));
     // Each side of an edge may be with another process.
-    matches.extend((0..24).map(|n| proof::found(2, n, i64::from(n) * 21, three)));
+    matches.extend((0..24).map(|n| proof::found(2, 190 + n, i64::from(n) * 21, three)));
     let table = AS_DOCUMENTED.make();
     let work = |seed: usize| {
         let (table, matches) = (table.clone(), matches.clone());
@@ -441,7 +443,10 @@ fn a_table_that_does_not_fit_is_refused_with_what_is_missing() {
     for (made, expected) in [
         (Made { sort_key: "other", ..AS_DOCUMENTED }, "its key is not partition key `pk` (string) and sort key `sk` (string)"),
         (Made { index: "other", ..AS_DOCUMENTED }, "it has no global secondary index `ik-at`"),
-        (Made { index_number: ScalarAttributeType::S, ..AS_DOCUMENTED }, "is not partition key `ik` (string) and sort key `at` (number)"),
+        (
+            Made { index_number: ScalarAttributeType::S, ..AS_DOCUMENTED },
+            "is not partition key `ik` (string) and sort key `at` (number)",
+        ),
         (Made { projected: &PROJECTED[1..], ..AS_DOCUMENTED }, "index `ik-at` does not include output"),
     ] {
         let said = said(&made.make(), For::Input);

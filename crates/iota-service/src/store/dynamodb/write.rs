@@ -148,8 +148,7 @@ pub(super) fn names<'a>(expressions: impl IntoIterator<Item = &'a str>) -> Optio
     let of = |expression: &'a str| {
         expression.split('#').skip(1).map(move |rest| rest.split(|letter| !is_name(letter)).next().unwrap_or_default())
     };
-    let names: HashMap<_, _> =
-        expressions.into_iter().flat_map(of).map(|name| (format!("#{name}"), name.to_owned())).collect();
+    let names: HashMap<_, _> = expressions.into_iter().flat_map(of).map(|name| (format!("#{name}"), name.to_owned())).collect();
     Some(names).filter(|names| !names.is_empty())
 }
 
@@ -235,9 +234,9 @@ impl Table {
 fn canceled(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> Option<Trouble> {
     let TransactWriteItemsError::TransactionCanceledException(canceled) = error.as_service_error()? else { return None };
     let reasons = || canceled.cancellation_reasons().iter();
-    if let Some(reason) = reasons().find(|reason| {
-        matches!(reason.code(), Some("ValidationError" | "ItemCollectionSizeLimitExceeded"))
-    }) {
+    if let Some(reason) =
+        reasons().find(|reason| matches!(reason.code(), Some("ValidationError" | "ItemCollectionSizeLimitExceeded")))
+    {
         return Some(Trouble::Refused(reason.message().unwrap_or("a transaction was refused").to_owned()));
     }
     if reasons().any(|reason| reason.code() == Some("ConditionalCheckFailed")) {

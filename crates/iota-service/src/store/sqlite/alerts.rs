@@ -6,8 +6,8 @@ use crate::crash_point;
 use iota_engine::alert::Severity;
 use iota_engine::event::Identity;
 use iota_engine::store::{
-    AlertChange, Body, Cells, Class, Committed, Created, DeliveryAction, Extent, Match, Opened, StoredGroup, Unit,
-    kept_until_ms, updates_between,
+    AlertChange, Body, Cells, Class, Committed, Created, DeliveryAction, Extent, Match, Opened, StoredGroup, Unit, kept_until_ms,
+    updates_between,
 };
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use std::collections::{BTreeMap, HashSet};
