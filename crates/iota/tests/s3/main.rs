@@ -5,5 +5,6 @@
 mod faults;
 mod harness;
 mod policies;
+mod state;
 mod sync;
 mod validate;

@@ -21,7 +21,8 @@ use iota_engine::store::{
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use tokio::runtime::Runtime;
@@ -132,7 +133,25 @@ fn cases_of_the_contract() {
 
 #[test]
 fn deliveries_people_and_what_failed() {
-    proof_desk::all(|| Box::new(new()) as Box<dyn Store>);
+    let called: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    proof_desk::all(|| {
+        let proxy = tests().block_on(Proxy::start(|_| Answer::Pass));
+        let called = Arc::clone(&called);
+        proxy.set(move |asked| {
+            called.lock().unwrap().insert(asked.operation.clone());
+            Answer::Pass
+        });
+        Box::new(open_at(&proxy.url, &AS_DOCUMENTED.make(), For::Input).unwrap()) as Box<dyn Store>
+    });
+    // The policy that is shipped grants what is called, and nothing else.
+    let mut called = std::mem::take(&mut *called.lock().unwrap());
+    assert!(called.remove("TransactWriteItems"));
+    let called: BTreeSet<String> = called.into_iter().map(|operation| format!("dynamodb:{operation}")).collect();
+    let policy: serde_json::Value = serde_json::from_str(include_str!("../../../../../deploy/iam/dynamodb.json")).unwrap();
+    let granted = policy["Statement"][0]["Action"].as_array().unwrap().iter().map(|action| action.as_str().unwrap().to_owned());
+    let mut granted: BTreeSet<String> = granted.collect();
+    assert!(granted.remove("dynamodb:ConditionCheckItem"), "for transactions");
+    assert_eq!(granted, called);
 }
 
 /// The process ends after every write of a commit, or before its answer comes. The next one takes the same records in other
@@ -215,8 +234,8 @@ fn whatever_fails_on_the_way_nothing_is_lost_or_counted_twice() {
     for (seed, scenario) in scenarios().enumerate().take(2) {
         let (mut store, proxy) = behind_a_proxy(&AS_DOCUMENTED.make());
         store.table.tries = 3;
-        let (count, hits) = (AtomicUsize::new(seed), std::sync::Arc::new(AtomicUsize::new(0)));
-        let counted = std::sync::Arc::clone(&hits);
+        let (count, hits) = (AtomicUsize::new(seed), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&hits);
         proxy.set(move |asked| {
             // In an order that no program follows.
             let number = count.fetch_add(1, Ordering::SeqCst).wrapping_mul(2_654_435_761) >> 7;
