@@ -179,7 +179,7 @@ fn place(Setting { value, origin }: Setting<Option<PathBuf>>) -> Result<Setting<
     match value.as_deref().map(Place::parse).transpose() {
         Ok(value) => Ok(Setting { value, origin }),
         Err(why) => {
-            let message = format!("{:?} (from {origin}): {why}", value.unwrap_or_default());
+            let message = format!("\"{}\" (from {origin}): {why}", value.unwrap_or_default().display());
             Err(ConfigError::Setting { name: "state", message })
         }
     }

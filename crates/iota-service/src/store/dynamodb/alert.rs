@@ -203,7 +203,7 @@ pub(super) fn delivery_id(item: &Item) -> Work<DeliveryId> {
 }
 
 /// An alert with its content and its deliveries, as they are now.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Whole {
     pub(super) alert: Option<StoredAlert>,
     supersedes: Vec<String>,
@@ -212,17 +212,21 @@ pub(super) struct Whole {
     pub(super) deliveries: Vec<Row>,
     /// Every item of it.
     pub(super) keys: Vec<Key>,
+    /// The alert goes by its age alone.
+    expires: bool,
 }
 
 impl Whole {
     pub(super) async fn read(table: &Table, alert_id: &str) -> Work<Self> {
         let items = table.query(&super::query::Query::under(&Key::alert(alert_id).pk, "")).await?;
-        let mut whole =
-            Self { alert: None, supersedes: Vec::new(), content: Vec::new(), deliveries: Vec::new(), keys: Vec::new() };
+        let mut whole = Self::default();
         for item in items {
             let key = Key::of(&item)?;
             match key.sk.as_str() {
-                "alert" => (whole.alert, whole.supersedes) = (Some(alert(&item)?), supersedes(&item)?),
+                "alert" => {
+                    (whole.alert, whole.supersedes) = (Some(alert(&item)?), supersedes(&item)?);
+                    whole.expires = item.contains_key(TTL);
+                }
                 "content" => {
                     whole.content = table.body(&item, "content").await?;
                     whole.keys.extend(super::body::parts_of(&item));
@@ -233,6 +237,17 @@ impl Whole {
         }
         whole.deliveries.sort_by_key(Row::order);
         Ok(whole)
+    }
+
+    /// Keeps the alert from going by its age alone: there is something to deliver from now on.
+    pub(super) async fn stay(&self, table: &Table, alert_id: &str) -> Work<Vec<Write>> {
+        let (alert, content) = (Key::alert(alert_id), Key::content(alert_id));
+        if !self.expires {
+            return Ok(vec![Write::check(alert).when_there()]);
+        }
+        let kept = table.keep(&content, &self.content, None).await?;
+        let content = Write::update(content, "SET #content = :content REMOVE #ttl").with("content", kept);
+        Ok(vec![Write::update(alert, "REMOVE #ttl").when_there(), content.when_there()])
     }
 
     pub(super) fn find(&self, id: &DeliveryId) -> Option<&Row> {

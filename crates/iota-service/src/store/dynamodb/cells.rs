@@ -8,6 +8,7 @@ use super::write::Write;
 use iota_engine::aggregate::Window;
 use iota_engine::event::Identity;
 use iota_engine::store::{Cells, Damaged, kept_until_ms};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Most identities beyond those of the cell itself. More can only be those of units that were never finished.
@@ -103,9 +104,8 @@ impl Loaded {
         let query = Query::under(&Key::cell(&self.group, 0).pk, "cell#");
         for item in table.query(&query).await? {
             let number = item.number("cell")?;
-            if !self.cells.contains_key(&number) {
-                let held = read(table, &item).await?;
-                self.cells.insert(number, held);
+            if let Entry::Vacant(slot) = self.cells.entry(number) {
+                slot.insert(read(table, &item).await?);
             }
         }
         self.complete = true;

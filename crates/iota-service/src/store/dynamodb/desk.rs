@@ -56,7 +56,9 @@ impl Desk for DynamoDb {
                 let id = DeliveryId { alert_id: alert_id.to_owned(), output: output.to_owned(), revision };
                 let (pack, rule) = (alert.pack.as_str(), alert.rule.as_str());
                 let new = NewDelivery { id, action, pack, rule, severity: alert.severity, now_ms: entry.at_ms };
-                Ok(Some(vec![new.write(), Write::check(Key::alert(alert_id)).when_there()]))
+                let mut writes = whole.stay(&self.table, alert_id).await?;
+                writes.push(new.write());
+                Ok(Some(writes))
             };
             self.with_record(entry, changes).await.map(drop)
         })

@@ -52,11 +52,9 @@ impl Key {
     }
 
     pub(super) fn checkpoint(key: &str) -> Self {
-        let mut sk = start(key).to_owned();
-        if sk.len() < key.len() {
-            sk.push_str(&format!("#{}", hex(&digest("iota-checkpoint-v1", [key.as_bytes()]))));
-        }
-        Self::new("checkpoint", sk)
+        let sk = start(key);
+        let rest = || hex(&digest("iota-checkpoint-v1", [key.as_bytes()]));
+        Self::new("checkpoint", if sk.len() < key.len() { format!("{sk}#{}", rest()) } else { key.to_owned() })
     }
 
     pub(super) fn cell(group: &[u8; 16], number: i64) -> Self {

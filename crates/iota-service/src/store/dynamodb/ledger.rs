@@ -110,10 +110,12 @@ impl DynamoDb {
         if unit.matches.is_empty() {
             return Ok(committed);
         }
-        let known = self.fingerprints(unit.seen.iter().map(|(identity, _)| *identity)).await?;
+        let matched: HashSet<Identity> = unit.matches.iter().map(|found| found.sighting.identity).collect();
+        let of_matches = || unit.seen.iter().filter(|(identity, _)| matched.contains(identity));
+        let known = self.fingerprints(of_matches().map(|(identity, _)| *identity)).await?;
         let of = |wanted: Seen| -> HashSet<Identity> {
             let is = |(identity, fingerprint): &&(Identity, Fingerprint)| judge(known.get(identity), *fingerprint) == wanted;
-            unit.seen.iter().filter(is).map(|(identity, _)| *identity).collect()
+            of_matches().filter(is).map(|(identity, _)| *identity).collect()
         };
         let (repeated, variants) = (of(Seen::Duplicate), of(Seen::Variant));
         let mut groups: BTreeMap<[u8; 16], Vec<&Match>> = BTreeMap::new();

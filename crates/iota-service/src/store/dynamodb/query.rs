@@ -32,7 +32,7 @@ impl Query {
         let mut values = HashMap::from([(":pk".to_owned(), text(pk))]);
         let mut keys = format!("#{PK} = :pk");
         if !prefix.is_empty() {
-            keys.push_str(&format!(" AND begins_with(#{SK}, :sk)"));
+            keys = format!("{keys} AND begins_with(#{SK}, :sk)");
             values.insert(":sk".to_owned(), text(start(prefix)));
         }
         Self { index: false, keys, filter: None, values, backward: false, limit: None }

@@ -5,6 +5,7 @@ use super::item::{AT, IK, Key, PK, Read, SK, TTL, item, number};
 use super::query::{INDEX, PROJECTED};
 use super::trouble::{Trouble, Work};
 use super::write::Write;
+use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, GlobalSecondaryIndexDescription, KeySchemaElement, KeyType, ProjectionType, ScalarAttributeType,
     TableDescription, TableStatus, TimeToLiveStatus,
@@ -28,7 +29,7 @@ impl DynamoDb {
     pub(super) async fn check(&self, who: For) -> Work<()> {
         let describe = || self.table.client.describe_table().table_name(&self.table.name).send();
         let described = self.table.again("dynamodb:DescribeTable", describe, |error| {
-            let missing = error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception());
+            let missing = error.as_service_error().is_some_and(DescribeTableError::is_resource_not_found_exception);
             missing.then(|| Trouble::Refused(format!("there is no such table in this region and account; {HELP}")))
         });
         let described = described.await?.table.ok_or_else(|| Trouble::Busy("it is not described".to_owned()))?;
@@ -84,7 +85,7 @@ fn check_table(table: &TableDescription) -> Result<(), String> {
     if !matches!(table.table_status, Some(TableStatus::Active | TableStatus::Updating)) {
         return Err(format!("its status is {}, not ACTIVE", table.table_status.as_ref().map_or("unknown", TableStatus::as_str)));
     }
-    if !has(keys, types, [(PK, KeyType::Hash, ScalarAttributeType::S), (SK, KeyType::Range, ScalarAttributeType::S)]) {
+    if !has(keys, types, &[(PK, KeyType::Hash, ScalarAttributeType::S), (SK, KeyType::Range, ScalarAttributeType::S)]) {
         return Err(format!("its key is not partition key `{PK}` (string) and sort key `{SK}` (string)"));
     }
     let Some(index) = table.global_secondary_indexes().iter().find(|index| index.index_name() == Some(INDEX)) else {
@@ -93,7 +94,7 @@ fn check_table(table: &TableDescription) -> Result<(), String> {
     if !has(
         index.key_schema(),
         types,
-        [(IK, KeyType::Hash, ScalarAttributeType::S), (AT, KeyType::Range, ScalarAttributeType::N)],
+        &[(IK, KeyType::Hash, ScalarAttributeType::S), (AT, KeyType::Range, ScalarAttributeType::N)],
     ) {
         return Err(format!("the key of index `{INDEX}` is not partition key `{IK}` (string) and sort key `{AT}` (number)"));
     }
@@ -104,7 +105,7 @@ fn check_table(table: &TableDescription) -> Result<(), String> {
     Ok(())
 }
 
-fn has(keys: &[KeySchemaElement], types: &[AttributeDefinition], wanted: [(&str, KeyType, ScalarAttributeType); 2]) -> bool {
+fn has(keys: &[KeySchemaElement], types: &[AttributeDefinition], wanted: &[(&str, KeyType, ScalarAttributeType)]) -> bool {
     let holds = |(name, kind, scalar): &(&str, KeyType, ScalarAttributeType)| {
         let key = keys.iter().any(|key| key.attribute_name() == *name && key.key_type() == kind);
         key && types.iter().any(|attribute| attribute.attribute_name() == *name && attribute.attribute_type() == scalar)

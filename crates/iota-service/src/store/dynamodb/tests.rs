@@ -16,7 +16,8 @@ use aws_sdk_dynamodb::types::{
 use iota_engine::aggregate::Window;
 use iota_engine::event::Identity;
 use iota_engine::store::{
-    Actor, AuditEntry, Class, Desk, Ledger, Match, Outbox, Result, Settled, Store, StoreError, Unit, verify_audit_log,
+    Actor, AuditEntry, Class, DeliveryAction, Desk, Ledger, Match, Outbox, Result, Settled, Store, StoreError, Unit,
+    verify_audit_log,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -324,7 +325,9 @@ fn a_full_cell_counts_a_repeated_record_once() {
         after.commit(&proof::unit(some.to_vec())).unwrap();
         // And another evaluation of what it may not remember counts nothing.
         let mut again = some.to_vec();
-        again.iter_mut().for_each(|found| found.sighting.variant = true);
+        for found in &mut again {
+            found.sighting.variant = true;
+        }
         after.commit(&Unit { seen: Vec::new(), ..proof::unit(again) }).unwrap();
     }
     assert_eq!(proof::alerts(&after).iter().map(|alert| alert.count).collect::<Vec<_>>(), [250]);
@@ -425,7 +428,9 @@ fn the_audit_log_has_one_end_whoever_writes() {
             }
         })
     };
-    [write("a"), write("b")].into_iter().for_each(|work| work.join().unwrap());
+    for work in [write("a"), write("b")] {
+        work.join().unwrap();
+    }
     let log = open(&table).audit_log(None).unwrap();
     verify_audit_log(&log).unwrap();
     let mut subjects: Vec<_> = log.iter().map(|record| record.entry.subject.clone()).collect();
@@ -451,6 +456,27 @@ fn what_is_past_its_time_is_not_there() {
     assert_eq!(proof::alerts(&store).len(), 0);
     assert_eq!(store.commit(&unit).unwrap().signals, 1, "as if it had never been there");
     assert_eq!(proof::alerts(&store).iter().map(|alert| alert.count).collect::<Vec<_>>(), [1]);
+}
+
+/// A signal goes by its age, unless somebody sends it on.
+#[test]
+fn an_alert_that_is_sent_by_hand_stays_until_it_is_delivered() {
+    let table = AS_DOCUMENTED.make();
+    let store = open(&table);
+    let mut signal = proof::found(0, 1, 0, HOUR);
+    (signal.class, signal.content) = (Class::Signal, format!("\"title\":\"{}\"", "x".repeat(40_000)).into_bytes().into());
+    signal.routes.clear();
+    store.commit(&proof::unit(vec![signal])).unwrap();
+    let id = proof::alerts(&store)[0].alert_id.clone();
+    let with_ttl = || {
+        let scanned = tests().block_on(async { client().scan().table_name(&table).send().await.unwrap() });
+        let of_alert = |item: &&Item| item["sk"].as_s().is_ok_and(|sk| ["alert", "content", "000000"].contains(&sk.as_str()));
+        scanned.items().iter().filter(of_alert).filter(|item| item.contains_key(TTL)).count()
+    };
+    assert_eq!(with_ttl(), 3);
+    store.enqueue(&id, "pager", DeliveryAction::Create, &entry("resend")).unwrap();
+    assert_eq!(with_ttl(), 0);
+    assert!(store.lease("pager", 10, 20, 1).unwrap()[0].json.len() > 40_000);
 }
 
 #[test]
