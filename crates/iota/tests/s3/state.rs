@@ -8,12 +8,12 @@ use std::process::Command;
 
 /// A table as docs/OPERATING.md has it made.
 fn table(name: &str) {
-    let make = "import boto3, json, sys
+    let script = "import boto3, json, sys
 client = boto3.client('dynamodb', endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id='test', aws_secret_access_key='test')
 client.create_table(TableName=sys.argv[2], **json.load(open('deploy/dynamodb-table.json')))
 client.update_time_to_live(TableName=sys.argv[2], TimeToLiveSpecification={'Enabled': True, 'AttributeName': 'ttl'})";
     let python = root().join(".venv/bin/python");
-    let made = Command::new(python).current_dir(root()).args(["-c", make, moto(), name]).status().unwrap();
+    let made = Command::new(python).current_dir(root()).args(["-c", script, moto(), name]).status().unwrap();
     assert!(made.success());
 }
 
