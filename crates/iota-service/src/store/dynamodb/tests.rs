@@ -159,7 +159,7 @@ fn deliveries_people_and_what_failed() {
 /// units.
 #[test]
 fn a_commit_that_is_cut_anywhere_is_repaired_by_the_next() {
-    let scenario = scenarios().find(|scenario| proof::all_at_once(scenario).matches.len() > 15).unwrap();
+    let scenario = scenarios().find(|scenario| proof::all_at_once(scenario).matches.len() > 8).unwrap();
     let mut whole = proof::all_at_once(&scenario);
     let increment = serde_json::json!({"op": "increment", "kind": "counter", "key": "k", "by": 1});
     let update = |(identity, _): &(Identity, _)| iota_engine::store::RuleStateUpdate {
@@ -407,11 +407,11 @@ fn no_item_is_larger_than_350_kb_and_no_transaction_too_large() {
     }
     matches[0].content = vec![b'x'; 1 << 20].into();
     // More alerts than a transaction has room for, of one group.
-    matches.extend((0..120).map(|n| proof::found(1, n, i64::from(n) * 61, HOUR)));
+    matches.extend((0..60).map(|n| proof::found(1, n, i64::from(n) * 61, HOUR)));
     let unit = Unit { seen: Vec::new(), ..proof::unit(matches) };
     let committed = store.commit(&unit).unwrap();
-    assert_eq!((committed.below_threshold, committed.opened), (1_900, 120));
-    assert_eq!(store.commit(&unit).unwrap().repeated, 2_020);
+    assert_eq!((committed.below_threshold, committed.opened), (1_900, 60));
+    assert_eq!(store.commit(&unit).unwrap().repeated, 1_960);
     let scanned = tests().block_on(async { client().scan().table_name(&table).send().await.unwrap() });
     let size = |item: &Item| {
         let value = |value: &AttributeValue| match value {
