@@ -2,9 +2,12 @@
 
 use crate::aws::{Bucket, Queue};
 use crate::harness::{Target, key};
+use crate::proxy::{Answer, proxy};
 use crate::watching::{Watching, alerts, count, objects, target, titles};
 use serde_json::{Value as Json, json};
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -150,15 +153,26 @@ fn the_configuration_names_queues_and_buckets() {
     let target = target();
     let config = json!({"version": 1, "sources": {
         "queues": [{"url": queue.url, "visibility_timeout": "5s"}],
-        "buckets": [{"bucket": bucket.0, "prefix": "p", "region": "us-east-1", "path_style": true}],
+        "buckets": [{"bucket": bucket.0, "prefix": "p", "region": "us-east-1", "path_style": true,
+                     "role_arn": "arn:aws:iam::444455556666:role/read", "external_id": "x", "requester_pays": true}],
     }});
     fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
-    let mut watching = Watching::start(&target, &["--config", "iota.yaml"]);
+    let assumed = Arc::new(AtomicU32::new(0));
+    let url = {
+        let assumed = Arc::clone(&assumed);
+        proxy(move |asked, _| {
+            // Of STS alone.
+            assumed.fetch_add(u32::from(asked.starts_with("POST")), Ordering::Relaxed);
+            Answer::Pass
+        })
+    };
+    let mut watching = Watching::from(&target, &url, &["--config", "iota.yaml"]);
     watching.until_told(1);
     watching.until("an empty queue", |_| queue.is_empty());
     let stats = watching.end();
     assert_eq!(titles(&target).0, ["in"]);
     assert_eq!(count(&stats, "/sources/objects/skipped_by_reason/other_prefix"), 1, "{stats:#}");
+    assert_eq!(assumed.load(Ordering::Relaxed), 1, "the role of the bucket is assumed, once");
 }
 
 #[test]
