@@ -140,6 +140,7 @@ impl Reader {
             }
         };
         self.gate.worked();
+        tracing::debug!("{url}: fetched");
         Ok(self.evaluate(fetched, room, &url).await)
     }
 

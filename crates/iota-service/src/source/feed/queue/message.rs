@@ -41,6 +41,7 @@ enum End {
 impl Work {
     pub(super) async fn message(self: &Arc<Self>, message: &Message) {
         let shared = &self.reader.shared;
+        let received = Instant::now();
         shared.tally.messages(|messages| {
             messages.received += 1;
             messages.in_work += 1;
@@ -56,6 +57,7 @@ impl Work {
                 tracing::debug!("{}: a message comes again when it is no longer hidden: {}", self.sqs.url, fault.why);
             }
         }
+        tracing::debug!("{}: message {}: {end:?} after {} ms", self.sqs.url, message.id, received.elapsed().as_millis());
         shared.tally.messages(|messages| {
             messages.in_work -= 1;
             *match end {
