@@ -2,6 +2,7 @@
 
 use super::delete::Deleter;
 use super::sqs::{Message, Sqs, is_lost};
+use crate::crash_point;
 use crate::pipeline::Ended;
 use crate::source::Input;
 use crate::source::feed::reader::{Outcome, Reader};
@@ -73,8 +74,12 @@ impl Work {
         match self.outcome(message).await {
             Outcome::Later => End::Returned,
             Outcome::Left => End::Left,
-            Outcome::Done if self.deleter.delete(&message.receipt).await => End::Deleted,
-            Outcome::Done => End::Undeleted,
+            Outcome::Done => {
+                crash_point("message.done");
+                let deleted = self.deleter.delete(&message.receipt).await;
+                crash_point("message.deleted");
+                if deleted { End::Deleted } else { End::Undeleted }
+            }
         }
     }
 
