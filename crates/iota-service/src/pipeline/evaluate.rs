@@ -2,11 +2,13 @@
 //! Rules that keep state run in input order on a thread of their own.
 
 use super::sequence::Job;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use iota_engine::rule::{Batch, Outcome, Pair, RuleRunner};
 use iota_python::{PackRunner, RunError};
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// One pack's part of a thread: its worker, and the rules it runs there.
@@ -98,8 +100,58 @@ impl Turn {
     }
 }
 
+/// A thread that evaluates, run after run: a worker ends with the thread that started it.
+#[derive(Debug)]
+pub(super) struct Evaluator {
+    work: Option<Sender<Work>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What is evaluated in one run.
+pub(super) struct Work {
+    pub(super) turn: Turn,
+    pub(super) jobs: Receiver<Arc<Job>>,
+    pub(super) results: Sender<Evaluated>,
+}
+
+impl Evaluator {
+    pub(super) fn start(mut lanes: Vec<Lane>) -> io::Result<Self> {
+        let (work, given) = unbounded::<Work>();
+        let run = move || {
+            for Work { turn, jobs, results } in given {
+                evaluate(&mut lanes, &turn, &jobs, &results);
+            }
+        };
+        let thread = thread::Builder::new().name("evaluate".to_owned()).spawn(run)?;
+        Ok(Self { work: Some(work), thread: Some(thread) })
+    }
+
+    /// Evaluates what comes, until there is no more.
+    pub(super) fn take(&self, work: Work) {
+        // A thread that has panicked drops the results, and what is missing is noticed.
+        let _ = self.work.as_ref().map(|sender| sender.send(work));
+    }
+
+    /// One batch alone. `None` when the thread has panicked.
+    pub(super) fn evaluate(&self, job: &Arc<Job>) -> Option<Evaluated> {
+        let ((queue, jobs), (results, evaluated)) = (bounded(1), bounded(1));
+        let _ = queue.send(Arc::clone(job));
+        drop(queue);
+        self.take(Work { turn: Turn::alone(), jobs, results });
+        evaluated.recv().ok()
+    }
+}
+
+impl Drop for Evaluator {
+    fn drop(&mut self) {
+        self.work = None;
+        // It has said why, if it panicked.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
 /// Evaluates batches until there are no more, or nobody wants the results.
-pub(super) fn evaluate(lanes: &mut [Lane], turn: &Turn, jobs: &Receiver<Arc<Job>>, results: &Sender<Evaluated>) {
+fn evaluate(lanes: &mut [Lane], turn: &Turn, jobs: &Receiver<Arc<Job>>, results: &Sender<Evaluated>) {
     turn.wait(jobs);
     for (nth, job) in jobs.iter().enumerate() {
         let started = Instant::now();

@@ -40,7 +40,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     if settings.rules.value.is_empty() {
         bail!("no rules given; name a rule directory with --rules DIR");
     }
-    let sources = Sources::of(args, &settings)?;
+    let mut sources = Sources::of(args, &settings)?;
     if let Some(path) = &args.stats {
         // Better now than when it is first written.
         fs::File::create(path).with_context(|| format!("--stats {}", path.display()))?;
@@ -91,9 +91,15 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     for directory in &directories {
         tracing::info!("watching {}", directory.root().display());
     }
+    if let Some(feed) = &mut sources.feed {
+        // The one place that is certain to be writable.
+        if let Place::Directory(directory) = &place {
+            feed.scratch = Some(directory.clone());
+        }
+    }
     let ready = waker.clone();
-    let wake = Arc::new(move || ready.wake(Wake::Ready));
-    let feed = sources.feed.map(|feed| Feed::start(feed, kept.durable(), (from, now_ms), wake)).transpose()?;
+    let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || ready.wake(Wake::Ready));
+    let feed = sources.feed.map(|feed| Feed::start(feed, kept.durable(), (from, now_ms), &wake)).transpose()?;
     let mut watch = Watch {
         python: &python,
         workers: settings.workers.value,

@@ -237,6 +237,21 @@ fn what_a_paused_rule_has_missed_is_run_once_it_is_mended() {
     assert!(log.contains("calls that had been left out were made"), "{log}");
 }
 
+/// A worker takes longer to start than most rounds take.
+#[test]
+fn a_worker_serves_many_rounds() {
+    let rule = "import os\ndef rule(event):\n    return True\ndef title(event):\n    return str(os.getpid())\ndef dedup(event):\n    return event['eventID']\n";
+    let files = Files::new(&[("rules/r.py", rule)]);
+    let watching = Watching::start(&files, &["--workers", "1"]);
+    for n in 1..=3 {
+        files.write(&format!("in/{n}.jsonl"), record(n).as_bytes());
+        watching.until(&format!("{n} alerts"), |watching| watching.titles().len() == n);
+    }
+    let workers: BTreeSet<String> = watching.titles().into_iter().collect();
+    assert_eq!(workers.len(), 1, "{workers:?}");
+    watching.end();
+}
+
 /// Killed again and again in a backlog, and started until it is through: the same alerts and counts as of one start.
 #[test]
 fn a_backlog_survives_kills() {

@@ -62,13 +62,9 @@ fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u3
     let mut body = vec![0; length];
     client.read_exact(&mut body)?;
     let operation = header(&head, "x-amz-target").and_then(|target| target.rsplit('.').next());
-    let asked = match operation {
-        Some(operation) => operation.to_owned(),
-        None => {
-            let signed = header(&head, "authorization").and_then(|text| text.split('/').nth(2)).unwrap_or_default();
-            format!("{} {signed}", head.lines().next().unwrap_or_default())
-        }
-    };
+    let signed = header(&head, "authorization").and_then(|text| text.split('/').nth(2)).unwrap_or_default();
+    let line = head.lines().next().unwrap_or_default();
+    let asked = operation.map_or_else(|| format!("{line} {signed}"), str::to_owned);
     let before = {
         let mut seen = seen.lock().unwrap();
         let count = seen.entry(asked.clone()).or_default();
