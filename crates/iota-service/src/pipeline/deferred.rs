@@ -49,6 +49,10 @@ impl Deferred {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
     /// All of them, as batches; none are left. Calls of rules that keep state come in the order of the input. Others come
     /// in an order that whoever makes the records does not choose: a row of records made to end a worker then does not
     /// stand in front of all others.
