@@ -20,6 +20,7 @@ mod explain;
 mod fast_path;
 mod formats;
 mod harness;
+mod hostile_input;
 mod hostile_rules;
 #[cfg(target_os = "linux")]
 mod processes;
