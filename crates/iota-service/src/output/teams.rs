@@ -4,8 +4,7 @@
 use super::config::{Kind, OutputError, Reference, Secret, Surroundings, Wrong, output_keys, secret_url};
 use super::format::text::cut_chars;
 use super::format::{Alert, Fields, Redaction, headline};
-use super::http::{Http, Meaning, Statuses, meaning};
-use super::stdout::redaction;
+use super::http::{Http, NAMED};
 use super::{Message, Output, Sent, one_by_one};
 use async_trait::async_trait;
 use iota_engine::alert::Severity;
@@ -21,17 +20,6 @@ const MAX_BODY: usize = 13 << 10;
 const MAX_TITLE: usize = 500;
 const MAX_LONG_TEXT: usize = 1500;
 
-/// A workflow that was deleted or switched off answers 400 or 404, depending on when; 400 may also be the card.
-const STATUSES: Statuses = &[
-    (200, 299, Meaning::Delivered),
-    (300, 399, Meaning::Closed),
-    (400, 400, Meaning::Refused),
-    (401, 407, Meaning::Closed),
-    (410, 410, Meaning::Closed),
-    (413, 413, Meaning::Refused),
-    (429, 429, Meaning::Retry),
-];
-
 output_keys! { http
     /// Posts alerts to a channel or chat, by a workflow ("Post to a channel when a webhook request is received").
     TeamsFile {
@@ -39,25 +27,21 @@ output_keys! { http
         pub url: Reference,
         /// Fields that are shown, as in `actor`, `event.userAgent` or `context.bucket` [default: a short list].
         pub fields: Option<Vec<String>>,
-        /// Paths that are left out, as in `event.userIdentity`.
-        pub redact: Option<Vec<String>>,
     }
 }
 
 impl Kind for TeamsFile {
     fn check(&self) -> Result<(), Wrong> {
-        Fields::new(self.fields.as_deref()).map_err(|why| ("fields", why))?;
-        redaction(self.redact.as_deref()).map(drop)
+        Fields::new(self.fields.as_deref()).map(drop)
     }
 
     async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
-        let invalid = |(key, why)| OutputError::Invalid { key, why };
         let url = secret_url(&self.url, around).await?;
         Ok(Arc::new(Teams {
             http: Http::new(self.transport(), vec![Secret::new(url.to_string())], around).await?,
             url,
-            fields: Fields::new(self.fields.as_deref()).map_err(|why| invalid(("fields", why)))?,
-            redact: redaction(self.redact.as_deref()).map_err(invalid)?,
+            fields: Fields::new(self.fields.as_deref())?,
+            redact: self.redaction()?,
         }))
     }
 }
@@ -76,17 +60,11 @@ impl fmt::Debug for Teams {
 }
 
 impl Teams {
-    async fn send_one(&self, message: &Message) -> Sent {
-        let alert = match Alert::of(message, &self.redact) {
-            Ok(alert) => alert,
-            Err(why) => return Sent::Refused { why },
-        };
+    async fn send_one(&self, alert: Alert<'_>) -> Sent {
         let body = payload(&alert, &self.fields);
         let request = self.http.post(&self.url).header("content-type", "application/json; charset=utf-8").body(body);
-        match self.http.ask(request).await {
-            Ok(answer) => self.http.sent(meaning(STATUSES, answer.status), &answer),
-            Err(sent) => sent,
-        }
+        // A workflow that was deleted or switched off answers 400 or 404, depending on when; 400 may also be the card.
+        self.http.deliver(request, NAMED).await
     }
 }
 
@@ -107,7 +85,7 @@ impl Output for Teams {
     }
 
     async fn send(&self, messages: &[Message]) -> Vec<Sent> {
-        one_by_one(messages, |message| self.send_one(message)).await
+        one_by_one(messages, &self.redact, |_, alert| self.send_one(alert)).await
     }
 }
 

@@ -1,10 +1,9 @@
 //! Wiz. EXPERIMENTAL: what Wiz accepts as detections of others is not publicly documented. The way in (token, upload slot,
 //! upload, status) is that of public scripts for other kinds of findings; it was not run against anything yet.
 
-use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, Wrong, output_keys};
+use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, built_in, output_keys};
 use super::format::{Alert, Redaction};
 use super::http::{Answer, Http, Meaning, USUAL, meaning};
-use super::stdout::redaction;
 use super::{Message, Output, Sent, one_by_one};
 use async_trait::async_trait;
 use reqwest::Url;
@@ -37,8 +36,6 @@ output_keys! { http
         pub integration_id: String,
         /// Where tokens are given [default: https://auth.app.wiz.io/oauth/token].
         pub token_url: Option<Address>,
-        /// Paths that are left out, as in `event.requestParameters`.
-        pub redact: Option<Vec<String>>,
     }
 }
 
@@ -47,15 +44,11 @@ impl Kind for WizFile {
         TIMEOUT
     }
 
-    fn check(&self) -> Result<(), Wrong> {
-        redaction(self.redact.as_deref()).map(drop)
-    }
-
     async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
         let (id, secret) = (around.secret(&self.client_id).await?, around.secret(&self.client_secret).await?);
         let token_url = match &self.token_url {
             Some(address) => address.resolve(around).await?,
-            None => Url::parse(TOKEN_URL).map_err(|error| OutputError::Invalid { key: "token_url", why: error.to_string() })?,
+            None => built_in(TOKEN_URL)?,
         };
         Ok(Arc::new(Wiz {
             http: Http::new(self.transport(), vec![secret.clone()], around).await?,
@@ -65,7 +58,7 @@ impl Kind for WizFile {
             secret,
             integration: self.integration_id.clone(),
             timeout: self.transport().timeout,
-            redact: redaction(self.redact.as_deref()).map_err(|(key, why)| OutputError::Invalid { key, why })?,
+            redact: self.redaction()?,
             token: Mutex::default(),
         }))
     }
@@ -97,7 +90,9 @@ impl Wiz {
         let unknown = || Sent::Closed { why: "Wiz answered in a way that this experimental output does not know".to_owned() };
         let url = upload["url"].as_str().and_then(|url| Url::parse(url).ok()).ok_or_else(unknown)?;
         let request = self.http.put(&url).header("content-type", "application/json").body(self.finding(alert, &name));
-        let answer = self.http.ask(request).await?;
+        let mut answer = self.http.ask(request).await?;
+        // Storage tells the signature that it expected.
+        answer.body.clear();
         // The address is good for this upload alone; another one is asked for with the next attempt.
         let of_upload = if answer.status == 403 { Meaning::Retry } else { meaning(USUAL, answer.status) };
         self.settled(of_upload, &answer)?;
@@ -135,25 +130,29 @@ impl Wiz {
         }
     }
 
+    /// Asks with the token at hand, and once more with a new one when that is not good any longer.
     async fn query(&self, query: &str, variables: &Value) -> Result<Value, Sent> {
-        let token = self.bearer().await?;
         let body = json!({"query": query, "variables": variables}).to_string();
-        let request = self.http.post(&self.url).bearer_auth(token.expose()).header("content-type", "application/json");
-        let answer = self.http.ask(request.body(body)).await?;
-        if answer.status == 401 {
+        let mut answer = self.ask(&body).await?;
+        if is_unauthenticated(&answer) {
             *self.token.lock().await = None;
+            answer = self.ask(&body).await?;
         }
         self.settled(meaning(USUAL, answer.status), &answer)?;
         let mut json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        if let Some(error) = json["errors"].get(0) {
-            let code = error["extensions"]["code"].as_str().unwrap_or_default();
+        if let Some(code) = error_code(&json) {
             let passes = ["RATE_LIMIT", "INTERNAL", "TIMEOUT", "UNAVAILABLE"].iter().any(|word| code.contains(word));
-            if code == "UNAUTHENTICATED" {
-                *self.token.lock().await = None;
-            }
             self.settled(if passes { Meaning::Retry } else { Meaning::Closed }, &answer)?;
         }
         Ok(json["data"].take())
+    }
+
+    async fn ask(&self, body: &str) -> Result<Answer, Sent> {
+        let token = self.bearer().await?;
+        let request = self.http.post(&self.url).bearer_auth(token.expose()).header("content-type", "application/json");
+        let mut answer = self.http.ask(request.body(body.to_owned())).await?;
+        answer.body = answer.text().replace(token.expose(), "***").into_bytes();
+        Ok(answer)
     }
 
     /// OAuth 2 client credentials. The token is used until it is refused.
@@ -181,17 +180,23 @@ impl Wiz {
         Ok(token.insert(Secret::new(given.to_owned())).clone())
     }
 
-    async fn send_one(&self, message: &Message) -> Sent {
-        let alert = match Alert::of(message, &self.redact) {
-            Ok(alert) => alert,
-            Err(why) => return Sent::Refused { why },
-        };
+    async fn send_one(&self, alert: Alert<'_>) -> Sent {
         match tokio::time::timeout(self.timeout, self.deliver(&alert)).await {
             Ok(Ok(())) => Sent::Delivered,
             Ok(Err(sent)) => sent,
             Err(_) => Sent::Retry { after: None, why: "Wiz did not say in time what became of the upload".to_owned() },
         }
     }
+}
+
+/// `code` of the first error of GraphQL.
+fn error_code(json: &Value) -> Option<&str> {
+    Some(json["errors"].get(0)?["extensions"]["code"].as_str().unwrap_or_default())
+}
+
+fn is_unauthenticated(answer: &Answer) -> bool {
+    let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    answer.status == 401 || error_code(&json) == Some("UNAUTHENTICATED")
 }
 
 #[async_trait]
@@ -206,6 +211,6 @@ impl Output for Wiz {
     }
 
     async fn send(&self, messages: &[Message]) -> Vec<Sent> {
-        one_by_one(messages, |message| self.send_one(message)).await
+        one_by_one(messages, &self.redact, |_, alert| self.send_one(alert)).await
     }
 }
