@@ -187,7 +187,7 @@ impl<'a> Committer<'a> {
                 class: &class,
                 title: &found.title,
                 severity: found.severity,
-                destinations: found.destinations.as_deref(),
+                destinations: rule.destinations(found.destinations.as_deref()),
             },
             now_ms,
         );
