@@ -145,7 +145,7 @@ impl Http {
         self.answer(request).await.map_err(|error| {
             let error = error.without_url();
             let why = self.clean(&format!("{address}: {}", told(&error)));
-            if is_certificate(&error) { Sent::Closed { why } } else { Sent::Retry { after: None, why } }
+            if needs_somebody(&error) { Sent::Closed { why } } else { Sent::Retry { after: None, why } }
         })
     }
 
@@ -224,9 +224,11 @@ fn told(error: &(dyn std::error::Error + 'static)) -> String {
     causes.join(": ")
 }
 
-/// The other side's certificate is not trusted. Nothing gets better by trying again soon.
-fn is_certificate(error: &reqwest::Error) -> bool {
-    told(error).contains("invalid peer certificate")
+/// The other side's certificate is not trusted, or the proxy does not let iota through. Nothing gets better by trying again
+/// soon. The errors are private to the libraries, so their words have to do; tests tell when these change.
+fn needs_somebody(error: &reqwest::Error) -> bool {
+    let told = told(error);
+    ["invalid peer certificate", "proxy authorization required"].iter().any(|words| told.contains(words))
 }
 
 #[cfg(test)]

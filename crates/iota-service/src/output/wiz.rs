@@ -7,8 +7,10 @@ use super::http::{Answer, Http, Meaning, USUAL, meaning};
 use super::{Message, Output, Sent, one_by_one};
 use async_trait::async_trait;
 use reqwest::Url;
+use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,13 +116,9 @@ impl Wiz {
 
     /// Each alert is a data source of its own: findings that the next upload of a data source does not hold are closed.
     fn finding(&self, alert: &Alert<'_>, name: &str) -> Vec<u8> {
-        let json = String::from_utf8(alert.to_json(MAX_ALERT)).ok().and_then(|json| RawValue::from_string(json).ok());
-        let head = json!({
-            "integrationId": self.integration,
-            "dataSources": [{"id": name, "analysisDate": alert.text("detected_at"), "detections": [0]}],
-        });
-        // The alert goes in as it is, token for token.
-        head.to_string().replacen("[0]", &format!("[{}]", json.as_ref().map_or("null", |json| json.get())), 1).into_bytes()
+        let detection = String::from_utf8(alert.to_json(MAX_ALERT)).ok().and_then(|json| RawValue::from_string(json).ok());
+        let source = DataSource { id: name, analysis_date: alert.text("detected_at"), detections: [detection] };
+        serde_json::to_vec(&Upload { integration_id: &self.integration, data_sources: [source] }).unwrap_or_default()
     }
 
     fn settled(&self, meaning: Meaning, answer: &Answer) -> Result<(), Sent> {
@@ -133,26 +131,27 @@ impl Wiz {
     /// Asks with the token at hand, and once more with a new one when that is not good any longer.
     async fn query(&self, query: &str, variables: &Value) -> Result<Value, Sent> {
         let body = json!({"query": query, "variables": variables}).to_string();
-        let mut answer = self.ask(&body).await?;
-        if is_unauthenticated(&answer) {
+        let mut reply = self.ask(&body).await?;
+        if reply.is_unauthenticated() {
             *self.token.lock().await = None;
-            answer = self.ask(&body).await?;
+            reply = self.ask(&body).await?;
         }
-        self.settled(meaning(USUAL, answer.status), &answer)?;
-        let mut json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        if let Some(code) = error_code(&json) {
+        self.settled(of_access(reply.answer.status), &reply.answer)?;
+        if let Some(code) = reply.error_code() {
             let passes = ["RATE_LIMIT", "INTERNAL", "TIMEOUT", "UNAVAILABLE"].iter().any(|word| code.contains(word));
-            self.settled(if passes { Meaning::Retry } else { Meaning::Closed }, &answer)?;
+            self.settled(if passes { Meaning::Retry } else { Meaning::Closed }, &reply.answer)?;
         }
-        Ok(json["data"].take())
+        Ok(reply.json["data"].take())
     }
 
-    async fn ask(&self, body: &str) -> Result<Answer, Sent> {
+    async fn ask(&self, body: &str) -> Result<Reply, Sent> {
         let token = self.bearer().await?;
         let request = self.http.post(&self.url).bearer_auth(token.expose()).header("content-type", "application/json");
         let mut answer = self.http.ask(request.body(body.to_owned())).await?;
+        let json = serde_json::from_slice(&answer.body).unwrap_or_default();
+        // From here on the body is only told.
         answer.body = answer.text().replace(token.expose(), "***").into_bytes();
-        Ok(answer)
+        Ok(Reply { answer, json })
     }
 
     /// OAuth 2 client credentials. The token is used until it is refused.
@@ -172,8 +171,7 @@ impl Wiz {
         let body = encoded.query().unwrap_or_default().to_owned();
         let request = self.http.post(&self.token_url).header("content-type", "application/x-www-form-urlencoded").body(body);
         let answer = self.http.ask(request).await?;
-        let refused = if (400..=403).contains(&answer.status) { Meaning::Closed } else { meaning(USUAL, answer.status) };
-        self.settled(refused, &answer)?;
+        self.settled(of_access(answer.status), &answer)?;
         let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let given = json["access_token"].as_str().filter(|token| !token.is_empty());
         let given = given.ok_or_else(|| Sent::Retry { after: None, why: "no token in the answer".to_owned() })?;
@@ -189,14 +187,44 @@ impl Wiz {
     }
 }
 
-/// `code` of the first error of GraphQL.
-fn error_code(json: &Value) -> Option<&str> {
-    Some(json["errors"].get(0)?["extensions"]["code"].as_str().unwrap_or_default())
+/// What a status means of a request that says nothing of an alert: no alert is refused for it.
+fn of_access(status: u16) -> Meaning {
+    match meaning(USUAL, status) {
+        Meaning::Refused => Meaning::Closed,
+        other => other,
+    }
 }
 
-fn is_unauthenticated(answer: &Answer) -> bool {
-    let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    answer.status == 401 || error_code(&json) == Some("UNAUTHENTICATED")
+/// An answer of the GraphQL endpoint.
+struct Reply {
+    answer: Answer,
+    json: Value,
+}
+
+impl Reply {
+    /// `code` of the first error.
+    fn error_code(&self) -> Option<&str> {
+        Some(self.json["errors"].get(0)?["extensions"]["code"].as_str().unwrap_or_default())
+    }
+
+    fn is_unauthenticated(&self) -> bool {
+        self.answer.status == 401 || self.error_code() == Some("UNAUTHENTICATED")
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Upload<'a> {
+    integration_id: &'a str,
+    data_sources: [DataSource<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DataSource<'a> {
+    id: &'a str,
+    analysis_date: Cow<'a, str>,
+    detections: [Option<Box<RawValue>>; 1],
 }
 
 #[async_trait]

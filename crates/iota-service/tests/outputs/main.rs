@@ -7,7 +7,9 @@ mod formats;
 mod forward;
 mod local;
 mod payloads;
+mod proxy;
 mod syslog;
+mod wiz;
 
 use iota_engine::store::{DeliveryAction, DeliveryId};
 use iota_service::output::{Message, Output, Purpose, Surroundings, config as output_config};
