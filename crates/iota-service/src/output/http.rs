@@ -144,8 +144,9 @@ impl Http {
         let address = shown_url(request.url());
         self.answer(request).await.map_err(|error| {
             let error = error.without_url();
-            let why = self.clean(&format!("{address}: {}", told(&error)));
-            if needs_somebody(&error) { Sent::Closed { why } } else { Sent::Retry { after: None, why } }
+            let told = told(&error);
+            let why = self.clean(&format!("{address}: {told}"));
+            if needs_somebody(&told) { Sent::Closed { why } } else { Sent::Retry { after: None, why } }
         })
     }
 
@@ -211,7 +212,7 @@ fn retry_after(text: &str) -> Option<Duration> {
 }
 
 /// The error and what caused it.
-fn told(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn told(error: &(dyn std::error::Error + 'static)) -> String {
     let mut causes: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
@@ -226,8 +227,7 @@ fn told(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// The other side's certificate is not trusted, or the proxy does not let iota through. Nothing gets better by trying again
 /// soon. The errors are private to the libraries, so their words have to do; tests tell when these change.
-fn needs_somebody(error: &reqwest::Error) -> bool {
-    let told = told(error);
+pub(crate) fn needs_somebody(told: &str) -> bool {
     ["invalid peer certificate", "proxy authorization required"].iter().any(|words| told.contains(words))
 }
 

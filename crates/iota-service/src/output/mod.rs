@@ -1,6 +1,9 @@
 //! Where alerts go. One folder or file for each kind of output: its configuration, the payload, and the sending.
 //! An output knows nothing of stores, retries or schedules: it makes one attempt and says how it went.
 
+#[cfg(test)]
+#[path = "../../tests/outputs/alerts.rs"]
+mod alerts;
 mod aws;
 pub mod config;
 mod eventbridge;
@@ -9,7 +12,7 @@ mod file;
 mod fluent_forward;
 mod fluent_http;
 pub mod format;
-mod http;
+pub(crate) mod http;
 mod net;
 mod pagerduty;
 mod s3;

@@ -1,37 +1,11 @@
-//! For tests of outputs: alerts, what an attempt came to in one word, and the answers that mean the same whatever the
-//! service of AWS.
+//! For unit tests of outputs: many alerts, what an attempt came to in one word, and the answers that mean the same whatever
+//! the service of AWS.
 
-use super::{Message, Output, Purpose, Sent};
+pub(crate) use super::alerts::{HOSTILE, hostile, message, with};
+use super::{Message, Output, Sent};
 use crate::aws::emulator::{Answer, Proxy};
-use iota_engine::store::{DeliveryAction, DeliveryId};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
-
-const ALERT: &str = include_str!("../../tests/outputs/alert.json");
-
-/// A real alert of the shipped rules.
-pub(crate) fn message() -> Message {
-    with(&json!({}))
-}
-
-/// The same with other values for some fields.
-pub(crate) fn with(fields: &Value) -> Message {
-    let mut alert: Value = serde_json::from_str(ALERT).expect("JSON");
-    for (name, value) in fields.as_object().into_iter().flatten() {
-        alert[name] = value.clone();
-    }
-    Message {
-        id: DeliveryId {
-            alert_id: alert["alert_id"].as_str().unwrap_or_default().to_owned(),
-            output: "out".to_owned(),
-            revision: 0,
-        },
-        purpose: Purpose::Alert,
-        action: DeliveryAction::Create,
-        json: serde_json::to_vec(&alert).expect("JSON"),
-        attempt: 1,
-    }
-}
 
 /// The id of the nth of `messages`.
 pub(crate) fn id(n: usize) -> String {
@@ -81,6 +55,7 @@ pub(crate) fn common(shape: fn(u16, &str) -> Answer) -> Vec<(Answer, &'static st
         (shape(403, "SignatureDoesNotMatch"), "closed"),
         (shape(401, "SomethingNew"), "closed"),
         (shape(404, "SomethingNew"), "closed"),
+        (shape(410, "SomethingNew"), "closed"),
         (shape(413, "SomethingNew"), "refused"),
         (shape(429, "TooManyRequestsException"), "retry"),
         (shape(500, "InternalFailure"), "retry"),

@@ -2,14 +2,13 @@
 //! Values of events stand in inline code and are escaped, so that none of them can mention, link or format.
 
 use super::config::{Kind, OutputError, Reference, Secret, Surroundings, Wrong, built_in, output_keys, secret_url};
-use super::format::text::cut_chars;
+use super::format::text::{cut_chars, lines};
 use super::format::{Alert, Fields, Redaction, headline};
 use super::http::{Answer, Http, Meaning, NAMED, meaning};
 use super::{Message, Output, Sent, one_by_one};
 use async_trait::async_trait;
 use iota_engine::alert::Severity;
 use iota_engine::store::DeliveryAction;
-use iota_engine::text::printable;
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -235,7 +234,7 @@ fn payload(alert: &Alert<'_>, fields: &Fields) -> Value {
     let fields: Vec<Value> = fields.of(alert).iter().map(|(name, value)| field(name, value)).collect();
     blocks.extend(fields.chunks(FIELDS_PER_SECTION).map(|fields| json!({"type": "section", "fields": fields})));
     if alert.action == DeliveryAction::Create {
-        let texts = ["description", "runbook"].map(|field| shown_lines(&alert.text(field)));
+        let texts = ["description", "runbook"].map(|field| lines(&alert.text(field)));
         let texts = texts.iter().filter(|text| !text.is_empty());
         blocks.extend(texts.map(|text| json!({"type": "section", "text": plain(text, MAX_LONG_TEXT)})));
         let reference = alert.text("reference");
@@ -254,11 +253,6 @@ fn payload(alert: &Alert<'_>, fields: &Fields) -> Value {
         "unfurl_media": false,
         "blocks": blocks,
     })
-}
-
-/// Lines as they are, each safe to show.
-fn shown_lines(text: &str) -> String {
-    text.trim().lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
 fn plain(text: &str, limit: usize) -> Value {

@@ -2,14 +2,13 @@
 //! Values of events stand in text runs, which Teams does not read as Markdown.
 
 use super::config::{Kind, OutputError, Reference, Secret, Surroundings, Wrong, output_keys, secret_url};
-use super::format::text::cut_chars;
+use super::format::text::{cut_chars, lines};
 use super::format::{Alert, Fields, Redaction, headline};
 use super::http::{Http, NAMED};
 use super::{Message, Output, Sent, one_by_one};
 use async_trait::async_trait;
 use iota_engine::alert::Severity;
 use iota_engine::store::DeliveryAction;
-use iota_engine::text::printable;
 use reqwest::Url;
 use serde_json::{Value, json};
 use std::fmt;
@@ -117,8 +116,7 @@ fn card(alert: &Alert<'_>, fields: &[(String, String)], long: usize) -> Value {
         fields.iter().map(|(name, value)| block(vec![run(&format!("{name}: "), true, "Default"), run(value, false, "Default")])),
     );
     if long > 0 && alert.action == DeliveryAction::Create {
-        let texts = ["description", "runbook"]
-            .map(|field| alert.text(field).trim().lines().map(printable).collect::<Vec<_>>().join("\n"));
+        let texts = ["description", "runbook"].map(|field| lines(&alert.text(field)));
         body.extend(
             texts.iter().filter(|text| !text.is_empty()).map(|text| block(vec![run(&cut_chars(text, long), false, "Default")])),
         );

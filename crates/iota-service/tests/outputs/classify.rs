@@ -1,7 +1,7 @@
 //! What each output makes of each answer: one table of outputs by statuses, and what goes wrong below HTTP.
 
 use super::fake::{Fake, Trouble, troubled};
-use super::{message, output};
+use super::{message, output, with};
 use iota_service::output::Sent;
 use serde_json::json;
 use std::path::Path;
@@ -71,7 +71,7 @@ async fn what_every_output_makes_of_every_status() {
             let body = if status < 300 { good.to_owned() } else { format!("bad {KEY} sig=s3cret") };
             let fake = Fake::answering(status, &body).await;
             let (_, keys, _) = outputs(&fake.url, directory.path()).swap_remove(kind);
-            let sent = output(&keys, directory.path()).await.send(&[message(&json!({}))]).await;
+            let sent = output(&keys, directory.path()).await.send(&[message()]).await;
             assert_eq!(sent.len(), 1);
             // The first request of Wiz says nothing of the alert, which is not refused for it (see wiz.rs).
             let expected = if name == "wiz" && expected == "refused" { "closed" } else { expected };
@@ -96,7 +96,7 @@ async fn what_goes_wrong_below_http_is_tried_again_and_an_untrusted_certificate_
         let url = troubled(trouble).await;
         for (name, keys, _) in outputs(&url, directory.path()) {
             let started = std::time::Instant::now();
-            let sent = output(&keys, directory.path()).await.send(&[message(&json!({}))]).await;
+            let sent = output(&keys, directory.path()).await.send(&[message()]).await;
             assert_eq!(word(&sent[0]), expected, "{name} {trouble:?}: {sent:?}");
             assert!(started.elapsed() < Duration::from_secs(20), "{name} {trouble:?}");
             assert!(!format!("{sent:?}").contains("s3cret"), "{sent:?}");
@@ -118,7 +118,7 @@ async fn one_bad_event_of_a_batch_is_refused_alone() {
     }))
     .await;
     let (_, keys, _) = outputs(&fake.url, directory.path()).swap_remove(4);
-    let messages = [message(&json!({})), message(&json!({"title": "bad"})), message(&json!({}))];
+    let messages = [message(), with(&json!({"title": "bad"})), message()];
     let sent = output(&keys, directory.path()).await.send(&messages).await;
     assert_eq!(sent.iter().map(word).collect::<Vec<_>>(), ["delivered", "refused", "delivered"]);
 }
@@ -137,7 +137,7 @@ async fn indexers_acknowledge_or_the_event_is_sent_again() {
         }))
         .await;
         let (_, keys, _) = outputs(&fake.url, directory.path()).swap_remove(4);
-        let sent = output(&format!("{keys}, ack: true"), directory.path()).await.send(&[message(&json!({}))]).await;
+        let sent = output(&format!("{keys}, ack: true"), directory.path()).await.send(&[message()]).await;
         assert_eq!(word(&sent[0]), expected, "{sent:?}");
     }
 }

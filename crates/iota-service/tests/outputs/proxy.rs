@@ -1,10 +1,10 @@
 //! Forward proxies, over HTTP and through CONNECT, and authorities of one's own.
 
 use super::classify::{outputs, word};
-use super::fake::{Fake, acceptor};
+use super::fake::Fake;
+use super::tls::acceptor;
 use super::{message, output};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use serde_json::json;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -88,12 +88,12 @@ async fn every_output_over_http_goes_through_the_proxy_with_its_credentials() {
             let keys = |password: &str| format!("{keys}, ca_file: ca.pem, {}", proxy.keys(directory.path(), password));
             let good = output(&keys(PASSWORD), directory.path()).await;
             assert!(!format!("{good:?}").contains(PASSWORD), "{good:?}");
-            let sent = good.send(&[message(&json!({}))]).await;
+            let sent = good.send(&[message()]).await;
             assert_eq!(word(&sent[0]), "delivered", "{name} tls {tls}: {sent:?}");
             let passed = proxy.passed();
             assert!(!passed.is_empty() && passed.iter().all(|line| line.starts_with("CONNECT ") == tls), "{name}: {passed:?}");
 
-            let sent = output(&keys("wr0ng"), directory.path()).await.send(&[message(&json!({}))]).await;
+            let sent = output(&keys("wr0ng"), directory.path()).await.send(&[message()]).await;
             assert_eq!(word(&sent[0]), "closed", "{name} tls {tls}: {sent:?}");
             assert_eq!(proxy.passed().len(), passed.len());
             assert!(!format!("{sent:?}").contains("wr0ng"), "{sent:?}");
@@ -106,7 +106,7 @@ async fn a_proxy_that_is_not_there_is_tried_again_and_its_password_is_not_told()
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("proxy"), format!("http://{USER}:pr0xy-pass@127.0.0.1:1")).expect("written");
     for (name, keys, _) in outputs("https://127.0.0.1:2", directory.path()) {
-        let sent = output(&format!("{keys}, proxy: 'file:proxy'"), directory.path()).await.send(&[message(&json!({}))]).await;
+        let sent = output(&format!("{keys}, proxy: 'file:proxy'"), directory.path()).await.send(&[message()]).await;
         assert_eq!(word(&sent[0]), "retry", "{name}: {sent:?}");
         assert!(!format!("{sent:?}").contains("pr0xy"), "{sent:?}");
     }
@@ -123,7 +123,7 @@ async fn an_authority_of_ones_own_is_trusted_only_where_it_is_named() {
         let fake = Fake::over_tls(200, good, acceptor.clone()).await;
         let (_, keys, _) = outputs(&fake.url, directory.path()).swap_remove(kind);
         for (ca_file, expected) in [("", "closed"), (", ca_file: ca.pem", "delivered")] {
-            let sent = output(&format!("{keys}{ca_file}"), directory.path()).await.send(&[message(&json!({}))]).await;
+            let sent = output(&format!("{keys}{ca_file}"), directory.path()).await.send(&[message()]).await;
             assert_eq!(word(&sent[0]), expected, "{name}{ca_file}: {sent:?}");
         }
     }

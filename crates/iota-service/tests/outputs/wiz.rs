@@ -1,7 +1,7 @@
 //! Wiz against a strict fake of what docs/OUTPUTS.md says: token, upload slot, upload, activity. Never run against Wiz.
 
 use super::fake::{Fake, Got};
-use super::{hostile, message, output};
+use super::{hostile, message, output, with};
 use iota_service::output::{Output, Sent};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -104,7 +104,7 @@ async fn an_alert_is_uploaded_and_its_activity_is_waited_for() {
     .await;
     let output = wiz(&fake, "10s").await;
     assert!(!output.is_acknowledged(), "what becomes of an upload is not known");
-    assert_eq!(output.send(&[message(&json!({})), message(&json!({}))]).await, [Sent::Delivered, Sent::Delivered]);
+    assert_eq!(output.send(&[message(), message()]).await, [Sent::Delivered, Sent::Delivered]);
     use Step::{Activity, Slot, Token, Upload};
     assert_eq!(steps(&fake), [Token, Slot, Upload, Activity, Activity, Slot, Upload, Activity], "one token for all");
     for got in fake.got().iter().filter(|got| got.path == "/graphql") {
@@ -128,7 +128,7 @@ async fn a_token_that_ran_out_is_renewed_within_the_attempt() {
             _ => None,
         })
         .await;
-        assert_eq!(wiz(&fake, "10s").await.send(&[message(&json!({}))]).await, [Sent::Delivered]);
+        assert_eq!(wiz(&fake, "10s").await.send(&[message()]).await, [Sent::Delivered]);
         use Step::{Activity, Slot, Token, Upload};
         assert_eq!(steps(&fake), [Token, Slot, Token, Slot, Upload, Activity]);
     }
@@ -141,14 +141,14 @@ async fn a_client_that_is_never_let_in_closes_and_nothing_secret_is_told() {
         matches!(step, Step::Slot).then_some((401, told))
     })
     .await;
-    let sent = wiz(&fake, "10s").await.send(&[message(&json!({}))]).await;
+    let sent = wiz(&fake, "10s").await.send(&[message()]).await;
     assert!(matches!(&sent[..], [Sent::Closed { why }] if why.starts_with("status 401: no: Bearer ***")), "{sent:?}");
     assert_eq!(steps(&fake).iter().filter(|step| **step == Step::Token).count(), 2, "asked once more, not for ever");
     let fake = tenant(|step, _| matches!(step, Step::Upload).then(|| (400, "expected signature s1gned".to_owned()))).await;
-    let sent = format!("{:?}", wiz(&fake, "10s").await.send(&[message(&json!({}))]).await);
+    let sent = format!("{:?}", wiz(&fake, "10s").await.send(&[message()]).await);
     assert!(!sent.contains("s1gned") && sent.contains("status 400"), "{sent}");
     let fake = tenant(|step, _| matches!(step, Step::Token).then(|| (403, format!("{ID} {SECRET}")))).await;
-    let sent = format!("{:?}", wiz(&fake, "10s").await.send(&[message(&json!({}))]).await);
+    let sent = format!("{:?}", wiz(&fake, "10s").await.send(&[message()]).await);
     assert!(!sent.contains(SECRET) && sent.contains("Closed"), "{sent}");
 }
 
@@ -178,7 +178,7 @@ async fn what_every_status_means_at_every_step() {
     ] {
         for (step, expected) in STEPS.into_iter().zip(expected) {
             let fake = tenant(move |at, _| (at == step).then(|| (status, "why".to_owned()))).await;
-            let sent = wiz(&fake, "5s").await.send(&[message(&json!({}))]).await;
+            let sent = wiz(&fake, "5s").await.send(&[message()]).await;
             assert_eq!(word(&sent[0]), expected, "{step:?} {status}: {sent:?}");
             if status == 429 {
                 assert!(matches!(&sent[0], Sent::Retry { after: Some(after), .. } if after.as_secs() == 7), "{sent:?}");
@@ -203,14 +203,14 @@ async fn what_answers_say_in_words() {
     ] {
         let shown = answer.to_string();
         let fake = tenant(move |at, _| (at == step).then(|| (200, answer.to_string()))).await;
-        let sent = wiz(&fake, "2s").await.send(&[message(&json!({}))]).await;
+        let sent = wiz(&fake, "2s").await.send(&[message()]).await;
         assert_eq!(word(&sent[0]), expected, "{step:?} {shown}: {sent:?}");
     }
 }
 
 #[tokio::test]
 async fn hostile_and_huge_alerts_arrive_whole_and_small_enough() {
-    let huge = message(&json!({"event": {"requestParameters": "\"\u{1}".repeat(400_000)}, "detected_at": "[0]\"[0]"}));
+    let huge = with(&json!({"event": {"requestParameters": "\"\u{1}".repeat(400_000)}, "detected_at": "[0]\"[0]"}));
     for message in [hostile(), huge] {
         let fake = tenant(|_, _| None).await;
         assert_eq!(wiz(&fake, "10s").await.send(std::slice::from_ref(&message)).await, [Sent::Delivered]);

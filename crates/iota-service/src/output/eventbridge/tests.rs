@@ -1,7 +1,7 @@
 use super::*;
-use crate::aws::emulator::{Answer, Proxy, config, moto};
+use crate::aws::emulator::{Answer, Proxy, breaks_off, config, moto, untrusted};
 use crate::output::Purpose;
-use crate::output::sample::{check, common, message, messages, with, words};
+use crate::output::sample::{HOSTILE, check, common, hostile, message, messages, with, words};
 use serde_json::{Value, json};
 
 fn output(endpoint: &str) -> EventBridge {
@@ -80,6 +80,8 @@ async fn only_what_failed_is_said_to_have_failed() {
 async fn faults_are_told_apart() {
     let proxy = Proxy::start(|_| Answer::Pass).await;
     check(&output(&proxy.url), &proxy, |_| true, common(Answer::json)).await;
+    assert_eq!(words(&output(&untrusted().await).send(&messages(1)).await), ["closed"], "a certificate that nobody trusts");
+    assert_eq!(words(&(&output(&breaks_off().await)).send(&messages(1)).await), ["retry"]);
 }
 
 #[test]
@@ -90,4 +92,17 @@ fn tests_and_canaries_are_marked() {
         assert_eq!(detail["purpose"], word);
         assert!(detail["title"].as_str().unwrap().starts_with(&format!("[{}] ", word.to_uppercase())), "{detail:#}");
     }
+}
+
+#[test]
+fn hostile_text_stays_inside_its_texts() {
+    let entry = output("http://127.0.0.1:9").entry(&hostile()).unwrap();
+    let detail: Value = serde_json::from_str(entry.detail().unwrap()).unwrap();
+    assert_eq!(detail["title"], HOSTILE);
+    let event = detail["event"].as_str().unwrap().replace("\\ud800", "?");
+    let event: Value = serde_json::from_str(&event).unwrap();
+    assert_eq!(event[HOSTILE], HOSTILE);
+    let members = detail.as_object().unwrap().len();
+    let usual: Value = serde_json::from_slice(&message().json).unwrap();
+    assert_eq!(members, usual.as_object().unwrap().len(), "no member was added");
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::aws::emulator::{Answer, Proxy, config, moto};
+use crate::aws::emulator::{Answer, Proxy, breaks_off, config, moto, untrusted};
 use crate::output::Purpose;
 use crate::output::sample::{check, common, message, messages, with, words};
 use flate2::bufread::GzDecoder as Inflate;
@@ -87,6 +87,9 @@ async fn faults_are_told_apart() {
     cases.push((xml(503, "SlowDown"), "retry"));
     cases.push((xml(301, "PermanentRedirect"), "closed"));
     check(&s3, &proxy, |_| true, cases).await;
+    let s3 = output("s3-untrusted", &untrusted().await, false, None).await;
+    assert_eq!(words(&s3.send(&messages(1)).await), ["closed"], "a certificate that nobody trusts");
+    assert_eq!(words(&(&output("s3-breaks-off", &breaks_off().await, false, None).await).send(&messages(1)).await), ["retry"]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! An alert as a finding in the AWS Security Finding Format.
 //! Lengths are those of the API reference (AwsSecurityFinding, schema version 2018-10-08).
 
-use crate::output::format::text::cut_chars;
+use crate::output::format::text::{cut_chars, lines, one_line};
 use crate::output::format::{Alert, headline};
 use iota_engine::alert::Severity;
 use iota_engine::store::DeliveryAction;
@@ -60,7 +60,7 @@ impl Product {
             "Severity": severity,
             "FindingProviderFields": { "Severity": severity, "Types": types },
             "Title": cut_chars(&title(alert), TITLE),
-            "Description": cut_chars(&description(alert), DESCRIPTION),
+            "Description": cut_chars(&lines(&description(alert)), DESCRIPTION),
             "ProductFields": product_fields(alert),
             "Resources": [resource(alert)],
             "RecordState": if alert.action == DeliveryAction::Resolve { "ARCHIVED" } else { "ACTIVE" },
@@ -178,13 +178,13 @@ fn product_fields(alert: &Alert<'_>) -> Map<String, Value> {
         ("tags", tags.into()),
     ];
     let facts = facts.into_iter().filter(|(_, text)| !text.trim().is_empty());
-    facts.map(|(name, text)| (format!("iota/{name}"), cut_chars(&text, FIELD).into())).collect()
+    facts.map(|(name, text)| (format!("iota/{name}"), cut_chars(&one_line(&text), FIELD).into())).collect()
 }
 
 /// The account that the alert is about.
 fn resource(alert: &Alert<'_>) -> Value {
     let mut resource = match stated(alert, "account_id") {
-        Some(id) => json!({ "Type": "AwsAccount", "Id": cut_chars(&format!("AWS::::Account:{id}"), 512) }),
+        Some(id) => json!({ "Type": "AwsAccount", "Id": cut_chars(&format!("AWS::::Account:{}", one_line(&id)), 512) }),
         None => json!({ "Type": "Other", "Id": cut_chars(&format!("iota:{}", alert.text("alert_id")), 512) }),
     };
     // An enumeration; whatever else a record said would be refused.
@@ -192,8 +192,10 @@ fn resource(alert: &Alert<'_>) -> Value {
     if ["aws", "aws-cn", "aws-us-gov"].contains(&partition.as_ref()) {
         resource["Partition"] = json!(partition);
     }
-    if let Some(region) = stated(alert, "region") {
-        resource["Region"] = json!(cut_chars(&region, 64));
+    let region = alert.text("region");
+    let is_region = (1..=16).contains(&region.len()) && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_region {
+        resource["Region"] = json!(region);
     }
     resource
 }
@@ -201,7 +203,7 @@ fn resource(alert: &Alert<'_>) -> Value {
 fn recommendation(alert: &Alert<'_>) -> Option<Value> {
     let mut found = Map::new();
     if let Some(text) = stated(alert, "runbook") {
-        found.insert("Text".to_owned(), cut_chars(&text, RECOMMENDATION).into());
+        found.insert("Text".to_owned(), cut_chars(&lines(&text), RECOMMENDATION).into());
     }
     let reference = alert.text("reference");
     if reference.starts_with("https://") || reference.starts_with("http://") {
@@ -213,9 +215,9 @@ fn recommendation(alert: &Alert<'_>) -> Option<Value> {
 /// The call that the record is of.
 fn action(alert: &Alert<'_>) -> Option<Value> {
     let text = |name: &str| alert.event_text(&[name]).filter(|text| !text.trim().is_empty());
-    let mut call = json!({ "Api": cut_chars(&text("eventName")?, 128) });
+    let mut call = json!({ "Api": cut_chars(&one_line(&text("eventName")?), 128) });
     if let Some(service) = text("eventSource") {
-        call["ServiceName"] = json!(cut_chars(&service, 128));
+        call["ServiceName"] = json!(cut_chars(&one_line(&service), 128));
     }
     match stated(alert, "source_ip") {
         Some(from) if from.parse::<std::net::Ipv4Addr>().is_ok() => {
@@ -225,7 +227,7 @@ fn action(alert: &Alert<'_>) -> Option<Value> {
         // The name of a service; for an IPv6 address there is no field.
         Some(from) if from.contains('.') => {
             call["CallerType"] = json!("domain");
-            call["DomainDetails"] = json!({ "Domain": cut_chars(&from, 128) });
+            call["DomainDetails"] = json!({ "Domain": cut_chars(&one_line(&from), 128) });
         }
         _ => {}
     }

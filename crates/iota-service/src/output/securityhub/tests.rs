@@ -1,6 +1,6 @@
 use super::*;
-use crate::aws::emulator::{ACCOUNT, Answer, Proxy, config, moto};
-use crate::output::sample::{check, common, id, message, messages, with, words};
+use crate::aws::emulator::{ACCOUNT, Answer, Proxy, breaks_off, config, moto, untrusted};
+use crate::output::sample::{check, common, hostile, id, message, messages, with, words};
 use serde_json::{Value, json};
 
 fn output(endpoint: &str) -> SecurityHub {
@@ -49,6 +49,7 @@ async fn findings_are_valid_whatever_the_alert() {
     resolved.action = DeliveryAction::Resolve;
     let cases = [
         message(),
+        hostile(),
         with(&json!({"title": "", "description": " ", "runbook": "", "reference": "no url", "attack": [], "tags": []})),
         with(&json!({"title": long, "description": long, "runbook": long, "dedup": long, "actor": long, "account_id": long})),
         with(&json!({"account_id": null, "region": null, "actor": null, "source_ip": null, "partition": "aws-iso"})),
@@ -61,6 +62,7 @@ async fn findings_are_valid_whatever_the_alert() {
         let errors: Vec<_> = schema.iter_errors(&request).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(errors.is_empty(), "{errors:?}\n{request:#}");
         assert!(request.to_string().len() < 240_000);
+        assert!(!request.to_string().contains("\\u00"), "control characters are shown as text: {request:#}");
     }
     let wrong = json!({"Findings": [{"Id": "x"}]});
     assert!(!schema.is_valid(&wrong), "the schema refuses something");
@@ -86,4 +88,10 @@ async fn faults_are_told_apart() {
     let mut hub = output(&proxy.url);
     hub.service = Signed::new("securityhub", Access { timeout: Some(std::time::Duration::from_secs(4)), ..Access::default() });
     check(&hub, &proxy, |operation| operation.contains("/findings/import"), common(Answer::json)).await;
+    let hub = SecurityHub { account_id: Some(ACCOUNT.to_owned()), ..output(&untrusted().await) };
+    assert_eq!(words(&hub.send(&messages(1)).await), ["closed"], "a certificate that nobody trusts");
+    assert_eq!(
+        words(&(&SecurityHub { account_id: Some(ACCOUNT.to_owned()), ..output(&breaks_off().await) }).send(&messages(1)).await),
+        ["retry"]
+    );
 }

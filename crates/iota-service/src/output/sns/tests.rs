@@ -1,6 +1,6 @@
 use super::*;
-use crate::aws::emulator::{Answer, Proxy, config, moto};
-use crate::output::sample::{check, check_retry_after, common, messages, with, words};
+use crate::aws::emulator::{Answer, Proxy, breaks_off, config, moto, untrusted};
+use crate::output::sample::{check, check_retry_after, common, hostile, message, messages, with, words};
 use serde_json::{Value, json};
 
 /// A topic with a queue that takes what is published, raw.
@@ -71,6 +71,12 @@ async fn faults_are_told_apart() {
     check_retry_after(&output, &proxy).await;
     let missing = self::output("arn:aws:sns:eu-west-1:123456789012:missing", moto());
     assert_eq!(words(&missing.send(&messages(1)).await), ["closed"]);
+    assert_eq!(
+        words(&self::output(&arn, &untrusted().await).send(&messages(1)).await),
+        ["closed"],
+        "a certificate that nobody trusts"
+    );
+    assert_eq!(words(&(&self::output(&arn, &breaks_off().await)).send(&messages(1)).await), ["retry"]);
 }
 
 #[tokio::test]
@@ -155,4 +161,16 @@ fn tests_and_canaries_are_marked() {
         assert_eq!(alert["purpose"], word);
         assert!(alert["title"].as_str().unwrap().starts_with(&mark), "{alert:#}");
     }
+}
+
+#[tokio::test]
+async fn hostile_text_stays_within_subject_attributes_and_message() {
+    let published = published(&hostile());
+    assert!(published.subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && published.subject.len() <= 100);
+    assert!(published.subject.starts_with("[HIGH] \\u{1b}[31m<!channel> "), "{}", published.subject);
+    assert!(!published.message.chars().any(|letter| letter.is_control() || letter == '\u{FFFE}'));
+    // What moto takes, it passes on; that AWS takes it is not shown by this.
+    let (arn, sqs, url) = topic("sns-hostile").await;
+    assert_eq!(words(&output(&arn, moto()).send(&[hostile(), message()]).await), ["delivered"; 2]);
+    assert_eq!(received(&sqs, &url).await.len(), 2);
 }

@@ -1,7 +1,7 @@
 use super::*;
-use crate::aws::emulator::{Answer, Proxy, config, moto};
+use crate::aws::emulator::{Answer, Proxy, breaks_off, config, moto, untrusted};
 use crate::output::Purpose;
-use crate::output::sample::{check, check_retry_after, common, id, message, messages, with, words};
+use crate::output::sample::{HOSTILE, check, check_retry_after, common, hostile, id, message, messages, with, words};
 use serde_json::{Value, json};
 
 async fn queue(name: &str, size: Option<usize>) -> String {
@@ -129,6 +129,12 @@ async fn faults_are_told_apart() {
     check_retry_after(&faulty, &proxy).await;
     let missing = output(&format!("{}-missing", url.replace("sqs-faults", "gone")), moto());
     assert_eq!(words(&missing.send(&messages(1)).await), ["closed"]);
+    assert_eq!(
+        words(&self::output(&url, &untrusted().await).send(&messages(1)).await),
+        ["closed"],
+        "a certificate that nobody trusts"
+    );
+    assert_eq!(words(&(&self::output(&url, &breaks_off().await)).send(&messages(1)).await), ["retry"]);
 }
 
 #[tokio::test]
@@ -168,4 +174,14 @@ async fn a_message_looks_like_this() {
     let url = queue("sqs-snapshot", None).await;
     assert_eq!(words(&output(&url, moto()).send(&[message()]).await), ["delivered"]);
     insta::assert_json_snapshot!("message", received(&url).await[0]);
+}
+
+#[tokio::test]
+async fn hostile_text_arrives_as_it_is() {
+    let url = queue("sqs-hostile", None).await;
+    assert_eq!(words(&output(&url, moto()).send(&[hostile()]).await), ["delivered"]);
+    let answer = Client::new(&config(moto())).receive_message().queue_url(&url).send().await.unwrap();
+    let body = answer.messages()[0].body().unwrap();
+    let alert: Value = serde_json::from_str(&body.replace("\\ud800", "?")).unwrap();
+    assert_eq!((&alert["title"], &alert["event"][HOSTILE]), (&json!(HOSTILE), &json!(HOSTILE)));
 }
