@@ -19,6 +19,7 @@ mod fast_path;
 mod formats;
 mod harness;
 mod hostile_rules;
+mod outputs;
 #[cfg(target_os = "linux")]
 mod processes;
 mod sandbox;
