@@ -1,6 +1,7 @@
 //! `iota outputs test` and canaries, as a user has them: every kind of output that is not in AWS (those are in tests/s3).
 
-use crate::harness::{Files, Ran, iota};
+use crate::harness::{EVERY, Files, Ran, iota};
+use crate::watch::Watching;
 use serde_json::Value as Json;
 use std::fmt::Write as _;
 use std::fs;
@@ -38,6 +39,9 @@ impl Server {
         self.got.lock().unwrap().join("\n")
     }
 }
+
+const PATHS: [&str; 7] =
+    ["/hook", "http://alerts.example/proxied", "/slack/", "/services/collector/event", "/teams", "/iota.alert", "/upload"];
 
 /// What each service says when it took something, by the path of the request.
 fn answer(path: &str, host: &str) -> String {
@@ -87,17 +91,8 @@ fn lines(mut stream: TcpStream, got: &Mutex<Vec<String>>) -> Option<()> {
     Some(())
 }
 
-/// The command with a configuration, and with all that it logs.
-fn outputs_test(files: &Files, args: &[&str]) -> Ran {
-    let mut command = iota();
-    command.args(["outputs", "test"]).args(args).args(["--config", &files.path("iota.yaml")]);
-    command.env("TOKEN", TOKEN).env("IOTA_LOG", "trace").stdin(Stdio::null()).output().unwrap().into()
-}
-
-#[test]
-fn a_test_alert_goes_through_every_kind_of_output_and_no_secret_is_logged() {
-    let (web, wire) = (Server::start(http), Server::start(lines));
-    let files = Files::new(&[]);
+/// A configuration with an output of every kind.
+fn every_kind(files: &Files, web: &Server, wire: &Server) -> String {
     files.write("slack", format!("http://{}/slack/{TOKEN}", web.address).as_bytes());
     files.write("teams", format!("http://{}/teams?sig={TOKEN}", web.address).as_bytes());
     files.write("proxy", format!("http://user:{TOKEN}@{}", web.address).as_bytes());
@@ -124,7 +119,26 @@ fn a_test_alert_goes_through_every_kind_of_output_and_no_secret_is_logged() {
     ] {
         writeln!(config, "  {name}: {{{keys}}}").unwrap();
     }
-    files.write("iota.yaml", config.as_bytes());
+    config
+}
+
+/// Where the outputs over HTTP ask for something, and what is in that request.
+fn request(got: &str, path: &str) -> Option<String> {
+    got.split("\nPOST ").flat_map(|part| part.split("\nPUT ")).find(|part| part.contains(path)).map(str::to_owned)
+}
+
+/// The command with a configuration, and with all that it logs.
+fn outputs_test(files: &Files, args: &[&str]) -> Ran {
+    let mut command = iota();
+    command.args(["outputs", "test"]).args(args).args(["--config", &files.path("iota.yaml")]);
+    command.env("TOKEN", TOKEN).env("IOTA_LOG", "trace").stdin(Stdio::null()).output().unwrap().into()
+}
+
+#[test]
+fn a_test_alert_goes_through_every_kind_of_output_and_no_secret_is_logged() {
+    let (web, wire) = (Server::start(http), Server::start(lines));
+    let files = Files::new(&[]);
+    files.write("iota.yaml", every_kind(&files, &web, &wire).as_bytes());
     let ran = outputs_test(&files, &[]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     let (alerts, said): (Vec<&str>, Vec<&str>) = ran.stdout.lines().partition(|line| line.starts_with('{'));
@@ -151,19 +165,9 @@ fn a_test_alert_goes_through_every_kind_of_output_and_no_secret_is_logged() {
         assert_eq!(alert["purpose"], "test");
         assert!(alert["title"].as_str().unwrap().starts_with("[TEST] "), "{alert:#}");
     }
-    for path in [
-        "/hook",
-        "http://alerts.example/proxied",
-        "/slack/",
-        "/v2/enqueue",
-        "/services/collector/event",
-        "/teams",
-        "/iota.alert",
-        "/upload",
-    ] {
+    for path in PATHS.iter().chain(&["/v2/enqueue"]) {
         let got = web.got();
-        let request = got.split("\nPOST ").flat_map(|part| part.split("\nPUT ")).find(|part| part.contains(&format!("{path}")));
-        assert!(request.is_some_and(|request| request.contains("[TEST] ")), "{path}: {got}");
+        assert!(request(&got, path).is_some_and(|request| request.contains("[TEST] ")), "{path}: {got}");
     }
     assert!(wire.got().matches("[TEST] ").count() >= 2, "{}", wire.got());
     assert!(ran.stderr.contains("TRACE"), "everything was logged: {}", ran.stderr);
@@ -191,4 +195,25 @@ fn what_went_wrong_is_said_by_output_and_the_others_are_tried() {
     let ran = outputs_test(&files, &["d"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("there is no output `d`"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_canary_goes_through_every_kind_of_output() {
+    let (web, wire) = (Server::start(http), Server::start(lines));
+    let files = Files::new(&[("rules/r.py", EVERY)]);
+    let config = every_kind(&files, &web, &wire);
+    files.write("iota.yaml", format!("{config}deliver: {{canary: {{every: 60s}}}}\n").as_bytes());
+    let watching = Watching::start(&files, &["--config", &files.path("iota.yaml")], &[("TOKEN", TOKEN)]);
+    let file = || fs::read_to_string(files.path("alerts.jsonl")).unwrap_or_default();
+    watching.until("every output has a canary", |_| {
+        let got = web.got();
+        // In PagerDuty a change event, which pages nobody.
+        let mut paths = PATHS.iter().chain(&["/v2/change/enqueue"]);
+        paths.all(|path| request(&got, path).is_some_and(|request| request.contains("[CANARY] "))) && !file().is_empty()
+    });
+    let canary: Json = serde_json::from_str(file().lines().next().unwrap()).unwrap();
+    assert_eq!(canary["purpose"], "canary");
+    assert!(!web.got().contains("/v2/enqueue"), "nobody is paged");
+    watching.end();
+    assert!(wire.got().matches("[CANARY] ").count() >= 2, "{}", wire.got());
 }
