@@ -2,6 +2,7 @@
 
 use super::fake::{Fake, Got};
 use super::{hostile, message, output, with};
+use Step::{Activity, Slot, Token, Upload};
 use iota_service::output::{Output, Sent};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -105,7 +106,6 @@ async fn an_alert_is_uploaded_and_its_activity_is_waited_for() {
     let output = wiz(&fake, "10s").await;
     assert!(!output.is_acknowledged(), "what becomes of an upload is not known");
     assert_eq!(output.send(&[message(), message()]).await, [Sent::Delivered, Sent::Delivered]);
-    use Step::{Activity, Slot, Token, Upload};
     assert_eq!(steps(&fake), [Token, Slot, Upload, Activity, Activity, Slot, Upload, Activity], "one token for all");
     for got in fake.got().iter().filter(|got| got.path == "/graphql") {
         assert_eq!(bearer(got), "Bearer t0ken-1");
@@ -129,7 +129,6 @@ async fn a_token_that_ran_out_is_renewed_within_the_attempt() {
         })
         .await;
         assert_eq!(wiz(&fake, "10s").await.send(&[message()]).await, [Sent::Delivered]);
-        use Step::{Activity, Slot, Token, Upload};
         assert_eq!(steps(&fake), [Token, Slot, Token, Slot, Upload, Activity]);
     }
 }
@@ -221,6 +220,6 @@ async fn hostile_and_huge_alerts_arrive_whole_and_small_enough() {
         let source = &upload["dataSources"][0];
         assert_eq!(source["detections"][0]["alert_id"], message.id.alert_id);
         assert_eq!(source["detections"].as_array().map(Vec::len), Some(1));
-        assert_eq!(upload.as_object().map(|members| members.len()), Some(2));
+        assert_eq!(upload.as_object().map(serde_json::Map::len), Some(2));
     }
 }

@@ -371,6 +371,10 @@ mod tests {
                 "4: outputs.a.redact: \"alert_id\" cannot be redacted",
             ),
             (
+                "outputs:\n  a:\n    type: s3\n    bucket: b\n    redact: [alert_id]\n",
+                "5: outputs.a.redact: \"alert_id\" cannot be redacted",
+            ),
+            (
                 "outputs:\n  a:\n    type: file\n    path: x\n    rotate_size: 1KiB\n",
                 "5: outputs.a.rotate_size: must be at least",
             ),
