@@ -21,7 +21,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(serve: fn(TcpStream, &Mutex<Vec<String>>) -> Option<()>) -> Self {
+    fn start(serve: fn(&TcpStream, &Mutex<Vec<String>>) -> Option<()>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let got = Arc::<Mutex<Vec<String>>>::default();
@@ -29,7 +29,7 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let kept = Arc::clone(&kept);
-                thread::spawn(move || serve(stream, &kept));
+                thread::spawn(move || serve(&stream, &kept));
             }
         });
         Self { address, got }
@@ -56,7 +56,7 @@ fn answer(path: &str, host: &str) -> String {
     }
 }
 
-fn http(stream: TcpStream, got: &Mutex<Vec<String>>) -> Option<()> {
+fn http(mut stream: &TcpStream, got: &Mutex<Vec<String>>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     loop {
         let mut request = String::new();
@@ -80,11 +80,11 @@ fn http(stream: TcpStream, got: &Mutex<Vec<String>>) -> Option<()> {
         got.lock().unwrap().push(format!("{request}{}", String::from_utf8_lossy(&body)));
         let answer = answer(&path, &stream.local_addr().ok()?.to_string());
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", answer.len());
-        (&stream).write_all(format!("{head}{answer}").as_bytes()).ok()?;
+        stream.write_all(format!("{head}{answer}").as_bytes()).ok()?;
     }
 }
 
-fn lines(mut stream: TcpStream, got: &Mutex<Vec<String>>) -> Option<()> {
+fn lines(mut stream: &TcpStream, got: &Mutex<Vec<String>>) -> Option<()> {
     let mut all = Vec::new();
     stream.read_to_end(&mut all).ok()?;
     got.lock().unwrap().push(String::from_utf8_lossy(&all).into_owned());

@@ -81,7 +81,7 @@ async fn faults_are_told_apart() {
     let proxy = Proxy::start(|_| Answer::Pass).await;
     check(&output(&proxy.url), &proxy, |_| true, common(Answer::json)).await;
     assert_eq!(words(&output(&untrusted().await).send(&messages(1)).await), ["closed"], "a certificate that nobody trusts");
-    assert_eq!(words(&(&output(&breaks_off().await)).send(&messages(1)).await), ["retry"]);
+    assert_eq!(words(&output(&breaks_off().await).send(&messages(1)).await), ["retry"]);
 }
 
 #[test]

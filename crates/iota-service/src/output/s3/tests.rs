@@ -89,7 +89,7 @@ async fn faults_are_told_apart() {
     check(&s3, &proxy, |_| true, cases).await;
     let s3 = output("s3-untrusted", &untrusted().await, false, None).await;
     assert_eq!(words(&s3.send(&messages(1)).await), ["closed"], "a certificate that nobody trusts");
-    assert_eq!(words(&(&output("s3-breaks-off", &breaks_off().await, false, None).await).send(&messages(1)).await), ["retry"]);
+    assert_eq!(words(&output("s3-breaks-off", &breaks_off().await, false, None).await.send(&messages(1)).await), ["retry"]);
 }
 
 #[tokio::test]

@@ -134,7 +134,7 @@ async fn faults_are_told_apart() {
         ["closed"],
         "a certificate that nobody trusts"
     );
-    assert_eq!(words(&(&self::output(&url, &breaks_off().await)).send(&messages(1)).await), ["retry"]);
+    assert_eq!(words(&self::output(&url, &breaks_off().await).send(&messages(1)).await), ["retry"]);
 }
 
 #[tokio::test]
