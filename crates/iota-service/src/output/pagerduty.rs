@@ -2,11 +2,10 @@
 //! `dedup_key` is the id of the alert, which has its window in it: a key without would be muted by an incident that somebody
 //! acknowledged, for ever.
 
-use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, Wrong, output_keys};
+use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, below, built_in, output_keys};
 use super::format::text::{cut_bytes, cut_chars};
 use super::format::{Alert, Redaction};
-use super::http::{Http, Meaning, Statuses, meaning};
-use super::stdout::redaction;
+use super::http::{Http, NAMED, meaning};
 use super::{Message, Output, Purpose, Sent, one_by_one};
 use async_trait::async_trait;
 use iota_engine::alert::Severity;
@@ -26,18 +25,6 @@ const MAX_SUMMARY: usize = 1024;
 /// How the API throttles is not documented, but for "back off for minutes".
 const THROTTLED: Duration = Duration::from_secs(120);
 
-/// 400 is the one event's fault. Nothing else that comes back is.
-const STATUSES: Statuses = &[
-    (202, 202, Meaning::Delivered),
-    (200, 299, Meaning::Delivered),
-    (300, 399, Meaning::Closed),
-    (400, 400, Meaning::Refused),
-    (401, 407, Meaning::Closed),
-    (410, 410, Meaning::Closed),
-    (413, 413, Meaning::Refused),
-    (429, 429, Meaning::Retry),
-];
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Region {
@@ -55,16 +42,10 @@ output_keys! { http
         pub region: Option<Region>,
         /// Where events go instead, without `/v2/enqueue`.
         pub url: Option<Address>,
-        /// Paths that are left out of the details, as in `event.requestParameters`.
-        pub redact: Option<Vec<String>>,
     }
 }
 
 impl Kind for PagerDutyFile {
-    fn check(&self) -> Result<(), Wrong> {
-        redaction(self.redact.as_deref()).map(drop)
-    }
-
     async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
         let key = around.secret(&self.routing_key).await?;
         if key.expose().chars().count() != 32 {
@@ -72,20 +53,16 @@ impl Kind for PagerDutyFile {
             return Err(OutputError::Secret { reference: self.routing_key.to_string(), why });
         }
         let base = match (&self.url, self.region.unwrap_or_default()) {
-            (Some(address), _) => address.resolve(around).await?.to_string(),
-            (None, Region::Us) => "https://events.pagerduty.com".to_owned(),
-            (None, Region::Eu) => "https://events.eu.pagerduty.com".to_owned(),
-        };
-        let join = |path: &str| {
-            let url = Url::parse(&format!("{}{path}", base.trim_end_matches('/')));
-            url.map_err(|error| OutputError::Invalid { key: "url", why: error.to_string() })
+            (Some(address), _) => address.resolve(around).await?,
+            (None, Region::Us) => built_in("https://events.pagerduty.com")?,
+            (None, Region::Eu) => built_in("https://events.eu.pagerduty.com")?,
         };
         Ok(Arc::new(PagerDuty {
             http: Http::new(self.transport(), vec![key.clone()], around).await?,
-            enqueue: join("/v2/enqueue")?,
-            change: join("/v2/change/enqueue")?,
+            enqueue: below(&base, "/v2/enqueue")?,
+            change: below(&base, "/v2/change/enqueue")?,
             key,
-            redact: redaction(self.redact.as_deref()).map_err(|(key, why)| OutputError::Invalid { key, why })?,
+            redact: self.redaction()?,
         }))
     }
 }
@@ -105,14 +82,10 @@ impl fmt::Debug for PagerDuty {
 }
 
 impl PagerDuty {
-    async fn send_one(&self, message: &Message) -> Sent {
-        let alert = match Alert::of(message, &self.redact) {
-            Ok(alert) => alert,
-            Err(why) => return Sent::Refused { why },
-        };
+    async fn send_one(&self, alert: Alert<'_>) -> Sent {
         let key = self.key.expose();
         // A canary must wake nobody: it goes in as a change event, which has the same key and host.
-        let (url, body) = match (message.purpose, message.action) {
+        let (url, body) = match (alert.purpose, alert.action) {
             (Purpose::Canary, _) => (&self.change, change(&alert, key)),
             (_, DeliveryAction::Acknowledge) => (&self.enqueue, follow(&alert, key, "acknowledge")),
             (_, DeliveryAction::Resolve) => (&self.enqueue, follow(&alert, key, "resolve")),
@@ -124,7 +97,7 @@ impl PagerDuty {
                 if answer.status == 429 {
                     answer.after = answer.after.or(Some(THROTTLED));
                 }
-                self.http.sent(meaning(STATUSES, answer.status), &answer)
+                self.http.sent(meaning(NAMED, answer.status), &answer)
             }
             Err(sent) => sent,
         }
@@ -138,7 +111,7 @@ impl Output for PagerDuty {
     }
 
     async fn send(&self, messages: &[Message]) -> Vec<Sent> {
-        one_by_one(messages, |message| self.send_one(message)).await
+        one_by_one(messages, &self.redact, |_, alert| self.send_one(alert)).await
     }
 }
 

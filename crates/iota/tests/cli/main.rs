@@ -22,6 +22,7 @@ mod formats;
 mod harness;
 mod hostile_input;
 mod hostile_rules;
+mod outputs;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(target_os = "linux")]

@@ -1,10 +1,11 @@
-//! The commands that read buckets, against moto on loopback. Where moto cannot be started the tests fail.
+//! What has to do with AWS, against moto on loopback: buckets, outputs, secrets. Where moto cannot be started the tests fail.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod aws;
 mod faults;
 mod harness;
+mod outputs;
 mod policies;
 mod poll;
 mod proxy;
