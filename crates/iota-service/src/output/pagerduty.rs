@@ -46,6 +46,16 @@ pub enum Region {
     Eu,
 }
 
+impl Region {
+    /// Where events go (Events API v2 reference).
+    pub(super) fn url(self) -> &'static str {
+        match self {
+            Self::Us => "https://events.pagerduty.com",
+            Self::Eu => "https://events.eu.pagerduty.com",
+        }
+    }
+}
+
 output_keys! { http
     /// Triggers, acknowledges and resolves incidents.
     PagerDutyFile {
@@ -73,8 +83,7 @@ impl Kind for PagerDutyFile {
         }
         let base = match (&self.url, self.region.unwrap_or_default()) {
             (Some(address), _) => address.resolve(around).await?.to_string(),
-            (None, Region::Us) => "https://events.pagerduty.com".to_owned(),
-            (None, Region::Eu) => "https://events.eu.pagerduty.com".to_owned(),
+            (None, region) => region.url().to_owned(),
         };
         let join = |path: &str| {
             let url = Url::parse(&format!("{}{path}", base.trim_end_matches('/')));

@@ -5,4 +5,4 @@
 pub(crate) mod proof;
 mod sqlite;
 
-pub use sqlite::Sqlite;
+pub use sqlite::{Sqlite, StateFile};

@@ -94,7 +94,7 @@ impl Bucket {
         Ok(Self { client, reach, followed, name: name.to_owned(), payer, pace: Pace::default() })
     }
 
-    pub(super) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -25,6 +25,8 @@ pub struct Fetched {
     pub etag: String,
     /// `x-amz-meta-*`, without that prefix.
     pub metadata: HashMap<String, String>,
+    /// ARN of the key of KMS that it was encrypted with, if it was.
+    pub kms_key: Option<String>,
 }
 
 /// What has been read of it.
@@ -51,7 +53,8 @@ impl Bucket {
             None => tempfile::spooled_tempfile(IN_MEMORY),
         };
         let etag = etag.unwrap_or_default().to_owned();
-        let mut partial = Partial { fetched: Fetched { body, size: 0, etag, metadata: HashMap::new() }, total: None };
+        let mut partial =
+            Partial { fetched: Fetched { body, size: 0, etag, metadata: HashMap::new(), kms_key: None }, total: None };
         let mut attempt = 1;
         loop {
             let before = partial.fetched.size;
@@ -120,6 +123,7 @@ impl Bucket {
             answer.e_tag().unwrap_or_default().trim_matches('"').clone_into(&mut fetched.etag);
         }
         fetched.metadata = answer.metadata.take().unwrap_or_default();
+        fetched.kms_key = answer.ssekms_key_id.take();
         loop {
             match answer.body.next().await {
                 Some(Ok(bytes)) => {
