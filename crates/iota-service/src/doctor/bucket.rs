@@ -46,7 +46,7 @@ pub(super) async fn check(plan: &BucketPlan, account: &Account, report: &mut Rep
     let reach = plan.trail.reach();
     let reach = Reach { access: hurried(&reach.access), ..reach };
     let bucket = match report.within(PATIENCE, "bucket", &subject, Bucket::connect(&plan.trail.bucket, &reach)).await? {
-        Ok(bucket) => Arc::new(bucket),
+        Ok(bucket) => Arc::new(bucket.impatient()),
         Err(error) => {
             report.tell(Finding::failed("bucket", &subject, error.to_string()).setting("mend the entry of this bucket"));
             return None;

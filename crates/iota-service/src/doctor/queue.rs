@@ -75,7 +75,11 @@ fn list(json: &Json) -> impl Iterator<Item = &Json> {
 pub(super) async fn check(config: &QueueConfig, account: &Account, report: &mut Report<'_>) -> Queue {
     let url = config.url.as_str();
     let connection = Connection::new(hurried(&config.access), region_of_queue(url), Client::new);
-    let arn = arn(url, account);
+    let region = match connection.config().await {
+        Ok(config) => config.region().map(ToString::to_string),
+        Err(_) => None,
+    };
+    let arn = arn(url, region.as_deref(), account);
     let mut queue = Queue { url: url.to_owned(), arn, config: config.clone(), attributes: Attributes::default() };
     match report.within(PATIENCE, CHECK, url, attributes(&connection, url)).await {
         Some(Ok(found)) => queue.attributes = Attributes(found),
@@ -107,10 +111,10 @@ async fn attributes(connection: &Connection<Client>, url: &str) -> Result<HashMa
 }
 
 /// `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`.
-fn arn(url: &str, account: &Account) -> String {
+fn arn(url: &str, region: Option<&str>, account: &Account) -> String {
     let mut parts = url.rsplit('/');
     let (name, owner) = (parts.next().unwrap_or_default(), parts.next().unwrap_or("ACCOUNT"));
-    format!("arn:{}:sqs:{}:{owner}:{name}", account.partition, region_of_queue(url).unwrap_or("REGION"))
+    format!("arn:{}:sqs:{}:{owner}:{name}", account.partition, region.unwrap_or("REGION"))
 }
 
 fn unreached(queue: &Queue, fault: &Fault, account: &Account) -> Finding {
@@ -298,7 +302,7 @@ mod tests {
     fn queues_are_named_by_url_and_by_arn() {
         let account = Account::unknown(Some("cn-north-1"));
         let url = "https://sqs.cn-north-1.amazonaws.com.cn/111122223333/q";
-        assert_eq!(arn(url, &account), "arn:aws-cn:sqs:cn-north-1:111122223333:q");
+        assert_eq!(arn(url, region_of_queue(url), &account), "arn:aws-cn:sqs:cn-north-1:111122223333:q");
         let dead = sibling(url, "arn:aws-cn:sqs:cn-north-1:444455556666:q-dead").unwrap();
         assert_eq!(dead, "https://sqs.cn-north-1.amazonaws.com.cn/444455556666/q-dead");
     }

@@ -14,6 +14,7 @@ const SCARCE: u64 = 1 << 30;
 
 pub(super) fn check(directory: &Path, report: &mut Report<'_>) {
     let shown = directory.display().to_string();
+    let directory = &std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
     // Made at the first start, with the directories above it.
     let Some(there) = directory.ancestors().find(|path| path.exists()) else {
         let hint = "name a directory with --state DIR";

@@ -1,7 +1,7 @@
 //! The bytes of one object, whole: an interrupted body is gone on with where it broke off, of the same version.
 
 use super::bucket::{in_region, region_of};
-use super::retry::{is_last, pause};
+use super::retry::pause;
 use super::{Bucket, S3Error};
 use crate::aws::{Fault, Verdict, fault_of};
 use crate::source::{Data, Input};
@@ -65,7 +65,7 @@ impl Bucket {
                 Outcome::Broken(fault) => {
                     // As long as bytes come, the connection is only slow.
                     attempt = if partial.fetched.size > before { 1 } else { attempt };
-                    if is_last(attempt) {
+                    if self.pace.is_last(attempt) {
                         return Err(S3Error::Failed { what: self.url(key), fault });
                     }
                     pause(&self.pace, &fault, attempt).await;
