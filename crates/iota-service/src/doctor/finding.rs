@@ -97,3 +97,21 @@ impl<'a> Report<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_hangs_is_given_up_and_told() {
+        let mut told = Vec::new();
+        let mut tell = |finding: Finding| told.push(finding);
+        let mut report = Report::new(&mut tell);
+        let limit = Duration::from_secs(30);
+        assert_eq!(report.within(limit, "queue", "q", std::future::pending::<()>()).await, None);
+        assert_eq!(report.within(limit, "queue", "q", async { 7 }).await, Some(7));
+        assert_eq!(told.len(), 1);
+        assert_eq!((told[0].level, told[0].found.as_str()), (Level::Failed, "no answer within 30 s"));
+        assert!(matches!(&told[0].remedies[..], [Remedy::Setting(_)]));
+    }
+}

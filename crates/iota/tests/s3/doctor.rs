@@ -338,6 +338,46 @@ fn a_topic_between_bucket_and_queue_is_followed() {
 }
 
 #[test]
+fn a_rule_of_eventbridge_between_bucket_and_queue_is_followed() {
+    let set_up = SetUp::healthy();
+    set_up.configure("<EventBridgeConfiguration></EventBridgeConfiguration>");
+    set_up.ask().found("failed", "notification", "nothing tells");
+    let rule = name("new-objects");
+    let events = |operation: &str, body: &Json| {
+        let headers = format!("X-Amz-Target: AWSEvents.{operation}\r\nContent-Type: application/x-amz-json-1.1\r\n");
+        call("events", "POST /", &headers, body.to_string().as_bytes());
+    };
+    let pattern = json!({"source": ["aws.s3"], "detail-type": ["Object Created"]}).to_string();
+    events("PutRule", &json!({"Name": rule, "EventPattern": pattern}));
+    let queue = arn(set_up.queue.rsplit('/').next().unwrap());
+    events("PutTargets", &json!({"Rule": rule, "Targets": [{"Id": "1", "Arn": queue}]}));
+    let report = set_up.ask();
+    report.found("ok", "notification", &format!("EventBridge rule {rule}"));
+    only(&report, (0, 0));
+    let url = proxy(
+        |asked, _| if asked == "ListRuleNamesByTarget" { Answer::Error(400, "AccessDeniedException") } else { Answer::Pass },
+    );
+    let report = set_up.ask_with(&url, &[]);
+    assert!(report.found("warning", "notification", "AccessDeniedException").contains("events:ListRuleNamesByTarget"));
+    report.found("warning", "notification", "is not known");
+}
+
+#[test]
+fn a_secret_that_may_not_be_read_names_the_statement() {
+    let set_up = SetUp::healthy();
+    let secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:iota-hook-AbCdEf";
+    let config = format!("version: 1\noutputs:\n  hook: {{type: webhook, url: 'secretsmanager:{secret}#url'}}\n");
+    fs::write(set_up.target.path("iota.yaml"), config).unwrap();
+    let url =
+        proxy(|asked, _| if asked == "GetSecretValue" { Answer::Error(400, "AccessDeniedException") } else { Answer::Pass });
+    let flags = ["--config", "iota.yaml", "--events-dir", "rules", "--rules", "rules", "--state", "state"];
+    let remedies = Report::of(&set_up.target, &url, &flags).found("failed", "output", "AccessDeniedException");
+    assert!(remedies.contains("secretsmanager:GetSecretValue") && remedies.contains(secret), "{remedies}");
+    let remedies = Report::of(&set_up.target, moto(), &flags).found("failed", "output", "ResourceNotFoundException");
+    assert!(remedies.contains("make the secret"), "{remedies}");
+}
+
+#[test]
 fn a_trail_that_does_not_log_is_told() {
     let set_up = SetUp::healthy();
     cloudtrail("StopLogging", &json!({"Name": set_up.trail}));
