@@ -45,6 +45,9 @@ pub struct ConfigFile {
     pub max_inflated: Option<String>,
     /// Relative to the file.
     pub state: Option<PathBuf>,
+    /// Which packs are run.
+    #[serde(default)]
+    pub rule_signatures: SignaturesFile,
     /// By pack name.
     #[serde(default)]
     pub packs: BTreeMap<String, PackConfig>,
@@ -73,6 +76,17 @@ pub struct ConfigFile {
     pub outputs: BTreeMap<String, OutputFile>,
     #[serde(skip)]
     pub path: PathBuf,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignaturesFile {
+    /// Refuse packs that are not signed with one of the keys [default: false].
+    #[serde(default)]
+    pub required: bool,
+    /// Public keys of minisign: 56 characters that begin with RW.
+    #[serde(default)]
+    pub public_keys: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

@@ -1,9 +1,10 @@
 //! Resolving settings from their layers.
 
 use super::alerts::AlertSettings;
-use super::file::{ConfigError, ConfigFile, Override, PackConfig};
+use super::file::{ConfigError, ConfigFile, Override, PackConfig, SignaturesFile};
 use super::sources::SourceSettings;
 use crate::output::{self, OutputFile};
+use crate::supply::PublicKeys;
 use iota_engine::decode::Limits;
 use iota_python::SandboxMode;
 use jiff::SignedDuration;
@@ -73,11 +74,32 @@ pub struct Settings {
     pub max_inflated: Setting<u64>,
     /// `None`: nothing is kept.
     pub state: Setting<Option<PathBuf>>,
+    pub rule_signatures: RuleSignatures,
     pub packs: BTreeMap<String, PackConfig>,
     pub overrides: BTreeMap<String, Override>,
     pub outputs: BTreeMap<String, OutputFile>,
     pub alerts: AlertSettings,
     pub sources: SourceSettings,
+}
+
+/// Who may sign packs, and whether somebody must.
+#[derive(Debug, Clone, Default)]
+pub struct RuleSignatures {
+    pub required: bool,
+    pub keys: PublicKeys,
+    /// As written.
+    shown: Vec<String>,
+}
+
+impl RuleSignatures {
+    fn new(file: &SignaturesFile) -> Result<Self, ConfigError> {
+        let fail = |message: String| ConfigError::Setting { name: "rule_signatures.public_keys", message };
+        let keys = PublicKeys::parse(&file.public_keys).map_err(fail)?;
+        if file.required && keys.is_empty() {
+            return Err(fail("a key is needed where signatures are required".to_owned()));
+        }
+        Ok(Self { required: file.required, keys, shown: file.public_keys.clone() })
+    }
 }
 
 impl Settings {
@@ -107,6 +129,7 @@ impl Settings {
                 bytes,
             )?,
             state: layer.pick(given.state.map(some), file.state.map(Some), None),
+            rule_signatures: RuleSignatures::new(&file.rule_signatures)?,
             packs: file.packs,
             overrides: file.overrides,
             alerts,
@@ -170,7 +193,11 @@ impl Settings {
             ];
             shown.into_iter().filter_map(move |(name, value)| Some((format!("overrides.{rule}.{name}"), value?)))
         });
-        packs.chain(overrides).chain(output::config::shown(&self.outputs)).chain(self.sources.shown()).collect()
+        let signatures = &self.rule_signatures;
+        let required = signatures.required.then(|| ("rule_signatures.required".to_owned(), "true".to_owned()));
+        let keys = signatures.shown.iter().map(|key| ("rule_signatures.public_keys".to_owned(), key.clone()));
+        let own = required.into_iter().chain(keys).chain(packs).chain(overrides);
+        own.chain(output::config::shown(&self.outputs)).chain(self.sources.shown()).collect()
     }
 }
 

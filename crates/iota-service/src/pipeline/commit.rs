@@ -219,6 +219,17 @@ impl<'a> Committer<'a> {
         Ok(())
     }
 
+    /// An alert about iota itself.
+    pub(super) fn raise(&mut self, alert: &SystemAlert, stats: &mut Stats) -> io::Result<()> {
+        if !self.abandoned {
+            stats.matches.total += 1;
+            let routes = alert.routes(&self.durable.triage.routes);
+            self.unit.matches.push(alert.to_match(self.clock.now_ms(), routes)?);
+            self.since.get_or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+
     /// Some of the input is left for the next run.
     pub(super) fn is_abandoned(&self) -> bool {
         self.abandoned
@@ -258,6 +269,27 @@ impl<'a> Committer<'a> {
         crate::telemetry::Times::add(&mut stats.seconds.commit, started.elapsed());
         Ok(())
     }
+}
+
+/// Commits alerts about iota itself.
+pub(super) fn raise(
+    alerts: &[SystemAlert],
+    durable: &Durable,
+    clock: Clock,
+    stop: &Stop,
+    stats: &mut Stats,
+) -> Result<(), StoreError> {
+    if alerts.is_empty() {
+        return Ok(());
+    }
+    let now_ms = clock.now_ms();
+    let broken = |error: serde_json::Error| StoreError::Broken { what: "alert".to_owned(), why: error.to_string() };
+    let to_match = |alert: &SystemAlert| alert.to_match(now_ms, alert.routes(&durable.triage.routes)).map_err(broken);
+    let matches = alerts.iter().map(to_match).collect::<Result<Vec<Match>, _>>()?;
+    stats.matches.total += matches.len() as u64;
+    let unit = Unit { now_ms, matches, ..Unit::default() };
+    count(&persist(stop, || durable.ledger.commit(&unit))?, stats);
+    Ok(())
 }
 
 fn count(committed: &Committed, stats: &mut Stats) {

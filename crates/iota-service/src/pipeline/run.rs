@@ -9,6 +9,7 @@ use super::parts::Parts;
 use super::persist::persist;
 use super::sequence::{Ended, Job, Sequenced, Sequencer};
 use super::state::CommittedState;
+use super::trouble::RuleOfPack;
 use crate::rules::{LoadedPack, Python};
 use crate::source::Input;
 use crate::telemetry::{Stats, Times};
@@ -114,7 +115,7 @@ pub struct Engine {
     lanes: Vec<Vec<Lane>>,
     /// Of rules that keep state, which run in the order of the input.
     stateful: Option<Vec<Lane>>,
-    memory: Memory,
+    pub(super) memory: Memory,
 }
 
 impl fmt::Debug for Engine {
@@ -127,9 +128,23 @@ impl Engine {
     /// `run` says which rules and how many threads; its inputs do not matter.
     pub fn new(run: &Run<'_>) -> Self {
         let memory = Memory::new(run.packs.len());
-        let lanes = run.lanes(false, &memory.left_out).unwrap_or_default();
-        let stateful = run.lanes(true, &memory.left_out);
+        let lanes = run.lanes(false, memory.trouble.left_out()).unwrap_or_default();
+        let stateful = run.lanes(true, memory.trouble.left_out());
         Self { router: run.router(), lanes: siblings(lanes, run.workers), stateful, memory }
+    }
+
+    /// Rules that are not run for now.
+    pub(crate) fn paused(&self) -> Vec<RuleOfPack> {
+        self.memory.trouble.paused().collect()
+    }
+
+    pub(crate) fn resume(&mut self, rule: RuleOfPack) {
+        self.memory.trouble.resume(rule);
+    }
+
+    /// Whether calls were left out, since this was last asked, because no worker could be started.
+    pub(crate) fn had_no_worker(&mut self) -> bool {
+        std::mem::take(&mut self.memory.no_worker)
     }
 }
 
@@ -173,7 +188,7 @@ impl Run<'_> {
                 let (queue, results) = (queue.clone(), results.clone());
                 scope.spawn(move || evaluate(lanes, &turn, &queue, &results));
             }
-            if let Some(lanes) = stateful {
+            if let Some(lanes) = stateful.as_mut() {
                 let (jobs, queue) = bounded::<Arc<Job>>(self.workers);
                 queues.push(jobs);
                 let results = results.clone();
@@ -205,6 +220,7 @@ impl Run<'_> {
             if let Some(failure) = sequenced.failure.clone() {
                 return Err(failure.into());
             }
+            make_up(&mut collector, lanes.first_mut(), stateful.as_mut(), progress)?;
             collector.close().map_err(RunFailure::Write)?;
             Ok(imbalance(&collector, batches, &sequenced, records_before))
         });
@@ -313,6 +329,31 @@ fn imbalance(collector: &Collector<'_>, batches: u64, sequenced: &Sequenced, rec
         return Some(format!("{} records were read, {read} were collected", sequenced.records));
     }
     collector.imbalance()
+}
+
+/// Runs the calls that were left out, where no state keeps them: until none are left, or it is of no use.
+fn make_up<'e>(
+    collector: &mut Collector<'_>,
+    mut lanes: Option<&'e mut Vec<Lane>>,
+    mut stateful: Option<&'e mut Vec<Lane>>,
+    progress: &Progress,
+) -> Result<(), RunFailure> {
+    loop {
+        let jobs = collector.deferred();
+        if jobs.is_empty() || progress.stop.is_requested() {
+            return Ok(());
+        }
+        for job in jobs.into_iter().map(Arc::new) {
+            let mut parts = Vec::new();
+            for lanes in lanes.iter_mut().chain(&mut stateful) {
+                let done = lanes.iter_mut().map(|lane| lane.evaluate(&job.batch)).collect::<Result<Vec<_>, _>>()?;
+                parts.push((Arc::clone(&job), done));
+            }
+            if let Some((job, done)) = parts.into_iter().reduce(merge) {
+                collector.take(&job, done).map_err(RunFailure::Write)?;
+            }
+        }
+    }
 }
 
 /// What one group of threads made of a batch; by pack.

@@ -117,15 +117,18 @@ fn show(store: &Sqlite, id: &str) -> anyhow::Result<Exit> {
 /// To one output, or to all that the alert went to.
 fn resend(settings: &Settings, store: &Sqlite, id: &str, output: Option<&String>, why: Option<&String>) -> anyhow::Result<Exit> {
     let alert = find(store, id)?;
+    // Without outputs in the configuration the next run prints it.
+    let is_there = |output: &String| settings.outputs.is_empty() || settings.outputs.contains_key(output);
     let outputs: BTreeSet<String> = match output {
-        Some(output) if !settings.outputs.contains_key(output) && !settings.outputs.is_empty() => {
-            bail!("there is no output `{output}` in the configuration")
-        }
+        Some(output) if !is_there(output) => bail!("there is no output `{output}` in the configuration"),
         Some(output) => [output.clone()].into(),
         None => alert.routes.iter().map(|route| route.output.clone()).collect(),
     };
+    let (outputs, gone): (BTreeSet<String>, BTreeSet<String>) = outputs.into_iter().partition(is_there);
     if outputs.is_empty() {
-        bail!("alert {id} went to no output; name one with --output NAME");
+        let went = gone.into_iter().collect::<Vec<_>>().join(", ");
+        let went = if went.is_empty() { "no output".to_owned() } else { format!("{went}, which is not in the configuration") };
+        bail!("alert {id} went to {went}; name another one with --output NAME");
     }
     for output in &outputs {
         let mut entry = desk::entry("alert.resend", id, why);
@@ -145,6 +148,12 @@ fn set(
     why: Option<&String>,
 ) -> anyhow::Result<Exit> {
     let alert = find(store, id)?;
+    if alert.status == status {
+        bail!("alert {id} is {} already", word(status)?);
+    }
+    if status == Status::Acknowledged && alert.status != Status::Open {
+        bail!("alert {id} is {}; only an open alert can be acknowledged", word(alert.status)?);
+    }
     let mut entry = desk::entry(action, id, why);
     entry.before = Some(json!({"status": alert.status}));
     entry.after = Some(json!({"status": status}));

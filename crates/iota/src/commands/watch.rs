@@ -1,6 +1,6 @@
 //! `iota watch`: the pipeline for as long as the process lives.
 
-use super::run::{report_load, summarize, write_stats};
+use super::run::{report_load, report_sandbox, summarize, write_stats};
 use super::sources::Sources;
 use super::state::Kept;
 use crate::args::{AlertFormat, WatchArgs};
@@ -60,6 +60,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let files = settings.rules.value.iter().chain(&args.rules.python.config).cloned().collect();
     let rule_files = RuleFiles::new(files);
     let mut stats = Stats::new();
+    report_sandbox(&python, &mut stats);
     let packs = match load_packs(&settings.rules.value, &settings, &python, Which::Enabled) {
         Err(RulesError::Stopped) => return Ok(Exit::Ok),
         packs => packs?,
@@ -92,6 +93,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         python: &python,
         workers: settings.workers.value,
         durable: kept.durable(),
+        desk: kept.desk(),
         directories,
         rescan,
         inotify: !args.no_inotify,

@@ -93,7 +93,14 @@ fn what_people_do_is_kept_and_recorded() {
     assert_eq!(alerts[0]["status"], "open");
     assert_eq!(site.iota(&["alerts", "ack", id, "--why", "looking"]).1, format!("{id}: acknowledged\n"));
     assert_eq!(site.list(&["--status", "acknowledged"]).len(), 1);
+    let refused = |args: &[&str], why: &str| {
+        let (code, error) = site.iota(args);
+        assert!(code == Some(2) && error.contains(why), "{error}");
+    };
+    refused(&["alerts", "ack", id], "is acknowledged already");
     assert_eq!(site.iota(&["alerts", "close", id, "--as", "false_positive"]).0, Some(0));
+    refused(&["alerts", "ack", id], "is closed_false_positive; only an open alert can be acknowledged");
+    refused(&["alerts", "close", id, "--as", "false_positive"], "is closed_false_positive already");
     assert_eq!(site.iota(&["alerts", "resend", id, "--output", "all"]).1, format!("{id}: 1 delivery added\n"));
     site.deliver();
     assert_eq!(site.got("all.jsonl").len(), 4, "sent again by the next run");
@@ -197,7 +204,13 @@ fn dead_letters_are_listed_sent_again_or_dropped_by_people() {
     let (answer, taken) = (Arc::new(AtomicU16::new(400)), Arc::default());
     let url = receiver(&answer, &taken);
     let site = Site::new(&format!("outputs:\n  hook: {{type: webhook, url: '{url}'}}\n"));
-    assert_eq!(site.deliver(), Some(0), "what was refused is not left, it is dead");
+    let stats = site.0.path("stats.json");
+    let ran = run(&["run", &site.0.path("in.jsonl"), "--deliver", "--stats", &stats, "--config", &site.0.path("iota.yaml")]);
+    assert_eq!(ran.code, Some(3), "what was refused is told: {}", ran.stderr);
+    assert!(ran.stderr.contains("3 alerts given up or refused by an output: `iota dlq list` says why"), "{}", ran.stderr);
+    let stats: Json = serde_json::from_str(&fs::read_to_string(stats).unwrap()).unwrap();
+    let counts = serde_json::json!({"added": 3, "unrouted": 0, "delivered": 0, "limited": 0, "dead": 3, "pending": 0});
+    assert_eq!(stats["deliveries"], counts);
     let dead = || site.iota(&["dlq", "list", "--format", "jsonl"]).1.lines().count();
     assert_eq!(dead(), 3);
     let shown: Json = serde_json::from_str(&site.iota(&["dlq", "show", &ids(&site)[0]]).1).unwrap();
@@ -222,6 +235,19 @@ fn ids(site: &Site) -> Vec<String> {
     let mut ids: Vec<_> = site.list(&[]).iter().map(|alert| alert["alert_id"].as_str().unwrap().to_owned()).collect();
     ids.sort();
     ids
+}
+
+/// Printed by a run without `--deliver`, an alert went to no output of the configuration.
+#[test]
+fn an_alert_is_sent_again_only_where_an_output_is() {
+    let site = Site::new(TWO);
+    assert_eq!(site.iota(&["run", &site.0.path("in.jsonl")]).0, Some(0));
+    let id = &ids(&site)[0];
+    let (code, error) = site.iota(&["alerts", "resend", id]);
+    assert!(code == Some(2) && error.contains("went to stdout, which is not in the configuration"), "{error}");
+    assert_eq!(site.iota(&["alerts", "resend", id, "--output", "all"]).0, Some(0));
+    assert_eq!(site.deliver(), Some(0));
+    assert_eq!(site.got("all.jsonl").len(), 1);
 }
 
 #[test]
@@ -273,4 +299,21 @@ fn people_work_beside_a_process_that_has_the_state() {
     assert!(Command::new("kill").args(["-TERM", &watching.id().to_string()]).status().unwrap().success());
     assert_eq!(watching.wait().unwrap().code(), Some(0));
     assert_eq!(site.iota(&["audit", "verify"]).0, Some(0));
+}
+
+#[test]
+fn what_a_repaired_rule_finds_goes_to_the_outputs_when_asked() {
+    let site = Site::new(TWO);
+    let rule = fs::read_to_string(site.0.path("rules/r.py")).unwrap();
+    site.0.write("rules/r.py", b"def rule(event):\n    return event['missing']\n");
+    assert_eq!(site.deliver(), Some(3), "every pair failed");
+    site.0.write("rules/r.py", rule.as_bytes());
+    let ran = run(&["rerun", "--errors", "--deliver", "--why", "repaired", "--config", &site.0.path("iota.yaml")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
+    assert_eq!(site.got("all.jsonl").len(), 3);
+    assert_eq!(site.got("prod.jsonl").len(), 2);
+    let (_, audit) = site.iota(&["audit", "list", "--format", "jsonl"]);
+    let record: Json = serde_json::from_str(audit.lines().last().unwrap()).unwrap();
+    assert_eq!((&record["action"], &record["why"]), (&Json::from("rerun"), &Json::from("repaired")));
+    assert_eq!((&record["after"]["settled"], &record["after"]["alerts"]), (&Json::from(3), &Json::from(3)));
 }
