@@ -5,6 +5,7 @@ use super::iam::{Call, remedies};
 use super::identity::Account;
 use super::{BucketPlan, LONG_PATIENCE, PATIENCE, hurried};
 use crate::source::s3::{Branch, Bucket, Listed, Reach, S3Error, Wanted, branches};
+use iota_engine::event::format_ms;
 use iota_engine::object::{Day, Kind, Object, Root};
 use jiff::Timestamp;
 use std::io::Read;
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 const BRANCHES: usize = 500;
 /// Requests under way at once.
 const PARALLEL: usize = 8;
+const HOUR_MS: i64 = 60 * 60 * 1_000;
 /// Pages of a day that are listed at most, each of 1,000 objects.
 const PAGES: usize = 20;
 
@@ -109,8 +111,10 @@ async fn empty(bucket: &Bucket, root: &Root, subject: &str) -> Finding {
     let top = bucket.folders("").await.unwrap_or_default();
     let there = if top.is_empty() { "no folder".to_owned() } else { top.into_iter().take(10).collect::<Vec<_>>().join(" ") };
     let found = format!("no logs of CloudTrail below {}; at the top of the bucket there is {there}", root.within);
-    Finding::warning("bucket", subject, found)
-        .setting("the prefix is what stands before AWSLogs/ in the keys, as the trail has it")
+    Finding::warning("bucket", subject, found).setting(
+        "give the prefix that the trail has, which is what stands before AWSLogs/ in the keys: --s3 s3://BUCKET/PREFIX, or \
+         `prefix` in sources.buckets",
+    )
 }
 
 pub(super) fn arn(bucket: &str, account: &Account) -> String {
@@ -143,11 +147,21 @@ async fn newest_of_each(bucket: &Arc<Bucket>, found: Vec<Branch>) -> Result<Vec<
     Ok(all)
 }
 
-/// Today's or yesterday's, else of the last day that there is a folder for.
+/// Of the last hour, else today's or yesterday's, else of the last day that there is a folder for.
 async fn newest(bucket: &Bucket, branch: &Branch) -> Result<Option<Listed>, S3Error> {
-    let today = Day::of_ms(Timestamp::now().as_millisecond());
+    let now_ms = Timestamp::now().as_millisecond();
+    let (today, hour_ago) = (Day::of_ms(now_ms), now_ms - HOUR_MS);
+    if Day::of_ms(hour_ago) == today {
+        // Names begin with account, folder, region and time, so this skips what a busy day has before.
+        let stamp = format_ms(hour_ago).get(..16).unwrap_or_default().replace(['-', ':'], "");
+        let folder = format!("{}{today}/", branch.prefix);
+        let after = format!("{folder}{}_{}_{}_{stamp}", branch.account, branch.kind.folder(), branch.region);
+        if let Some(object) = newest_below(bucket, &folder, Some(after)).await? {
+            return Ok(Some(object));
+        }
+    }
     for day in [today, today.before()] {
-        if let Some(object) = newest_below(bucket, &format!("{}{day}/", branch.prefix)).await? {
+        if let Some(object) = newest_below(bucket, &format!("{}{day}/", branch.prefix), None).await? {
             return Ok(Some(object));
         }
     }
@@ -159,11 +173,11 @@ async fn newest(bucket: &Bucket, branch: &Branch) -> Result<Option<Listed>, S3Er
             None => return Ok(None),
         }
     }
-    newest_below(bucket, &path).await
+    newest_below(bucket, &path, None).await
 }
 
-async fn newest_below(bucket: &Bucket, prefix: &str) -> Result<Option<Listed>, S3Error> {
-    let mut pages = bucket.list(prefix, None, 1_000);
+async fn newest_below(bucket: &Bucket, prefix: &str, after: Option<String>) -> Result<Option<Listed>, S3Error> {
+    let mut pages = bucket.list(prefix, after, 1_000);
     let mut newest: Option<Listed> = None;
     for _ in 0..PAGES {
         let Some(page) = pages.next().await? else { break };

@@ -61,7 +61,12 @@ pub(super) fn remedies(fault: &Fault, call: Call<'_>, account: &Account) -> Vec<
         return vec![Remedy::Statement { policy, statement }];
     }
     let resource = if action == call.action { call.resource } else { named.unwrap_or(call.resource) };
-    vec![Remedy::Statement { policy: format!("policy of {who}"), statement: allow(Call { action, resource }) }]
+    let policy = if action.starts_with("s3:") {
+        format!("policy of {who}, and to that of the bucket when it is in another account")
+    } else {
+        format!("policy of {who}")
+    };
+    vec![Remedy::Statement { policy, statement: allow(Call { action, resource }) }]
 }
 
 #[cfg(test)]

@@ -64,16 +64,21 @@ pub struct BucketPlan {
 pub async fn examine(plan: &Plan<'_>, tell: &mut dyn FnMut(Finding)) {
     let report = &mut Report::new(tell);
     let account = identity::check(plan, report).await;
+    let asks = !plan.queues.is_empty() || !plan.buckets.is_empty();
+    let trails = if asks { trail::describe(plan, &account, report).await } else { None };
     let mut logs = Vec::new();
     for bucket in &plan.buckets {
-        logs.push(bucket::check(bucket, &account, report).await);
+        let mut bucket = bucket.clone();
+        // Whoever names a bucket alone does not say where in it the logs are.
+        if let Some(trails) = trails.as_ref().filter(|_| !bucket.is_listed && bucket.trail.prefix.is_empty()) {
+            trails.prefix(&bucket.trail.bucket).unwrap_or_default().clone_into(&mut bucket.trail.prefix);
+        }
+        logs.push(bucket::check(&bucket, &account, report).await);
     }
     let mut queues = Vec::new();
     for config in &plan.queues {
         queues.push(queue::check(config, &account, report).await);
     }
-    let asks = !plan.queues.is_empty() || !plan.buckets.is_empty();
-    let trails = if asks { trail::describe(plan, &account, report).await } else { None };
     for logs in logs.iter().flatten() {
         let topics = trails.as_ref().map(|trails| trails.topics(&logs.bucket.name)).unwrap_or_default();
         notification::check(logs, &queues, &topics, &account, report).await;

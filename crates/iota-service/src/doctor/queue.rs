@@ -75,9 +75,9 @@ fn list(json: &Json) -> impl Iterator<Item = &Json> {
 pub(super) async fn check(config: &QueueConfig, account: &Account, report: &mut Report<'_>) -> Queue {
     let url = config.url.as_str();
     let connection = Connection::new(hurried(&config.access), region_of_queue(url), Client::new);
-    let region = match connection.config().await {
-        Ok(config) => config.region().map(ToString::to_string),
-        Err(_) => None,
+    let region = match report.within(PATIENCE, CHECK, url, connection.config()).await {
+        Some(Ok(config)) => config.region().map(ToString::to_string),
+        _ => None,
     };
     let arn = arn(url, region.as_deref(), account);
     let mut queue = Queue { url: url.to_owned(), arn, config: config.clone(), attributes: Attributes::default() };

@@ -24,6 +24,11 @@ pub(super) struct Trails {
 }
 
 impl Trails {
+    /// What stands before `AWSLogs/` in a bucket.
+    pub(super) fn prefix(&self, bucket: &str) -> Option<&str> {
+        self.found.iter().find(|trail| trail.s3_bucket_name() == Some(bucket))?.s3_key_prefix()
+    }
+
     /// Topics that are told by CloudTrail itself of what it delivers to a bucket.
     pub(super) fn topics(&self, bucket: &str) -> Vec<String> {
         let of_bucket = self.found.iter().filter(|trail| trail.s3_bucket_name() == Some(bucket));

@@ -416,6 +416,17 @@ fn silence_and_other_prefixes_are_told() {
 }
 
 #[test]
+fn the_prefix_of_a_bucket_that_is_only_named_is_that_of_its_trail() {
+    let (set_up, bucket, trail) = (SetUp::healthy(), Bucket::new(), name("trail-of"));
+    bucket.put(&key("p/", "us-east-1", 3), &gzip(b"{}"));
+    cloudtrail("CreateTrail", &json!({"Name": trail, "S3BucketName": bucket.0, "S3KeyPrefix": "p"}));
+    let flags = ["--queue-url", &set_up.queue, "--bucket", &bucket.0, "--rules", "rules", "--state", "state"];
+    let report = Report::of(&set_up.target, moto(), &flags);
+    report.found("ok", "bucket", &bucket.url("p"));
+    report.found("failed", "trail", "does not log");
+}
+
+#[test]
 fn a_clock_that_is_wrong_is_told() {
     let set_up = SetUp::healthy();
     let report = set_up.ask_with(&proxy(|_, _| Answer::Dated("Mon, 15 Jul 2024 10:00:00 GMT")), &[]);
