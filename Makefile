@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 IOTA := target/release/iota
 
-.PHONY: build demo test lint fmt unit python rules readme docs fuzz deny soundness clean
+.PHONY: build demo test lint deploy-lint fmt unit python rules readme docs fuzz deny soundness clean
 
 build:
 	cargo build --release --locked
@@ -14,7 +14,7 @@ demo: build
 	$(IOTA) run testdata/real-cloudtrail.jsonl --rules rules/aws_cloudtrail --format table --log-format human
 
 # All checks. What takes long on purpose (fuzzing, large files) has commands of its own: docs/DEVELOPMENT.md.
-test: lint unit python docs fuzz rules readme
+test: lint deploy-lint unit python docs fuzz rules readme
 
 lint: $(VENV)/ready
 	cargo fmt --all --check
@@ -22,6 +22,11 @@ lint: $(VENV)/ready
 	$(VENV)/bin/typos
 	@# The engine is pure: nothing that reaches the network or the clock may get into it.
 	@! cargo tree --locked -p iota-engine -e normal --prefix none | grep -E '^(tokio|aws-|reqwest|hyper|rustix|tempfile) '
+
+# The image's recipe and the manifests; that the binary takes their flags is a test (crates/iota/tests/s3/deployment.rs).
+deploy-lint: $(VENV)/ready
+	$(VENV)/bin/hadolint deploy/Dockerfile
+	$(VENV)/bin/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
 
 fmt:
 	cargo fmt --all

@@ -5,6 +5,7 @@ pub mod aws;
 pub mod config;
 mod crash;
 pub mod deliver;
+pub mod doctor;
 pub mod ingest;
 pub mod integrity;
 pub mod output;

@@ -54,6 +54,9 @@ pub(crate) enum Command {
     Rules(RulesCommandArgs),
     /// Watch queues, buckets, directories and pipes, and alert as events come, until told to end
     Watch(WatchArgs),
+    /// Check everything that watch needs, and say what is missing
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorArgs),
     /// Run the tests of rule packs
     Test(TestArgs),
     /// Find broken and suspicious rules without running them on events
@@ -309,6 +312,26 @@ pub(crate) struct WatchArgs {
     /// Write the accounting to a file, as JSON, every 10 s and at the end
     #[arg(long, value_name = "FILE")]
     pub(crate) stats: Option<PathBuf>,
+}
+
+/// Here, because `WatchArgs` brings a text of its own.
+const DOCTOR_HELP: &str = "\
+Takes the flags of `iota watch`, so that the same line can be tried. Each check ends with ok, warning or FAILED; what is
+missing is printed as the IAM statement or the setting. Nothing is changed, and no alert is sent (`iota outputs test` does).
+Asks the network for nothing when everything that is configured is local. Ends with 1 if a check failed.
+
+Examples:
+  iota doctor --queue-url https://sqs.eu-west-1.amazonaws.com/111122223333/cloudtrail --bucket my-trail --rules my_rules
+  iota doctor --events-dir /var/log/cloudtrail --rules rules/aws_cloudtrail --state /var/lib/iota
+  iota doctor --config iota.yaml --format json";
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
+    /// Form of the report on standard output
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

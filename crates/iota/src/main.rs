@@ -23,6 +23,7 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<Exit> {
     match cli.command {
         Some(Command::Run(args)) => commands::run::run(&args, args::subcommand(matches)),
         Some(Command::Watch(args)) => commands::watch::watch(&args, args::subcommand(matches)),
+        Some(Command::Doctor(args)) => commands::doctor::doctor(&args, args::subcommand(matches)),
         Some(Command::Test(args)) => commands::test::test(&args, args::subcommand(matches)),
         Some(Command::Check(args)) => commands::check::check(&args, args::subcommand(matches)),
         Some(Command::Explain(args)) => commands::explain::explain(&args, args::subcommand(matches)),

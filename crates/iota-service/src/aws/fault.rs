@@ -138,6 +138,8 @@ pub fn verdict_of(code: &str) -> Option<Verdict> {
         | "BadDigest"
         | "KeyTooLongError"
         | "InvalidAttributeValue" => Verdict::Refused,
+        // The key is disabled, about to be deleted, or gone.
+        _ if code.starts_with("KMS.") => Verdict::Closed,
         _ if name.starts_with("AccessDenied") || name.starts_with("KMS") || name.starts_with("Kms") => Verdict::Closed,
         "AuthorizationError"
         | "AuthFailure"
@@ -235,6 +237,9 @@ mod tests {
             ("KMS.ThrottlingException", Some(Verdict::Retry)),
             ("KMSThrottlingException", Some(Verdict::Retry)),
             ("KmsThrottled", Some(Verdict::Retry)),
+            ("KMS.InternalException", Some(Verdict::Retry)),
+            ("KMS.DisabledException", Some(Verdict::Closed)),
+            ("KMS.KMSInvalidStateException", Some(Verdict::Closed)),
             ("InternalFailure", Some(Verdict::Retry)),
             ("KMSAccessDeniedException", Some(Verdict::Closed)),
             ("KmsAccessDenied", Some(Verdict::Closed)),

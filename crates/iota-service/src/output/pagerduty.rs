@@ -33,6 +33,16 @@ pub enum Region {
     Eu,
 }
 
+impl Region {
+    /// Where events go (Events API v2 reference).
+    pub(super) fn url(self) -> &'static str {
+        match self {
+            Self::Us => "https://events.pagerduty.com",
+            Self::Eu => "https://events.eu.pagerduty.com",
+        }
+    }
+}
+
 output_keys! { http
     /// Triggers, acknowledges and resolves incidents.
     PagerDutyFile {
@@ -54,8 +64,7 @@ impl Kind for PagerDutyFile {
         }
         let base = match (&self.url, self.region.unwrap_or_default()) {
             (Some(address), _) => address.resolve(around).await?,
-            (None, Region::Us) => built_in("https://events.pagerduty.com")?,
-            (None, Region::Eu) => built_in("https://events.eu.pagerduty.com")?,
+            (None, region) => built_in(region.url())?,
         };
         Ok(Arc::new(PagerDuty {
             http: Http::new(self.transport(), vec![key.clone()], around).await?,

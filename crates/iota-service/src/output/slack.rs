@@ -25,7 +25,7 @@ const FIELDS_PER_SECTION: usize = 10;
 const MAX_BUTTON_URL: usize = 3000;
 /// How many posted alerts are remembered, so that what follows goes into their threads.
 const MAX_THREADS: usize = 1000;
-const POST_MESSAGE: &str = "https://slack.com/api/chat.postMessage";
+pub(super) const POST_MESSAGE: &str = "https://slack.com/api/chat.postMessage";
 
 /// Words of an answer, whatever its status. What no row names is about the channel, the app or the token.
 const WORDS: &[(&str, Meaning)] = &[

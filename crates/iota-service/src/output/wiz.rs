@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 const MAX_ALERT: usize = 256 << 10;
-const TOKEN_URL: &str = "https://auth.app.wiz.io/oauth/token";
+pub(super) const TOKEN_URL: &str = "https://auth.app.wiz.io/oauth/token";
 const AUDIENCE: &str = "wiz-api";
 /// Uploads are worked on in the background.
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -12,4 +12,4 @@ mod text;
 
 pub use dynamodb::DynamoDb;
 pub use place::Place;
-pub use sqlite::Sqlite;
+pub use sqlite::{Sqlite, StateFile};

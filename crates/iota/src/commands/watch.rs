@@ -1,6 +1,7 @@
 //! `iota watch`: the pipeline for as long as the process lives.
 
 use super::run::{report_load, report_sandbox, summarize, write_stats};
+use super::sources::Sources;
 use super::state::Kept;
 use crate::args::{AlertFormat, WatchArgs};
 use crate::environment;
@@ -9,11 +10,10 @@ use crate::printer::Printer;
 use anyhow::{Context, bail};
 use clap::ArgMatches;
 use iota_engine::event::parse_ms;
-use iota_service::config::{Settings, parse_duration, poll_interval};
+use iota_service::config::{Settings, parse_duration};
 use iota_service::pipeline::{Clock, Progress, RunFailure, Stop};
 use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs};
-use iota_service::source::feed::{Feed, FeedConfig, PollConfig};
-use iota_service::source::s3::{Buckets, Location};
+use iota_service::source::feed::Feed;
 use iota_service::source::{Directory, From};
 use iota_service::store::Place;
 use iota_service::telemetry::Stats;
@@ -22,7 +22,6 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
 use std::thread;
@@ -40,24 +39,19 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     if settings.rules.value.is_empty() {
         bail!("no rules given; name a rule directory with --rules DIR");
     }
-    let mut sources = Sources::of(args, &settings)?;
+    let sources = Sources::of(args, &settings)?;
+    if sources.is_empty() {
+        bail!("nothing to watch; name --queue-url, --s3, --events-dir or a pipe, or `sources:` in a configuration file");
+    }
+    if sources.reads_every_bucket() {
+        tracing::warn!("objects of every bucket that a message names are read; name yours with --bucket");
+    }
     if let Some(path) = &args.stats {
         // Better now than when it is first written.
         fs::File::create(path).with_context(|| format!("--stats {}", path.display()))?;
     }
     let now_ms = Clock::System.now_ms();
-    let time = |flag: &str, text: &str| {
-        parse_ms(text).with_context(|| format!("{flag} {text:?}: a time such as 2024-07-15T10:00:00Z was expected"))
-    };
-    let from = match args.from.as_deref() {
-        None => From::Start,
-        Some("now") => From::Now,
-        Some(text) => From::Time(time("--from", text)?),
-    };
-    let no_send_before = args.no_send_before.as_deref().map(|text| time("--no-send-before", text)).transpose()?;
-    let rescan = parse_duration(&args.rescan_interval).ok().filter(|time| !time.is_zero());
-    let rescan =
-        rescan.with_context(|| format!("--rescan-interval {:?}: a time such as 30s was expected", args.rescan_interval))?;
+    let Times { from, no_send_before, rescan } = Times::of(args)?;
     let python = super::find_python(&settings, None)?;
     let stop = Arc::clone(&python.program.stop);
     let progress = Progress { stop: Arc::clone(&stop), ..Progress::default() };
@@ -91,15 +85,14 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     for directory in &directories {
         tracing::info!("watching {}", directory.root().display());
     }
-    if let Some(feed) = &mut sources.feed {
-        // The one place that is certain to be writable.
-        if let Place::Directory(directory) = &place {
-            feed.scratch = Some(directory.clone());
-        }
-    }
     let ready = waker.clone();
     let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || ready.wake(Wake::Ready));
-    let feed = sources.feed.map(|feed| Feed::start(feed, kept.durable(), (from, now_ms), &wake)).transpose()?;
+    let mut feed = sources.feed();
+    if let (Some(feed), Place::Directory(directory)) = (&mut feed, &place) {
+        // The one place that is certain to be writable.
+        feed.scratch = Some(directory.clone());
+    }
+    let feed = feed.map(|feed| Feed::start(feed, kept.durable(), (from, now_ms), &wake)).transpose()?;
     let mut watch = Watch {
         python: &python,
         workers: settings.workers.value,
@@ -143,56 +136,34 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     Ok(Exit::Ok)
 }
 
-/// What is watched: of each kind what the flags name, else what the configuration file does.
-struct Sources {
-    directories: Vec<PathBuf>,
-    feed: Option<FeedConfig>,
+/// The flags that are times.
+pub(super) struct Times {
+    from: From,
+    /// In milliseconds since 1970.
+    no_send_before: Option<i64>,
+    rescan: Duration,
 }
 
-impl Sources {
-    fn of(args: &WatchArgs, settings: &Settings) -> anyhow::Result<Self> {
-        let configured = &settings.sources;
-        let directories = if args.events_dir.is_empty() { &configured.events_dirs } else { &args.events_dir };
-        let queue = |url: &String| configured.queue(url).map_err(|why| anyhow::anyhow!("--queue-url {why}"));
-        let queues = match &args.queue_url[..] {
-            [] => configured.queues.clone(),
-            urls => urls.iter().map(queue).collect::<anyhow::Result<_>>()?,
+impl Times {
+    pub(super) fn of(args: &WatchArgs) -> anyhow::Result<Self> {
+        let time = |flag: &str, text: &str| {
+            parse_ms(text).with_context(|| format!("{flag} {text:?}: a time such as 2024-07-15T10:00:00Z was expected"))
         };
-        let places: Vec<Location> = match &args.s3[..] {
-            [] => configured.s3.clone(),
-            urls => urls.iter().map(|url| url.parse()).collect::<Result<_, _>>().context("--s3")?,
+        let from = match args.from.as_deref() {
+            None => From::Start,
+            Some("now") => From::Now,
+            Some(text) => From::Time(time("--from", text)?),
         };
-        let named: BTreeSet<String> = match &args.bucket[..] {
-            [] => configured.buckets.iter().map(|trail| trail.bucket.clone()).collect(),
-            names => names.iter().cloned().collect(),
-        };
-        let allowed = (!named.is_empty()).then(|| named.into_iter().chain(places.iter().map(|place| place.bucket.clone())));
-        let buckets = Buckets::new(configured.buckets.clone(), allowed.map(Iterator::collect));
-        if !queues.is_empty() && buckets.are_all_allowed() {
-            tracing::warn!("objects of every bucket that a message names are read; name yours with --bucket");
-        }
-        let interval = match &args.poll_interval {
-            Some(text) => poll_interval(text).map_err(|why| anyhow::anyhow!("--poll-interval {why}"))?,
-            None => configured.poll_interval,
-        };
-        let polls: Vec<_> =
-            places.iter().map(|at| PollConfig { trail: buckets.trail(&at.bucket, &at.prefix), interval }).collect();
-        let streams: Vec<PathBuf> = args.pipes.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect();
-        if streams.len() < args.pipes.len() {
-            // Two readers would tear its records apart.
-            bail!("a pipe is named twice");
-        }
-        let none = queues.is_empty() && polls.is_empty() && streams.is_empty();
-        if none && directories.is_empty() {
-            bail!("nothing to watch; name --queue-url, --s3, --events-dir or a pipe, or `sources:` in a configuration file");
-        }
-        let feed = FeedConfig { queues, polls, streams, buckets, scratch: None };
-        Ok(Self { directories: directories.clone(), feed: (!none).then_some(feed) })
+        let no_send_before = args.no_send_before.as_deref().map(|text| time("--no-send-before", text)).transpose()?;
+        let rescan = parse_duration(&args.rescan_interval).ok().filter(|time| !time.is_zero());
+        let rescan =
+            rescan.with_context(|| format!("--rescan-interval {:?}: a time such as 30s was expected", args.rescan_interval))?;
+        Ok(Self { from, no_send_before, rescan })
     }
 }
 
 /// `--state`, or what systemd has made for the service, or the usual place.
-fn state_place(settings: &Settings) -> Place {
+pub(super) fn state_place(settings: &Settings) -> Place {
     let made = || Place::Directory(environment::state_directory().unwrap_or_else(|| STATE.into()));
     settings.state.value.clone().unwrap_or_else(made)
 }

@@ -219,7 +219,7 @@ fn rules_are_read_again_all_of_them_or_none() {
 fn what_a_paused_rule_has_missed_is_run_once_it_is_mended() {
     let files = Files::new(&[("rules/r.py", "import os\ndef rule(event):\n    os._exit(1)\n")]);
     files.write("in/a.jsonl", (10..40).map(record).collect::<String>().as_bytes());
-    let watching = Watching::start(&files, &[]);
+    let watching = Watching::start(&files, &[], &[]);
     watching.until("paused", |watching| watching.titles() == ["Rule rules/r is paused: it has ended 10 workers"]);
     // It is not run on what comes now.
     files.write("in/b.jsonl", (40..50).map(record).collect::<String>().as_bytes());
@@ -242,7 +242,7 @@ fn what_a_paused_rule_has_missed_is_run_once_it_is_mended() {
 fn a_worker_serves_many_rounds() {
     let rule = "import os\ndef rule(event):\n    return True\ndef title(event):\n    return str(os.getpid())\ndef dedup(event):\n    return event['eventID']\n";
     let files = Files::new(&[("rules/r.py", rule)]);
-    let watching = Watching::start(&files, &["--workers", "1"]);
+    let watching = Watching::start(&files, &["--workers", "1"], &[]);
     for n in 1..=3 {
         files.write(&format!("in/{n}.jsonl"), record(n).as_bytes());
         watching.until(&format!("{n} alerts"), |watching| watching.titles().len() == n);

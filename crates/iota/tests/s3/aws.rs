@@ -13,7 +13,7 @@ pub(crate) fn name(what: &str) -> String {
 }
 
 /// moto tells the service by what a request is signed for, and does not look at the signature.
-fn call(service: &str, request: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn call(service: &str, request: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let address = moto().trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).unwrap();
     let head = format!(
@@ -66,7 +66,7 @@ pub(crate) struct Queue {
     dead: String,
 }
 
-fn sqs(operation: &str, body: &Json) -> Json {
+pub(crate) fn sqs(operation: &str, body: &Json) -> Json {
     let headers = format!("X-Amz-Target: AmazonSQS.{operation}\r\nContent-Type: application/x-amz-json-1.0\r\n");
     let answer = call("sqs", "POST /", &headers, body.to_string().as_bytes());
     if answer.is_empty() { Json::Null } else { serde_json::from_slice(&answer).unwrap() }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod aws;
+mod deployment;
+mod doctor;
 mod faults;
 mod harness;
 mod outputs;

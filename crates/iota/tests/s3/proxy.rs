@@ -21,10 +21,12 @@ pub(crate) enum Answer {
     CutAfter,
     /// Piece by piece.
     Slow,
+    /// By moto, with another `Date`.
+    Dated(&'static str),
 }
 
-/// What a script is told: of S3 the request's first line and the region that it is signed for, of SQS the operation; and how
-/// often the same came before.
+/// What a script is told: of S3 the request's first line and the region that it is signed for, of other services the
+/// operation; and how often the same came before.
 pub(crate) type Script = dyn Fn(&str, u32) -> Answer + Send + Sync;
 
 pub(crate) fn proxy(script: impl Fn(&str, u32) -> Answer + Send + Sync + 'static) -> String {
@@ -61,10 +63,13 @@ fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u3
     let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     client.read_exact(&mut body)?;
+    // STS and SNS name it in a form.
+    let form = String::from_utf8_lossy(&body).into_owned();
+    let action = form.strip_prefix("Action=").and_then(|rest| rest.split('&').next());
     let operation = header(&head, "x-amz-target").and_then(|target| target.rsplit('.').next());
     let signed = header(&head, "authorization").and_then(|text| text.split('/').nth(2)).unwrap_or_default();
     let line = head.lines().next().unwrap_or_default();
-    let asked = operation.map_or_else(|| format!("{line} {signed}"), str::to_owned);
+    let asked = operation.or(action).map_or_else(|| format!("{line} {signed}"), str::to_owned);
     let before = {
         let mut seen = seen.lock().unwrap();
         let count = seen.entry(asked.clone()).or_default();
@@ -84,6 +89,11 @@ fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u3
             let body = format!("{{\"__type\":\"com.amazonaws.sqs#{code}\",\"message\":\"as told\"}}");
             let headers = format!("x-amzn-errortype: {code}\r\n");
             return client.write_all(instead(status, &headers, "application/x-amz-json-1.0", &body).as_bytes());
+        }
+        Answer::Error(status, code) if action.is_some() => {
+            let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>as told</Message></Error>");
+            let body = format!("<ErrorResponse>{error}</ErrorResponse>");
+            return client.write_all(instead(status, "", "text/xml", &body).as_bytes());
         }
         Answer::Error(status, code) => {
             return client.write_all(instead(status, "", "application/xml", &xml(code)).as_bytes());
@@ -105,6 +115,14 @@ fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u3
     match answer {
         Answer::Cut(bytes) => client.write_all(&whole[..bytes.min(whole.len())]),
         Answer::CutAfter => Ok(()),
+        Answer::Dated(date) => {
+            let at = whole.windows(4).position(|end| end == b"\r\n\r\n").unwrap_or(whole.len());
+            let head = String::from_utf8_lossy(&whole[..at]).into_owned();
+            let other = head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("date:"));
+            let head: String = other.flat_map(|line| [line, "\r\n"]).collect();
+            client.write_all(format!("{head}Date: {date}").as_bytes())?;
+            client.write_all(&whole[at..])
+        }
         Answer::Slow => whole.chunks(whole.len().div_ceil(8).max(1)).try_for_each(|piece| {
             thread::sleep(Duration::from_millis(50));
             client.write_all(piece)

@@ -1,9 +1,11 @@
 //! `outputs:` of iota.yaml: what each output is configured by, read with errors that name line and key.
 //! Every kind of output has its own keys in its own file; this one only knows which kinds there are.
 
+mod endpoint;
 mod secret;
 mod value;
 
+pub use endpoint::Endpoint;
 pub use secret::{Reference, Secret, SecretsManager, Surroundings};
 pub use value::{Address, HostPort, Size, Text, Wait};
 pub(super) use value::{below, built_in, secret_url, shown_url};

@@ -114,7 +114,7 @@ pub(crate) async fn secret_url(reference: &Reference, around: &Surroundings<'_>)
     http_url(secret.expose()).map_err(|why| OutputError::Secret { reference: reference.to_string(), why })
 }
 
-fn http_url(text: &str) -> Result<Url, String> {
+pub(super) fn http_url(text: &str) -> Result<Url, String> {
     Url::parse(text)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())

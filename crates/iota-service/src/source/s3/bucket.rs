@@ -94,7 +94,13 @@ impl Bucket {
         Ok(Self { client, reach, followed, name: name.to_owned(), payer, pace: Pace::default() })
     }
 
-    pub(super) fn client(&self) -> Client {
+    /// For a look at it: what fails is said soon.
+    #[must_use]
+    pub fn impatient(self) -> Self {
+        Self { pace: Pace::impatient(), ..self }
+    }
+
+    pub(crate) fn client(&self) -> Client {
         self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

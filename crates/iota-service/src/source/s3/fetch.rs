@@ -1,7 +1,7 @@
 //! The bytes of one object, whole: an interrupted body is gone on with where it broke off, of the same version.
 
 use super::bucket::{in_region, region_of};
-use super::retry::{is_last, pause};
+use super::retry::pause;
 use super::{Bucket, S3Error};
 use crate::aws::{Fault, Verdict, fault_of};
 use crate::source::{Data, Input};
@@ -25,6 +25,8 @@ pub struct Fetched {
     pub etag: String,
     /// `x-amz-meta-*`, without that prefix.
     pub metadata: HashMap<String, String>,
+    /// ARN of the key of KMS that it was encrypted with, if it was.
+    pub kms_key: Option<String>,
 }
 
 /// What has been read of it.
@@ -51,7 +53,8 @@ impl Bucket {
             None => tempfile::spooled_tempfile(IN_MEMORY),
         };
         let etag = etag.unwrap_or_default().to_owned();
-        let mut partial = Partial { fetched: Fetched { body, size: 0, etag, metadata: HashMap::new() }, total: None };
+        let mut partial =
+            Partial { fetched: Fetched { body, size: 0, etag, metadata: HashMap::new(), kms_key: None }, total: None };
         let mut attempt = 1;
         loop {
             let before = partial.fetched.size;
@@ -62,7 +65,7 @@ impl Bucket {
                 Outcome::Broken(fault) => {
                     // As long as bytes come, the connection is only slow.
                     attempt = if partial.fetched.size > before { 1 } else { attempt };
-                    if is_last(attempt) {
+                    if self.pace.is_last(attempt) {
                         return Err(S3Error::Failed { what: self.url(key), fault });
                     }
                     pause(&self.pace, &fault, attempt).await;
@@ -120,6 +123,7 @@ impl Bucket {
             answer.e_tag().unwrap_or_default().trim_matches('"').clone_into(&mut fetched.etag);
         }
         fetched.metadata = answer.metadata.take().unwrap_or_default();
+        fetched.kms_key = answer.ssekms_key_id.take();
         loop {
             match answer.body.next().await {
                 Some(Ok(bytes)) => {

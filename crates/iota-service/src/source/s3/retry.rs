@@ -11,12 +11,28 @@ const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// Shared by all requests to a bucket: where one is told to slow down, all do.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pace {
     quiet_until: Mutex<Option<Instant>>,
+    attempts: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { quiet_until: Mutex::default(), attempts: ATTEMPTS }
+    }
 }
 
 impl Pace {
+    /// For somebody who waits for the answer: one more attempt and no other.
+    pub(super) fn impatient() -> Self {
+        Self { attempts: 2, ..Self::default() }
+    }
+
+    pub(super) fn is_last(&self, attempt: u32) -> bool {
+        attempt >= self.attempts
+    }
+
     async fn wait(&self) {
         let until = *self.quiet_until.lock().await;
         if let Some(until) = until {
@@ -39,7 +55,7 @@ where
     loop {
         pace.wait().await;
         match request().await {
-            Err(fault) if fault.verdict == Verdict::Retry && attempt < ATTEMPTS => {
+            Err(fault) if fault.verdict == Verdict::Retry && !pace.is_last(attempt) => {
                 pause(pace, &fault, attempt).await;
                 attempt += 1;
             }
@@ -57,10 +73,6 @@ pub(super) async fn pause(pace: &Pace, fault: &Fault, attempt: u32) {
         pace.slow_down(delay).await;
     }
     sleep(delay).await;
-}
-
-pub(super) fn is_last(attempt: u32) -> bool {
-    attempt >= ATTEMPTS
 }
 
 fn is_throttle(code: &str) -> bool {

@@ -4,6 +4,7 @@
 mod alerts;
 mod desk;
 mod ledger;
+mod look;
 mod open;
 mod outbox;
 mod retain;
@@ -11,6 +12,8 @@ mod row;
 mod rule_state;
 #[cfg(test)]
 mod tests;
+
+pub use look::StateFile;
 
 use iota_engine::store::{Damaged, Result, StoreError};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};

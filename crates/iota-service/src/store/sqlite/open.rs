@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// From version 0, a new database, to the newest: what makes version n + 1 of version n.
 const MIGRATIONS: &[&str] = &[include_str!("0001.sql")];
+/// Who holds it takes input.
+pub(super) const LOCK: &str = "iota.lock";
 /// `iota` in ASCII: tells the database from those of other programs.
 const APPLICATION: i32 = 0x696f_7461;
 /// What every SQLite database begins with.
@@ -92,6 +94,11 @@ impl Sqlite {
     }
 }
 
+/// The version that this iota makes.
+pub(super) fn newest_version() -> usize {
+    MIGRATIONS.len()
+}
+
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600);
@@ -104,7 +111,7 @@ fn broken(path: &Path, error: &io::Error) -> StoreError {
 
 /// The lock goes away with the process, however that ends.
 fn take_lock(directory: &Path) -> Result<File> {
-    let path = directory.join("iota.lock");
+    let path = directory.join(LOCK);
     let fail = |error: io::Error| broken(&path, &error);
     let mut file = private().create(true).truncate(false).read(true).write(true).open(&path).map_err(fail)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -124,25 +131,29 @@ fn take_lock(directory: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Looks at the file without SQLite, which might write to it. False when there is no database yet.
+/// False when there is no database yet.
 fn check_header(path: &Path, newest: usize) -> Result<bool> {
+    Ok(check_header_version(path, newest)?.is_some())
+}
+
+/// Looks at the file without SQLite, which might write to it. `None` when there is no database yet.
+pub(super) fn check_header_version(path: &Path, newest: usize) -> Result<Option<usize>> {
     let broken = |why: String| StoreError::Broken { what: path.display().to_string(), why };
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(broken(error.to_string())),
     };
     let mut header = Vec::new();
     file.take(100).read_to_end(&mut header).map_err(|error| broken(error.to_string()))?;
     if header.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
     if header.len() < 100 || !header.starts_with(MAGIC) {
         return Err(broken("this is no SQLite database; it was left as it is".to_owned()));
     }
     let number = |at: usize| header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, i32::from_be_bytes);
-    check_version(number(68), number(60), newest).map_err(broken)?;
-    Ok(true)
+    check_version(number(68), number(60), newest).map(Some).map_err(broken)
 }
 
 /// Both are 0 as long as what was written first has not come from the journal into the file.

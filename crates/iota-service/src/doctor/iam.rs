@@ -1,0 +1,120 @@
+//! IAM statements that are missing, from what AWS says when it refuses a call.
+
+use super::Remedy;
+use super::identity::Account;
+use crate::aws::Fault;
+use serde_json::{Value as Json, json};
+
+/// AWS answered, and the answer was no.
+pub(super) fn is_denied(fault: &Fault) -> bool {
+    let code = fault.code.as_deref().unwrap_or_default();
+    ["AccessDenied", "AuthorizationError", "UnauthorizedOperation", "NotAuthorized"].iter().any(|known| code.contains(known))
+}
+
+/// A call, and what it is made on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call<'a> {
+    pub(super) action: &'a str,
+    pub(super) resource: &'a str,
+}
+
+pub(super) fn allow(Call { action, resource }: Call<'_>) -> Json {
+    json!({"Effect": "Allow", "Action": action, "Resource": resource})
+}
+
+/// For keys of trails: only what CloudTrail has encrypted.
+pub(super) fn decrypt(key: &str, account: &Account) -> Json {
+    let trails = format!("arn:{}:cloudtrail:*:*:trail/*", account.partition);
+    json!({
+        "Effect": "Allow", "Action": "kms:Decrypt", "Resource": key,
+        "Condition": {"StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": trails}},
+    })
+}
+
+/// What would let a refused call pass. Nothing where it was not refused.
+pub(super) fn remedies(fault: &Fault, call: Call<'_>, account: &Account) -> Vec<Remedy> {
+    if !is_denied(fault) {
+        return Vec::new();
+    }
+    let who = account.principal();
+    // `User: arn:... is not authorized to perform: ACTION on resource: ARN because ...`
+    let said = |before: &str| {
+        let rest = fault.why.split_once(before)?.1;
+        let word = rest.split_whitespace().next()?.trim_matches(['"', ',', '.']);
+        // What is cut off is no ARN.
+        (!word.contains("...")).then_some(word)
+    };
+    let action = said("not authorized to perform: ").filter(|action| action.contains(':')).unwrap_or(call.action);
+    let named = said("on resource: ").filter(|resource| resource.starts_with("arn:"));
+    if fault.why.contains("explicit deny") {
+        let text = format!(
+            "an explicit Deny forbids {action} to {who}: lift it in the policy that AWS names above; no Allow helps against it"
+        );
+        return vec![Remedy::Setting(text)];
+    }
+    let is_key =
+        action.starts_with("kms:") || fault.code.as_deref().is_some_and(|code| code.to_ascii_uppercase().starts_with("KMS"));
+    if is_key {
+        let key = named.map_or_else(|| format!("arn:{}:kms:REGION:ACCOUNT:key/KEY_ID", account.partition), str::to_owned);
+        let statement = decrypt(&key, account);
+        let policy = format!("policy of {who}; the key's own policy has to let that account use it as well");
+        return vec![Remedy::Statement { policy, statement }];
+    }
+    let resource = if action == call.action { call.resource } else { named.unwrap_or(call.resource) };
+    let policy = if action.starts_with("s3:") {
+        format!("policy of {who}, and to that of the bucket when it is in another account")
+    } else {
+        format!("policy of {who}")
+    };
+    vec![Remedy::Statement { policy, statement: allow(Call { action, resource }) }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::Verdict;
+
+    fn fault(code: &str, why: &str) -> Fault {
+        Fault { verdict: Verdict::Closed, after: None, code: Some(code.to_owned()), why: why.to_owned() }
+    }
+
+    fn statement(fault: &Fault) -> Json {
+        let call = Call { action: "s3:GetObject", resource: "arn:aws:s3:::b/*" };
+        match &remedies(fault, call, &Account::unknown(None))[..] {
+            [Remedy::Statement { statement, .. }] => statement.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_what_aws_says_is_missing() {
+        let plain = statement(&fault("AccessDenied", "s3:GetObject: AccessDenied: Access Denied"));
+        assert_eq!(plain, json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}));
+        let key = "arn:aws:kms:eu-west-1:111122223333:key/1";
+        let text = format!(
+            "s3:GetObject: AccessDenied: User: arn:aws:sts::1:x is not authorized to perform: kms:Decrypt on resource: {key} because no identity-based policy allows it"
+        );
+        let statement = statement(&fault("AccessDenied", &text));
+        assert_eq!((&statement["Action"], &statement["Resource"]), (&json!("kms:Decrypt"), &json!(key)));
+        let trails = &statement["Condition"]["StringLike"]["kms:EncryptionContext:aws:cloudtrail:arn"];
+        assert_eq!(trails, "arn:aws:cloudtrail:*:*:trail/*");
+    }
+
+    #[test]
+    fn against_an_explicit_deny_no_allow_is_offered() {
+        let fault = fault(
+            "AccessDenied",
+            "x: is not authorized to perform: s3:GetObject with an explicit deny in a service control policy",
+        );
+        let call = Call { action: "s3:GetObject", resource: "arn:aws:s3:::b/*" };
+        assert!(
+            matches!(&remedies(&fault, call, &Account::unknown(None))[..], [Remedy::Setting(text)] if text.contains("lift it"))
+        );
+    }
+
+    #[test]
+    fn what_was_not_refused_needs_no_statement() {
+        let call = Call { action: "s3:GetObject", resource: "arn:aws:s3:::b/*" };
+        assert_eq!(remedies(&fault("SlowDown", "slow"), call, &Account::unknown(None)), []);
+    }
+}
