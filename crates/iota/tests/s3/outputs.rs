@@ -97,3 +97,24 @@ fn secrets_that_cannot_be_had_are_named_with_what_is_missing() {
     assert_eq!(ran.code, Some(2), "{}", ran.stdout);
     assert!(ran.stderr.contains("gone-AbCdEf#token: secretsmanager:GetSecretValue: AccessDeniedException"), "{}", ran.stderr);
 }
+
+#[test]
+fn outputs_in_aws_go_through_the_proxy_of_the_environment_and_its_password_is_not_logged() {
+    let (proxy, got) = server(503, "text/plain", "");
+    let proxy = proxy.replace("http://", &format!("http://user:{HUSH}@"));
+    let config = "version: 1\noutputs:\n  hub: {type: securityhub, account_id: '123456789012'}\n  \
+                  queue: {type: sqs, queue_url: 'http://127.0.0.1/123456789012/q'}\n";
+    let target = Target::new();
+    let ran = outputs_test(&target, config, &[("HTTP_PROXY", &proxy)]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let said: Vec<&str> = ran.stdout.lines().collect();
+    assert!(said.len() == 2 && said.iter().all(|line| line.contains(": failed, would be tried again: ")), "{said:?}");
+    let got = got.lock().unwrap().to_lowercase();
+    let encoded = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("user:{HUSH}"));
+    let authorizations = got.matches(&format!("proxy-authorization: basic {}", encoded.to_lowercase())).count();
+    assert_eq!(got.matches("post http://127.0.0.1:").count(), 2, "{got}");
+    assert_eq!(authorizations, 2, "{got}");
+    assert!(ran.stderr.contains("TRACE") && !ran.stderr.contains(HUSH) && !ran.stderr.contains(&encoded), "{}", ran.stderr);
+    let direct = outputs_test(&target, config, &[("HTTP_PROXY", &proxy), ("NO_PROXY", "127.0.0.1")]);
+    assert!(direct.stdout.contains("hub: delivered"), "{}{}", direct.stdout, direct.stderr);
+}

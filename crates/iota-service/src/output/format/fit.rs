@@ -278,6 +278,11 @@ mod tests {
         serde_json::from_slice(json).expect("JSON")
     }
 
+    /// A form that grows: the JSON as a text in JSON.
+    fn quoted(alert: &Value<'_>) -> Vec<u8> {
+        serde_json::to_vec(&String::from_utf8_lossy(&written(alert))).expect("JSON")
+    }
+
     #[test]
     fn what_fits_is_not_touched() {
         let message = sample::message();
@@ -336,13 +341,14 @@ mod tests {
     fn an_encoding_that_grows_fits_as_well() {
         let message = sample::with(&json!({"event": {"a": "\"".repeat(4000), "b": "x".repeat(6000)}}));
         let alert = Alert::of(&message, &Redaction::default()).expect("an alert");
-        let quoted = |alert: &Value<'_>| serde_json::to_vec(&String::from_utf8_lossy(&written(alert))).expect("JSON");
         let large = alert.encoded(12_000, quoted);
         assert!(large.len() <= 12_000 && large.len() > 6000, "{}", large.len());
         assert!(alert.encoded(1024, quoted).len() <= 1024);
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
         #[test]
         fn it_always_fits_and_stays_an_alert(
             sizes in proptest::collection::vec(0_usize..6000, 6),
@@ -363,8 +369,13 @@ mod tests {
             let alert = parsed(&json);
             prop_assert_eq!(&alert["alert_id"], &parsed(&message.json)["alert_id"]);
             prop_assert_eq!(alert.get("truncated").is_some(), whole.len() > limit);
+            let encoded = Alert::of(&message, &Redaction::default()).expect("an alert").encoded(limit, quoted);
+            prop_assert!(encoded.len() <= limit, "{} > {limit}", encoded.len());
         }
 
+    }
+
+    proptest! {
         #[test]
         fn sizes_are_those_of_what_is_written(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let value = Value::parse(&bytes);
