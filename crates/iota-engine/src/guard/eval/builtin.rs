@@ -62,11 +62,11 @@ impl<'v> Evaluation<'v, '_> {
                 }
                 Ok(Value::Bool(false))
             }
-            (Builtin::Reduce, [Value::Closure { code, frame }, items, rest @ ..]) if rest.len() < 2 => {
+            (Builtin::Reduce, [Value::Closure { code, round }, items, rest @ ..]) if rest.len() < 2 => {
                 let mut items = items.items(false)?.into_iter();
                 let Some(mut result) = rest.first().cloned().or_else(|| items.next()) else { return raise(Raised::Type) };
                 for item in items {
-                    result = self.call_closure(code, *frame, vec![result, item])?;
+                    result = self.call_closure(code, *round, vec![result, item])?;
                 }
                 Ok(result)
             }
