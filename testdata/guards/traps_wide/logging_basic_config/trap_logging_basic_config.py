@@ -1,12 +1,10 @@
 # Trap: logging calls a handler of the pack.
 import logging
 
-SEEN = []
-
 
 class Handler(logging.Handler):
     def emit(self, record):
-        SEEN.append(record)
+        raise ValueError(record)
 
 
 logging.basicConfig(handlers=[Handler()], force=True)
@@ -14,4 +12,4 @@ logging.basicConfig(handlers=[Handler()], force=True)
 
 def rule(event):
     logging.error("seen")
-    return len(SEEN) == 1
+    return False
