@@ -98,10 +98,10 @@ impl<'v> Evaluation<'v, '_> {
                 (Symbol::Field(_) | Symbol::Object(_), "dict") if !plain => Ok(false),
                 (Symbol::Field(field), "str") => self.explorer()?.holds(*field, false),
                 (Symbol::Field(field), "dict" | "Mapping") => self.explorer()?.holds(*field, true),
-                (Symbol::Parts, _) => Ok(matches!(name, "list" | "Sequence")),
+                (Symbol::Parts, _) => Ok(name == "list"),
                 (Symbol::Object(_), _) => Ok(matches!(name, "dict" | "Mapping")),
                 (Symbol::Field(_), _) => self.explorer()?.any(),
-                _ => Ok(matches!(name, "str" | "Sequence")),
+                _ => Ok(name == "str"),
             };
         }
         Ok(match name {

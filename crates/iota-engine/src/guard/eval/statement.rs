@@ -53,20 +53,18 @@ impl<'v> Evaluation<'v, '_> {
                     }
                 }
             }
-            Statement::Try { body, handlers, otherwise } => {
-                match self.block(body) {
-                    Ok(Flow::Next) => return self.block(otherwise),
-                    Ok(flow) => return Ok(flow),
-                    Err(Stop::Raised(raised)) => {
-                        let Some(handler) = handlers.iter().find(|handler| handler.catches.contains(&raised)) else {
-                            return raise(raised);
-                        };
-                        (self.stopped, self.why) = (None, None);
-                        return self.block(&handler.body);
-                    }
-                    Err(stop) => return Err(stop),
+            Statement::Try { body, handlers, otherwise } => match self.block(body) {
+                Ok(Flow::Next) => return self.block(otherwise),
+                Ok(flow) => return Ok(flow),
+                Err(Stop::Raised(raised)) => {
+                    let Some(handler) = handlers.iter().find(|handler| handler.catches.contains(&raised)) else {
+                        return raise(raised);
+                    };
+                    (self.stopped, self.why) = (None, None);
+                    return self.block(&handler.body);
                 }
-            }
+                Err(stop) => return Err(stop),
+            },
             Statement::Append { slot, value } => {
                 let value = self.expr(value)?;
                 let Value::List(items) = self.slot(*slot) else {

@@ -154,7 +154,9 @@ mod tests {
         ] {
             assert!(attributes(source).may_be("union"), "{source}");
         }
-        let none = attributes("def union(x): pass\nunion = {'union': 'a'}\nclass C:\n    def f(self, union):\n        union = 1\nf(union='a')");
+        let none = attributes(
+            "def union(x): pass\nunion = {'union': 'a'}\nclass C:\n    def f(self, union):\n        union = 1\nf(union='a')",
+        );
         assert!(!none.may_be("union"));
         assert!(attributes("class C:\n    __eq__ = f").overload_operators());
         assert!(attributes("class C:\n    def __rmatmul__(self, x): pass").overload_operators());

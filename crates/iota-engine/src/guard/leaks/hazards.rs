@@ -134,7 +134,9 @@ impl Walk<'_, '_> {
         }
         let harmless = |keyword: &Keyword| match keyword.arg.as_ref().map(Identifier::as_str) {
             None | Some("handlers") => false,
-            Some("stream") => matches!(self.resolve(&keyword.value), Some(Name::Outside(path)) if matches!(path.as_str(), "sys.stdout" | "sys.stderr")),
+            Some("stream") => {
+                matches!(self.resolve(&keyword.value), Some(Name::Outside(path)) if matches!(path.as_str(), "sys.stdout" | "sys.stderr"))
+            }
             Some(_) => true,
         };
         if !call.arguments.keywords.iter().all(harmless) {
