@@ -52,11 +52,13 @@ pub(super) struct Evaluated {
 }
 
 /// A worker that starts has as long before it is taken for one that does not keep up.
-const START: Duration = Duration::from_secs(1);
-/// How often a thread without work looks whether the queue is at least half full, and how many times in a row it must be:
-/// what came while the worker before started is worked off in that time.
+const START: Duration = Duration::from_millis(500);
+/// How often a thread without work looks at the queue, and how many times in a row it must be at least half full: what
+/// came while the worker before started is worked off in that time.
 const LOOK: Duration = Duration::from_millis(10);
 const LOOKS: u32 = 8;
+/// Where batches take long, few of them wait: as many times in a row there must be any.
+const LOOKS_AT_ANY: u32 = 30;
 
 /// Of the threads that share a queue, each starts its workers only when those before it do not keep up: a start costs as
 /// much CPU as some thousand matches.
@@ -82,14 +84,15 @@ impl Turn {
     }
 
     /// Returns when there is work for this thread too, or none any more.
-    fn wait(&self, jobs: &Receiver<Arc<Job>>) {
+    fn wait<T>(&self, jobs: &Receiver<T>) {
         let Some(before) = &self.before else { return };
-        let mut full = 0;
+        let (mut full, mut any) = (0, 0);
         let mut ended = before.recv_timeout(START) == Err(RecvTimeoutError::Disconnected);
-        while !ended && full < LOOKS {
+        while !ended && full < LOOKS && any < LOOKS_AT_ANY {
             ended = before.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected);
             let half = jobs.capacity().unwrap_or_default().div_ceil(2);
             full = if jobs.len() >= half { full + 1 } else { 0 };
+            any = if jobs.is_empty() { 0 } else { any + 1 };
         }
     }
 
@@ -164,5 +167,42 @@ fn evaluate(lanes: &mut [Lane], turn: &Turn, jobs: &Receiver<Arc<Job>>, results:
         if results.send(evaluated).is_err() || failed {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Starts the second thread of two; gives when it need not wait any more.
+    fn second(jobs: Receiver<()>) -> (Turn, Receiver<()>) {
+        let mut turns = Turn::of(2);
+        let (first, second) = (turns.next().expect("two"), turns.next().expect("two"));
+        let (waited, until) = bounded(1);
+        std::thread::spawn(move || {
+            second.wait(&jobs);
+            waited.send(())
+        });
+        (first, until)
+    }
+
+    #[test]
+    fn a_thread_starts_when_work_waits_for_long_however_little() {
+        let (queue, jobs) = bounded(100);
+        let (first, started) = second(jobs);
+        first.note();
+        queue.send(()).expect("a queue");
+        assert_eq!(started.recv_timeout(Duration::from_mins(1)), Ok(()));
+    }
+
+    #[test]
+    fn a_thread_does_not_start_where_nothing_waits() {
+        let (queue, jobs) = bounded::<()>(100);
+        let (first, started) = second(jobs);
+        first.note();
+        assert_eq!(started.recv_timeout(START * 2), Err(RecvTimeoutError::Timeout));
+        drop(first);
+        assert_eq!(started.recv_timeout(Duration::from_mins(1)), Ok(()));
+        drop(queue);
     }
 }
