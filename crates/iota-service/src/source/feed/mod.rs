@@ -159,10 +159,15 @@ impl Feed {
         self.tally.sources()
     }
 
+    /// Takes nothing more in.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
     /// Gives back what is in work, and ends within about this time. What was not given back comes again by itself.
     pub fn end(self, within: Duration) -> Sources {
-        let Self { runtime, offers, tasks, stop, tally, .. } = self;
-        stop.send_replace(true);
+        self.stop();
+        let Self { runtime, offers, tasks, tally, .. } = self;
         // Whoever waits for an input that nobody takes is told.
         drop(offers);
         let all = async {
