@@ -96,7 +96,6 @@ impl DynamoDb {
         crash_point("commit.state");
         self.put_rejects(&unit.rejects).await?;
         self.put_failed_pairs(&unit.failed_pairs).await?;
-        crash_point("commit.cells");
         self.table.put_all(seen(unit)).await?;
         crash_point("commit.seen");
         self.table.put_all(finished(unit)).await?;
