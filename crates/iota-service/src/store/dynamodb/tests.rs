@@ -448,6 +448,25 @@ fn what_was_just_done_is_known_before_the_index_shows_it() {
     assert_eq!(store.next_due("out").unwrap(), None);
 }
 
+/// A loop that waits for something to deliver asks often; DynamoDB is asked once a second.
+#[test]
+fn an_index_that_has_nothing_is_left_alone_for_a_moment() {
+    let table = AS_DOCUMENTED.make();
+    let (store, proxy) = behind_a_proxy(&table);
+    proxy.set(|_| Answer::Pass);
+    for _ in 0..50 {
+        assert_eq!(store.lease("out", 10, 20, 5).unwrap().len(), 0);
+    }
+    assert!(proxy.count() < 30, "{}", proxy.count());
+    let unit = proof::unit(vec![proof::found(0, 1, 0, HOUR)]);
+    open(&table).commit(&unit).unwrap();
+    let started = std::time::Instant::now();
+    while store.lease("out", unit.now_ms, unit.now_ms + 1_000, 5).unwrap().is_empty() {
+        assert!(started.elapsed().as_secs() < 20, "what another process adds is found");
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_settlement_whose_answer_was_lost_is_made_once() {
     let table = AS_DOCUMENTED.make();
