@@ -11,6 +11,8 @@ mod desk;
 mod group;
 mod item;
 mod ledger;
+#[cfg(test)]
+mod limits;
 mod outbox;
 mod pairs;
 mod query;

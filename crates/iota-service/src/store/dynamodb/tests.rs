@@ -1,6 +1,7 @@
 //! Against moto, through a proxy that fails as DynamoDB does.
 
 use super::item::{Item, TTL, number, text};
+use super::limits::violations;
 use super::query::{INDEX, PROJECTED};
 use super::schema::For;
 use super::table::wall_ms;
@@ -129,23 +130,41 @@ proptest! {
 
 #[test]
 fn cases_of_the_contract() {
-    proof::worked_cases(|| Box::new(new()) as Box<dyn Store>);
+    let watched = Watched::default();
+    proof::worked_cases(|| Box::new(watched.store(&AS_DOCUMENTED.make())) as Box<dyn Store>);
+    watched.check();
+}
+
+/// What a store asked for, and what of it DynamoDB would not have taken.
+#[derive(Clone, Default)]
+struct Watched {
+    operations: Arc<Mutex<BTreeSet<String>>>,
+    violations: Arc<Mutex<Vec<String>>>,
+}
+
+impl Watched {
+    fn store(&self, table: &str) -> DynamoDb {
+        let watched = self.clone();
+        let proxy = tests().block_on(Proxy::start(move |asked| {
+            watched.operations.lock().unwrap().insert(asked.operation.clone());
+            watched.violations.lock().unwrap().extend(violations(asked));
+            Answer::Pass
+        }));
+        open_at(&proxy.url, table, For::Input).unwrap()
+    }
+
+    fn check(&self) {
+        assert_eq!(*self.violations.lock().unwrap(), Vec::<String>::new());
+    }
 }
 
 #[test]
 fn deliveries_people_and_what_failed() {
-    let called: Arc<Mutex<BTreeSet<String>>> = Arc::default();
-    proof_desk::all(|| {
-        let proxy = tests().block_on(Proxy::start(|_| Answer::Pass));
-        let called = Arc::clone(&called);
-        proxy.set(move |asked| {
-            called.lock().unwrap().insert(asked.operation.clone());
-            Answer::Pass
-        });
-        Box::new(open_at(&proxy.url, &AS_DOCUMENTED.make(), For::Input).unwrap()) as Box<dyn Store>
-    });
+    let watched = Watched::default();
+    proof_desk::all(|| Box::new(watched.store(&AS_DOCUMENTED.make())) as Box<dyn Store>);
+    watched.check();
+    let mut called = std::mem::take(&mut *watched.operations.lock().unwrap());
     // The policy that is shipped grants what is called, and nothing else.
-    let mut called = std::mem::take(&mut *called.lock().unwrap());
     assert!(called.remove("TransactWriteItems"));
     let called: BTreeSet<String> = called.into_iter().map(|operation| format!("dynamodb:{operation}")).collect();
     let policy: serde_json::Value = serde_json::from_str(include_str!("../../../../../deploy/iam/dynamodb.json")).unwrap();
@@ -397,7 +416,8 @@ fn a_full_cell_is_read_before_the_ledger_is_asked_about_it() {
 #[test]
 fn no_item_is_larger_than_350_kb_and_no_transaction_too_large() {
     let table = AS_DOCUMENTED.make();
-    let store = open(&table);
+    let watched = Watched::default();
+    let store = watched.store(&table);
     let wide = Window { threshold: 2_000, ..HOUR };
     let mut matches: Vec<Match> = Vec::new();
     for n in 0..1_900_u32 {
@@ -412,6 +432,7 @@ fn no_item_is_larger_than_350_kb_and_no_transaction_too_large() {
     let committed = store.commit(&unit).unwrap();
     assert_eq!((committed.below_threshold, committed.opened), (1_900, 60));
     assert_eq!(store.commit(&unit).unwrap().repeated, 1_960);
+    watched.check();
     let scanned = tests().block_on(async { client().scan().table_name(&table).send().await.unwrap() });
     let size = |item: &Item| {
         let value = |value: &AttributeValue| match value {
