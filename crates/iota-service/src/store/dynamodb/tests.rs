@@ -251,7 +251,7 @@ fn fails(asked: &Asked, number: usize) -> Answer {
 
 #[test]
 fn whatever_fails_on_the_way_nothing_is_lost_or_counted_twice() {
-    for (seed, scenario) in scenarios().enumerate().take(2) {
+    for (seed, scenario) in scenarios().filter(|scenario| proof::all_at_once(scenario).matches.len() > 20).take(2).enumerate() {
         let (mut store, proxy) = behind_a_proxy(&AS_DOCUMENTED.make());
         store.table.tries = 3;
         let (count, hits) = (AtomicUsize::new(seed), Arc::new(AtomicUsize::new(0)));
