@@ -29,6 +29,14 @@ impl Ledger for DynamoDb {
         self.wait(async { Ok(self.table.get(&Key::object(object)).await?.is_some()) })
     }
 
+    fn are_finished(&self, objects: &[ObjectVersion]) -> Result<Vec<bool>> {
+        self.wait(async {
+            let keys: BTreeSet<Key> = objects.iter().map(Key::object).collect();
+            let found = self.table.get_all(keys).await?;
+            Ok(objects.iter().map(|object| found.contains_key(&Key::object(object))).collect())
+        })
+    }
+
     fn commit(&self, unit: &Unit) -> Result<Committed> {
         self.wait(self.commit_unit(unit))
     }
