@@ -115,7 +115,9 @@ fn whatever_step_a_run_is_killed_at_the_next_one_finds_the_same() {
         table(&name);
         let state = format!("dynamodb:{name}");
         assert_eq!(run(&state, Some(point)).signal(), Some(9), "{point}");
-        assert_eq!(run(&state, None).code(), Some(0), "{point}");
+        // 3: what the killed process had leased waits for the end of the lease.
+        let code = run(&state, None).code();
+        assert!(matches!(code, Some(0 | 3)), "{point}: {code:?}");
         assert_eq!(alerts(&state), whole, "{point}");
     }
 }
