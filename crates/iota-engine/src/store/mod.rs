@@ -79,6 +79,11 @@ pub trait Ledger: Send + Sync + Debug {
     /// Whether a unit that finished this version of the object was committed.
     fn is_finished(&self, object: &ObjectVersion) -> Result<bool>;
 
+    /// The same of many, in the order asked.
+    fn are_finished(&self, objects: &[ObjectVersion]) -> Result<Vec<bool>> {
+        objects.iter().map(|object| self.is_finished(object)).collect()
+    }
+
     /// Makes a unit durable, all of it or nothing that matters: whatever instant the process ends at, committing the same
     /// unit again leaves what one commit would have left.
     fn commit(&self, unit: &Unit) -> Result<Committed>;

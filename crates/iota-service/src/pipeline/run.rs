@@ -32,6 +32,8 @@ use thiserror::Error;
 
 /// Batches under way per worker: one at work, one waiting, two being read or collected.
 const BATCHES_PER_WORKER: usize = 4;
+/// Inputs that the ledger is asked about at once.
+const OBJECTS_AT_ONCE: usize = 1_000;
 
 /// What counts as the present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,32 +258,30 @@ impl Run<'_> {
 
     /// The inputs that were not read to their end in an earlier run, and of each input whether it was.
     fn unfinished(&self, progress: &Progress) -> Result<(Vec<Input>, Vec<bool>), StoreError> {
-        let (mut inputs, mut all) = (self.inputs.to_vec(), vec![false; self.inputs.len()]);
-        let Some(ledger) = self.durable.and_then(Durable::ledger_of_input) else { return Ok((inputs, all)) };
-        let mut number = 0;
-        let mut failure = None;
-        inputs.retain(|input| {
-            number += 1;
-            let asked = failure.is_none() && input.checkpoint.is_none();
-            let Some(version) = input.version.clone().filter(|_| asked) else { return true };
-            let object = ObjectVersion { object: input.name(), version };
-            let finished = persist(&progress.stop, || ledger.is_finished(&object)).unwrap_or_else(|error| {
-                failure = Some(error);
-                false
-            });
-            if finished {
+        let mut finished = vec![false; self.inputs.len()];
+        let Some(ledger) = self.durable.and_then(Durable::ledger_of_input) else { return Ok((self.inputs.to_vec(), finished)) };
+        let object = |input: &Input| {
+            let version = input.version.clone().filter(|_| input.checkpoint.is_none())?;
+            Some(ObjectVersion { object: input.name(), version })
+        };
+        let known = |(number, input): (usize, &Input)| Some((number, object(input)?));
+        let (numbers, objects): (Vec<usize>, Vec<ObjectVersion>) = self.inputs.iter().enumerate().filter_map(known).unzip();
+        for (numbers, objects) in numbers.chunks(OBJECTS_AT_ONCE).zip(objects.chunks(OBJECTS_AT_ONCE)) {
+            let were = persist(&progress.stop, || ledger.are_finished(objects))?;
+            for ((&number, object), _) in numbers.iter().zip(objects).zip(were).filter(|(_, was)| *was) {
                 tracing::debug!("{}: was read in an earlier run; it is left out", object.object);
                 progress.inputs.fetch_add(1, Ordering::Relaxed);
-                progress.bytes.fetch_add(input.size, Ordering::Relaxed);
+                progress.bytes.fetch_add(self.inputs[number].size, Ordering::Relaxed);
+                finished[number] = true;
             }
-            all[number - 1] = finished;
-            !finished
-        });
-        let finished = self.inputs.len() - inputs.len();
-        if finished > 0 {
-            tracing::info!("{finished} of {} inputs were read in earlier runs; they are left out", self.inputs.len());
         }
-        failure.map_or(Ok((inputs, all)), Err)
+        let left = self.inputs.iter().zip(&finished).filter(|(_, finished)| !**finished);
+        let left: Vec<Input> = left.map(|(input, _)| input.clone()).collect();
+        let count = self.inputs.len() - left.len();
+        if count > 0 {
+            tracing::info!("{count} of {} inputs were read in earlier runs; they are left out", self.inputs.len());
+        }
+        Ok((left, finished))
     }
 
     fn rule_state(&self, pack: &str) -> Box<dyn RuleState> {

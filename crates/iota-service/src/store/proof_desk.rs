@@ -219,6 +219,8 @@ pub(crate) fn what_failed_is_kept(store: &dyn Store) {
     assert_eq!(seen, [Seen::Duplicate, Seen::Variant, Seen::First, Seen::Duplicate]);
     let object = |object: &str, version: &str| ObjectVersion { object: object.to_owned(), version: version.to_owned() };
     assert!(store.is_finished(&object("b", "1")).unwrap() && !store.is_finished(&object("b", "2")).unwrap());
+    let objects = [object("b", "2"), object("b", "1"), object("b", "2"), object("b", "1")];
+    assert_eq!(store.are_finished(&objects).unwrap(), [false, true, false, true]);
     assert_eq!((store.objects_since(NOW).unwrap(), store.objects_since(NOW + 1).unwrap()), (vec![object("b", "1")], vec![]));
     assert_eq!(store.checkpoints("directory:").unwrap(), [checkpoint("directory:a", "4"), checkpoint(&long, "2")]);
     assert_eq!(store.checkpoints(&long).unwrap().len(), 1);

@@ -4,6 +4,7 @@ use crate::harness::{Target, moto, root};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 /// A table as docs/OPERATING.md has it made.
@@ -74,6 +75,50 @@ fn what_a_run_keeps_in_a_table_the_other_commands_find() {
     for args in [&["dlq", "list"][..], &["suppress", "list"], &["outputs", "list"]] {
         let ran = iota(args);
         assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.stderr);
+    }
+}
+
+/// Killed at a step of its commit, and started again.
+#[test]
+fn whatever_step_a_run_is_killed_at_the_next_one_finds_the_same() {
+    let target = target();
+    fs::remove_file(target.path("rules/fails.py")).unwrap();
+    let three = "def rule(event):\n    return event['n'] % 2 == 0\ndef dedup(event):\n    return 'x'\n";
+    fs::write(target.path("rules/three.py"), three).unwrap();
+    let meta = "AnalysisType: rule\nRuleID: three\nFilename: three.py\nEnabled: true\nLogTypes: [AWS.CloudTrail]\nSeverity: HIGH\nThreshold: 3\n";
+    fs::write(target.path("rules/three.yml"), meta).unwrap();
+    let record = |n: u32| {
+        format!(
+            "{{\"n\":{n},\"eventName\":\"E{}\",\"eventID\":\"{n}\",\"eventTime\":\"2026-01-01T0{}:{:02}:00Z\"}}\n",
+            n % 3,
+            n / 60,
+            n % 60
+        )
+    };
+    fs::write(target.path("in/a.jsonl"), (0..90).map(record).collect::<String>()).unwrap();
+    let run = |table: &str, crash: Option<&str>| {
+        let mut run = target.command(moto(), &["run", "in", "--rules", "rules", "--state", table]);
+        run.envs(crash.map(|crash| ("IOTA_CRASH", crash))).output().unwrap().status
+    };
+    let alerts = |table: &str| {
+        let listed = target.run(moto(), &["alerts", "list", "--format", "jsonl", "--state", table]);
+        let alert =
+            |alert: &Json| (alert["alert_id"].to_string(), alert["count"].to_string(), alert["superseded_by"].to_string());
+        lines(&listed.stdout).iter().map(alert).collect::<BTreeSet<_>>()
+    };
+    table("iota-whole");
+    assert_eq!(run("dynamodb:iota-whole", None).code(), Some(0));
+    let whole = alerts("dynamodb:iota-whole");
+    assert!(whole.len() > 5, "{whole:?}");
+    for (number, point) in ["commit.cells:2", "commit.alerts:1", "commit.state:1", "commit.seen:1"].into_iter().enumerate() {
+        let name = format!("iota-killed-{number}");
+        table(&name);
+        let state = format!("dynamodb:{name}");
+        assert_eq!(run(&state, Some(point)).signal(), Some(9), "{point}");
+        // 3: what the killed process had leased waits for the end of the lease.
+        let code = run(&state, None).code();
+        assert!(matches!(code, Some(0 | 3)), "{point}: {code:?}");
+        assert_eq!(alerts(&state), whole, "{point}");
     }
 }
 

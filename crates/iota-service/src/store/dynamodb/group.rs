@@ -11,6 +11,7 @@ use super::table::pause;
 use super::trouble::{Trouble, Work};
 use super::write::{AT_ONCE, BYTES_AT_ONCE, Write};
 use super::{DynamoDb, Target};
+use crate::crash_point;
 use iota_engine::alert::Severity;
 use iota_engine::event::Identity;
 use iota_engine::store::{
@@ -95,6 +96,7 @@ impl Group<'_> {
             };
             match written {
                 Ok(()) => {
+                    crash_point("commit.cells");
                     for id in &plan.deliveries {
                         self.store.recent.note(id, Some(self.now_ms));
                     }

@@ -29,6 +29,14 @@ impl Ledger for DynamoDb {
         self.wait(async { Ok(self.table.get(&Key::object(object)).await?.is_some()) })
     }
 
+    fn are_finished(&self, objects: &[ObjectVersion]) -> Result<Vec<bool>> {
+        self.wait(async {
+            let keys: BTreeSet<Key> = objects.iter().map(Key::object).collect();
+            let found = self.table.get_all(keys).await?;
+            Ok(objects.iter().map(|object| found.contains_key(&Key::object(object))).collect())
+        })
+    }
+
     fn commit(&self, unit: &Unit) -> Result<Committed> {
         self.wait(self.commit_unit(unit))
     }
@@ -96,7 +104,6 @@ impl DynamoDb {
         crash_point("commit.state");
         self.put_rejects(&unit.rejects).await?;
         self.put_failed_pairs(&unit.failed_pairs).await?;
-        crash_point("commit.cells");
         self.table.put_all(seen(unit)).await?;
         crash_point("commit.seen");
         self.table.put_all(finished(unit)).await?;

@@ -11,6 +11,8 @@ mod desk;
 mod group;
 mod item;
 mod ledger;
+#[cfg(test)]
+mod limits;
 mod outbox;
 mod pairs;
 mod query;
@@ -24,7 +26,7 @@ mod tests;
 mod trouble;
 mod write;
 
-use crate::aws::Access;
+use crate::aws::{Access, AccessError};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use iota_engine::store::{Result, StoreError};
@@ -39,7 +41,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use table::{TRIES, Table, each};
 use tokio::runtime::{Builder, Runtime};
-use trouble::Work;
+use trouble::{Trouble, Work};
 use write::Write;
 
 /// To an answer, everything included. DynamoDB answers in milliseconds.
@@ -100,7 +102,13 @@ impl DynamoDb {
         let runtime = runtime(table)?;
         let access = Access { timeout: Some(ANSWER), ..Access::default() };
         let config = runtime.block_on(access.connect(None));
-        let config = config.map_err(|error| trouble::Trouble::Refused(error.to_string()).into_error(table))?;
+        let config = config.map_err(|error| {
+            let why = match error {
+                AccessError::NoRegion => "no AWS region is known; set AWS_REGION".to_owned(),
+                error => error.to_string(),
+            };
+            Trouble::Refused(why).into_error(table)
+        })?;
         Self::with(runtime, &config, table, who)
     }
 
@@ -115,7 +123,7 @@ impl DynamoDb {
     fn wait<T>(&self, work: impl Future<Output = Work<T>>) -> Result<T> {
         let done = match &self.runtime {
             Some(runtime) => runtime.block_on(work),
-            None => Err(trouble::Trouble::Refused("it was closed".to_owned())),
+            None => Err(Trouble::Refused("it was closed".to_owned())),
         };
         done.map_err(|trouble| trouble.into_error(&self.table.name))
     }

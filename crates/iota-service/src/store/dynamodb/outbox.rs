@@ -131,8 +131,15 @@ impl DynamoDb {
     async fn lease_some(&self, output: &str, now_ms: i64, until_ms: i64, limit: usize) -> Work<Vec<Delivery>> {
         let mut leased: Vec<Delivery> = Vec::new();
         let mut pages = Pages::new(output, now_ms, limit);
+        let quiet = self.recent.is_quiet(output);
+        if quiet {
+            pages.skip();
+        }
         while leased.len() < limit {
             let Some(listed) = pages.next(&self.table).await? else { break };
+            if !quiet && pages.is_at_end() && listed.is_empty() {
+                self.recent.found_nothing(output);
+            }
             let listed = self.recent.correct(output, pending_ids(listed)?, now_ms);
             let mut left = listed.into_iter();
             while leased.len() < limit {
@@ -302,13 +309,22 @@ impl Pages {
         Self { parts: listed::shards(&listed::pending(output)).map(|ik| (query(ik), None)).collect(), first: true }
     }
 
+    /// Asks nothing: there is one page, which is empty.
+    fn skip(&mut self) {
+        self.parts.clear();
+    }
+
+    fn is_at_end(&self) -> bool {
+        !self.first && self.parts.iter().all(|(_, from)| from.is_none())
+    }
+
     /// Oldest first. `None` when there are no more.
     async fn next(&mut self, table: &Table) -> Work<Option<Vec<(i64, Item)>>> {
-        let first = std::mem::take(&mut self.first);
-        let asked: Vec<_> = std::mem::take(&mut self.parts).into_iter().filter(|(_, from)| first || from.is_some()).collect();
-        if asked.is_empty() {
+        if self.is_at_end() {
             return Ok(None);
         }
+        let first = std::mem::take(&mut self.first);
+        let asked = std::mem::take(&mut self.parts).into_iter().filter(|(_, from)| first || from.is_some());
         let page = |(query, from): (Query, Option<Item>)| async move {
             let (items, next) = table.page(&query, from).await?;
             Ok((items, (query, next)))

@@ -1,5 +1,6 @@
 //! What this process has just done to deliveries: the index is a little behind, and must not hide an alert that was
-//! committed a moment ago, nor offer one that was just delivered.
+//! committed a moment ago, nor offer one that was just delivered. And because that is known, the index need not be asked
+//! all the time.
 
 use iota_engine::store::DeliveryId;
 use std::collections::BTreeMap;
@@ -9,12 +10,18 @@ use std::time::{Duration, Instant};
 /// How long the index may be behind; AWS says that it is mostly a fraction of a second.
 const BEHIND: Duration = Duration::from_secs(60);
 
+/// How long an index that had nothing is not asked again: what this process adds is known, and others can wait so long.
+/// Each question is paid for.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// By output, because that is how it is asked for.
 type Noted = BTreeMap<String, BTreeMap<DeliveryId, Note>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     noted: Mutex<Noted>,
+    /// When the index had nothing to be tried, by output.
+    empty: Mutex<BTreeMap<String, Instant>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +40,17 @@ impl Recent {
     pub(super) fn note(&self, id: &DeliveryId, at_ms: Option<i64>) {
         let note = Note { at_ms, since: Instant::now() };
         self.lock().entry(id.output.clone()).or_default().insert(id.clone(), note);
+    }
+
+    /// The index had nothing for an output that is to be tried now.
+    pub(super) fn found_nothing(&self, output: &str) {
+        self.empty.lock().unwrap_or_else(PoisonError::into_inner).insert(output.to_owned(), Instant::now());
+    }
+
+    /// That was a moment ago.
+    pub(super) fn is_quiet(&self, output: &str) -> bool {
+        let empty = self.empty.lock().unwrap_or_else(PoisonError::into_inner);
+        empty.get(output).is_some_and(|since| since.elapsed() < QUIET)
     }
 
     /// Pending deliveries of an output as the index has them, corrected. `until_ms`: only those that are due by then.

@@ -1,6 +1,7 @@
 //! Against moto, through a proxy that fails as DynamoDB does.
 
 use super::item::{Item, TTL, number, text};
+use super::limits::violations;
 use super::query::{INDEX, PROJECTED};
 use super::schema::For;
 use super::table::wall_ms;
@@ -129,23 +130,41 @@ proptest! {
 
 #[test]
 fn cases_of_the_contract() {
-    proof::worked_cases(|| Box::new(new()) as Box<dyn Store>);
+    let watched = Watched::default();
+    proof::worked_cases(|| Box::new(watched.store(&AS_DOCUMENTED.make())) as Box<dyn Store>);
+    watched.check();
+}
+
+/// What a store asked for, and what of it DynamoDB would not have taken.
+#[derive(Clone, Default)]
+struct Watched {
+    operations: Arc<Mutex<BTreeSet<String>>>,
+    violations: Arc<Mutex<Vec<String>>>,
+}
+
+impl Watched {
+    fn store(&self, table: &str) -> DynamoDb {
+        let watched = self.clone();
+        let proxy = tests().block_on(Proxy::start(move |asked| {
+            watched.operations.lock().unwrap().insert(asked.operation.clone());
+            watched.violations.lock().unwrap().extend(violations(asked));
+            Answer::Pass
+        }));
+        open_at(&proxy.url, table, For::Input).unwrap()
+    }
+
+    fn check(&self) {
+        assert_eq!(*self.violations.lock().unwrap(), Vec::<String>::new());
+    }
 }
 
 #[test]
 fn deliveries_people_and_what_failed() {
-    let called: Arc<Mutex<BTreeSet<String>>> = Arc::default();
-    proof_desk::all(|| {
-        let proxy = tests().block_on(Proxy::start(|_| Answer::Pass));
-        let called = Arc::clone(&called);
-        proxy.set(move |asked| {
-            called.lock().unwrap().insert(asked.operation.clone());
-            Answer::Pass
-        });
-        Box::new(open_at(&proxy.url, &AS_DOCUMENTED.make(), For::Input).unwrap()) as Box<dyn Store>
-    });
+    let watched = Watched::default();
+    proof_desk::all(|| Box::new(watched.store(&AS_DOCUMENTED.make())) as Box<dyn Store>);
+    watched.check();
+    let mut called = std::mem::take(&mut *watched.operations.lock().unwrap());
     // The policy that is shipped grants what is called, and nothing else.
-    let mut called = std::mem::take(&mut *called.lock().unwrap());
     assert!(called.remove("TransactWriteItems"));
     let called: BTreeSet<String> = called.into_iter().map(|operation| format!("dynamodb:{operation}")).collect();
     let policy: serde_json::Value = serde_json::from_str(include_str!("../../../../../deploy/iam/dynamodb.json")).unwrap();
@@ -232,7 +251,7 @@ fn fails(asked: &Asked, number: usize) -> Answer {
 
 #[test]
 fn whatever_fails_on_the_way_nothing_is_lost_or_counted_twice() {
-    for (seed, scenario) in scenarios().enumerate().take(2) {
+    for (seed, scenario) in scenarios().filter(|scenario| proof::all_at_once(scenario).matches.len() > 20).take(2).enumerate() {
         let (mut store, proxy) = behind_a_proxy(&AS_DOCUMENTED.make());
         store.table.tries = 3;
         let (count, hits) = (AtomicUsize::new(seed), Arc::new(AtomicUsize::new(0)));
@@ -397,7 +416,8 @@ fn a_full_cell_is_read_before_the_ledger_is_asked_about_it() {
 #[test]
 fn no_item_is_larger_than_350_kb_and_no_transaction_too_large() {
     let table = AS_DOCUMENTED.make();
-    let store = open(&table);
+    let watched = Watched::default();
+    let store = watched.store(&table);
     let wide = Window { threshold: 2_000, ..HOUR };
     let mut matches: Vec<Match> = Vec::new();
     for n in 0..1_900_u32 {
@@ -412,6 +432,7 @@ fn no_item_is_larger_than_350_kb_and_no_transaction_too_large() {
     let committed = store.commit(&unit).unwrap();
     assert_eq!((committed.below_threshold, committed.opened), (1_900, 60));
     assert_eq!(store.commit(&unit).unwrap().repeated, 1_960);
+    watched.check();
     let scanned = tests().block_on(async { client().scan().table_name(&table).send().await.unwrap() });
     let size = |item: &Item| {
         let value = |value: &AttributeValue| match value {
@@ -446,6 +467,25 @@ fn what_was_just_done_is_known_before_the_index_shows_it() {
     assert_eq!(store.next_due("out").unwrap(), Some(unit.now_ms + 1_000));
     assert!(store.settle(&leased[0], &Settled::Delivered, unit.now_ms).unwrap());
     assert_eq!(store.next_due("out").unwrap(), None);
+}
+
+/// A loop that waits for something to deliver asks often; DynamoDB is asked once a second.
+#[test]
+fn an_index_that_has_nothing_is_left_alone_for_a_moment() {
+    let table = AS_DOCUMENTED.make();
+    let (store, proxy) = behind_a_proxy(&table);
+    proxy.set(|_| Answer::Pass);
+    for _ in 0..50 {
+        assert_eq!(store.lease("out", 10, 20, 5).unwrap().len(), 0);
+    }
+    assert!(proxy.count() < 30, "{}", proxy.count());
+    let unit = proof::unit(vec![proof::found(0, 1, 0, HOUR)]);
+    open(&table).commit(&unit).unwrap();
+    let started = std::time::Instant::now();
+    while store.lease("out", unit.now_ms, unit.now_ms + 1_000, 5).unwrap().is_empty() {
+        assert!(started.elapsed().as_secs() < 20, "what another process adds is found");
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 #[test]
