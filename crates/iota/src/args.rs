@@ -716,7 +716,7 @@ A pack is signed by a manifest, MANIFEST.sha256, as sha256sum writes it, and its
 minisign. docs/OPERATING.md shows how both are made. Exits with 1 if the pack is not what was signed.
 
 Examples:
-  iota rules verify my_rules --public-key RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3
+  iota rules verify my_rules --public-key RWQ4x2Dk0Ff8v1vVQ9aZ7s3n5m8KqLr6tYbWcXeHjUoPgSdFaMnBvC3k
   iota rules verify my_rules --config iota.yaml
   iota rules verify my_rules --commit")]
     Verify {
