@@ -237,7 +237,8 @@ pub(crate) struct RerunArgs {
 /// Where state is kept; also settable in the configuration file.
 #[derive(Debug, Args, Clone, Default)]
 pub(crate) struct StateArgs {
-    /// Directory that keeps what was read and found, so that alerts survive crashes and input is read once [default: nothing is kept]
+    /// Directory that keeps what was read and found, so that alerts survive crashes and input is read once; or
+    /// `dynamodb:TABLE` [default: nothing is kept]
     #[arg(long, env = "IOTA_STATE", value_name = "DIR", help_heading = "Settings")]
     pub(crate) state: Option<PathBuf>,
 }
@@ -293,7 +294,7 @@ pub(crate) struct WatchArgs {
     pub(crate) events_dir: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
-    /// Directory that keeps what was read and found [default: $STATE_DIRECTORY, or else /var/lib/iota]
+    /// Directory that keeps what was read and found, or `dynamodb:TABLE` [default: $STATE_DIRECTORY, or else /var/lib/iota]
     #[arg(long, env = "IOTA_STATE", value_name = "DIR", help_heading = "Settings")]
     pub(crate) state: Option<PathBuf>,
     /// Read only what was delivered since then: `now`, the time of the first start with this state, or a time (RFC 3339)
@@ -774,7 +775,7 @@ pub(crate) struct DeskArgs {
     /// Configuration file [nothing is read when this is not given]
     #[arg(long, env = "IOTA_CONFIG", value_name = "FILE", help_heading = "Settings")]
     pub(crate) config: Option<PathBuf>,
-    /// Directory of the state, as given to `iota run`; may be in use
+    /// Directory or table of the state, as given to `iota run`; may be in use
     #[arg(long, env = "IOTA_STATE", value_name = "DIR", help_heading = "Settings")]
     pub(crate) state: Option<PathBuf>,
 }

@@ -2,6 +2,7 @@
 
 use super::sources::SourcesFile;
 use crate::output::{self, OutputFile};
+use crate::store::Place;
 use iota_engine::alert::Severity;
 use iota_engine::text::did_you_mean;
 use iota_engine::triage::{AccountAdjustment, RouteEntry};
@@ -43,7 +44,7 @@ pub struct ConfigFile {
     pub sandbox: Option<String>,
     pub max_record: Option<String>,
     pub max_inflated: Option<String>,
-    /// Relative to the file.
+    /// A directory, relative to the file, or `dynamodb:TABLE`.
     pub state: Option<PathBuf>,
     /// Which packs are run.
     #[serde(default)]
@@ -197,7 +198,7 @@ impl ConfigFile {
             .iter_mut()
             .flatten()
             .chain(&mut file.engine)
-            .chain(&mut file.state)
+            .chain(file.state.iter_mut().filter(|state| Place::is_path(state)))
             .chain(&mut file.accounts)
             .chain(&mut file.suppressions)
         {

@@ -4,6 +4,7 @@ use super::alerts::AlertSettings;
 use super::file::{ConfigError, ConfigFile, Override, PackConfig, SignaturesFile};
 use super::sources::SourceSettings;
 use crate::output::{self, OutputFile};
+use crate::store::Place;
 use crate::supply::PublicKeys;
 use iota_engine::decode::Limits;
 use iota_python::SandboxMode;
@@ -73,7 +74,7 @@ pub struct Settings {
     pub max_record: Setting<usize>,
     pub max_inflated: Setting<u64>,
     /// `None`: nothing is kept.
-    pub state: Setting<Option<PathBuf>>,
+    pub state: Setting<Option<Place>>,
     pub rule_signatures: RuleSignatures,
     pub packs: BTreeMap<String, PackConfig>,
     pub overrides: BTreeMap<String, Override>,
@@ -128,7 +129,7 @@ impl Settings {
                 &limits.max_inflated.to_string(),
                 bytes,
             )?,
-            state: layer.pick(given.state.map(some), file.state.map(Some), None),
+            state: place(layer.pick(given.state.map(some), file.state.map(Some), None))?,
             rule_signatures: RuleSignatures::new(&file.rule_signatures)?,
             packs: file.packs,
             overrides: file.overrides,
@@ -176,7 +177,7 @@ impl Settings {
             row("sandbox", &self.sandbox, SandboxMode::to_string),
             row("max_record", &self.max_record, usize::to_string),
             row("max_inflated", &self.max_inflated, u64::to_string),
-            row("state", &self.state, |path| path.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string())),
+            row("state", &self.state, |place| place.as_ref().map_or_else(|| "none".to_owned(), Place::to_string)),
         ]
     }
 
@@ -203,6 +204,16 @@ impl Settings {
 
 fn some<T>(setting: Setting<T>) -> Setting<Option<T>> {
     Setting { value: Some(setting.value), origin: setting.origin }
+}
+
+fn place(Setting { value, origin }: Setting<Option<PathBuf>>) -> Result<Setting<Option<Place>>, ConfigError> {
+    match value.as_deref().map(Place::parse).transpose() {
+        Ok(value) => Ok(Setting { value, origin }),
+        Err(why) => {
+            let message = format!("\"{}\" (from {origin}): {why}", value.unwrap_or_default().display());
+            Err(ConfigError::Setting { name: "state", message })
+        }
+    }
 }
 
 struct Layer {
@@ -252,7 +263,10 @@ mod tests {
     fn flags_win_over_the_file_and_the_file_over_defaults() -> Result<(), Box<dyn std::error::Error>> {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("iota.yaml");
-        fs::write(&path, "version: 1\nrules: [packs/a]\nworkers: 3\nrule_timeout: 250ms\npython: python3.12\n")?;
+        fs::write(
+            &path,
+            "version: 1\nrules: [packs/a]\nworkers: 3\nrule_timeout: 250ms\npython: python3.12\nstate: dynamodb:iota\n",
+        )?;
         let given = Given {
             config: Some(path.clone()),
             workers: Some(Setting { value: 7, origin: Origin::Flag("x") }),
@@ -262,6 +276,7 @@ mod tests {
         assert_eq!((settings.workers.value, settings.workers.origin), (7, Origin::Flag("x")));
         assert_eq!((settings.python.value.as_str(), settings.python.origin), ("python3.12", Origin::File(path)));
         assert_eq!(settings.rules.value, [directory.path().join("packs/a")]);
+        assert_eq!(settings.state.value, Some(Place::Table("iota".to_owned())));
         assert_eq!(settings.rule_timeout.value, Duration::from_millis(250));
         assert_eq!((settings.max_record.value, settings.max_record.origin), (16 << 20, Origin::Default));
         Ok(())
@@ -287,6 +302,8 @@ mod tests {
         assert_eq!(message("version: 1\nworkers: many\n")?, "/iota.yaml:2: workers: a whole number, 0 or more, is expected");
         assert!(message("version: 1\nrule_timeout: soon\n")?.starts_with("rule_timeout: \"soon\" (from /iota.yaml): a duration"));
         assert!(message("version: 2\n")?.contains("version 2 is not known"));
+        let table = message("version: 1\nstate: dynamodb:a/b\n")?;
+        assert!(table.starts_with("state: \"dynamodb:a/b\" (from /iota.yaml): the name of a DynamoDB table"), "{table}");
         Ok(())
     }
 }

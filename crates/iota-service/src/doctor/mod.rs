@@ -16,6 +16,7 @@ mod queue;
 mod rules;
 mod sandbox;
 mod state;
+mod table;
 mod trail;
 
 pub use finding::{Finding, Level, Remedy};
@@ -25,6 +26,7 @@ use crate::config::Settings;
 use crate::output::config::Surroundings;
 use crate::source::feed::QueueConfig;
 use crate::source::s3::TrailConfig;
+use crate::store::Place;
 use finding::Report;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -45,7 +47,7 @@ pub struct Plan<'a> {
     pub buckets: Vec<BucketPlan>,
     pub directories: Vec<PathBuf>,
     /// Where state is kept.
-    pub state: PathBuf,
+    pub state: Place,
     pub surroundings: Surroundings<'a>,
     /// Where commands are looked up.
     pub path_variable: Option<OsString>,
@@ -95,7 +97,10 @@ pub async fn examine(plan: &Plan<'_>, tell: &mut dyn FnMut(Finding)) {
     python::check(plan, report);
     sandbox::check(plan, report);
     rules::check(plan, report);
-    state::check(&plan.state, report);
+    match &plan.state {
+        Place::Directory(directory) => state::check(directory, report),
+        Place::Table(name) => table::check(name, &account, report),
+    }
     output::check(plan, report).await;
 }
 

@@ -1,5 +1,4 @@
-//! Where state is kept: a directory.
-//! State that is kept elsewhere gets a module beside this one; whoever plans the checks knows which it is.
+//! The directory that state is kept in: whether it can be written to, for how long, and by whom it is used.
 
 use super::finding::{Finding, Report};
 use crate::store::{Sqlite, StateFile};

@@ -25,7 +25,7 @@ pub(crate) fn doctor(args: &DoctorArgs, matches: &ArgMatches) -> anyhow::Result<
         queues: sources.queues.clone(),
         buckets: buckets_of(&sources),
         directories: sources.directories.clone(),
-        state: watch::state_directory(&settings),
+        state: watch::state_place(&settings),
         surroundings: Surroundings {
             environment: &environment::variable,
             secrets_manager: Some(&secrets),

@@ -1,6 +1,6 @@
 //! `iota rerun`: evaluates again what failed, or everything since some time for one rule.
 
-use super::desk;
+use super::desk::{self, NO_STATE};
 use super::objects;
 use super::run::{Unused, report_load, report_sandbox, time, told, watch_signals, with_progress_bar};
 use super::state::{Kept, check_outputs};
@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
     let settings = Settings::resolve(args.state.with(args.rules.given(matches), matches))?;
-    let Some(directory) = settings.state.value.as_deref() else { bail!("no state given; name its directory with --state DIR") };
+    let Some(place) = &settings.state.value else { bail!("{NO_STATE}") };
     if settings.rules.value.is_empty() {
         bail!("no rules given; name a rule directory with --rules DIR");
     }
@@ -41,7 +41,7 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         only(&mut packs, rule)?;
     }
     check_outputs(args.deliver, &settings)?;
-    let kept = Kept::open(directory, &settings, (args.deliver, false), clock)?;
+    let kept = Kept::open(place, &settings, (args.deliver, false), clock)?;
     let durable = kept.durable().again();
     let mut inputs = Vec::new();
     if !args.errors {

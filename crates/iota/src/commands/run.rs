@@ -112,8 +112,8 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     let kept = settings
         .state
         .value
-        .as_deref()
-        .map(|directory| Kept::open(directory, &settings, (args.deliver, args.updates), clock))
+        .as_ref()
+        .map(|place| Kept::open(place, &settings, (args.deliver, args.updates), clock))
         .transpose()?;
     if !places.is_empty() {
         let ledger = kept.as_ref().map(Kept::ledger);

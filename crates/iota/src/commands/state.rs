@@ -13,10 +13,9 @@ use iota_service::crash_point;
 use iota_service::deliver::{Deliverer, Deliveries, POLL, Policy, SystemClock, record_changes, record_hits};
 use iota_service::output::Output;
 use iota_service::pipeline::{AlertSink, Clock, Durable, Stop, persist};
-use iota_service::store::Sqlite;
+use iota_service::store::Place;
 use iota_service::telemetry::DeliveryCounts;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -37,7 +36,9 @@ const IDLE: Duration = Duration::from_millis(50);
 pub(super) fn check_flags(args: &RunArgs, settings: &Settings, now_ms: Option<i64>) -> anyhow::Result<()> {
     if settings.state.value.is_none() {
         if args.deliver {
-            bail!("--deliver needs `--state DIR`: what is to be delivered has to be kept until it is");
+            bail!(
+                "--deliver needs `--state DIR` (or `--state dynamodb:TABLE`): what is to be delivered has to be kept until it is"
+            );
         }
         return Ok(());
     }
@@ -84,7 +85,7 @@ struct Delivering {
 impl Kept {
     /// With `deliver` alerts go to the configured outputs, else to standard output.
     pub(super) fn open(
-        directory: &Path,
+        place: &Place,
         settings: &Settings,
         (deliver, updates): (bool, bool),
         clock: Clock,
@@ -93,15 +94,17 @@ impl Kept {
         // Before the state is touched: what is wrong with the configuration is said first.
         let triage = settings.alerts.triage(now_ms)?;
         let outputs = if deliver { super::outputs::build(settings)? } else { BTreeMap::new() };
-        let store = Arc::new(Sqlite::open(directory)?);
+        let store = place.open()?;
         store.retain(now_ms)?;
-        // This process has the state to itself, so whoever held a lease is gone.
-        store.release()?;
+        if place.is_exclusive() {
+            // This process has the state to itself, so whoever held a lease is gone.
+            store.release()?;
+        }
         record_changes(&*store, &triage, now_ms)?;
         let routes = if deliver { to_outputs(settings, &outputs) } else { to_stdout(updates) };
         let triage = Triage { routes: routes.clone(), ..triage };
         let delivering = deliver.then(|| Delivering { outputs, routes, policy: settings.alerts.policy.clone() });
-        let ledger: Arc<dyn Ledger> = Arc::<Sqlite>::clone(&store);
+        let ledger: Arc<dyn Ledger> = Arc::clone(&store) as Arc<dyn Store>;
         Ok(Self { store, durable: Durable::new(ledger, Arc::new(triage), None), delivering })
     }
 

@@ -15,6 +15,7 @@ use iota_service::pipeline::{Clock, Progress, RunFailure, Stop};
 use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs};
 use iota_service::source::feed::Feed;
 use iota_service::source::{Directory, From};
+use iota_service::store::Place;
 use iota_service::telemetry::Stats;
 use iota_service::watch::{RuleFiles, RuleSet, Wake, Waker, Watch, wakes};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -69,13 +70,12 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     if packs.iter().all(|pack| pack.runnable.is_empty()) {
         bail!("no rule runs; `iota check` says why");
     }
-    let directory = state_directory(&settings);
-    let kept = Kept::open(&directory, &settings, (!settings.outputs.is_empty(), false), Clock::System).with_context(|| {
-        let shown = directory.display();
+    let place = state_place(&settings);
+    let kept = Kept::open(&place, &settings, (!settings.outputs.is_empty(), false), Clock::System).with_context(|| {
         if settings.state.value.is_some() {
-            format!("--state {shown}")
+            format!("--state {place}")
         } else {
-            format!("{shown}; name another one with --state DIR")
+            format!("{place}; name another one with --state DIR")
         }
     })?;
     let kept = kept.live(no_send_before);
@@ -159,9 +159,9 @@ impl Times {
 }
 
 /// `--state`, or what systemd has made for the service, or the usual place.
-pub(super) fn state_directory(settings: &Settings) -> PathBuf {
-    let given = settings.state.value.clone().or_else(environment::state_directory);
-    given.unwrap_or_else(|| STATE.into())
+pub(super) fn state_place(settings: &Settings) -> Place {
+    let made = || Place::Directory(environment::state_directory().unwrap_or_else(|| STATE.into()));
+    settings.state.value.clone().unwrap_or_else(made)
 }
 
 /// What keeps rules from running as written.
