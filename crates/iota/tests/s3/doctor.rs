@@ -427,6 +427,16 @@ fn the_prefix_of_a_bucket_that_is_only_named_is_that_of_its_trail() {
 }
 
 #[test]
+fn a_table_of_state_that_is_not_there_or_may_not_be_read_is_told() {
+    let set_up = SetUp::healthy();
+    let flags = ["--events-dir", "rules", "--rules", "rules", "--state", "dynamodb:not-there"];
+    Report::of(&set_up.target, moto(), &flags).found("failed", "state", "there is no such table");
+    let url = proxy(|asked, _| if asked == "DescribeTable" { Answer::Error(400, "AccessDeniedException") } else { Answer::Pass });
+    let remedies = Report::of(&set_up.target, &url, &flags).found("failed", "state", "AccessDeniedException");
+    assert!(remedies.contains("dynamodb:Query") && remedies.contains("table/not-there"), "{remedies}");
+}
+
+#[test]
 fn a_clock_that_is_wrong_is_told() {
     let set_up = SetUp::healthy();
     let report = set_up.ask_with(&proxy(|_, _| Answer::Dated("Mon, 15 Jul 2024 10:00:00 GMT")), &[]);
