@@ -29,6 +29,8 @@ PACKS = ["rules/aws_cloudtrail", "testdata/guards/idioms_plain", "testdata/guard
 # A file that cannot be analysed turns the analysis of its pack off, so they are left out of a copy.
 NOT_ANALYSED = ["trap_form_feed.py", "trap_source_encoding.py", "trap_source_encoding_lies.py"]
 RULES_PER_PACK = 100
+TIMES = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2024-02-30T00:00:00Z",
+         "2024-01-01T00:00:00+23:59:59.999999", "2024-01-01", "20240101T000000Z", "2024-W01-1", "2024-01-01T24:00:00Z"]
 BATCH = 1500
 
 
@@ -131,7 +133,9 @@ class Mutator:
             owner[at] = self.odd(owner[at])
             return
         name, value = owner[at]
-        if kind < 0.45:
+        if name == "eventTime" and r.random() < 0.5:  # some have no moment in UTC
+            owner[at] = (name, r.choice(TIMES))
+        elif kind < 0.45:
             del owner[at]
         elif kind < 0.55:
             owner[at] = (r.choice([name.lower(), name.upper(), name.title(), name + "é", name.replace("s", "ſ"), name + " "]), value)

@@ -126,8 +126,14 @@ class Rule:
             lambda: f"{self.constant('dict')}[{self.any(d - 1)}]",
             lambda: f"next(({self.generator(d - 1)}), {literal(r)})", lambda: self.helper(d - 1), self.walk, lambda: self.dispatch(d - 1),
             lambda: self.walrus(d - 1), lambda: f"({self.any(d - 1)}, {self.any(d - 1)})",
-            lambda: f"(lambda q: {self.with_local('q', lambda: self.any(d - 1))})",
+            lambda: f"(lambda q: {self.with_local('q', lambda: self.any(d - 1))})", lambda: self.carried(d - 1),
         )
+
+    def carried(self, d: int) -> str:
+        """A call of a function that comes out of a tuple."""
+        body = self.any(d)
+        return self.rng.choice([f"call_first(make_first({body}))", f"make_first({body})[0]()", f"pack_all(lambda: {body})[0]()",
+                                f"call_first(pack_all(lambda: {body}))", f"call_first([lambda: {body}])", f"call_with(lambda v: {body}, {self.any(d)})"])
 
     def walk(self) -> str:
         r = self.rng
@@ -208,6 +214,9 @@ class Rule:
             lambda: f"[{self.generator(d - 1)}]", lambda: f"list({self.generator(d - 1)})",
             lambda: f"{self.constant('dict')}.{r.choice(['keys', 'values', 'items'])}()",
             lambda: f"({self.list(d - 1)} + {self.list(d - 1)})", lambda: f"set({self.list(d - 1)})",
+            lambda: f"[*{self.constant('set', 'list')}]", lambda: f"(*{self.constant('set', 'dict')},)",
+            lambda: f"{{*{self.constant('set', 'list')}, *{self.constant('set')}}}",
+            lambda: f"({self.constant('set')} {r.choice(['&', '|', '-'])} {self.constant('set')})",
         )
 
     def generator(self, d: int) -> str:
@@ -315,7 +324,9 @@ class Rule:
         if kind == 16:
             name = r.choice(["inner", "check"])
             body = self.with_local("p", lambda: "\n".join([*self.block(0, deeper), f"{deeper}return {self.any(1)}"]))
-            lines = [f"{indent}def {name}(p):", body]
+            annotations = [("", ""), ("", ""), (": str", " -> bool"), (": list[str]", ""), (": 'Missing'", " -> None"), (": str | None", "")]
+            parameter, result = r.choice([*annotations, (": Missing", ""), ("", " -> Missing[str]"), (": 'a' | None", "")] if r.random() < 0.2 else annotations)
+            lines = [f"{indent}def {name}(p{parameter}){result}:", body]
             return [*lines, f"{indent}if {name}({self.any(1)}) {r.choice(['==', '!='])} {literal(r)}:", f"{deeper}return {self.result()}"]
         if kind == 17:
             lines = [f"{indent}pick = lambda p: {self.with_local('p', lambda: self.any(2))}"]
@@ -391,12 +402,14 @@ IMPORTS = ["import re", "from collections.abc import Mapping", "from fnmatch imp
 
 
 CALLS = ["def first_call(a):", "    return a", "", "", "CALLS = {'a': first_call}"]
+CARRIERS = ["def pack_all(*all):", "    return all", "", "", "def make_first(v):", "    w = q = 'a'", "    return pack_all(lambda: v and (w or q))",
+            "", "", "def call_first(all):", "    v = w = 'b'", "    return all[0]()", "", "", "def call_with(call, v):", "    return call(v)"]
 
 
 def helpers(rng: random.Random, calm: bool) -> tuple[str, list[tuple[str, str]], dict[str, str]]:
     lines, kinds = constants(rng, "H_")
     writer = Rule(rng, dict(kinds), [], calm)
-    lines = [*IMPORTS, "", "PATTERN = re.compile('a.')", *CALLS, *lines]
+    lines = [*IMPORTS, "", "PATTERN = re.compile('a.')", *CALLS, *lines, "", "", *CARRIERS]
     functions = []
     heads = [("event_check(event)", ["event"], "event"), ("two(a, b='a')", ["a", "b"], "two"), ("rest(a, *b)", ["a", "b"], "two"),
              ("only(a, /, b=None)", ["a", "b"], "two"), ("named(a, *, b='')", ["a", "b"], "two"), ("three(a=1, b=2, c='a')", ["a", "b", "c"], "two")]
@@ -434,7 +447,7 @@ def write_pack(directory: Path, rng: random.Random, count: int, panther: bool) -
             calls, known = functions, dict(kinds)
         defined, own = constants(rng, rng.choice(["", "M_"]))
         known |= own
-        lines += ["", f"PATTERN = re.compile({rng.choice(PATTERNS)!r})", *defined]
+        lines += ["", f"PATTERN = re.compile({rng.choice(PATTERNS)!r})", *defined, "", "", *CARRIERS]
         writer = Rule(rng, known, calls, calm=rng.random() < 0.6)
         for name in ("first_call", "second_call"):
             lines += ["", "", *writer.function(f"def {name}(a):", ["a"], 0)]

@@ -237,6 +237,8 @@ class Times(unittest.TestCase):
         for text, expected in (("2024-01-19T13:47:18Z", "2024-01-19 13:47:18.000000000"),
                                ("2024-01-19T13:47:18.5+02:00", "2024-01-19 11:47:18.500000000"),
                                ("2024-13-19T13:47:18Z", parse_time), ("soon", parse_time), (None, parse_time),
+                               ("0001-01-01T00:00:00+14:00", parse_time), ("9999-12-31T23:59:59-14:00", parse_time),
+                               ("9999-12-31T23:59:59.5+14:00", "9999-12-31 09:59:59.500000000"),
                                (7, parse_time)):
             with self.subTest(text):
                 found = events.supplied_fields({"eventTime": text}, "AWS.CloudTrail", parse_time)

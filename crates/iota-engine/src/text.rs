@@ -1,14 +1,16 @@
 //! Text for people: made safe to show, and the word that was probably meant.
 //! Knows nothing of where it is shown.
 
+/// Steers a terminal or changes the direction of text.
+pub fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+}
+
 /// Safe on a terminal and in a log: control and direction-changing characters are shown as escapes.
 pub fn printable(text: &str) -> String {
-    let unsafe_character = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
-    };
     text.chars()
-        .map(|character| if unsafe_character(character) { character.escape_unicode().to_string() } else { character.to_string() })
+        .map(|character| if is_unsafe(character) { character.escape_unicode().to_string() } else { character.to_string() })
         .collect()
 }
 

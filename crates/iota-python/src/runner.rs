@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// Workers that one rule may kill before it is paused.
-pub const KILLS: u32 = 20;
+pub const KILLS: u32 = 10;
 /// Workers that may die in a row while they load the pack.
 const STARTS: u32 = 3;
 /// Attempts to start a process while the system has no room for one.

@@ -3,8 +3,14 @@
 use crate::args::{LogArgs, LogFormat};
 use crate::environment;
 use anyhow::Context;
+use iota_engine::text::printable;
 use std::io::{self, IsTerminal};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::debug_fn;
+
+/// Stands in front of every further line of a message: a line of a log begins with its level.
+const MARGIN: &str = "\n      ";
 
 /// Fails on a filter that cannot be read; logs work all the same, so that this can be told.
 pub(crate) fn start(args: &LogArgs) -> anyhow::Result<()> {
@@ -30,7 +36,12 @@ pub(crate) fn start(args: &LogArgs) -> anyhow::Result<()> {
         LogFormat::Json => false,
     };
     if human {
-        builder.with_ansi(terminal && !environment::no_color()).with_target(false).without_time().init();
+        let fields = debug_fn(|writer, field, value| {
+            let text = tame(&format!("{value:?}"));
+            if field.name() == "message" { write!(writer, "{text}") } else { write!(writer, "{field}={text}") }
+        });
+        let colors = terminal && !environment::no_color();
+        builder.fmt_fields(fields.delimited(" ")).with_ansi(colors).with_target(false).without_time().init();
     } else {
         builder.json().flatten_event(true).init();
     }
@@ -38,4 +49,9 @@ pub(crate) fn start(args: &LogArgs) -> anyhow::Result<()> {
         let text = args.log.as_deref().unwrap_or_default();
         format!("--log (or IOTA_LOG) {text:?}: a filter such as `debug` or `info,iota_python=debug` was expected")
     })
+}
+
+/// Messages hold text from records and rules, which must neither steer a terminal nor look like another message.
+fn tame(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join(MARGIN)
 }

@@ -4,7 +4,7 @@ use crate::args::AlertFormat;
 use crate::environment;
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use iota_engine::alert::Severity;
-use iota_engine::text::printable;
+use iota_engine::text::{is_unsafe, printable};
 use iota_service::pipeline::AlertSink;
 use serde::Deserialize;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
@@ -14,6 +14,8 @@ pub(crate) struct Printer {
     /// Write every alert at once: somebody may be waiting for it.
     flush: bool,
     out: BufWriter<Stdout>,
+    /// Whoever reads is a terminal, which text in alerts must not steer.
+    terminal: bool,
     rows: Vec<(Severity, Row)>,
     printed: u64,
     worst: Option<Severity>,
@@ -32,7 +34,8 @@ struct Row {
 
 impl Printer {
     pub(crate) fn new(format: AlertFormat, flush: bool) -> Self {
-        Self { format, flush, out: BufWriter::new(io::stdout()), rows: Vec::new(), printed: 0, worst: None }
+        let (out, terminal) = (BufWriter::new(io::stdout()), io::stdout().is_terminal());
+        Self { format, flush, out, terminal, rows: Vec::new(), printed: 0, worst: None }
     }
 
     /// The highest severity among the alerts.
@@ -78,6 +81,8 @@ impl Printer {
 impl AlertSink for Printer {
     fn alert(&mut self, json: &[u8], severity: Severity) -> io::Result<()> {
         self.worst = self.worst.max(Some(severity));
+        let escaped = self.terminal.then(|| escaped(json)).flatten();
+        let json = escaped.as_deref().unwrap_or(json);
         match self.format {
             AlertFormat::Jsonl => {
                 self.out.write_all(json)?;
@@ -92,6 +97,24 @@ impl AlertSink for Printer {
         self.printed += 1;
         if self.flush { self.out.flush() } else { Ok(()) }
     }
+}
+
+/// The same JSON without the characters that steer terminals and that JSON lets stand; `None`: it has none.
+fn escaped(json: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(json).ok()?;
+    if !text.contains(is_unsafe) {
+        return None;
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_unsafe(character) {
+            let mut units = [0; 2];
+            escaped.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            escaped.push(character);
+        }
+    }
+    Some(escaped.into_bytes())
 }
 
 fn color_of(severity: Severity) -> Color {
@@ -111,5 +134,20 @@ pub(crate) fn counted(count: impl TryInto<u64>, noun: &str) -> String {
         // "match" is the one noun here that takes "es".
         count if noun.ends_with("ch") => format!("{count} {noun}es"),
         count => format!("{count} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn a_terminal_gets_the_same_json_without_what_steers_it() {
+        let json = "{\"a\":\"\u{9b}2J\u{7f}\u{202e}\u{feff} Zoë \\u001b\"}";
+        let safe = String::from_utf8(escaped(json.as_bytes()).expect("changed")).expect("text");
+        assert_eq!(safe, r#"{"a":"\u009b2J\u007f\u202e\ufeff Zoë \u001b"}"#);
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(value(&safe), value(json));
+        assert_eq!(escaped("{\"a\":\"Zoë\"}".as_bytes()), None);
     }
 }

@@ -198,6 +198,8 @@ pub(super) fn combine(left: &Constant, operator: Binary, right: &Constant) -> Op
 fn combine_sets(a: &Set, operator: Binary, b: &Set) -> Option<Set> {
     let items = match operator {
         Binary::Union => a.items().into_iter().chain(b.items()).collect(),
+        // Of two equal elements that are not the same (`1`, `True`) either may be the one that is kept.
+        Binary::Intersection if !a.others.is_empty() && !b.others.is_empty() => return None,
         Binary::Intersection => a.items().into_iter().filter(|item| b.contains(item)).collect(),
         Binary::Subtract => a.items().into_iter().filter(|item| !b.contains(item)).collect(),
         Binary::Add => return None,

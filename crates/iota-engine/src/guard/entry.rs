@@ -59,6 +59,8 @@ pub(super) fn entries(fields: &[Vec<String>], open: &[Open]) -> Option<Vec<Entry
 /// How well the index can use a condition: the fewer records it lets through, the better. `None` if it cannot.
 fn rank(fields: &[Vec<String>], condition: &Condition) -> Option<(u8, usize)> {
     let of = |field: usize| match fields[field].as_slice() {
+        // In the panther dialect such a name may stand for one in ASCII.
+        names if !names.iter().all(|name| name.is_ascii()) => u8::MAX,
         [name] if name == "eventName" => 0,
         [_] => 10,
         [_, _] => 20,

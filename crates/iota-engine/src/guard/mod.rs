@@ -41,6 +41,9 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use value::{Stop, Value};
 
+/// Why a comparison decides.
+pub const NOT_MET: &str = "not met";
+
 /// No place in any file of the pack.
 const NOWHERE: Place = Place { module: usize::MAX, offset: ruff_text_size::TextSize::new(0) };
 
@@ -172,7 +175,7 @@ impl Guards {
         let mut evaluation = Evaluation::new(self.code(guard.plain), Source::Record(&view));
         if guard.is_certain_not_to_match(&mut evaluation) {
             let by = evaluation.compared.or(evaluation.returned);
-            return Decision::Skip { by: by.map(|place| self.reason(place, "", "not met")) };
+            return Decision::Skip { by: by.map(|place| self.reason(place, "", NOT_MET)) };
         }
         if guard.gap.is_some() {
             return Decision::Run { because: guard.gap.clone() };
@@ -181,6 +184,12 @@ impl Guards {
         let stopped = evaluation.stopped.or(evaluation.returned.filter(|_| evaluation.why.is_some()));
         let because = stopped.map(|place| self.reason(place, "", evaluation.why.unwrap_or("not certain")));
         Decision::Run { because }
+    }
+
+    /// The reason where it is the index that knows that a rule does not match.
+    pub(crate) fn by_index(&self, rule: u16) -> Option<Reason> {
+        let entry = self.guards.get(&rule)?.entry?;
+        Some(self.reason(self.functions.get(entry)?.place, "", "no condition of its index holds"))
     }
 
     /// `path`: the file where the place is in none.

@@ -80,9 +80,6 @@ pub(super) enum Method {
     Join,
     Union,
     Intersection,
-    IsDisjoint,
-    IsSubset,
-    IsSuperset,
     Pattern(Anchor),
 }
 
@@ -115,9 +112,6 @@ impl Method {
             "join" => Self::Join,
             "union" => Self::Union,
             "intersection" => Self::Intersection,
-            "isdisjoint" => Self::IsDisjoint,
-            "issubset" => Self::IsSubset,
-            "issuperset" => Self::IsSuperset,
             "match" => Self::Pattern(Anchor::Match),
             "search" => Self::Pattern(Anchor::Search),
             "fullmatch" => Self::Pattern(Anchor::FullMatch),

@@ -35,7 +35,7 @@ impl<'r> View<'r> {
     }
 }
 
-/// Whether Python's `lower()` may make the two names equal. Non-ASCII names count as if it did.
+/// Whether Python's `lower()` may make the two names equal. Names that are not both ASCII count as if it did.
 pub(super) fn may_be_variant(own: &[u8], name: &[u8]) -> bool {
-    own != name && (!own.is_ascii() || own.eq_ignore_ascii_case(name))
+    own != name && (!own.is_ascii() || !name.is_ascii() || own.eq_ignore_ascii_case(name))
 }

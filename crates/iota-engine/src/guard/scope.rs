@@ -13,6 +13,13 @@ pub(super) fn bound_by_import(alias: &Alias) -> String {
     }
 }
 
+/// What a name means inside a class of this name: `__name` is private to it.
+pub(super) fn mangled(class: &str, name: &str) -> Option<String> {
+    let class = class.trim_start_matches('_');
+    let is_private = name.starts_with("__") && !name.ends_with("__") && !name.contains('.');
+    (is_private && !class.is_empty()).then(|| format!("_{class}{name}"))
+}
+
 /// Collects the names that a block binds in its own scope.
 #[derive(Debug, Default)]
 pub(super) struct Scope {

@@ -3,7 +3,7 @@
 
 use super::depth::is_shallow;
 use super::ir::Place;
-use super::scope::{Scope, bound_by_import};
+use super::scope::{Scope, bound_by_import, mangled};
 use super::stdlib::is_taken;
 use crate::rule::Snapshot;
 use ruff_python_ast::visitor::{Visitor, walk_stmt};
@@ -100,10 +100,11 @@ impl Module {
         let imports = imports.found;
         let mut globals = Globals::default();
         globals.visit_body(&body);
-        for name in &globals.declared {
+        let rebound = globals.declared;
+        for name in &rebound {
             bindings.insert(name.clone(), Binding::Unclear);
         }
-        Ok(Self { path: path.to_owned(), text, body, bindings, rebound: globals.declared, star, imports })
+        Ok(Self { path: path.to_owned(), text, body, bindings, rebound, star, imports })
     }
 
     pub(super) fn is_rebound(&self, name: &str) -> bool {
@@ -135,16 +136,24 @@ fn simple_names(statement: &Stmt) -> Vec<String> {
 
 /// Collects what functions, at any depth, declare `global`.
 #[derive(Default)]
-struct Globals {
+struct Globals<'a> {
     declared: BTreeSet<String>,
+    /// The innermost class.
+    class: Option<&'a str>,
 }
 
-impl<'a> Visitor<'a> for Globals {
+impl<'a> Visitor<'a> for Globals<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         if let Stmt::Global(global) = statement {
-            self.declared.extend(global.names.iter().map(|name| name.as_str().to_owned()));
+            let meant = |name: &str| self.class.and_then(|class| mangled(class, name)).unwrap_or_else(|| name.to_owned());
+            self.declared.extend(global.names.iter().map(|name| meant(name)));
+        }
+        let outer = self.class;
+        if let Stmt::ClassDef(class) = statement {
+            self.class = Some(&class.name);
         }
         walk_stmt(self, statement);
+        self.class = outer;
     }
 }
 
@@ -292,11 +301,15 @@ impl Sources {
         imports.found.iter().any(|import| self.loaded(module, import).iter().any(|loaded| loaded == node))
     }
 
+    /// Whether any module of the pack imports a module of this name.
+    pub(super) fn imports_outside(&self, name: &str) -> bool {
+        self.modules.iter().any(|module| module.imports.iter().any(|(_, imported, _)| imported.split('.').next() == Some(name)))
+    }
+
     fn exists(&self, path: &str) -> bool {
         self.by_path.contains_key(path) || self.unreadable.contains_key(path)
     }
 
-    /// Where a module binds a name at its top level.
     /// A place as people write it: `helpers/base.py:12`.
     pub(super) fn written(&self, place: Place) -> String {
         let module = &self.modules[place.module];
@@ -304,6 +317,7 @@ impl Sources {
         format!("{}:{line}", module.path)
     }
 
+    /// Where a module binds a name at its top level.
     pub(super) fn place_of(&self, module: ModuleId, name: &str) -> Option<Place> {
         let Some(Binding::Once(at)) = self.modules[module].bindings.get(name) else { return None };
         Some(Place { module, offset: self.modules[module].body[*at].range().start() })

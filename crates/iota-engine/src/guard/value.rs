@@ -52,9 +52,10 @@ pub(super) enum Value<'v> {
     /// An `re.Match`, of which only is known that it is one.
     Matched,
     Function(FunctionId),
+    /// A function made while a rule is evaluated. It looks at the variables of the round of a function it is made in.
     Closure {
         code: &'v Closure,
-        frame: usize,
+        round: u32,
     },
     /// Stands for values of many records, while a rule is explored.
     Symbol(Symbol),

@@ -110,7 +110,7 @@ impl Router {
             || scratch.numbers.iter().any(|number| self.rules[*number as usize] == (pack, rule));
         match guards.decide(rule, record) {
             // The index knows better, or rather: it should not.
-            Decision::Run { .. } if !found => Decision::Skip { by: None },
+            Decision::Run { .. } if !found => Decision::Skip { by: guards.by_index(rule) },
             decision => decision,
         }
     }

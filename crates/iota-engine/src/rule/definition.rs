@@ -51,6 +51,8 @@ pub struct Rule {
     pub threshold: u32,
     /// False: matches are signals, recorded but not alerted.
     pub create_alert: bool,
+    /// Outputs that alerts go to unless `destinations()` says others, by the names that the configuration has. Empty: no choice.
+    pub output_ids: Vec<String>,
     /// Former ids, by which the rule can still be named.
     pub aliases: Vec<String>,
     pub inline_filters: Json,
@@ -68,6 +70,11 @@ impl Rule {
     pub fn files(&self) -> impl Iterator<Item = &str> {
         let metadata = self.metadata.as_deref().filter(|path| *path != self.path());
         std::iter::once(self.path()).chain(metadata).chain(self.base.as_deref())
+    }
+
+    /// Where an alert goes by what the rule itself says: its `destinations()`, else its metadata.
+    pub fn destinations<'a>(&'a self, said: Option<&'a [String]>) -> Option<&'a [String]> {
+        said.or_else(|| Some(self.output_ids.as_slice()).filter(|names| !names.is_empty()))
     }
 
     /// The file to look at for this rule.

@@ -43,8 +43,7 @@ pub(super) struct RuleFile {
     pub(super) tags: Option<Vec<String>>,
     pub(super) reports: Option<BTreeMap<String, Vec<String>>>,
     pub(super) tests: Option<Vec<TestFile>>,
-    #[serde(rename = "OutputIds")]
-    _output_ids: Option<Vec<String>>,
+    pub(super) output_ids: Option<Vec<String>>,
     pub(super) create_alert: Option<bool>,
     pub(super) created_by: Option<String>,
     pub(super) base_detection: Option<Spanned<String>>,
@@ -81,7 +80,7 @@ impl RuleFile {
             tags: self.tags.or(base.tags),
             reports: self.reports.or(base.reports),
             tests: self.tests,
-            _output_ids: None,
+            output_ids: self.output_ids.or(base.output_ids),
             create_alert: self.create_alert.or(base.create_alert),
             created_by: self.created_by.or(base.created_by),
             base_detection: self.base_detection,

@@ -54,7 +54,7 @@ pub struct Subject<'a> {
     pub class: &'a Class,
     pub title: &'a str,
     pub severity: Severity,
-    /// What the rule's `destinations()` said.
+    /// What the rule itself says: its `destinations()`, else `OutputIds` of its metadata.
     pub destinations: Option<&'a [String]>,
 }
 

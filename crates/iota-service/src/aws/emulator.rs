@@ -1,6 +1,9 @@
 //! For tests: moto, an emulator of AWS, and a proxy in front of it that answers wrongly as a script says.
 //! Where moto cannot be started the tests fail; they are never skipped.
 
+#[path = "../../tests/outputs/tls.rs"]
+mod tls;
+
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -17,6 +20,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 pub(crate) const ACCOUNT: &str = "123456789012";
@@ -95,6 +99,33 @@ pub(crate) struct Asked {
     /// `X-Amz-Target` without the service, else method and path.
     pub(crate) operation: String,
     pub(crate) body: Vec<u8>,
+}
+
+/// Address of a server whose certificate nobody trusts.
+pub(crate) async fn untrusted() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("https://{}", listener.local_addr().expect("bound"));
+    let (acceptor, _) = tls::acceptor();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            drop(acceptor.accept(stream).await);
+        }
+    });
+    url
+}
+
+/// Address of a server whose answers end in the middle.
+pub(crate) async fn breaks_off() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 1 << 16];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(b"HTTP/1.1 500 Oh\r\ncontent-length: 100\r\n\r\n<").await;
+        }
+    });
+    url
 }
 
 type Script = Box<dyn Fn(&Asked) -> Answer + Send + Sync>;

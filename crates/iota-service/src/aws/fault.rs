@@ -2,6 +2,7 @@
 //! Codes are those of the services' API references; where a code is not known, the status decides.
 
 use crate::output::Sent;
+use crate::output::http::needs_somebody;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -61,7 +62,10 @@ where
             }
             // A role that may not be assumed, a profile that is broken, or STS that is down: the backlog stays either way.
             Some(_) => without_answer(Verdict::Closed, format!("credentials: {}", innermost(error))),
-            None => without_answer(Verdict::Retry, innermost(error)),
+            None => {
+                let why = innermost(error);
+                without_answer(if needs_somebody(&why) { Verdict::Closed } else { Verdict::Retry }, why)
+            }
         },
         SdkError::ResponseError(answer) => {
             let status = answer.raw().status().as_u16();

@@ -4,6 +4,7 @@
 use super::access::Access;
 use super::connection::Connection;
 use super::fault::{Fault, Verdict, bounded, by_status, tells_too_much, verdict_of};
+use crate::output::http::{needs_somebody, told};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
@@ -52,7 +53,10 @@ impl Signed {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let unanswered = |error: reqwest::Error| fail(Verdict::Retry, bounded(&error.without_url().to_string()));
+        let unanswered = |error: reqwest::Error| {
+            let told = told(&error.without_url());
+            fail(if needs_somebody(&told) { Verdict::Closed } else { Verdict::Retry }, bounded(&told))
+        };
         let answer = request.send().await.map_err(unanswered)?;
         let status = answer.status();
         let after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());

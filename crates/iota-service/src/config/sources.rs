@@ -158,7 +158,7 @@ mod tests {
         for (text, expected) in [
             ("  queues: [{url: q}]\n", "sources.queues: \"q\" is not the URL of a queue"),
             ("  queues: [{url: 'https://q', visibility_timeout: 12h}]\n", "visibility_timeout must be between 1s and 11h"),
-            ("  queues: [{url: 'https://q', visibilty_timeout: 12h}]\n", "did you mean `visibility_timeout`"),
+            ("  queues: [{url: 'https://q', visible_timeout: 12h}]\n", "did you mean `visibility_timeout`"),
             ("  s3: [logs]\n", "sources.s3: \"logs\" is not a place in S3"),
             ("  poll_interval: 10ms\n", "sources.poll_interval: \"10ms\": must be at least 1s"),
             ("  buckets: [{bucket: b, external_id: x}]\n", "external_id needs role_arn"),

@@ -184,6 +184,29 @@ fn numbered(rule: &str, range: std::ops::Range<u32>) -> Vec<String> {
     range.map(|n| format!("{rule} {n}")).collect()
 }
 
+/// The store is asked once a minute; whatever the loop is at when an alert is added, it is told of it.
+#[tokio::test(start_paused = true)]
+async fn an_alert_does_not_wait_for_the_next_look() {
+    let mut world = World::new();
+    let good = world.output("good", |_, _| Sent::Delivered);
+    let (mode, receiver) = watch::channel(Mode::Go);
+    let task = tokio::spawn(world.deliverer().run(receiver));
+    for n in 0..200 {
+        let added = world.clock.now_ms();
+        world.alert("r", n, Severity::Critical, &["good"]);
+        while good.delivered_at(&format!("r {n}")).is_none() {
+            assert!(world.clock.now_ms() - added < 1_000, "alert {n} waits");
+            sleep(Duration::from_millis(1)).await;
+        }
+        // The next one meets the loop somewhere else.
+        for _ in 0..n % 20 {
+            tokio::task::yield_now().await;
+        }
+    }
+    mode.send_replace(Mode::Drain { deadline_ms: None });
+    assert_eq!(task.await.unwrap().unwrap().pending(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_output_that_is_down_for_an_hour_delays_no_other_and_gets_everything_oldest_first() {
     let mut world = World::new();

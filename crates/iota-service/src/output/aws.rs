@@ -3,7 +3,7 @@
 use super::Output;
 use super::config::{DEFAULT_TIMEOUT, Kind, OutputError, Surroundings, Wait, Wrong, output_keys};
 use super::eventbridge::{EventBridge, EventBridgeConfig};
-use super::format::Format;
+use super::format::{Format, Redaction};
 use super::s3::{S3, S3Config};
 use super::securityhub::{SecurityHub, SecurityHubConfig};
 use super::sns::{Sns, SnsConfig};
@@ -94,15 +94,12 @@ macro_rules! kind {
     ($file:ident, $output:ident, $keys:expr) => {
         impl Kind for $file {
             fn check(&self) -> Result<(), Wrong> {
-                self.output(Path::new("")).map(drop).map_err(|message| wrong(&$keys, &message))
+                self.output(Redaction::default(), Path::new("")).map(drop).map_err(|message| wrong(&$keys, &message))
             }
 
             async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
-                let output = self.output(around.directory).map_err(|message| {
-                    let (key, why) = wrong(&$keys, &message);
-                    OutputError::Invalid { key, why }
-                })?;
-                Ok(Arc::new(output))
+                let output = self.output(self.redaction()?, around.directory);
+                Ok(Arc::new(output.map_err(|message| wrong(&$keys, &message))?))
             }
         }
     };
@@ -115,48 +112,52 @@ kind!(EventBridgeFile, EventBridge, ["source"]);
 kind!(SecurityHubFile, SecurityHub, ["account_id", "product_arn"]);
 
 impl S3File {
-    fn output(&self, directory: &Path) -> Result<S3, String> {
+    fn output(&self, redact: Redaction, directory: &Path) -> Result<S3, String> {
         let config = S3Config {
             bucket: self.bucket.clone(),
             prefix: self.prefix.clone().unwrap_or_default(),
+            format: self.format.unwrap_or_default(),
+            redact,
             gzip: self.gzip.unwrap_or_default(),
             kms_key_id: self.kms_key_id.clone(),
             path_style: self.path_style.unwrap_or_default(),
             aws: access(self.aws.as_ref(), self.timeout, directory),
         };
-        S3::new(config, self.format.unwrap_or_default())
+        S3::new(config)
     }
 }
 
 impl SnsFile {
-    fn output(&self, directory: &Path) -> Result<Sns, String> {
+    fn output(&self, redact: Redaction, directory: &Path) -> Result<Sns, String> {
         let aws = access(self.aws.as_ref(), self.timeout, directory);
-        Sns::new(SnsConfig { topic_arn: self.topic_arn.clone(), aws })
+        Sns::new(SnsConfig { topic_arn: self.topic_arn.clone(), redact, aws })
     }
 }
 
 impl SqsFile {
-    fn output(&self, directory: &Path) -> Result<Sqs, String> {
+    fn output(&self, redact: Redaction, directory: &Path) -> Result<Sqs, String> {
         let aws = access(self.aws.as_ref(), self.timeout, directory);
-        Sqs::new(SqsConfig { queue_url: self.queue_url.clone(), aws })
+        Sqs::new(SqsConfig { queue_url: self.queue_url.clone(), redact, aws })
     }
 }
 
 impl EventBridgeFile {
-    fn output(&self, directory: &Path) -> Result<EventBridge, String> {
+    fn output(&self, redact: Redaction, directory: &Path) -> Result<EventBridge, String> {
         EventBridge::new(EventBridgeConfig {
             event_bus: self.event_bus.clone().unwrap_or_else(|| "default".to_owned()),
             source: self.source.clone().unwrap_or_else(|| "iota".to_owned()),
+            redact,
             aws: access(self.aws.as_ref(), self.timeout, directory),
         })
     }
 }
 
 impl SecurityHubFile {
-    fn output(&self, directory: &Path) -> Result<SecurityHub, String> {
+    fn output(&self, redact: Redaction, directory: &Path) -> Result<SecurityHub, String> {
         SecurityHub::new(SecurityHubConfig {
             account_id: self.account_id.clone(),
             product_arn: self.product_arn.clone(),
+            redact,
             aws: access(self.aws.as_ref(), self.timeout, directory),
         })
     }

@@ -4,17 +4,17 @@
 #[cfg(test)]
 mod tests;
 
-use super::fit::fit_encoded;
+use super::format::json::to_string;
+use super::format::{Alert, Redaction};
 use super::sqs::batches;
-use super::view::View;
 use super::{Message, Output, Sent};
 use crate::aws::{Access, Connection, Fault, Verdict, fault_of, region_of_arn, verdict_of};
 use async_trait::async_trait;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use aws_smithy_types::date_time::{DateTime, Format};
-use serde_json::value::{RawValue, to_raw_value};
-use std::collections::BTreeMap;
+use iota_engine::json::Value;
+use std::borrow::Cow;
 
 /// Entries of a request (PutEvents, API reference).
 const ENTRIES: usize = 10;
@@ -24,11 +24,12 @@ const LIMIT: usize = 262_144;
 const TIME: usize = 14;
 const DETAIL_TYPE: &str = "iota alert";
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct EventBridgeConfig {
     /// Name or ARN.
     pub(super) event_bus: String,
     pub(super) source: String,
+    pub(super) redact: Redaction,
     pub(super) aws: Access,
 }
 
@@ -36,6 +37,7 @@ pub(super) struct EventBridgeConfig {
 pub(super) struct EventBridge {
     event_bus: String,
     source: String,
+    redact: Redaction,
     connection: Connection<Client>,
 }
 
@@ -46,14 +48,18 @@ impl EventBridge {
             return Err(format!("source: {:?} cannot be used: it must not be empty, and `aws.` belongs to AWS", config.source));
         }
         let connection = Connection::new(config.aws, region_of_arn(&config.event_bus), Client::new);
-        Ok(Self { connection, event_bus: config.event_bus.clone(), source: config.source })
+        Ok(Self { connection, event_bus: config.event_bus, source: config.source, redact: config.redact })
+    }
+
+    /// What an entry counts for beside its detail.
+    fn taken(&self) -> usize {
+        TIME + self.source.len() + DETAIL_TYPE.len()
     }
 
     fn entry(&self, message: &Message) -> Result<PutEventsRequestEntry, String> {
-        let view = View::of(&message.json)?;
-        let taken = TIME + self.source.len() + DETAIL_TYPE.len();
-        let detail = fit_encoded(&message.json, LIMIT - taken, detail);
-        let time = DateTime::from_str(&view.detected_at, Format::DateTime).ok();
+        let alert = Alert::of(message, &self.redact)?;
+        let detail = alert.encoded(LIMIT - self.taken(), detail);
+        let time = DateTime::from_str(&alert.text("detected_at"), Format::DateTime).ok();
         Ok(PutEventsRequestEntry::builder()
             .event_bus_name(&self.event_bus)
             .source(&self.source)
@@ -103,8 +109,7 @@ impl Output for EventBridge {
                 Err(why) => sent[place] = Sent::Refused { why },
             }
         }
-        let taken = TIME + self.source.len() + DETAIL_TYPE.len();
-        let sizes: Vec<_> = entries.iter().map(|entry| taken + entry.detail().map_or(0, str::len)).collect();
+        let sizes: Vec<_> = entries.iter().map(|entry| self.taken() + entry.detail().map_or(0, str::len)).collect();
         for range in batches(&sizes, ENTRIES, LIMIT) {
             let outcomes = self.put(client, &entries[range.clone()]).await;
             for (place, outcome) in places[range].iter().zip(outcomes) {
@@ -123,15 +128,13 @@ fn outcome(what: &str, result: &PutEventsResultEntry) -> Sent {
 }
 
 /// The alert with the parts that come from the record as texts.
-fn detail(json: &[u8]) -> Vec<u8> {
-    let Ok(mut alert) = serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(json) else { return json.to_vec() };
-    for part in ["event", "context"] {
-        if let Some(value) = alert.get_mut(part)
-            && value.get() != "null"
-            && let Ok(text) = to_raw_value(value.get())
-        {
-            *value = text;
+fn detail(alert: &Value<'_>) -> Vec<u8> {
+    let mut detail = alert.clone();
+    if let Value::Object(members) = &mut detail {
+        let parts = members.iter_mut().filter(|(name, _)| matches!(name.as_ref(), b"event" | b"context"));
+        for (_, value) in parts.filter(|(_, value)| *value != Value::Null) {
+            *value = Value::String(Cow::Owned(to_string(value).into_bytes()));
         }
     }
-    serde_json::to_vec(&alert).unwrap_or_else(|_| json.to_vec())
+    to_string(&detail).into_bytes()
 }

@@ -2,7 +2,7 @@
 //! Both are at most 128 characters, letters, digits and punctuation (SQS and SNS API references).
 
 use super::Message;
-use super::view::View;
+use super::format::Alert;
 use iota_engine::digest::{digest, hex};
 
 /// Topics and queues whose order is kept end in this.
@@ -11,8 +11,8 @@ pub(super) fn is_fifo(name: &str) -> bool {
 }
 
 /// One group for each rule: alerts of one rule stay in order, and one rule does not hold up another.
-pub(super) fn group_id(view: &View<'_>) -> String {
-    hex(&digest("iota-fifo-group-v1", [view.pack.as_bytes(), view.rule_id.as_bytes()]))
+pub(super) fn group_id(alert: &Alert<'_>) -> String {
+    hex(&digest("iota-fifo-group-v1", [alert.text("pack").as_bytes(), alert.text("rule_id").as_bytes()]))
 }
 
 /// The same for every attempt of a delivery, so that the service drops what it took before.

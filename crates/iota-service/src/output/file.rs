@@ -2,7 +2,6 @@
 
 use super::config::{DEFAULT_TIMEOUT, Kind, OutputError, Size, Surroundings, Wrong, output_keys};
 use super::format::{Alert, Format, Redaction};
-use super::stdout::redaction;
 use super::{Message, Output, Sent};
 use async_trait::async_trait;
 use std::fs::{self, File, OpenOptions};
@@ -28,8 +27,6 @@ output_keys! { local
         pub rotate_size: Option<Size>,
         /// How many files that were put aside are kept; 0 keeps none [default: 10].
         pub rotate_count: Option<u32>,
-        /// Paths that are left out, as in `event.requestParameters`.
-        pub redact: Option<Vec<String>>,
     }
 }
 
@@ -41,7 +38,7 @@ impl Kind for FileFile {
         if self.rotate_count.is_some_and(|count| count > 1000) {
             return Err(("rotate_count", "must be at most 1000".to_owned()));
         }
-        redaction(self.redact.as_deref()).map(drop)
+        Ok(())
     }
 
     async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
@@ -54,7 +51,7 @@ impl Kind for FileFile {
         Ok(Arc::new(LogFile {
             log: Arc::new(Mutex::new(log)),
             format: self.format.unwrap_or_default(),
-            redact: redaction(self.redact.as_deref()).map_err(|(key, why)| OutputError::Invalid { key, why })?,
+            redact: self.redaction()?,
             timeout: self.timeout.map_or(DEFAULT_TIMEOUT, |wait| wait.0),
         }))
     }

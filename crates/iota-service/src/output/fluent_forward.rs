@@ -5,7 +5,6 @@ use super::fluent_http::check_tag;
 use super::format::json::lossy;
 use super::format::{Alert, Redaction};
 use super::net::{Peer, Stream, still_open};
-use super::stdout::redaction;
 use super::{Message, Output, Sent};
 use async_trait::async_trait;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -40,8 +39,6 @@ output_keys! { tls
         pub shared_key: Option<Reference>,
         /// False: written counts as delivered, without an acknowledgement [default: true].
         pub ack: Option<bool>,
-        /// Paths that are left out, as in `event.requestParameters`.
-        pub redact: Option<Vec<String>>,
     }
 }
 
@@ -51,7 +48,7 @@ impl Kind for FluentForwardFile {
             return Err(("ca_file", "is of no use without TLS".to_owned()));
         }
         check_tag(self.tag.as_deref())?;
-        redaction(self.redact.as_deref()).map(drop)
+        Ok(())
     }
 
     async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
@@ -65,7 +62,7 @@ impl Kind for FluentForwardFile {
             tag: self.tag.clone().unwrap_or_else(|| DEFAULT_TAG.to_owned()),
             shared_key,
             ack: self.ack.unwrap_or(true),
-            redact: redaction(self.redact.as_deref()).map_err(|(key, why)| OutputError::Invalid { key, why })?,
+            redact: self.redaction()?,
             stream: Mutex::default(),
         }))
     }

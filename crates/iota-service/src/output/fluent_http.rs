@@ -1,9 +1,8 @@
 //! fluent-bit, input `http`. An answer says that fluent-bit buffered the alert, not that it passed it on.
 
-use super::config::{Address, Kind, OutputError, Surroundings, Text, Wrong, output_keys};
+use super::config::{Address, Kind, OutputError, Surroundings, Text, Wrong, below, output_keys};
 use super::format::{Alert, Format, Redaction};
-use super::http::{Http, USUAL, meaning};
-use super::stdout::redaction;
+use super::http::{Http, USUAL};
 use super::{Message, Output, Sent, one_by_one};
 use async_trait::async_trait;
 use iota_engine::store::DeliveryAction;
@@ -27,8 +26,6 @@ output_keys! { http
         pub authorization: Option<Text>,
         /// Form of the alerts [default: alert].
         pub format: Option<Format>,
-        /// Paths that are left out, as in `event.requestParameters`.
-        pub redact: Option<Vec<String>>,
     }
 }
 
@@ -46,14 +43,13 @@ impl Kind for FluentHttpFile {
         if matches!(self.authorization, Some(Text::Plain(_))) {
             return Err(("authorization", "a reference is expected, as in env:NAME".to_owned()));
         }
-        redaction(self.redact.as_deref()).map(drop)
+        Ok(())
     }
 
     async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
         let base = self.url.resolve(around).await?;
         let tag = self.tag.as_deref().unwrap_or(DEFAULT_TAG);
-        let url = Url::parse(&format!("{}/{tag}", base.as_str().trim_end_matches('/')))
-            .map_err(|error| OutputError::Invalid { key: "url", why: error.to_string() })?;
+        let url = below(&base, &format!("/{tag}"))?;
         let mut secrets = Vec::new();
         let mut authorization = None;
         if let Some(text) = &self.authorization {
@@ -69,7 +65,7 @@ impl Kind for FluentHttpFile {
             url,
             authorization,
             format: self.format.unwrap_or_default(),
-            redact: redaction(self.redact.as_deref()).map_err(|(key, why)| OutputError::Invalid { key, why })?,
+            redact: self.redaction()?,
         }))
     }
 }
@@ -89,19 +85,12 @@ impl fmt::Debug for FluentHttp {
 }
 
 impl FluentHttp {
-    async fn send_one(&self, message: &Message) -> Sent {
-        let alert = match Alert::of(message, &self.redact) {
-            Ok(alert) => alert,
-            Err(why) => return Sent::Refused { why },
-        };
+    async fn send_one(&self, alert: Alert<'_>) -> Sent {
         let mut request = self.http.post(&self.url).header("content-type", "application/json");
         if let Some(header) = &self.authorization {
             request = request.header("authorization", header.clone());
         }
-        match self.http.ask(request.body(self.format.render(&alert, MAX_BODY))).await {
-            Ok(answer) => self.http.sent(meaning(USUAL, answer.status), &answer),
-            Err(sent) => sent,
-        }
+        self.http.deliver(request.body(self.format.render(&alert, MAX_BODY)), USUAL).await
     }
 }
 
@@ -112,6 +101,6 @@ impl Output for FluentHttp {
     }
 
     async fn send(&self, messages: &[Message]) -> Vec<Sent> {
-        one_by_one(messages, |message| self.send_one(message)).await
+        one_by_one(messages, &self.redact, |_, alert| self.send_one(alert)).await
     }
 }

@@ -28,7 +28,8 @@ pub(crate) enum Meaning {
 /// First and last status, and what they mean. The first row that fits counts; what no row names is tried again.
 pub(crate) type Statuses = &'static [(u16, u16, Meaning)];
 
-/// What most services mean. 400 is about the payload, 401 to 404 about the address or who asks.
+/// What most servers mean. 400 is about the payload, 401 to 404 about the address or who asks; 410 asks not to be called
+/// again.
 pub(crate) const USUAL: Statuses = &[
     (200, 299, Meaning::Delivered),
     (300, 399, Meaning::Closed),
@@ -40,6 +41,16 @@ pub(crate) const USUAL: Statuses = &[
     (429, 429, Meaning::Retry),
     (412, 499, Meaning::Refused),
     (500, 599, Meaning::Retry),
+];
+
+/// What statuses mean of a service that says what its statuses mean: what it does not name passes.
+pub(crate) const NAMED: Statuses = &[
+    (200, 299, Meaning::Delivered),
+    (300, 399, Meaning::Closed),
+    (400, 400, Meaning::Refused),
+    (401, 407, Meaning::Closed),
+    (410, 410, Meaning::Closed),
+    (413, 413, Meaning::Refused),
 ];
 
 pub(crate) fn meaning(statuses: Statuses, status: u16) -> Meaning {
@@ -133,8 +144,9 @@ impl Http {
         let address = shown_url(request.url());
         self.answer(request).await.map_err(|error| {
             let error = error.without_url();
-            let why = self.clean(&format!("{address}: {}", told(&error)));
-            if is_certificate(&error) { Sent::Closed { why } } else { Sent::Retry { after: None, why } }
+            let told = told(&error);
+            let why = self.clean(&format!("{address}: {told}"));
+            if needs_somebody(&told) { Sent::Closed { why } } else { Sent::Retry { after: None, why } }
         })
     }
 
@@ -153,6 +165,14 @@ impl Http {
             }
         }
         Ok(Answer { status, after, body, redirect })
+    }
+
+    /// Makes the request, and says what the status of its answer means.
+    pub(crate) async fn deliver(&self, request: RequestBuilder, statuses: Statuses) -> Sent {
+        match self.ask(request).await {
+            Ok(answer) => self.sent(meaning(statuses, answer.status), &answer),
+            Err(sent) => sent,
+        }
     }
 
     /// What an answer means, with the start of its body.
@@ -192,7 +212,7 @@ fn retry_after(text: &str) -> Option<Duration> {
 }
 
 /// The error and what caused it.
-fn told(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn told(error: &(dyn std::error::Error + 'static)) -> String {
     let mut causes: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
@@ -205,9 +225,10 @@ fn told(error: &(dyn std::error::Error + 'static)) -> String {
     causes.join(": ")
 }
 
-/// The other side's certificate is not trusted. Nothing gets better by trying again soon.
-fn is_certificate(error: &reqwest::Error) -> bool {
-    told(error).contains("invalid peer certificate")
+/// The other side's certificate is not trusted, or the proxy does not let iota through. Nothing gets better by trying again
+/// soon. The errors are private to the libraries, so their words have to do; tests tell when these change.
+pub(crate) fn needs_somebody(told: &str) -> bool {
+    ["invalid peer certificate", "proxy authorization required"].iter().any(|words| told.contains(words))
 }
 
 #[cfg(test)]

@@ -1,23 +1,23 @@
 //! Where alerts go. One folder or file for each kind of output: its configuration, the payload, and the sending.
 //! An output knows nothing of stores, retries or schedules: it makes one attempt and says how it went.
 
+#[cfg(test)]
+#[path = "../../tests/outputs/alerts.rs"]
+mod alerts;
 mod aws;
 pub mod config;
 mod eventbridge;
 mod fifo;
 mod file;
-mod fit;
 mod fluent_forward;
 mod fluent_http;
 pub mod format;
-mod http;
+pub(crate) mod http;
 mod net;
 mod pagerduty;
 mod s3;
 #[cfg(test)]
 pub(crate) mod sample;
-#[cfg(test)]
-mod samples;
 mod securityhub;
 mod slack;
 mod sns;
@@ -26,7 +26,6 @@ mod sqs;
 mod stdout;
 mod syslog;
 mod teams;
-mod view;
 mod webhook;
 mod wiz;
 
@@ -34,6 +33,7 @@ pub use config::{OutputError, OutputFile, Reference, SecretsManager, Surrounding
 pub use stdout::Lines;
 
 use async_trait::async_trait;
+use format::{Alert, Redaction};
 use iota_engine::store::{DeliveryAction, DeliveryId};
 use std::fmt::Debug;
 use std::time::Duration;
@@ -103,11 +103,18 @@ pub trait Output: Send + Sync + Debug {
     async fn send(&self, messages: &[Message]) -> Vec<Sent>;
 }
 
-/// Sends messages of an output that takes one at a time.
-async fn one_by_one<'a, F: Future<Output = Sent>>(messages: &'a [Message], send: impl Fn(&'a Message) -> F) -> Vec<Sent> {
+/// Sends the alerts of an output that takes one at a time. A message that is no alert is refused.
+async fn one_by_one<'a, F: Future<Output = Sent>>(
+    messages: &'a [Message],
+    redact: &Redaction,
+    send: impl Fn(&'a Message, Alert<'a>) -> F,
+) -> Vec<Sent> {
     let mut results = Vec::with_capacity(messages.len());
     for message in messages {
-        results.push(send(message).await);
+        results.push(match Alert::of(message, redact) {
+            Ok(alert) => send(message, alert).await,
+            Err(why) => Sent::Refused { why },
+        });
     }
     results
 }

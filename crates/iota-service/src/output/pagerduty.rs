@@ -2,11 +2,10 @@
 //! `dedup_key` is the id of the alert, which has its window in it: a key without would be muted by an incident that somebody
 //! acknowledged, for ever.
 
-use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, Wrong, output_keys};
+use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, below, built_in, output_keys};
 use super::format::text::{cut_bytes, cut_chars};
 use super::format::{Alert, Redaction};
-use super::http::{Http, Meaning, Statuses, meaning};
-use super::stdout::redaction;
+use super::http::{Http, NAMED, meaning};
 use super::{Message, Output, Purpose, Sent, one_by_one};
 use async_trait::async_trait;
 use iota_engine::alert::Severity;
@@ -25,18 +24,6 @@ const MAX_DETAILS: usize = 400 << 10;
 const MAX_SUMMARY: usize = 1024;
 /// How the API throttles is not documented, but for "back off for minutes".
 const THROTTLED: Duration = Duration::from_secs(120);
-
-/// 400 is the one event's fault. Nothing else that comes back is.
-const STATUSES: Statuses = &[
-    (202, 202, Meaning::Delivered),
-    (200, 299, Meaning::Delivered),
-    (300, 399, Meaning::Closed),
-    (400, 400, Meaning::Refused),
-    (401, 407, Meaning::Closed),
-    (410, 410, Meaning::Closed),
-    (413, 413, Meaning::Refused),
-    (429, 429, Meaning::Retry),
-];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -65,16 +52,10 @@ output_keys! { http
         pub region: Option<Region>,
         /// Where events go instead, without `/v2/enqueue`.
         pub url: Option<Address>,
-        /// Paths that are left out of the details, as in `event.requestParameters`.
-        pub redact: Option<Vec<String>>,
     }
 }
 
 impl Kind for PagerDutyFile {
-    fn check(&self) -> Result<(), Wrong> {
-        redaction(self.redact.as_deref()).map(drop)
-    }
-
     async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
         let key = around.secret(&self.routing_key).await?;
         if key.expose().chars().count() != 32 {
@@ -82,19 +63,15 @@ impl Kind for PagerDutyFile {
             return Err(OutputError::Secret { reference: self.routing_key.to_string(), why });
         }
         let base = match (&self.url, self.region.unwrap_or_default()) {
-            (Some(address), _) => address.resolve(around).await?.to_string(),
-            (None, region) => region.url().to_owned(),
-        };
-        let join = |path: &str| {
-            let url = Url::parse(&format!("{}{path}", base.trim_end_matches('/')));
-            url.map_err(|error| OutputError::Invalid { key: "url", why: error.to_string() })
+            (Some(address), _) => address.resolve(around).await?,
+            (None, region) => built_in(region.url())?,
         };
         Ok(Arc::new(PagerDuty {
             http: Http::new(self.transport(), vec![key.clone()], around).await?,
-            enqueue: join("/v2/enqueue")?,
-            change: join("/v2/change/enqueue")?,
+            enqueue: below(&base, "/v2/enqueue")?,
+            change: below(&base, "/v2/change/enqueue")?,
             key,
-            redact: redaction(self.redact.as_deref()).map_err(|(key, why)| OutputError::Invalid { key, why })?,
+            redact: self.redaction()?,
         }))
     }
 }
@@ -114,14 +91,10 @@ impl fmt::Debug for PagerDuty {
 }
 
 impl PagerDuty {
-    async fn send_one(&self, message: &Message) -> Sent {
-        let alert = match Alert::of(message, &self.redact) {
-            Ok(alert) => alert,
-            Err(why) => return Sent::Refused { why },
-        };
+    async fn send_one(&self, alert: Alert<'_>) -> Sent {
         let key = self.key.expose();
         // A canary must wake nobody: it goes in as a change event, which has the same key and host.
-        let (url, body) = match (message.purpose, message.action) {
+        let (url, body) = match (alert.purpose, alert.action) {
             (Purpose::Canary, _) => (&self.change, change(&alert, key)),
             (_, DeliveryAction::Acknowledge) => (&self.enqueue, follow(&alert, key, "acknowledge")),
             (_, DeliveryAction::Resolve) => (&self.enqueue, follow(&alert, key, "resolve")),
@@ -133,7 +106,7 @@ impl PagerDuty {
                 if answer.status == 429 {
                     answer.after = answer.after.or(Some(THROTTLED));
                 }
-                self.http.sent(meaning(STATUSES, answer.status), &answer)
+                self.http.sent(meaning(NAMED, answer.status), &answer)
             }
             Err(sent) => sent,
         }
@@ -147,7 +120,7 @@ impl Output for PagerDuty {
     }
 
     async fn send(&self, messages: &[Message]) -> Vec<Sent> {
-        one_by_one(messages, |message| self.send_one(message)).await
+        one_by_one(messages, &self.redact, |_, alert| self.send_one(alert)).await
     }
 }
 

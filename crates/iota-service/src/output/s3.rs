@@ -4,7 +4,6 @@
 mod tests;
 
 use super::format::{Alert, Format, Redaction};
-use super::view::View;
 use super::{Message, Output, Sent};
 use crate::aws::{Access, Connection, Fault, Verdict, fault_of};
 use async_trait::async_trait;
@@ -22,11 +21,13 @@ use std::io::Write;
 /// Alerts of an object at most. Most of the time an object holds few: whatever is due together.
 const ALERTS: usize = 500;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct S3Config {
     pub(super) bucket: String,
     /// What keys begin with, `alerts/` for example.
     pub(super) prefix: String,
+    pub(super) format: Format,
+    pub(super) redact: Redaction,
     pub(super) gzip: bool,
     /// Id, ARN or alias of a key of KMS. Without it the bucket's own default holds.
     pub(super) kms_key_id: Option<String>,
@@ -38,7 +39,6 @@ pub(super) struct S3Config {
 #[derive(Debug)]
 pub(super) struct S3 {
     config: S3Config,
-    format: Format,
     connection: Connection<Client>,
 }
 
@@ -52,7 +52,7 @@ struct Object {
 
 impl S3 {
     /// The error says what is wrong with the configuration.
-    pub(super) fn new(config: S3Config, format: Format) -> Result<Self, String> {
+    pub(super) fn new(config: S3Config) -> Result<Self, String> {
         if config.bucket.is_empty() || config.bucket.contains('/') {
             return Err(format!("bucket: {:?} is not the name of a bucket; keys begin with `prefix`", config.bucket));
         }
@@ -60,23 +60,20 @@ impl S3 {
             return Err("prefix: must not begin with `/`, and is at most 700 bytes long".to_owned());
         }
         let make = if config.path_style { path_style } else { Client::new };
-        Ok(Self { connection: Connection::new(config.aws.clone(), None, make), config, format })
+        Ok(Self { connection: Connection::new(config.aws.clone(), None, make), config })
     }
 
-    /// One line of an object.
-    fn line(&self, message: &Message) -> Result<Vec<u8>, String> {
-        match self.format {
-            // As it is, numbers and escapes of the record included.
-            Format::Alert => Ok(message.json.clone()),
-            format => Ok(format.render(&Alert::of(message, &Redaction::default())?, usize::MAX)),
-        }
+    /// The hour and the line of an alert.
+    fn line(&self, message: &Message) -> Result<(String, Vec<u8>), String> {
+        let alert = Alert::of(message, &self.config.redact)?;
+        Ok((partition(&alert)?, self.config.format.render(&alert, usize::MAX)))
     }
 
     /// By the hour in which the alerts were created. What has no line has its outcome at once.
     fn objects(&self, messages: &[Message], sent: &mut [Sent]) -> BTreeMap<String, Object> {
         let mut objects: BTreeMap<String, Object> = BTreeMap::new();
         for (place, message) in messages.iter().enumerate() {
-            match partition(message).and_then(|hour| Ok((hour, self.line(message)?))) {
+            match self.line(message) {
                 Ok((hour, line)) => {
                     let object = objects.entry(hour).or_default();
                     object.lines.extend_from_slice(&line);
@@ -130,9 +127,9 @@ fn path_style(config: &aws_config::SdkConfig) -> Client {
 }
 
 /// `year=2026/month=01/day=31/hour=05/`, UTC.
-fn partition(message: &Message) -> Result<String, String> {
-    let view = View::of(&message.json)?;
-    let time: Timestamp = view.detected_at.parse().map_err(|_| format!("detected_at {:?} is no time", view.detected_at))?;
+fn partition(alert: &Alert<'_>) -> Result<String, String> {
+    let detected = alert.text("detected_at");
+    let time: Timestamp = detected.parse().map_err(|_| format!("detected_at {detected:?} is no time"))?;
     Ok(time.to_zoned(TimeZone::UTC).strftime("year=%Y/month=%m/day=%d/hour=%H/").to_string())
 }
 

@@ -1,16 +1,14 @@
 //! Slack: Block Kit over an incoming webhook, or `chat.postMessage` with a bot token.
 //! Values of events stand in inline code and are escaped, so that none of them can mention, link or format.
 
-use super::config::{Kind, OutputError, Reference, Secret, Surroundings, Wrong, output_keys, secret_url};
-use super::format::text::cut_chars;
+use super::config::{Kind, OutputError, Reference, Secret, Surroundings, Wrong, built_in, output_keys, secret_url};
+use super::format::text::{cut_chars, lines};
 use super::format::{Alert, Fields, Redaction, headline};
-use super::http::{Answer, Http, Meaning, Statuses, meaning};
-use super::stdout::redaction;
+use super::http::{Answer, Http, Meaning, NAMED, meaning};
 use super::{Message, Output, Sent, one_by_one};
 use async_trait::async_trait;
 use iota_engine::alert::Severity;
 use iota_engine::store::DeliveryAction;
-use iota_engine::text::printable;
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -28,17 +26,6 @@ const MAX_BUTTON_URL: usize = 3000;
 /// How many posted alerts are remembered, so that what follows goes into their threads.
 const MAX_THREADS: usize = 1000;
 pub(super) const POST_MESSAGE: &str = "https://slack.com/api/chat.postMessage";
-
-/// An incoming webhook says in words what is wrong with a 400, 403, 404 or 410.
-const STATUSES: Statuses = &[
-    (200, 299, Meaning::Delivered),
-    (300, 399, Meaning::Closed),
-    (400, 400, Meaning::Refused),
-    (401, 407, Meaning::Closed),
-    (410, 410, Meaning::Closed),
-    (413, 413, Meaning::Refused),
-    (429, 429, Meaning::Retry),
-];
 
 /// Words of an answer, whatever its status. What no row names is about the channel, the app or the token.
 const WORDS: &[(&str, Meaning)] = &[
@@ -78,8 +65,6 @@ output_keys! { http
         pub channel: Option<String>,
         /// Fields that are shown, as in `actor`, `event.userAgent` or `context.bucket` [default: a short list].
         pub fields: Option<Vec<String>>,
-        /// Paths that are left out, as in `event.userIdentity`.
-        pub redact: Option<Vec<String>>,
         /// Where `chat.postMessage` is [default: Slack].
         pub api_url: Option<super::config::Address>,
     }
@@ -92,13 +77,11 @@ impl Kind for SlackFile {
             (None, Some(_), None) => return Err(("token", "needs `channel` beside it".to_owned())),
             _ => return Err(("type", "either `url`, or `token` and `channel` are needed".to_owned())),
         }
-        Fields::new(self.fields.as_deref()).map_err(|why| ("fields", why))?;
-        redaction(self.redact.as_deref()).map(drop)
+        Fields::new(self.fields.as_deref()).map(drop)
     }
 
     async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
-        let invalid = |(key, why)| OutputError::Invalid { key, why };
-        self.check().map_err(invalid)?;
+        self.check()?;
         let (url, bot, secret) = match (&self.url, &self.token) {
             (Some(url), _) => {
                 let url = secret_url(url, around).await?;
@@ -109,19 +92,19 @@ impl Kind for SlackFile {
                 let token = around.secret(token).await?;
                 let url = match &self.api_url {
                     Some(address) => address.resolve(around).await?,
-                    None => Url::parse(POST_MESSAGE).map_err(|error| invalid(("api_url", error.to_string())))?,
+                    None => built_in(POST_MESSAGE)?,
                 };
                 let channel = self.channel.clone().unwrap_or_default();
                 (url, Some(Bot { token: token.clone(), channel, threads: Mutex::default() }), token)
             }
-            (None, None) => return Err(invalid(("type", "either `url` or `token` is needed".to_owned()))),
+            (None, None) => return Err(("type", "either `url` or `token` is needed".to_owned()).into()),
         };
         Ok(Arc::new(Slack {
             http: Http::new(self.transport(), vec![secret], around).await?,
             url,
             bot,
-            fields: Fields::new(self.fields.as_deref()).map_err(|why| invalid(("fields", why)))?,
-            redact: redaction(self.redact.as_deref()).map_err(invalid)?,
+            fields: Fields::new(self.fields.as_deref())?,
+            redact: self.redaction()?,
         }))
     }
 }
@@ -170,11 +153,7 @@ struct Posted {
 }
 
 impl Slack {
-    async fn send_one(&self, message: &Message) -> Sent {
-        let alert = match Alert::of(message, &self.redact) {
-            Ok(alert) => alert,
-            Err(why) => return Sent::Refused { why },
-        };
+    async fn send_one(&self, message: &Message, alert: Alert<'_>) -> Sent {
         let mut payload = payload(&alert, &self.fields);
         let mut request = self.http.post(&self.url);
         let mut thread = None;
@@ -191,7 +170,7 @@ impl Slack {
         };
         let Some(bot) = &self.bot else { return self.http.sent(of_webhook(&answer), &answer) };
         if answer.status != 200 {
-            return self.http.sent(meaning(STATUSES, answer.status), &answer);
+            return self.http.sent(meaning(NAMED, answer.status), &answer);
         }
         let posted: Result<Posted, _> = serde_json::from_slice(&answer.body);
         match posted {
@@ -214,7 +193,7 @@ fn of_word(word: &str) -> Meaning {
 /// 200 says `ok`; an error says a word. A word that is not known leaves it to the status.
 fn of_webhook(answer: &Answer) -> Meaning {
     let text = answer.text();
-    let by_status = meaning(STATUSES, answer.status);
+    let by_status = meaning(NAMED, answer.status);
     match WORDS.iter().find(|(word, _)| *word == text.trim()) {
         Some((_, meaning)) if *meaning != Meaning::Delivered => *meaning,
         // Something in between answered.
@@ -235,7 +214,7 @@ impl Output for Slack {
     }
 
     async fn send(&self, messages: &[Message]) -> Vec<Sent> {
-        one_by_one(messages, |message| self.send_one(message)).await
+        one_by_one(messages, &self.redact, |message, alert| self.send_one(message, alert)).await
     }
 }
 
@@ -255,7 +234,7 @@ fn payload(alert: &Alert<'_>, fields: &Fields) -> Value {
     let fields: Vec<Value> = fields.of(alert).iter().map(|(name, value)| field(name, value)).collect();
     blocks.extend(fields.chunks(FIELDS_PER_SECTION).map(|fields| json!({"type": "section", "fields": fields})));
     if alert.action == DeliveryAction::Create {
-        let texts = ["description", "runbook"].map(|field| shown_lines(&alert.text(field)));
+        let texts = ["description", "runbook"].map(|field| lines(&alert.text(field)));
         let texts = texts.iter().filter(|text| !text.is_empty());
         blocks.extend(texts.map(|text| json!({"type": "section", "text": plain(text, MAX_LONG_TEXT)})));
         let reference = alert.text("reference");
@@ -274,11 +253,6 @@ fn payload(alert: &Alert<'_>, fields: &Fields) -> Value {
         "unfurl_media": false,
         "blocks": blocks,
     })
-}
-
-/// Lines as they are, each safe to show.
-fn shown_lines(text: &str) -> String {
-    text.trim().lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
 fn plain(text: &str, limit: usize) -> Value {

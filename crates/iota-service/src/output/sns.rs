@@ -4,13 +4,14 @@
 mod tests;
 
 use super::fifo::{deduplication_id, group_id, is_fifo};
-use super::fit::fit_encoded;
-use super::view::{View, shorten};
-use super::{Message, Output, Purpose, Sent};
+use super::format::text::cut_chars;
+use super::format::{Alert, Redaction, headline, json};
+use super::{Message, Output, Purpose, Sent, one_by_one};
 use crate::aws::{Access, Connection, Fault, Verdict, fault_of, region_of_arn};
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
+use iota_engine::json::Value;
 use iota_engine::store::DeliveryAction;
 use serde::Serialize;
 
@@ -19,15 +20,17 @@ const LIMIT: usize = 262_144;
 /// Characters of a subject: ASCII, without line ends (Publish, API reference).
 const SUBJECT: usize = 100;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct SnsConfig {
     pub(super) topic_arn: String,
+    pub(super) redact: Redaction,
     pub(super) aws: Access,
 }
 
 #[derive(Debug)]
 pub(super) struct Sns {
     topic_arn: String,
+    redact: Redaction,
     connection: Connection<Client>,
 }
 
@@ -53,26 +56,23 @@ impl Sns {
             ));
         };
         let connection = Connection::new(config.aws, Some(region), Client::new);
-        Ok(Self { connection, topic_arn: config.topic_arn.clone() })
+        Ok(Self { connection, redact: config.redact, topic_arn: config.topic_arn })
     }
 
-    fn publication(&self, message: &Message) -> Result<Publication, String> {
-        let view = View::of(&message.json)?;
-        let subject = subject(&view, message.purpose);
-        let attributes = attributes(&view, message);
+    fn publication(&self, message: &Message, alert: &Alert<'_>) -> Publication {
+        let subject = subject(alert);
+        let attributes = attributes(alert);
         let taken: usize = attributes.iter().map(|(name, text)| name.len() + "String".len() + text.len()).sum();
-        let body = fit_encoded(&message.json, LIMIT - taken - subject.len(), legal);
-        Ok(Publication {
+        Publication {
+            message: legal_json(alert, LIMIT - taken - subject.len()),
             subject,
-            message: String::from_utf8_lossy(&body).into_owned(),
             attributes,
-            fifo: is_fifo(&self.topic_arn).then(|| (group_id(&view), deduplication_id(message))),
-        })
+            fifo: is_fifo(&self.topic_arn).then(|| (group_id(alert), deduplication_id(message))),
+        }
     }
 
-    async fn publish(&self, message: &Message) -> Result<(), Fault> {
+    async fn publish(&self, publication: Publication) -> Result<(), Fault> {
         let refuse = |why: String| Fault { verdict: Verdict::Refused, after: None, code: None, why };
-        let publication = self.publication(message).map_err(refuse)?;
         let client = self.connection.client().await?;
         let mut request = client.publish().topic_arn(&self.topic_arn).subject(publication.subject).message(publication.message);
         for (name, text) in publication.attributes {
@@ -96,65 +96,60 @@ impl Sns {
 #[async_trait]
 impl Output for Sns {
     async fn send(&self, messages: &[Message]) -> Vec<Sent> {
-        let mut sent = Vec::with_capacity(messages.len());
-        for message in messages {
-            sent.push(self.publish(message).await.map_or_else(Sent::from, |()| Sent::Delivered));
-        }
-        sent
+        let send = async |message, alert| {
+            let publication = self.publication(message, &alert);
+            self.publish(publication).await.map_or_else(Sent::from, |()| Sent::Delivered)
+        };
+        one_by_one(messages, &self.redact, send).await
     }
 }
 
-fn subject(view: &View<'_>, purpose: Purpose) -> String {
-    let mark = match purpose {
-        Purpose::Alert => "",
-        Purpose::Test => "TEST ",
-        Purpose::Canary => "CANARY ",
-    };
-    let text = format!("[{mark}{}] {}", view.severity, view.title);
+fn subject(alert: &Alert<'_>) -> String {
     // Begins with punctuation, as it must with that, a letter or a digit.
-    let ascii = |character: char| match character {
-        ' '..='~' => character,
-        _ if character.is_whitespace() || character.is_control() => ' ',
-        _ => '?',
-    };
-    shorten(text.chars().map(ascii).collect::<String>().trim_end(), SUBJECT)
+    let text = format!("[{}] {}", alert.severity(), headline(alert));
+    let ascii = |character: char| if matches!(character, ' '..='~') { character } else { '?' };
+    cut_chars(text.chars().map(ascii).collect::<String>().trim_end(), SUBJECT)
 }
 
-fn attributes(view: &View<'_>, message: &Message) -> Vec<(&'static str, String)> {
-    let action = match message.action {
+fn attributes(alert: &Alert<'_>) -> Vec<(&'static str, String)> {
+    let action = match alert.action {
         DeliveryAction::Create => "create",
         DeliveryAction::Update => "update",
         DeliveryAction::Acknowledge => "acknowledge",
         DeliveryAction::Resolve => "resolve",
     };
-    let purpose = match message.purpose {
+    let purpose = match alert.purpose {
         Purpose::Alert => "alert",
         Purpose::Test => "test",
         Purpose::Canary => "canary",
     };
+    let field = |name: &'static str| (name, alert.text(name));
     [
-        ("severity", view.severity.as_str()),
-        ("rule", &view.rule_id),
-        ("pack", &view.pack),
-        ("account", view.account_id.as_deref().unwrap_or_default()),
-        ("alert_id", &view.alert_id),
-        ("action", action),
-        ("purpose", purpose),
+        ("severity", alert.severity().as_str().into()),
+        ("rule", alert.text("rule_id")),
+        field("pack"),
+        ("account", alert.text("account_id")),
+        field("alert_id"),
+        ("action", action.into()),
+        ("purpose", purpose.into()),
     ]
     .into_iter()
     // An empty attribute is refused. Long names are cut: the whole has to fit.
     .filter(|(_, text)| !text.is_empty())
-    .map(|(name, text)| (name, shorten(&String::from_utf8_lossy(&legal(text.as_bytes())), 256)))
+    .map(|(name, text)| (name, cut_chars(&text.replace(ILLEGAL, "?"), 256)))
     .collect()
 }
 
-/// JSON that holds only characters that SQS and SNS keep: what XML 1.0 does not allow and JSON does (U+FFFE and U+FFFF; JSON
-/// escapes control characters itself) is written as an escape. SQS replaces or refuses such characters otherwise.
-pub(super) fn legal(json: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(json);
-    if text.contains(['\u{FFFE}', '\u{FFFF}']) {
-        text.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff").into_bytes()
-    } else {
-        text.into_owned().into_bytes()
-    }
+/// What JSON holds and XML 1.0 does not, but for control characters, which JSON escapes itself. SQS and SNS replace or refuse
+/// it.
+const ILLEGAL: [char; 2] = ['\u{FFFE}', '\u{FFFF}'];
+
+/// The alert as JSON of at most `limit` bytes that holds only characters that SQS and SNS keep: others are escapes.
+pub(super) fn legal_json(alert: &Alert<'_>, limit: usize) -> String {
+    let encode = |alert: &Value<'_>| {
+        let text = json::to_string(alert);
+        if text.contains(ILLEGAL) { text.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff") } else { text }
+            .into_bytes()
+    };
+    String::from_utf8(alert.encoded(limit, encode)).unwrap_or_default()
 }

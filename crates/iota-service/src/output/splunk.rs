@@ -1,9 +1,8 @@
 //! Splunk, HTTP Event Collector: several events in one request; with indexer acknowledgement if asked for.
 
-use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, Wrong, output_keys};
+use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, below, output_keys};
 use super::format::{Alert, Format, Redaction};
 use super::http::{Answer, Http, Meaning};
-use super::stdout::redaction;
 use super::{Message, Output, Sent};
 use async_trait::async_trait;
 use iota_engine::store::DeliveryAction;
@@ -59,8 +58,6 @@ output_keys! { http
         pub ack: Option<bool>,
         /// Form of the events [default: alert].
         pub format: Option<Format>,
-        /// Paths that are left out, as in `event.requestParameters`.
-        pub redact: Option<Vec<String>>,
     }
 }
 
@@ -69,23 +66,15 @@ impl Kind for SplunkFile {
         if self.ack == Some(true) { ACK_TIMEOUT } else { super::config::DEFAULT_TIMEOUT }
     }
 
-    fn check(&self) -> Result<(), Wrong> {
-        redaction(self.redact.as_deref()).map(drop)
-    }
-
     async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
         let base = self.url.resolve(around).await?;
-        let join = |path: &str| {
-            let url = Url::parse(&format!("{}{path}", base.as_str().trim_end_matches('/')));
-            url.map_err(|error| OutputError::Invalid { key: "url", why: error.to_string() })
-        };
         let token = around.secret(&self.token).await?;
         let channel = channel();
-        let mut ack = join("/services/collector/ack")?;
+        let mut ack = below(&base, "/services/collector/ack")?;
         ack.query_pairs_mut().append_pair("channel", &channel);
         Ok(Arc::new(Splunk {
             http: Http::new(self.transport(), vec![token.clone()], around).await?,
-            event: join("/services/collector/event")?,
+            event: below(&base, "/services/collector/event")?,
             ack: (self.ack == Some(true)).then_some(ack),
             timeout: self.transport().timeout,
             token,
@@ -97,7 +86,7 @@ impl Kind for SplunkFile {
                 host: self.host.clone(),
                 format: self.format.unwrap_or_default(),
             },
-            redact: redaction(self.redact.as_deref()).map_err(|(key, why)| OutputError::Invalid { key, why })?,
+            redact: self.redaction()?,
         }))
     }
 }

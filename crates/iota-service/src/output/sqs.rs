@@ -4,9 +4,8 @@
 mod tests;
 
 use super::fifo::{deduplication_id, group_id, is_fifo};
-use super::fit::fit_encoded;
-use super::sns::legal;
-use super::view::View;
+use super::format::{Alert, Redaction};
+use super::sns::legal_json;
 use super::{Message, Output, Sent};
 use crate::aws::{Access, Connection, Fault, Verdict, fault_of, region_of_queue, verdict_of};
 use async_trait::async_trait;
@@ -20,15 +19,17 @@ const ENTRIES: usize = 10;
 /// Bytes of a message, and of a batch, that every queue took before August 2025: used where the queue does not say.
 const SIZE: usize = 262_144;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct SqsConfig {
     pub(super) queue_url: String,
+    pub(super) redact: Redaction,
     pub(super) aws: Access,
 }
 
 #[derive(Debug)]
 pub(super) struct Sqs {
     queue_url: String,
+    redact: Redaction,
     connection: Connection<Client>,
     /// The queue's `MaximumMessageSize`, read once.
     size: OnceCell<usize>,
@@ -44,7 +45,7 @@ impl Sqs {
             ));
         }
         let connection = Connection::new(config.aws, region_of_queue(&config.queue_url), Client::new);
-        Ok(Self { connection, queue_url: config.queue_url.clone(), size: OnceCell::new() })
+        Ok(Self { connection, redact: config.redact, queue_url: config.queue_url, size: OnceCell::new() })
     }
 
     /// What the queue takes at most. Without the permission to ask, what every queue takes.
@@ -68,6 +69,15 @@ impl Sqs {
             }
         };
         self.size.get_or_try_init(ask).await.copied()
+    }
+
+    fn entry(&self, message: &Message, place: usize, size: usize) -> Result<SendMessageBatchRequestEntry, String> {
+        let alert = Alert::of(message, &self.redact)?;
+        let mut entry = SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(legal_json(&alert, size));
+        if is_fifo(&self.queue_url) {
+            entry = entry.message_group_id(group_id(&alert)).message_deduplication_id(deduplication_id(message));
+        }
+        entry.build().map_err(|error| error.to_string())
     }
 
     async fn send_batch(&self, client: &Client, entries: &[SendMessageBatchRequestEntry]) -> Vec<Sent> {
@@ -110,7 +120,7 @@ impl Output for Sqs {
         let mut entries = Vec::with_capacity(messages.len());
         let mut places = Vec::with_capacity(messages.len());
         for (place, message) in messages.iter().enumerate() {
-            match entry(message, place, size, is_fifo(&self.queue_url)) {
+            match self.entry(message, place, size) {
                 Ok(entry) => {
                     entries.push(entry);
                     places.push(place);
@@ -127,17 +137,6 @@ impl Output for Sqs {
         }
         sent
     }
-}
-
-fn entry(message: &Message, place: usize, size: usize, fifo: bool) -> Result<SendMessageBatchRequestEntry, String> {
-    let view = View::of(&message.json)?;
-    let body = fit_encoded(&message.json, size, legal);
-    let mut entry =
-        SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(String::from_utf8_lossy(&body).into_owned());
-    if fifo {
-        entry = entry.message_group_id(group_id(&view)).message_deduplication_id(deduplication_id(message));
-    }
-    entry.build().map_err(|error| error.to_string())
 }
 
 fn failure(what: &str, failed: &BatchResultErrorEntry) -> Sent {

@@ -14,27 +14,16 @@ output_keys! { local
     StdoutFile {
         /// Form of the alerts [default: alert].
         pub format: Option<Format>,
-        /// Paths that are left out, as in `event.requestParameters`.
-        pub redact: Option<Vec<String>>,
     }
 }
 
 impl Kind for StdoutFile {
-    fn check(&self) -> Result<(), super::config::Wrong> {
-        redaction(self.redact.as_deref()).map(drop)
-    }
-
     async fn build(&self, _name: &str, _around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
         let format = self.format.unwrap_or_default();
-        let redact = redaction(self.redact.as_deref()).map_err(|(key, why)| OutputError::Invalid { key, why })?;
+        let redact = self.redaction()?;
         let timeout = self.timeout.map_or(super::config::DEFAULT_TIMEOUT, |wait| wait.0);
         Ok(Arc::new(Lines::new(Box::new(io::stdout()), format, redact, timeout)))
     }
-}
-
-/// The paths of a `redact` key, or what is wrong with one.
-pub(super) fn redaction(paths: Option<&[String]>) -> Result<Redaction, super::config::Wrong> {
-    Redaction::new(paths.unwrap_or_default()).map_err(|why| ("redact", why))
 }
 
 /// An output of lines to a stream.

@@ -4,7 +4,6 @@ use super::config::{HostPort, Kind, OutputError, Surroundings, Wrong, output_key
 use super::format::text::{cut_bytes, one_line};
 use super::format::{Alert, Redaction, cef, headline};
 use super::net::{Peer, Stream, still_open};
-use super::stdout::redaction;
 use super::{Message, Output, Sent};
 use async_trait::async_trait;
 use iota_engine::alert::Severity;
@@ -72,8 +71,6 @@ output_keys! { tls
         pub hostname: Option<String>,
         /// Most bytes of a message; longer ones are cut [default: 8KiB, which is rsyslog's].
         pub max_message: Option<super::config::Size>,
-        /// Paths that are left out, as in `event.requestParameters`.
-        pub redact: Option<Vec<String>>,
     }
 }
 
@@ -94,7 +91,7 @@ impl Kind for SyslogFile {
         if self.tls == Some(false) && self.ca_file.is_some() {
             return Err(("ca_file", "is of no use without TLS".to_owned()));
         }
-        redaction(self.redact.as_deref()).map(drop)
+        Ok(())
     }
 
     async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
@@ -110,7 +107,7 @@ impl Kind for SyslogFile {
                 hostname: if is_word(&hostname, 255) { hostname } else { "-".to_owned() },
                 limit: self.max_message.map_or(DEFAULT_MAX_MESSAGE, |size| size.0).try_into().unwrap_or(usize::MAX),
             },
-            redact: redaction(self.redact.as_deref()).map_err(|(key, why)| OutputError::Invalid { key, why })?,
+            redact: self.redaction()?,
             line: Mutex::default(),
         }))
     }

@@ -2,15 +2,13 @@
 //! Values of events stand in text runs, which Teams does not read as Markdown.
 
 use super::config::{Kind, OutputError, Reference, Secret, Surroundings, Wrong, output_keys, secret_url};
-use super::format::text::cut_chars;
+use super::format::text::{cut_chars, lines};
 use super::format::{Alert, Fields, Redaction, headline};
-use super::http::{Http, Meaning, Statuses, meaning};
-use super::stdout::redaction;
+use super::http::{Http, NAMED};
 use super::{Message, Output, Sent, one_by_one};
 use async_trait::async_trait;
 use iota_engine::alert::Severity;
 use iota_engine::store::DeliveryAction;
-use iota_engine::text::printable;
 use reqwest::Url;
 use serde_json::{Value, json};
 use std::fmt;
@@ -21,17 +19,6 @@ const MAX_BODY: usize = 13 << 10;
 const MAX_TITLE: usize = 500;
 const MAX_LONG_TEXT: usize = 1500;
 
-/// A workflow that was deleted or switched off answers 400 or 404, depending on when; 400 may also be the card.
-const STATUSES: Statuses = &[
-    (200, 299, Meaning::Delivered),
-    (300, 399, Meaning::Closed),
-    (400, 400, Meaning::Refused),
-    (401, 407, Meaning::Closed),
-    (410, 410, Meaning::Closed),
-    (413, 413, Meaning::Refused),
-    (429, 429, Meaning::Retry),
-];
-
 output_keys! { http
     /// Posts alerts to a channel or chat, by a workflow ("Post to a channel when a webhook request is received").
     TeamsFile {
@@ -39,25 +26,21 @@ output_keys! { http
         pub url: Reference,
         /// Fields that are shown, as in `actor`, `event.userAgent` or `context.bucket` [default: a short list].
         pub fields: Option<Vec<String>>,
-        /// Paths that are left out, as in `event.userIdentity`.
-        pub redact: Option<Vec<String>>,
     }
 }
 
 impl Kind for TeamsFile {
     fn check(&self) -> Result<(), Wrong> {
-        Fields::new(self.fields.as_deref()).map_err(|why| ("fields", why))?;
-        redaction(self.redact.as_deref()).map(drop)
+        Fields::new(self.fields.as_deref()).map(drop)
     }
 
     async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
-        let invalid = |(key, why)| OutputError::Invalid { key, why };
         let url = secret_url(&self.url, around).await?;
         Ok(Arc::new(Teams {
             http: Http::new(self.transport(), vec![Secret::new(url.to_string())], around).await?,
             url,
-            fields: Fields::new(self.fields.as_deref()).map_err(|why| invalid(("fields", why)))?,
-            redact: redaction(self.redact.as_deref()).map_err(invalid)?,
+            fields: Fields::new(self.fields.as_deref())?,
+            redact: self.redaction()?,
         }))
     }
 }
@@ -76,17 +59,11 @@ impl fmt::Debug for Teams {
 }
 
 impl Teams {
-    async fn send_one(&self, message: &Message) -> Sent {
-        let alert = match Alert::of(message, &self.redact) {
-            Ok(alert) => alert,
-            Err(why) => return Sent::Refused { why },
-        };
+    async fn send_one(&self, alert: Alert<'_>) -> Sent {
         let body = payload(&alert, &self.fields);
         let request = self.http.post(&self.url).header("content-type", "application/json; charset=utf-8").body(body);
-        match self.http.ask(request).await {
-            Ok(answer) => self.http.sent(meaning(STATUSES, answer.status), &answer),
-            Err(sent) => sent,
-        }
+        // A workflow that was deleted or switched off answers 400 or 404, depending on when; 400 may also be the card.
+        self.http.deliver(request, NAMED).await
     }
 }
 
@@ -107,7 +84,7 @@ impl Output for Teams {
     }
 
     async fn send(&self, messages: &[Message]) -> Vec<Sent> {
-        one_by_one(messages, |message| self.send_one(message)).await
+        one_by_one(messages, &self.redact, |_, alert| self.send_one(alert)).await
     }
 }
 
@@ -139,8 +116,7 @@ fn card(alert: &Alert<'_>, fields: &[(String, String)], long: usize) -> Value {
         fields.iter().map(|(name, value)| block(vec![run(&format!("{name}: "), true, "Default"), run(value, false, "Default")])),
     );
     if long > 0 && alert.action == DeliveryAction::Create {
-        let texts = ["description", "runbook"]
-            .map(|field| alert.text(field).trim().lines().map(printable).collect::<Vec<_>>().join("\n"));
+        let texts = ["description", "runbook"].map(|field| lines(&alert.text(field)));
         body.extend(
             texts.iter().filter(|text| !text.is_empty()).map(|text| block(vec![run(&cut_chars(text, long), false, "Default")])),
         );

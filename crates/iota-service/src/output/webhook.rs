@@ -2,8 +2,7 @@
 
 use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, Text, Wrong, output_keys};
 use super::format::{Alert, Format, Redaction};
-use super::http::{Http, Meaning, Statuses, meaning};
-use super::stdout::redaction;
+use super::http::{Http, USUAL};
 use super::{Message, Output, Purpose, Sent, one_by_one};
 use async_trait::async_trait;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -22,19 +21,6 @@ const LEAST_MAX_BODY: u64 = 8 << 10;
 /// What the envelope takes at most: its keys, the type and a time.
 const ENVELOPE: usize = 256;
 
-/// 410 asks not to be called again; that, credentials and the address are for people to change.
-const STATUSES: Statuses = &[
-    (200, 299, Meaning::Delivered),
-    (300, 399, Meaning::Closed),
-    (400, 400, Meaning::Refused),
-    (401, 407, Meaning::Closed),
-    (408, 409, Meaning::Retry),
-    (410, 411, Meaning::Closed),
-    (425, 425, Meaning::Retry),
-    (429, 429, Meaning::Retry),
-    (412, 499, Meaning::Refused),
-];
-
 output_keys! { http
     /// Posts each alert as JSON: `{"type": "iota.alert.create", "timestamp": ..., "data": {...}}`.
     WebhookFile {
@@ -50,8 +36,6 @@ output_keys! { http
         pub envelope: Option<bool>,
         /// Most bytes of a body; larger alerts are cut [default: 1MiB].
         pub max_body: Option<super::config::Size>,
-        /// Paths that are left out, as in `event.requestParameters`.
-        pub redact: Option<Vec<String>>,
     }
 }
 
@@ -78,7 +62,7 @@ impl Kind for WebhookFile {
         if self.max_body.is_some_and(|size| size.0 < LEAST_MAX_BODY) {
             return Err(("max_body", "must be at least 8KiB".to_owned()));
         }
-        redaction(self.redact.as_deref()).map(drop)
+        Ok(())
     }
 
     async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
@@ -113,7 +97,7 @@ impl Kind for WebhookFile {
             format: self.format.unwrap_or_default(),
             envelope: self.envelope.unwrap_or(true),
             limit: self.max_body.map_or(DEFAULT_MAX_BODY, |size| size.0).try_into().unwrap_or(usize::MAX),
-            redact: redaction(self.redact.as_deref()).map_err(|(key, why)| OutputError::Invalid { key, why })?,
+            redact: self.redaction()?,
         }))
     }
 }
@@ -157,11 +141,7 @@ impl Webhook {
         body
     }
 
-    async fn send_one(&self, message: &Message) -> Sent {
-        let alert = match Alert::of(message, &self.redact) {
-            Ok(alert) => alert,
-            Err(why) => return Sent::Refused { why },
-        };
+    async fn send_one(&self, message: &Message, alert: Alert<'_>) -> Sent {
         let now = jiff::Timestamp::now();
         let body = self.body(&alert, now);
         // No full stop: it separates the parts of what is signed.
@@ -176,10 +156,7 @@ impl Webhook {
         if !self.keys.is_empty() {
             request = request.header("webhook-signature", signatures(&self.keys, &id, now.as_second(), &body));
         }
-        match self.http.ask(request.body(body)).await {
-            Ok(answer) => self.http.sent(meaning(STATUSES, answer.status), &answer),
-            Err(sent) => sent,
-        }
+        self.http.deliver(request.body(body), USUAL).await
     }
 }
 
@@ -190,7 +167,7 @@ impl Output for Webhook {
     }
 
     async fn send(&self, messages: &[Message]) -> Vec<Sent> {
-        one_by_one(messages, |message| self.send_one(message)).await
+        one_by_one(messages, &self.redact, |message, alert| self.send_one(message, alert)).await
     }
 }
 

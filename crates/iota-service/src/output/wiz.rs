@@ -1,15 +1,16 @@
 //! Wiz. EXPERIMENTAL: what Wiz accepts as detections of others is not publicly documented. The way in (token, upload slot,
 //! upload, status) is that of public scripts for other kinds of findings; it was not run against anything yet.
 
-use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, Wrong, output_keys};
+use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, built_in, output_keys};
 use super::format::{Alert, Redaction};
 use super::http::{Answer, Http, Meaning, USUAL, meaning};
-use super::stdout::redaction;
 use super::{Message, Output, Sent, one_by_one};
 use async_trait::async_trait;
 use reqwest::Url;
+use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,8 +38,6 @@ output_keys! { http
         pub integration_id: String,
         /// Where tokens are given [default: https://auth.app.wiz.io/oauth/token].
         pub token_url: Option<Address>,
-        /// Paths that are left out, as in `event.requestParameters`.
-        pub redact: Option<Vec<String>>,
     }
 }
 
@@ -47,15 +46,11 @@ impl Kind for WizFile {
         TIMEOUT
     }
 
-    fn check(&self) -> Result<(), Wrong> {
-        redaction(self.redact.as_deref()).map(drop)
-    }
-
     async fn build(&self, _name: &str, around: &Surroundings<'_>) -> Result<Arc<dyn Output>, OutputError> {
         let (id, secret) = (around.secret(&self.client_id).await?, around.secret(&self.client_secret).await?);
         let token_url = match &self.token_url {
             Some(address) => address.resolve(around).await?,
-            None => Url::parse(TOKEN_URL).map_err(|error| OutputError::Invalid { key: "token_url", why: error.to_string() })?,
+            None => built_in(TOKEN_URL)?,
         };
         Ok(Arc::new(Wiz {
             http: Http::new(self.transport(), vec![secret.clone()], around).await?,
@@ -65,7 +60,7 @@ impl Kind for WizFile {
             secret,
             integration: self.integration_id.clone(),
             timeout: self.transport().timeout,
-            redact: redaction(self.redact.as_deref()).map_err(|(key, why)| OutputError::Invalid { key, why })?,
+            redact: self.redaction()?,
             token: Mutex::default(),
         }))
     }
@@ -97,7 +92,9 @@ impl Wiz {
         let unknown = || Sent::Closed { why: "Wiz answered in a way that this experimental output does not know".to_owned() };
         let url = upload["url"].as_str().and_then(|url| Url::parse(url).ok()).ok_or_else(unknown)?;
         let request = self.http.put(&url).header("content-type", "application/json").body(self.finding(alert, &name));
-        let answer = self.http.ask(request).await?;
+        let mut answer = self.http.ask(request).await?;
+        // Storage tells the signature that it expected.
+        answer.body.clear();
         // The address is good for this upload alone; another one is asked for with the next attempt.
         let of_upload = if answer.status == 403 { Meaning::Retry } else { meaning(USUAL, answer.status) };
         self.settled(of_upload, &answer)?;
@@ -119,13 +116,9 @@ impl Wiz {
 
     /// Each alert is a data source of its own: findings that the next upload of a data source does not hold are closed.
     fn finding(&self, alert: &Alert<'_>, name: &str) -> Vec<u8> {
-        let json = String::from_utf8(alert.to_json(MAX_ALERT)).ok().and_then(|json| RawValue::from_string(json).ok());
-        let head = json!({
-            "integrationId": self.integration,
-            "dataSources": [{"id": name, "analysisDate": alert.text("detected_at"), "detections": [0]}],
-        });
-        // The alert goes in as it is, token for token.
-        head.to_string().replacen("[0]", &format!("[{}]", json.as_ref().map_or("null", |json| json.get())), 1).into_bytes()
+        let detection = String::from_utf8(alert.to_json(MAX_ALERT)).ok().and_then(|json| RawValue::from_string(json).ok());
+        let source = DataSource { id: name, analysis_date: alert.text("detected_at"), detections: [detection] };
+        serde_json::to_vec(&Upload { integration_id: &self.integration, data_sources: [source] }).unwrap_or_default()
     }
 
     fn settled(&self, meaning: Meaning, answer: &Answer) -> Result<(), Sent> {
@@ -135,25 +128,30 @@ impl Wiz {
         }
     }
 
+    /// Asks with the token at hand, and once more with a new one when that is not good any longer.
     async fn query(&self, query: &str, variables: &Value) -> Result<Value, Sent> {
-        let token = self.bearer().await?;
         let body = json!({"query": query, "variables": variables}).to_string();
-        let request = self.http.post(&self.url).bearer_auth(token.expose()).header("content-type", "application/json");
-        let answer = self.http.ask(request.body(body)).await?;
-        if answer.status == 401 {
+        let mut reply = self.ask(&body).await?;
+        if reply.is_unauthenticated() {
             *self.token.lock().await = None;
+            reply = self.ask(&body).await?;
         }
-        self.settled(meaning(USUAL, answer.status), &answer)?;
-        let mut json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        if let Some(error) = json["errors"].get(0) {
-            let code = error["extensions"]["code"].as_str().unwrap_or_default();
+        self.settled(of_access(reply.answer.status), &reply.answer)?;
+        if let Some(code) = reply.error_code() {
             let passes = ["RATE_LIMIT", "INTERNAL", "TIMEOUT", "UNAVAILABLE"].iter().any(|word| code.contains(word));
-            if code == "UNAUTHENTICATED" {
-                *self.token.lock().await = None;
-            }
-            self.settled(if passes { Meaning::Retry } else { Meaning::Closed }, &answer)?;
+            self.settled(if passes { Meaning::Retry } else { Meaning::Closed }, &reply.answer)?;
         }
-        Ok(json["data"].take())
+        Ok(reply.json["data"].take())
+    }
+
+    async fn ask(&self, body: &str) -> Result<Reply, Sent> {
+        let token = self.bearer().await?;
+        let request = self.http.post(&self.url).bearer_auth(token.expose()).header("content-type", "application/json");
+        let mut answer = self.http.ask(request.body(body.to_owned())).await?;
+        let json = serde_json::from_slice(&answer.body).unwrap_or_default();
+        // From here on the body is only told.
+        answer.body = answer.text().replace(token.expose(), "***").into_bytes();
+        Ok(Reply { answer, json })
     }
 
     /// OAuth 2 client credentials. The token is used until it is refused.
@@ -173,25 +171,60 @@ impl Wiz {
         let body = encoded.query().unwrap_or_default().to_owned();
         let request = self.http.post(&self.token_url).header("content-type", "application/x-www-form-urlencoded").body(body);
         let answer = self.http.ask(request).await?;
-        let refused = if (400..=403).contains(&answer.status) { Meaning::Closed } else { meaning(USUAL, answer.status) };
-        self.settled(refused, &answer)?;
+        self.settled(of_access(answer.status), &answer)?;
         let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let given = json["access_token"].as_str().filter(|token| !token.is_empty());
         let given = given.ok_or_else(|| Sent::Retry { after: None, why: "no token in the answer".to_owned() })?;
         Ok(token.insert(Secret::new(given.to_owned())).clone())
     }
 
-    async fn send_one(&self, message: &Message) -> Sent {
-        let alert = match Alert::of(message, &self.redact) {
-            Ok(alert) => alert,
-            Err(why) => return Sent::Refused { why },
-        };
+    async fn send_one(&self, alert: Alert<'_>) -> Sent {
         match tokio::time::timeout(self.timeout, self.deliver(&alert)).await {
             Ok(Ok(())) => Sent::Delivered,
             Ok(Err(sent)) => sent,
             Err(_) => Sent::Retry { after: None, why: "Wiz did not say in time what became of the upload".to_owned() },
         }
     }
+}
+
+/// What a status means of a request that says nothing of an alert: no alert is refused for it.
+fn of_access(status: u16) -> Meaning {
+    match meaning(USUAL, status) {
+        Meaning::Refused => Meaning::Closed,
+        other => other,
+    }
+}
+
+/// An answer of the GraphQL endpoint.
+struct Reply {
+    answer: Answer,
+    json: Value,
+}
+
+impl Reply {
+    /// `code` of the first error.
+    fn error_code(&self) -> Option<&str> {
+        Some(self.json["errors"].get(0)?["extensions"]["code"].as_str().unwrap_or_default())
+    }
+
+    fn is_unauthenticated(&self) -> bool {
+        self.answer.status == 401 || self.error_code() == Some("UNAUTHENTICATED")
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Upload<'a> {
+    integration_id: &'a str,
+    data_sources: [DataSource<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DataSource<'a> {
+    id: &'a str,
+    analysis_date: Cow<'a, str>,
+    detections: [Option<Box<RawValue>>; 1],
 }
 
 #[async_trait]
@@ -206,6 +239,6 @@ impl Output for Wiz {
     }
 
     async fn send(&self, messages: &[Message]) -> Vec<Sent> {
-        one_by_one(messages, |message| self.send_one(message)).await
+        one_by_one(messages, &self.redact, |_, alert| self.send_one(alert)).await
     }
 }

@@ -184,6 +184,9 @@ impl<'a> Collector<'a> {
 
     /// Calls that were left out and are to be run now, as far as that is of any use; their rules are resumed.
     pub(super) fn deferred(&mut self) -> Vec<Job> {
+        if self.deferred.is_empty() {
+            return Vec::new();
+        }
         let (packs, trouble) = (self.packs, &mut self.memory.trouble);
         let resumed: Vec<RuleOfPack> = trouble.paused().filter(|rule| !trouble.is_hopeless(*rule)).collect();
         let rule_of = |candidate: &Candidate| (usize::from(candidate.pack), candidate.rule);

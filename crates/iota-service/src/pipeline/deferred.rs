@@ -20,7 +20,7 @@ pub(super) struct Deferred {
 struct Record {
     raw: Box<[u8]>,
     candidates: Vec<Candidate>,
-    record: BatchRecord,
+    known: BatchRecord,
 }
 
 impl Deferred {
@@ -45,8 +45,12 @@ impl Deferred {
                 continue;
             }
             self.bytes += raw.len();
-            self.records.push(Record { raw: raw.into(), candidates, record: job.batch.records()[place] });
+            self.records.push(Record { raw: raw.into(), candidates, known: job.batch.records()[place] });
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
     }
 
     /// All of them, as batches; none are left. Calls of rules that keep state come in the order of the input. Others come
@@ -58,7 +62,7 @@ impl Deferred {
         let mut jobs = Vec::new();
         for in_order in [true, false] {
             if !in_order {
-                records.sort_by_key(|record| record.record.identity);
+                records.sort_by_key(|record| record.known.identity);
             }
             for record in &records {
                 let is_due = |candidate: &&Candidate| wanted(candidate) && keeps_state(candidate) == in_order;
@@ -77,6 +81,6 @@ fn push(jobs: &mut Vec<Job>, record: &Record, candidates: &[Candidate]) {
         jobs.push(Job { again: true, ..Job::default() });
     }
     if let Some(last) = jobs.last_mut() {
-        last.batch.push(&record.raw, candidates, record.record);
+        last.batch.push(&record.raw, candidates, record.known);
     }
 }

@@ -85,7 +85,7 @@ impl<'a> Described<'a> {
                 class,
                 title: &found.title,
                 severity: found.severity,
-                destinations: found.destinations.as_deref(),
+                destinations: rule.destinations(found.destinations.as_deref()),
             },
             now_ms,
         );

@@ -2,11 +2,13 @@
 //! Rules that keep state run in input order on a thread of their own.
 
 use super::sequence::Job;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use iota_engine::rule::{Batch, Outcome, Pair, RuleRunner};
 use iota_python::{PackRunner, RunError};
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// One pack's part of a thread: its worker, and the rules it runs there.
@@ -50,11 +52,13 @@ pub(super) struct Evaluated {
 }
 
 /// A worker that starts has as long before it is taken for one that does not keep up.
-const START: Duration = Duration::from_secs(1);
-/// How often a thread without work looks whether the queue is at least half full, and how many times in a row it must be:
-/// what came while the worker before started is worked off in that time.
+const START: Duration = Duration::from_millis(500);
+/// How often a thread without work looks at the queue, and how many times in a row it must be at least half full: what
+/// came while the worker before started is worked off in that time.
 const LOOK: Duration = Duration::from_millis(10);
 const LOOKS: u32 = 8;
+/// Where batches take long, few of them wait: as many times in a row there must be any.
+const LOOKS_AT_ANY: u32 = 30;
 
 /// Of the threads that share a queue, each starts its workers only when those before it do not keep up: a start costs as
 /// much CPU as some thousand matches.
@@ -80,14 +84,15 @@ impl Turn {
     }
 
     /// Returns when there is work for this thread too, or none any more.
-    fn wait(&self, jobs: &Receiver<Arc<Job>>) {
+    fn wait<T>(&self, jobs: &Receiver<T>) {
         let Some(before) = &self.before else { return };
-        let mut full = 0;
+        let (mut full, mut any) = (0, 0);
         let mut ended = before.recv_timeout(START) == Err(RecvTimeoutError::Disconnected);
-        while !ended && full < LOOKS {
+        while !ended && full < LOOKS && any < LOOKS_AT_ANY {
             ended = before.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected);
             let half = jobs.capacity().unwrap_or_default().div_ceil(2);
             full = if jobs.len() >= half { full + 1 } else { 0 };
+            any = if jobs.is_empty() { 0 } else { any + 1 };
         }
     }
 
@@ -98,8 +103,58 @@ impl Turn {
     }
 }
 
+/// A thread that evaluates, run after run: a worker ends with the thread that started it.
+#[derive(Debug)]
+pub(super) struct Evaluator {
+    work: Option<Sender<Work>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What is evaluated in one run.
+pub(super) struct Work {
+    pub(super) turn: Turn,
+    pub(super) jobs: Receiver<Arc<Job>>,
+    pub(super) results: Sender<Evaluated>,
+}
+
+impl Evaluator {
+    pub(super) fn start(mut lanes: Vec<Lane>) -> io::Result<Self> {
+        let (work, given) = unbounded::<Work>();
+        let run = move || {
+            for Work { turn, jobs, results } in given {
+                evaluate(&mut lanes, &turn, &jobs, &results);
+            }
+        };
+        let thread = thread::Builder::new().name("evaluate".to_owned()).spawn(run)?;
+        Ok(Self { work: Some(work), thread: Some(thread) })
+    }
+
+    /// Evaluates what comes, until there is no more.
+    pub(super) fn take(&self, work: Work) {
+        // A thread that has panicked drops the results, and what is missing is noticed.
+        let _ = self.work.as_ref().map(|sender| sender.send(work));
+    }
+
+    /// One batch alone. `None` when the thread has panicked.
+    pub(super) fn evaluate(&self, job: &Arc<Job>) -> Option<Evaluated> {
+        let ((queue, jobs), (results, evaluated)) = (bounded(1), bounded(1));
+        let _ = queue.send(Arc::clone(job));
+        drop(queue);
+        self.take(Work { turn: Turn::alone(), jobs, results });
+        evaluated.recv().ok()
+    }
+}
+
+impl Drop for Evaluator {
+    fn drop(&mut self) {
+        self.work = None;
+        // It has said why, if it panicked.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
 /// Evaluates batches until there are no more, or nobody wants the results.
-pub(super) fn evaluate(lanes: &mut [Lane], turn: &Turn, jobs: &Receiver<Arc<Job>>, results: &Sender<Evaluated>) {
+fn evaluate(lanes: &mut [Lane], turn: &Turn, jobs: &Receiver<Arc<Job>>, results: &Sender<Evaluated>) {
     turn.wait(jobs);
     for (nth, job) in jobs.iter().enumerate() {
         let started = Instant::now();
@@ -112,5 +167,42 @@ pub(super) fn evaluate(lanes: &mut [Lane], turn: &Turn, jobs: &Receiver<Arc<Job>
         if results.send(evaluated).is_err() || failed {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Starts the second thread of two; gives when it need not wait any more.
+    fn second(jobs: Receiver<()>) -> (Turn, Receiver<()>) {
+        let mut turns = Turn::of(2);
+        let (first, second) = (turns.next().expect("two"), turns.next().expect("two"));
+        let (waited, until) = bounded(1);
+        std::thread::spawn(move || {
+            second.wait(&jobs);
+            waited.send(())
+        });
+        (first, until)
+    }
+
+    #[test]
+    fn a_thread_starts_when_work_waits_for_long_however_little() {
+        let (queue, jobs) = bounded(100);
+        let (first, started) = second(jobs);
+        first.note();
+        queue.send(()).expect("a queue");
+        assert_eq!(started.recv_timeout(Duration::from_mins(1)), Ok(()));
+    }
+
+    #[test]
+    fn a_thread_does_not_start_where_nothing_waits() {
+        let (queue, jobs) = bounded::<()>(100);
+        let (first, started) = second(jobs);
+        first.note();
+        assert_eq!(started.recv_timeout(START * 2), Err(RecvTimeoutError::Timeout));
+        drop(first);
+        assert_eq!(started.recv_timeout(Duration::from_mins(1)), Ok(()));
+        drop(queue);
     }
 }

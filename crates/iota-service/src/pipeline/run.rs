@@ -3,7 +3,7 @@
 use super::collect::{AlertSink, At, Collector, Emit, Memory};
 use super::commit::Durable;
 use super::decode::Decoding;
-use super::evaluate::{Done, Evaluated, Lane, Turn, evaluate};
+use super::evaluate::{Done, Evaluated, Evaluator, Lane, Turn, Work};
 use super::ordered::Ordered;
 use super::parts::Parts;
 use super::persist::persist;
@@ -94,6 +94,8 @@ pub enum RunFailure {
     Python(#[from] RunError),
     #[error("writing alerts")]
     Write(#[source] io::Error),
+    #[error("starting threads")]
+    Threads(#[source] io::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -111,16 +113,17 @@ pub struct RunResult {
 /// What is made once of a set of rules and serves many runs: the workers above all.
 pub struct Engine {
     router: Router,
-    /// One for each evaluating thread.
-    lanes: Vec<Vec<Lane>>,
+    evaluators: Vec<Evaluator>,
     /// Of rules that keep state, which run in the order of the input.
-    stateful: Option<Vec<Lane>>,
+    stateful: Option<Evaluator>,
+    /// Why there are fewer than there should be.
+    broken: Option<io::Error>,
     pub(super) memory: Memory,
 }
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("threads", &self.lanes.len()).finish_non_exhaustive()
+        f.debug_struct("Engine").field("threads", &self.evaluators.len()).finish_non_exhaustive()
     }
 }
 
@@ -129,8 +132,11 @@ impl Engine {
     pub fn new(run: &Run<'_>) -> Self {
         let memory = Memory::new(run.packs.len());
         let lanes = run.lanes(false, memory.trouble.left_out()).unwrap_or_default();
-        let stateful = run.lanes(true, memory.trouble.left_out());
-        Self { router: run.router(), lanes: siblings(lanes, run.workers), stateful, memory }
+        let mut broken = None;
+        let mut start = |lanes| Evaluator::start(lanes).map_err(|error| broken = Some(error)).ok();
+        let evaluators = siblings(lanes, run.workers).into_iter().filter_map(&mut start).collect();
+        let stateful = run.lanes(true, memory.trouble.left_out()).and_then(&mut start);
+        Self { router: run.router(), evaluators, stateful, broken, memory }
     }
 
     /// Rules that are not run for now.
@@ -156,6 +162,9 @@ impl Run<'_> {
     /// One of many runs on the same engine. `stats` goes on counting.
     pub fn execute_on(&self, engine: &mut Engine, progress: &Progress, sink: &mut dyn AlertSink, stats: Stats) -> RunResult {
         let started = Instant::now();
+        if let Some(error) = engine.broken.take() {
+            return RunResult { stats, failure: Some(RunFailure::Threads(error)), imbalance: None, ended: Vec::new() };
+        }
         let (inputs, finished) = match self.unfinished(progress) {
             Ok(inputs) => inputs,
             Err(error) => return RunResult { stats, failure: Some(error.into()), imbalance: None, ended: Vec::new() },
@@ -164,7 +173,7 @@ impl Run<'_> {
         let under_way = self.workers * BATCHES_PER_WORKER + 4;
         let (credit, credits) = bounded(under_way);
         let (results, evaluated) = bounded(under_way);
-        let Engine { router, lanes, stateful, memory } = engine;
+        let Engine { router, evaluators, stateful, memory, .. } = engine;
         let records_before = stats.records.read;
         let mut collector = {
             let durable = self.durable.map(|durable| (durable, &*progress.stop));
@@ -184,15 +193,13 @@ impl Run<'_> {
             // Long enough to tell whether the workers keep up.
             let (jobs, queue) = bounded::<Arc<Job>>(self.workers * BATCHES_PER_WORKER);
             let mut queues = vec![jobs];
-            for (lanes, turn) in lanes.iter_mut().zip(Turn::of(self.workers)) {
-                let (queue, results) = (queue.clone(), results.clone());
-                scope.spawn(move || evaluate(lanes, &turn, &queue, &results));
+            for (evaluator, turn) in evaluators.iter().zip(Turn::of(self.workers)) {
+                evaluator.take(Work { turn, jobs: queue.clone(), results: results.clone() });
             }
-            if let Some(lanes) = stateful.as_mut() {
-                let (jobs, queue) = bounded::<Arc<Job>>(self.workers);
-                queues.push(jobs);
-                let results = results.clone();
-                scope.spawn(move || evaluate(lanes, &Turn::alone(), &queue, &results));
+            if let Some(evaluator) = stateful {
+                let (queue, jobs) = bounded::<Arc<Job>>(self.workers);
+                queues.push(queue);
+                evaluator.take(Work { turn: Turn::alone(), jobs, results: results.clone() });
             }
             drop((results, queue));
             let decoders: Vec<_> = (0..self.workers).map(|_| scope.spawn(move || decoding.run())).collect();
@@ -220,7 +227,7 @@ impl Run<'_> {
             if let Some(failure) = sequenced.failure.clone() {
                 return Err(failure.into());
             }
-            make_up(&mut collector, lanes.first_mut(), stateful.as_mut(), progress)?;
+            make_up(&mut collector, evaluators.first().into_iter().chain(stateful.as_ref()), progress)?;
             collector.close().map_err(RunFailure::Write)?;
             Ok(imbalance(&collector, batches, &sequenced, records_before))
         });
@@ -334,8 +341,7 @@ fn imbalance(collector: &Collector<'_>, batches: u64, sequenced: &Sequenced, rec
 /// Runs the calls that were left out, where no state keeps them: until none are left, or it is of no use.
 fn make_up<'e>(
     collector: &mut Collector<'_>,
-    mut lanes: Option<&'e mut Vec<Lane>>,
-    mut stateful: Option<&'e mut Vec<Lane>>,
+    evaluators: impl Iterator<Item = &'e Evaluator> + Clone,
     progress: &Progress,
 ) -> Result<(), RunFailure> {
     loop {
@@ -345,9 +351,9 @@ fn make_up<'e>(
         }
         for job in jobs.into_iter().map(Arc::new) {
             let mut parts = Vec::new();
-            for lanes in lanes.iter_mut().chain(&mut stateful) {
-                let done = lanes.iter_mut().map(|lane| lane.evaluate(&job.batch)).collect::<Result<Vec<_>, _>>()?;
-                parts.push((Arc::clone(&job), done));
+            for evaluator in evaluators.clone() {
+                let Some(Evaluated { job, done, .. }) = evaluator.evaluate(&job) else { return Ok(()) };
+                parts.push((job, done?));
             }
             if let Some((job, done)) = parts.into_iter().reduce(merge) {
                 collector.take(&job, done).map_err(RunFailure::Write)?;

@@ -195,7 +195,7 @@ impl Repository {
             .spawn()
             .map_err(GitError::NoGit)?;
         let (input, output) = (git.stdin.take(), git.stdout.take());
-        let objects: String = wanted.iter().map(|(_, object)| format!("{object}\n")).collect();
+        let objects = wanted.iter().flat_map(|(_, object)| [object.as_str(), "\n"]).collect::<String>();
         let asking = thread::spawn(move || input.map(|mut input| input.write_all(objects.as_bytes())));
         let read = || -> Result<BTreeMap<String, Vec<u8>>, GitError> {
             let (mut files, mut all) = (BTreeMap::new(), 0);

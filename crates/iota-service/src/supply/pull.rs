@@ -126,7 +126,7 @@ impl Staged {
 
 fn numbered(version: &Path) -> PathBuf {
     let name = |number: u32| version.with_extension(number.to_string());
-    (2..).map(name).find(|path| !path.exists()).unwrap_or_else(|| version.to_owned())
+    (2..=u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| version.to_owned())
 }
 
 /// Whether two directories hold the same files.

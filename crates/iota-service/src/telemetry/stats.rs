@@ -359,12 +359,13 @@ impl Times {
 mod tests {
     use super::*;
 
+    fn sources(stats: &mut Stats) -> &mut Sources {
+        stats.sources.get_or_insert_default()
+    }
+
     #[test]
     fn a_count_that_is_off_by_one_is_noticed() {
         assert_eq!(Stats::new().imbalance(), None);
-        fn sources(stats: &mut Stats) -> &mut Sources {
-            stats.sources.get_or_insert_default()
-        }
         let counts: [fn(&mut Stats) -> &mut u64; 31] = [
             |stats| &mut sources(stats).messages.received,
             |stats| &mut sources(stats).messages.deleted,

@@ -206,7 +206,12 @@ impl Watch<'_> {
                     std::mem::take(&mut watched.stats),
                 );
                 watched.stats = result.stats;
-                if result.failure.is_some() || result.imbalance.is_some() {
+                let failed = result.failure.is_some() || result.imbalance.is_some();
+                if let Some(feed) = self.feed.as_ref().filter(|_| failed || progress.stop.is_requested()) {
+                    // Before they learn that nothing became of their inputs: what is given back others may have at once.
+                    feed.stop();
+                }
+                if failed {
                     return Watched { failure: result.failure, imbalance: result.imbalance, ..watched };
                 }
                 self.settle(&inputs, from, result.ended);

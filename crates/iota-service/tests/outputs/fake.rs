@@ -1,5 +1,6 @@
 //! An HTTP server on loopback that keeps what it got and answers what it is told to.
 
+use super::tls::acceptor;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response};
@@ -9,9 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Got {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: hyper::HeaderMap,
     pub(crate) body: Vec<u8>,
@@ -30,35 +33,41 @@ impl Fake {
         Self::new(Box::new(move |_| (status, body.clone()))).await
     }
 
-    /// 429 and 503 come with `Retry-After: 7`.
+    /// 429 and 503 come with `Retry-After: 7`. `FAKE_URL` in an answer is the fake's own address.
     pub(crate) async fn new(answers: Answers) -> Self {
+        Self::start(answers, None).await
+    }
+
+    /// Behind TLS, for 127.0.0.1.
+    pub(crate) async fn over_tls(status: u16, body: &str, acceptor: TlsAcceptor) -> Self {
+        let body = body.to_owned();
+        Self::start(Box::new(move |_| (status, body.clone())), Some(acceptor)).await
+    }
+
+    async fn start(answers: Answers, acceptor: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let scheme = if acceptor.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr().expect("an address"));
         let got: Arc<Mutex<Vec<Got>>> = Arc::default();
-        let (kept, answers) = (Arc::clone(&got), Arc::new(answers));
+        let serving = Arc::new(Serving { url: url.clone(), answers, got: Arc::clone(&got) });
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (kept, answers) = (Arc::clone(&kept), Arc::clone(&answers));
-                let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-                    let (kept, answers) = (Arc::clone(&kept), Arc::clone(&answers));
-                    async move {
-                        let (parts, body) = request.into_parts();
-                        let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-                        let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
-                        let got = Got { path, headers: parts.headers, body };
-                        let (status, text) = answers(&got);
-                        kept.lock().expect("no panic").push(got);
-                        let mut response = Response::builder().status(status);
-                        if matches!(status, 429 | 503) {
-                            response = response.header("retry-after", "7");
+                let (serving, acceptor) = (Arc::clone(&serving), acceptor.clone());
+                tokio::spawn(async move {
+                    let service = hyper::service::service_fn(move |request| {
+                        let serving = Arc::clone(&serving);
+                        async move { Ok::<_, Infallible>(serving.answer(request).await) }
+                    });
+                    let server = hyper::server::conn::http1::Builder::new();
+                    match acceptor {
+                        None => drop(server.serve_connection(TokioIo::new(stream), service).await),
+                        Some(acceptor) => {
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                drop(server.serve_connection(TokioIo::new(stream), service).await);
+                            }
                         }
-                        if (300..400).contains(&status) {
-                            response = response.header("location", "https://elsewhere.example/path?token=t");
-                        }
-                        Ok::<_, Infallible>(response.body(Full::new(Bytes::from(text))).expect("a response"))
                     }
                 });
-                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
         });
         Self { url, got }
@@ -66,6 +75,31 @@ impl Fake {
 
     pub(crate) fn got(&self) -> Vec<Got> {
         self.got.lock().expect("no panic").clone()
+    }
+}
+
+struct Serving {
+    url: String,
+    answers: Answers,
+    got: Arc<Mutex<Vec<Got>>>,
+}
+
+impl Serving {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+        let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
+        let got = Got { method: parts.method.to_string(), path, headers: parts.headers, body };
+        let (status, text) = (self.answers)(&got);
+        self.got.lock().expect("no panic").push(got);
+        let mut response = Response::builder().status(status);
+        if matches!(status, 429 | 503) {
+            response = response.header("retry-after", "7");
+        }
+        if (300..400).contains(&status) {
+            response = response.header("location", "https://elsewhere.example/path?token=t");
+        }
+        response.body(Full::new(Bytes::from(text.replace("FAKE_URL", &self.url)))).expect("a response")
     }
 }
 
@@ -108,26 +142,4 @@ pub(crate) async fn troubled(trouble: Trouble) -> String {
     });
     let scheme = if matches!(trouble, Trouble::Untrusted) { "https" } else { "http" };
     format!("{scheme}://{address}")
-}
-
-/// TLS for `localhost` and 127.0.0.1, and the authority's certificate in PEM form.
-pub(crate) fn acceptor() -> (tokio_rustls::TlsAcceptor, String) {
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-    use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-    use tokio_rustls::rustls::{ServerConfig, crypto};
-    let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("a certificate");
-    let key = KeyPair::generate().expect("a key");
-    let mut leaf = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("parameters");
-    leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
-    let leaf = leaf.signed_by(&key, &authority).expect("a certificate");
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], key)
-        .expect("a configuration");
-    (tokio_rustls::TlsAcceptor::from(Arc::new(config)), authority.pem())
 }

@@ -1,6 +1,6 @@
 //! Formats against published schemas.
 
-use super::{hostile, message};
+use super::{hostile, message, with};
 use iota_engine::store::DeliveryAction;
 use iota_service::output::format::{Alert, Format, Redaction, cef};
 use iota_service::output::{Message, Purpose};
@@ -22,10 +22,10 @@ fn check(schema: &str, value: &Value) {
 #[test]
 fn findings_fit_the_schema_of_ocsf() {
     let schema = include_str!("../../../../testdata/schemas/ocsf-1.5.0-detection-finding.json");
-    let bare = message(&json!({"event": {}, "actor": null, "source_ip": null, "account_id": null, "region": null, "attack": [],
+    let bare = with(&json!({"event": {}, "actor": null, "source_ip": null, "account_id": null, "region": null, "attack": [],
         "tags": [], "description": null, "context": null, "event_id": null}));
-    let huge = message(&json!({"event": {"eventName": "x".repeat(100_000)}, "title": "y".repeat(50_000)}));
-    for message in [message(&json!({})), hostile(), bare, huge] {
+    let huge = with(&json!({"event": {"eventName": "x".repeat(100_000)}, "title": "y".repeat(50_000)}));
+    for message in [message(), hostile(), bare, huge] {
         for action in [DeliveryAction::Create, DeliveryAction::Update, DeliveryAction::Acknowledge, DeliveryAction::Resolve] {
             for purpose in [Purpose::Alert, Purpose::Test] {
                 check(schema, &rendered(&Message { action, purpose, ..message.clone() }, Format::Ocsf, 16 << 10));
@@ -39,15 +39,15 @@ fn findings_fit_the_schema_of_ocsf() {
 fn the_native_form_fits_its_schema_also_when_marked() {
     let schema = include_str!("../../../../docs/alert.schema.json");
     for purpose in [Purpose::Alert, Purpose::Test, Purpose::Canary] {
-        check(schema, &rendered(&Message { purpose, ..message(&json!({})) }, Format::Alert, usize::MAX));
+        check(schema, &rendered(&Message { purpose, ..message() }, Format::Alert, usize::MAX));
     }
-    let cut = message(&json!({"event": {"eventName": "X", "requestParameters": {"x": "y".repeat(100_000)}}}));
+    let cut = with(&json!({"event": {"eventName": "X", "requestParameters": {"x": "y".repeat(100_000)}}}));
     check(schema, &rendered(&cut, Format::Alert, 20_000));
 }
 
 #[test]
 fn nothing_breaks_out_of_a_line_of_cef() {
-    for message in [message(&json!({})), hostile()] {
+    for message in [message(), hostile()] {
         let line = cef::render(&Alert::of(&message, &Redaction::default()).expect("an alert"));
         assert!(!line.chars().any(char::is_control), "{line:?}");
         // Seven bars that are not escaped end the parts of the header.

@@ -1,7 +1,8 @@
 //! The Forward protocol against a strict fake: frames, acknowledgement, shared key, TLS.
 
-use super::fake::acceptor;
-use super::{hostile, output};
+use super::alerts::HOSTILE;
+use super::tls::acceptor;
+use super::{hostile, message, output};
 use iota_service::output::Sent;
 use rmpv::Value;
 use sha2::{Digest, Sha512};
@@ -88,7 +89,7 @@ async fn alerts_are_delivered_when_they_are_acknowledged() {
             let keys =
                 format!("type: fluent_forward, address: 'localhost:{port}', shared_key: 'file:key', timeout: 5s, {security}");
             let output = output(&keys, directory.path()).await;
-            let sent = output.send(&[hostile(), hostile()]).await;
+            let sent = output.send(&[hostile(), message()]).await;
             assert!(
                 sent.len() == 2 && sent.iter().all(|sent| format!("{sent:?}").starts_with(expected)),
                 "{manner:?} {key}: {sent:?}"
@@ -100,6 +101,8 @@ async fn alerts_are_delivered_when_they_are_acknowledged() {
                 assert_eq!((entries.len(), frame[2]["size"].as_u64()), (2, Some(2)));
                 assert!(matches!(&entries[0][0], Value::Ext(0, time) if time.len() == 8), "{:?}", entries[0][0]);
                 assert_eq!(entries[0][1]["severity"].as_str(), Some("HIGH"));
+                assert_eq!(entries[0][1]["title"].as_str(), Some(HOSTILE));
+                insta::assert_snapshot!("forward_entry", format!("{}\n{}", entries[1][0], entries[1][1]));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What each output sends: snapshots, the documented limits, and text that tries to break out.
 
 use super::fake::{Fake, Got};
-use super::{hostile, message, output};
+use super::{hostile, message, output, with};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use hmac::{Hmac, KeyInit, Mac};
 use iota_service::output::{Message, Purpose, Sent};
@@ -35,6 +35,7 @@ fn parsed(got: &Got) -> Value {
 async fn payloads_are_as_they_were() {
     for (name, keys, answer) in [
         ("slack", SLACK, "ok"),
+        ("slack_bot", SLACK_BOT, r#"{"ok":true,"ts":"1.2"}"#),
         ("pagerduty", PAGERDUTY, "{}"),
         ("splunk", SPLUNK, r#"{"code":0}"#),
         ("teams", TEAMS, ""),
@@ -43,7 +44,7 @@ async fn payloads_are_as_they_were() {
         ("webhook_ocsf", "type: webhook, url: 'URL', format: ocsf, envelope: false", ""),
         ("webhook_ecs", "type: webhook, url: 'URL', format: ecs, envelope: false", ""),
     ] {
-        let got = sent(keys, answer, message(&json!({}))).await;
+        let got = sent(keys, answer, message()).await;
         let mut body = parsed(&got);
         if name == "webhook" {
             body["timestamp"] = "[now]".into();
@@ -122,7 +123,7 @@ fn check_pagerduty(event: &Value, size: usize) {
 
 fn huge() -> Message {
     let long = "é<&".repeat(300_000);
-    message(&json!({"title": long, "description": long, "actor": long, "runbook": long, "dedup": long, "tags": [long],
+    with(&json!({"title": long, "description": long, "actor": long, "runbook": long, "dedup": long, "tags": [long],
         "context": {"x": long}, "event": {"eventName": long, "userAgent": long}}))
 }
 
@@ -149,7 +150,7 @@ async fn tests_are_marked_wherever_people_read_them() {
     for (keys, answer) in [(SLACK, "ok"), (PAGERDUTY, "{}"), (SPLUNK, r#"{"code":0}"#), (TEAMS, ""), (FLUENT, ""), (WEBHOOK, "")]
     {
         for (purpose, mark) in [(Purpose::Test, "[TEST] "), (Purpose::Canary, "[CANARY] ")] {
-            let got = sent(keys, answer, Message { purpose, ..message(&json!({})) }).await;
+            let got = sent(keys, answer, Message { purpose, ..message() }).await;
             assert!(String::from_utf8_lossy(&got.body).contains(mark), "{keys} {mark}");
             assert_eq!(got.path == "/v2/change/enqueue", keys == PAGERDUTY && purpose == Purpose::Canary, "canaries page nobody");
         }
@@ -158,7 +159,7 @@ async fn tests_are_marked_wherever_people_read_them() {
 
 #[tokio::test]
 async fn a_webhook_is_signed_by_every_key_and_its_id_stays() {
-    let got = sent(WEBHOOK, "", message(&json!({}))).await;
+    let got = sent(WEBHOOK, "", message()).await;
     let header = |name: &str| got.headers[name].to_str().expect("text").to_owned();
     let (id, time) = (header("webhook-id"), header("webhook-timestamp"));
     assert_eq!(id, "msg_29eedc85241929b2943ab75e66d6c593_0");
@@ -175,12 +176,53 @@ async fn an_incident_is_acknowledged_and_resolved_by_the_key_it_was_triggered_by
     use iota_engine::store::DeliveryAction::{Acknowledge, Create, Resolve};
     let mut keys = Vec::new();
     for (action, word) in [(Create, "trigger"), (Acknowledge, "acknowledge"), (Resolve, "resolve")] {
-        let event = parsed(&sent(PAGERDUTY, "{}", Message { action, ..message(&json!({})) }).await);
+        let event = parsed(&sent(PAGERDUTY, "{}", Message { action, ..message() }).await);
         check_pagerduty(&event, 0);
         assert_eq!(event["event_action"], word);
         keys.push(event["dedup_key"].clone());
     }
     assert!(keys.windows(2).all(|pair| pair[0] == pair[1]));
-    let other = sent(PAGERDUTY, "{}", message(&json!({"alert_id": "0".repeat(32)}))).await;
+    let other = sent(PAGERDUTY, "{}", with(&json!({"alert_id": "0".repeat(32)}))).await;
     assert_ne!(parsed(&other)["dedup_key"], keys[0], "the next window is another incident");
+}
+
+const SLACK_BOT: &str = "type: slack, token: 'file:key', channel: C0123456789, api_url: 'URL'";
+
+#[tokio::test]
+async fn what_happens_to_an_alert_later_goes_into_its_thread_until_a_restart() {
+    use iota_engine::store::DeliveryAction::{Acknowledge, Create, Resolve, Update};
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("key"), "xoxb-s3cret").expect("written");
+    let posts = std::sync::atomic::AtomicUsize::new(0);
+    let fake = Fake::new(Box::new(move |_| {
+        let number = posts.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        (200, json!({"ok": true, "ts": format!("1700000000.{number:06}")}).to_string())
+    }))
+    .await;
+    let keys = SLACK_BOT.replace("URL", &fake.url);
+    let start = || output(&keys, directory.path());
+    let other = with(&json!({"alert_id": "0".repeat(32)}));
+    let bot = start().await;
+    for message in [Message { action: Create, ..message() }, other.clone()] {
+        assert_eq!(bot.send(&[message]).await, [Sent::Delivered]);
+    }
+    for action in [Update, Acknowledge, Resolve] {
+        assert_eq!(bot.send(&[Message { action, ..message() }]).await, [Sent::Delivered]);
+    }
+    assert_eq!(bot.send(&[Message { action: Resolve, ..other }]).await, [Sent::Delivered]);
+    // Where messages are is only remembered by the process that posted them.
+    let restarted = start().await;
+    for action in [Acknowledge, Resolve] {
+        assert_eq!(restarted.send(&[Message { action, ..message() }]).await, [Sent::Delivered]);
+    }
+    let posted: Vec<Value> = fake.got().iter().map(parsed).collect();
+    let threads: Vec<_> = posted.iter().map(|post| post["thread_ts"].as_str().unwrap_or("-")).collect();
+    let (first, second) = ("1700000000.000000", "1700000000.000001");
+    assert_eq!(threads, ["-", "-", first, first, first, second, "-", "1700000000.000006"]);
+    assert!(posted.iter().all(|post| post["channel"] == "C0123456789"));
+    assert!(fake.got().iter().all(|got| got.headers["authorization"] == "Bearer xoxb-s3cret"));
+    for (post, says) in posted[2..5].iter().zip(["Again: ", "Acknowledged: ", "Resolved: "]) {
+        check_slack(post);
+        assert!(post["text"].as_str().is_some_and(|text| text.contains(says)), "{post:#}");
+    }
 }

@@ -1,8 +1,8 @@
 //! Syslog against real servers, rsyslog and syslog-ng (tools/syslog_servers.sh gets them), and framing against a fake.
 
-use super::fake::acceptor;
-use super::{hostile, message, output};
-use iota_service::output::Sent;
+use super::tls::acceptor;
+use super::{hostile, message, output, with};
+use iota_service::output::{Message, Purpose, Sent};
 use serde_json::json;
 use std::net::TcpListener as StdListener;
 use std::path::{Path, PathBuf};
@@ -103,7 +103,7 @@ async fn real_server(server: fn(&Path, u16) -> Server, framings: &[&str]) {
         for content in ["text", "cef", "json"] {
             let keys = format!("type: syslog, address: '127.0.0.1:{port}', tls: false, framing: {framing}, message: {content}");
             let output = output(&keys, directory.path()).await;
-            let sent = output.send(&[message(&json!({})), hostile()]).await;
+            let sent = output.send(&[message(), hostile()]).await;
             assert_eq!(sent, [Sent::Delivered, Sent::Delivered]);
             expected += 2;
             let lines = lines(directory.path(), expected);
@@ -158,10 +158,10 @@ async fn frames_are_counted_within_the_limit_and_repeated_after_a_break_over_tls
         }
         all
     });
-    let huge = message(&json!({"title": "é".repeat(50_000), "alert_id": "f".repeat(32)}));
+    let huge = with(&json!({"title": "é".repeat(50_000), "alert_id": "f".repeat(32)}));
     let keys = format!("type: syslog, address: 'localhost:{port}', ca_file: ca.pem, max_message: 2KiB");
     let output = output(&keys, directory.path()).await;
-    assert_eq!(output.send(&[message(&json!({}))]).await, [Sent::Delivered]);
+    assert_eq!(output.send(&[message()]).await, [Sent::Delivered]);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(output.send(&[huge]).await, [Sent::Delivered]);
     drop(output);
@@ -177,4 +177,77 @@ async fn frames_are_counted_within_the_limit_and_repeated_after_a_break_over_tls
     assert_eq!(messages.len(), 2, "the one before the break came again");
     assert!(messages[0].contains("29eedc") && messages[1].contains("ffff") && messages[1].ends_with("... (truncated)"));
     assert!(messages.iter().all(|message| message.len() <= 2048 && message.starts_with("<131>1 2025-01-01T00:00:00.000Z ")));
+}
+
+/// What a plain server gets of some messages, framed by lines.
+async fn written(keys: &str, messages: &[Message]) -> Vec<String> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let server = tokio::spawn(async move {
+        let mut got = Vec::new();
+        listener.accept().await.expect("a connection").0.read_to_end(&mut got).await.expect("read");
+        String::from_utf8(got).expect("UTF-8")
+    });
+    let keys = format!("type: syslog, address: '127.0.0.1:{port}', tls: false, framing: lines, hostname: h, {keys}");
+    let output = output(&keys, directory.path()).await;
+    assert!(output.send(messages).await.iter().all(|sent| *sent == Sent::Delivered));
+    drop(output);
+    server.await.expect("no panic").lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn messages_are_as_they_were() {
+    for content in ["text", "json", "cef"] {
+        let test = Message { purpose: Purpose::Test, ..message() };
+        let lines = written(&format!("message: {content}"), &[message(), test]).await;
+        assert_eq!(lines.len(), 2, "{lines:#?}");
+        insta::assert_snapshot!(format!("syslog_{content}"), lines.join("\n"));
+    }
+}
+
+/// The structured data of a message, parsed as RFC 5424 (6.3) says: names and values.
+fn structured_data(message: &str) -> Vec<(String, String)> {
+    let start = message.find(" [iota@").expect("structured data") + 2;
+    let mut rest = message[start..].chars();
+    let mut found = Vec::new();
+    let id: String = rest.by_ref().take_while(|letter| *letter != ' ').collect();
+    assert_eq!(id, "iota@32473");
+    loop {
+        let name: String = rest.by_ref().take_while(|letter| *letter != '=').collect();
+        assert!(!name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric()), "{name:?} in {message}");
+        assert_eq!(rest.next(), Some('"'), "{message}");
+        let mut value = String::new();
+        loop {
+            match rest.next().expect("the value ends") {
+                '"' => break,
+                '\\' => value.push(rest.next().filter(|letter| r#""\]"#.contains(*letter)).expect("an escape of three")),
+                ']' => panic!("a bracket that is not escaped: {message}"),
+                letter => value.push(letter),
+            }
+        }
+        found.push((name, value));
+        match rest.next() {
+            Some(' ') => {}
+            Some(']') => return found,
+            other => panic!("{other:?} after a value: {message}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_breaks_out_of_structured_data() {
+    let names = ["id", "rule", "severity", "account", "region", "actor", "source", "action", "count"];
+    for content in ["text", "json"] {
+        let lines = written(&format!("message: {content}"), &[hostile()]).await;
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert!(!lines[0].chars().any(char::is_control), "{:?}", lines[0]);
+        let found = structured_data(&lines[0]);
+        let found_names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(found_names, names[..found.len()], "{found:?}");
+        assert_eq!(found.len(), if content == "text" { names.len() } else { 3 });
+        if content == "text" {
+            assert!(found[5].1.contains(r#"a|b\c=d ]"e"#), "{found:?}");
+        }
+    }
 }

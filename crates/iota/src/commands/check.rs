@@ -27,6 +27,7 @@ pub(crate) fn check(args: &CheckArgs, matches: &ArgMatches) -> anyhow::Result<Ex
             let path = pack.directory.join(&problem.path).display().to_string();
             problems.push(Problem { path, ..problem.clone() });
         }
+        unknown_outputs(pack, &selection, &mut problems);
         counts.unguarded += unguarded(pack, &selection, &mut problems);
     }
     problems.sort_by(|a, b| (&a.path, a.line, a.code).cmp(&(&b.path, b.line, b.code)));
@@ -77,6 +78,25 @@ fn unguarded(pack: &LoadedPack, selection: &Selection, problems: &mut Vec<Proble
     }
     problems.extend(of_pack.map(|(reason, rules)| no_analysis(pack, reason, rules)));
     found
+}
+
+/// Adds a warning for each rule whose `OutputIds` are not all names of outputs; a note where no outputs are configured.
+fn unknown_outputs(pack: &LoadedPack, selection: &Selection, problems: &mut Vec<Problem>) {
+    for rule in pack.pack.rules.iter().filter(|rule| selection.wants(pack, &[rule.path(), rule.declaration()])) {
+        let (known, unknown): (Vec<_>, Vec<_>) = rule.output_ids.iter().partition(|name| selection.outputs.contains(name));
+        if unknown.is_empty() {
+            continue;
+        }
+        let names = unknown.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let instead = if known.is_empty() { "alerts go where the routes say" } else { "alerts go to the others" };
+        let (level, message) = if selection.outputs.is_empty() {
+            (Level::Note, format!("OutputIds {names}: no outputs are configured here"))
+        } else {
+            (Level::Warning, format!("OutputIds: there is no output {names}, so {instead}; name outputs of iota.yaml"))
+        };
+        let problem = problem(pack, rule.declaration(), 0, Some(rule.id.clone()), format!("rule `{}`: {message}", rule.id));
+        problems.push(Problem { level, code: "unknown-output", line: rule.line, ..problem });
+    }
 }
 
 fn no_analysis(pack: &LoadedPack, Reason { path, line, source, why }: &Reason, rules: usize) -> Problem {

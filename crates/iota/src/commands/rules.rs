@@ -10,6 +10,7 @@ use iota_engine::text::printable;
 use iota_service::config::{Given, Settings};
 use iota_service::rules::{Which, load_packs};
 use iota_service::supply::{PublicKeys, Pulled, Revision, Source, check_directory, commit_differences, stage};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -90,7 +91,7 @@ fn pull(source: &Source, directory: &Path, python: &PythonArgs, matches: &ArgMat
         Err(why) => return kept(&why.to_string()),
     };
     // What is set for other packs does not matter here.
-    let settings = Settings { packs: Default::default(), overrides: Default::default(), ..settings };
+    let settings = Settings { packs: BTreeMap::new(), overrides: BTreeMap::new(), ..settings };
     let packs = match load_packs(std::slice::from_ref(&staged.directory), &settings, &python, Which::All) {
         Ok(packs) => packs,
         Err(why) => return kept(&why.to_string()),

@@ -341,6 +341,21 @@ pub(super) fn summarize(stats: &Stats, interrupted: bool) {
             parts.push(counted(count, what));
         }
     }
+    if let Some(sources) = &stats.sources {
+        let (messages, objects) = (&sources.messages, &sources.objects);
+        for (count, what) in [
+            (messages.received, "message"),
+            (messages.returned, "message given back"),
+            (messages.left, "message left in its queue"),
+            (messages.undeleted, "message that could not be deleted"),
+            (objects.already_finished, "object read before"),
+            (objects.skipped, "skipped object"),
+        ] {
+            if count > 0 {
+                parts.push(counted(count, what));
+            }
+        }
+    }
     let outcome = if interrupted { "interrupted: " } else { "" };
     tracing::info!("{outcome}{} in {:.1} s", parts.join(", "), stats.seconds.total + stats.seconds.load_rules);
 }

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Selection {
     pub(super) packs: Vec<LoadedPack>,
     pub(super) python: iota_service::rules::Python,
+    /// Names of the configured outputs.
+    pub(super) outputs: Vec<String>,
     /// Canonical.
     paths: Vec<PathBuf>,
 }
@@ -33,7 +35,8 @@ impl Selection {
             canonical.push(path.canonicalize().with_context(|| path.display().to_string())?);
         }
         let packs = load_packs(&roots, &settings, &python, Which::All)?;
-        Ok(Self { packs, python, paths: canonical })
+        let outputs = settings.outputs.into_keys().collect();
+        Ok(Self { packs, python, outputs, paths: canonical })
     }
 
     /// Whether a file of a pack was asked for: itself, a directory above it, or the file of the same rule beside it.

@@ -22,7 +22,6 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
 use std::thread;
@@ -87,8 +86,13 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         tracing::info!("watching {}", directory.root().display());
     }
     let ready = waker.clone();
-    let wake = Arc::new(move || ready.wake(Wake::Ready));
-    let feed = sources.feed().map(|feed| Feed::start(feed, kept.durable(), (from, now_ms), wake)).transpose()?;
+    let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || ready.wake(Wake::Ready));
+    let mut feed = sources.feed();
+    if let (Some(feed), Place::Directory(directory)) = (&mut feed, &place) {
+        // The one place that is certain to be writable.
+        feed.scratch = Some(directory.clone());
+    }
+    let feed = feed.map(|feed| Feed::start(feed, kept.durable(), (from, now_ms), &wake)).transpose()?;
     let mut watch = Watch {
         python: &python,
         workers: settings.workers.value,

@@ -317,3 +317,40 @@ fn what_a_repaired_rule_finds_goes_to_the_outputs_when_asked() {
     assert_eq!((&record["action"], &record["why"]), (&Json::from("rerun"), &Json::from("repaired")));
     assert_eq!((&record["after"]["settled"], &record["after"]["alerts"]), (&Json::from(3), &Json::from(3)));
 }
+
+/// A rule whose metadata names outputs, beside the one of the site.
+fn name_outputs(site: &Site, ids: &str) -> String {
+    let metadata = format!(
+        "AnalysisType: rule\nFilename: named.py\nRuleID: named\nEnabled: true\nSeverity: High\nLogTypes: [AWS.CloudTrail]\nOutputIds: {ids}\n"
+    );
+    site.0.write("rules/named.py", b"def rule(event):\n    return True\ndef title(event):\n    return 'named'\n");
+    site.0.write("rules/named.yml", metadata.as_bytes());
+    site.iota(&["check", &site.0.path("rules")]).1
+}
+
+#[test]
+fn outputs_that_metadata_names_get_the_alerts_and_names_of_none_are_warned_of() {
+    let site = Site::new(TWO);
+    let said = name_outputs(&site, "[prod]");
+    assert!(!said.contains("OutputIds"), "{said}");
+    assert_eq!(site.deliver(), Some(0));
+    assert_eq!(site.got("all.jsonl"), ["A in shop", "B in 444455556666", "C in shop"]);
+    assert_eq!(site.got("prod.jsonl"), ["A in shop", "C in shop", "named"], "whatever the account is");
+
+    let site = Site::new(TWO);
+    let said = name_outputs(&site, "[prod, 0d8a5e2c]");
+    let expected = "warning[unknown-output]: rule `named`: OutputIds: there is no output `0d8a5e2c`, so alerts go to the others";
+    assert!(said.contains("named.yml:3: ") && said.contains(expected), "{said}");
+    assert_eq!(site.deliver(), Some(0));
+    assert_eq!(site.got("all.jsonl").len(), 3);
+
+    let site = Site::new(TWO);
+    let said = name_outputs(&site, "[0d8a5e2c]");
+    assert!(said.contains("there is no output `0d8a5e2c`, so alerts go where the routes say"), "{said}");
+    assert_eq!(site.deliver(), Some(0));
+    assert!(site.got("all.jsonl").contains(&"named".to_owned()), "better the routes than nobody");
+
+    let site = Site::new("");
+    let said = name_outputs(&site, "[0d8a5e2c]");
+    assert!(said.contains("note[unknown-output]: rule `named`: OutputIds `0d8a5e2c`: no outputs are configured here"), "{said}");
+}

@@ -77,6 +77,32 @@ fn traps_are_not_skipped() {
     proved(&["testdata/guards/traps_panther".to_owned(), "testdata/guards/traps_values".to_owned()]);
 }
 
+/// A time that has no moment in UTC is as good as none: no rule raises for it, and none loses its match.
+#[test]
+fn records_of_impossible_times_are_evaluated_like_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let pack = directory.path().join("pack");
+    fs::create_dir(&pack).unwrap();
+    fs::write(pack.join("named.py"), "def rule(event):\n    return event.get('eventName') == 'A'\n").unwrap();
+    fs::write(pack.join("timed.py"), "def rule(event):\n    return event.event_time_epoch() is not None\n").unwrap();
+    let records = directory.path().join("records.jsonl");
+    let times = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2024-01-01T00:00:00Z"];
+    let lines = times.map(|time| format!(r#"{{"eventName":"A","eventSource":"x","eventTime":"{time}","eventID":"{time}"}}"#));
+    fs::write(&records, lines.join("\n")).unwrap();
+    let (pack, records) = (pack.to_str().unwrap(), records.to_str().unwrap());
+    let ran = |flags: &[&str]| {
+        let stats = directory.path().join("stats.json");
+        let args = ["run", records, "--rules", pack, "--now", NOW, "--log", "error", "--stats", stats.to_str().unwrap()];
+        let ran = run(&[&args, flags].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let stats: Json = serde_json::from_slice(&fs::read(&stats).unwrap()).unwrap();
+        // What cannot be read as a time is the time of the run.
+        assert_eq!((&stats["pairs"]["errored"], &stats["matches"]["total"]), (&Json::from(0), &Json::from(6)), "{stats}");
+        ran.stdout
+    };
+    assert_eq!(ran(&[]), ran(&["--no-fast-path"]));
+}
+
 /// Files that cannot be analysed turn the analysis of their pack off; so without them once more.
 #[test]
 fn plain_traps_are_not_skipped() {

@@ -20,7 +20,9 @@ mod explain;
 mod fast_path;
 mod formats;
 mod harness;
+mod hostile_input;
 mod hostile_rules;
+mod outputs;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(target_os = "linux")]

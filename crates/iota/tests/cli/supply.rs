@@ -262,12 +262,12 @@ fn commits_are_trusted_by_the_users_git_and_not_by_that_of_the_repository() {
     let allow = format!("[gpg \"ssh\"]\n\tallowedSignersFile = {signers}\n");
     let sign = ["-c", "gpg.format=ssh", "-c"];
     let with_key = format!("user.signingkey={signer}.pub");
-    let signed = |title: &str| {
+    let commit = |title: &str| {
         origin.files.write("origin/r.py", rule(title).as_bytes());
         origin.git(&["add", "--all"]);
         origin.git(&[&sign[..], &[&with_key, "commit", "--quiet", "-S", "-m", "x"]].concat());
     };
-    signed("signed");
+    commit("signed");
     // Known to the repository alone.
     fs::write(
         origin.files.path("origin/.git/config"),

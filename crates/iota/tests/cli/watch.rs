@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Watching {
+pub(crate) struct Watching {
     child: Child,
     output: String,
     log: String,
@@ -20,7 +20,7 @@ struct Watching {
 
 impl Watching {
     /// Over `in`, with `rules` and `state`.
-    fn start(files: &Files, flags: &[&str]) -> Self {
+    pub(crate) fn start(files: &Files, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         fs::create_dir_all(files.path("in")).unwrap();
         let (output, log) = (files.path("out.jsonl"), files.path("log"));
         let append = |path: &str| OpenOptions::new().create(true).append(true).open(path).unwrap();
@@ -34,7 +34,7 @@ impl Watching {
             "--state",
             &files.path("state"),
         ]);
-        command.args(flags).stdin(Stdio::null()).stdout(append(&output)).stderr(append(&log));
+        command.args(flags).envs(environment.iter().copied()).stdin(Stdio::null()).stdout(append(&output)).stderr(append(&log));
         Self { child: command.spawn().unwrap(), output, log }
     }
 
@@ -46,7 +46,7 @@ impl Watching {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
+    pub(crate) fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
         let started = Instant::now();
         while !is(self) {
             assert!(started.elapsed() < PATIENCE, "{what}: {:?}\n{}", self.titles(), self.log());
@@ -66,7 +66,7 @@ impl Watching {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
 
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         self.signal("-TERM");
         let status = self.child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "{}", self.log());
@@ -105,7 +105,7 @@ fn events_are_found_however_they_come() {
     for flags in [&["--rescan-interval", "1h"][..], &["--no-inotify", "--rescan-interval", "100ms"]] {
         let files = files();
         files.write("in/old.jsonl", record(1).as_bytes());
-        let watching = Watching::start(&files, flags);
+        let watching = Watching::start(&files, flags, &[]);
         watching.told(&["E1"]);
         // Appended; the last line is cut and completed later.
         append(&files.path("in/old.jsonl"), &format!("{}{{\"eventName\":\"E3\",", record(2)));
@@ -136,7 +136,7 @@ fn events_are_found_however_they_come() {
 #[test]
 fn documents_and_last_lines_without_an_end_are_taken_at_rest() {
     let files = files();
-    let watching = Watching::start(&files, &[]);
+    let watching = Watching::start(&files, &[], &[]);
     files.write("in/1.json.gz", &gzip(record(1).as_bytes()));
     files.write("in/2.json", format!("{{\n \"Records\": [\n{}\n]}}\n", record(2)).as_bytes());
     files.write("in/3.json", format!("{{\"Records\":[{}]}}", record(3).trim_end()).as_bytes());
@@ -159,11 +159,11 @@ fn a_new_start_goes_on_where_the_last_one_ended() {
     let files = files();
     files.write("in/a.jsonl", record(1).as_bytes());
     files.write("in/b.gz", &gzip(record(2).as_bytes()));
-    let watching = Watching::start(&files, &[]);
+    let watching = Watching::start(&files, &[], &[]);
     watching.told(&["E1", "E2"]);
     watching.end();
     append(&files.path("in/a.jsonl"), &record(3));
-    let watching = Watching::start(&files, &[]);
+    let watching = Watching::start(&files, &[], &[]);
     watching.told(&["E1", "E2", "E3"]);
     watching.end();
     let log = fs::read_to_string(files.path("log")).unwrap();
@@ -174,14 +174,14 @@ fn a_new_start_goes_on_where_the_last_one_ended() {
 fn a_cold_start_may_leave_the_past_alone() {
     let files = files();
     files.write("in/a.jsonl", record(1).as_bytes());
-    let watching = Watching::start(&files, &["--from", "now"]);
+    let watching = Watching::start(&files, &["--from", "now"], &[]);
     watching.until("watching", |watching| watching.log().contains("watching"));
     append(&files.path("in/a.jsonl"), &record(2));
     watching.told(&["E2"]);
     watching.end();
     // What came while nothing was running is new, whenever it is started again.
     files.write("in/b.jsonl", record(3).as_bytes());
-    let watching = Watching::start(&files, &["--from", "now", "--no-send-before", "2999-01-01T00:00:00Z"]);
+    let watching = Watching::start(&files, &["--from", "now", "--no-send-before", "2999-01-01T00:00:00Z"], &[]);
     watching.until("E3 is kept", |watching| {
         watching.log().contains("watching") && {
             thread::sleep(Duration::from_secs(1));
@@ -197,7 +197,7 @@ fn a_cold_start_may_leave_the_past_alone() {
 #[test]
 fn rules_are_read_again_all_of_them_or_none() {
     let files = files();
-    let watching = Watching::start(&files, &[]);
+    let watching = Watching::start(&files, &[], &[]);
     watching.until("watching", |watching| watching.log().contains("watching"));
     files.write("in/a.jsonl", record(1).as_bytes());
     watching.told(&["E1"]);
@@ -219,22 +219,37 @@ fn rules_are_read_again_all_of_them_or_none() {
 fn what_a_paused_rule_has_missed_is_run_once_it_is_mended() {
     let files = Files::new(&[("rules/r.py", "import os\ndef rule(event):\n    os._exit(1)\n")]);
     files.write("in/a.jsonl", (10..40).map(record).collect::<String>().as_bytes());
-    let watching = Watching::start(&files, &[]);
-    watching.until("paused", |watching| watching.titles() == ["Rule rules/r is paused: it has ended 20 workers"]);
+    let watching = Watching::start(&files, &[], &[]);
+    watching.until("paused", |watching| watching.titles() == ["Rule rules/r is paused: it has ended 10 workers"]);
     // It is not run on what comes now.
     files.write("in/b.jsonl", (40..50).map(record).collect::<String>().as_bytes());
     let mended = "def rule(event):\n    return True\ndef title(event):\n    return event['eventName']\n\
                   def dedup(event):\n    return event['eventID']\n";
     files.write("rules/r.py", mended.as_bytes());
-    watching.until("run", |watching| watching.titles().len() >= 21);
+    watching.until("run", |watching| watching.titles().len() >= 31);
     let mut titles = watching.titles();
     titles.retain(|title| title.starts_with('E'));
     titles.sort_unstable();
-    // Records 10 to 29 have ended a worker: those are for `iota rerun --errors`.
-    assert_eq!(titles, (30..50).map(|n| format!("E{n}")).collect::<Vec<_>>(), "{}", watching.log());
+    // Records 10 to 19 have ended a worker: those are for `iota rerun --errors`.
+    assert_eq!(titles, (20..50).map(|n| format!("E{n}")).collect::<Vec<_>>(), "{}", watching.log());
     watching.end();
     let log = fs::read_to_string(files.path("log")).unwrap();
     assert!(log.contains("calls that had been left out were made"), "{log}");
+}
+
+/// A worker takes longer to start than most rounds take.
+#[test]
+fn a_worker_serves_many_rounds() {
+    let rule = "import os\ndef rule(event):\n    return True\ndef title(event):\n    return str(os.getpid())\ndef dedup(event):\n    return event['eventID']\n";
+    let files = Files::new(&[("rules/r.py", rule)]);
+    let watching = Watching::start(&files, &["--workers", "1"], &[]);
+    for n in 1..=3 {
+        files.write(&format!("in/{n}.jsonl"), record(n).as_bytes());
+        watching.until(&format!("{n} alerts"), |watching| watching.titles().len() == n);
+    }
+    let workers: BTreeSet<String> = watching.titles().into_iter().collect();
+    assert_eq!(workers.len(), 1, "{workers:?}");
+    watching.end();
 }
 
 /// Killed again and again in a backlog, and started until it is through: the same alerts and counts as of one start.
@@ -256,7 +271,7 @@ fn a_backlog_survives_kills() {
     let until_drained = |files: &Files| {
         let starts = |text: &str| text.matches("watching ").count();
         let before = fs::read_to_string(files.path("log")).map_or(0, |text| starts(&text));
-        let watching = Watching::start(files, &[]);
+        let watching = Watching::start(files, &[], &[]);
         // Before that a signal ends it like any process.
         watching.until("started", |watching| starts(&watching.log()) > before);
         let counted = |_: &Watching| alerts(files).values().sum::<u64>() >= 299 * 8 + 12;
@@ -268,7 +283,7 @@ fn a_backlog_survives_kills() {
     let expected = until_drained(&clean);
     assert!(expected.len() >= 97 && expected.values().sum::<u64>() == 299 * 8 + 12, "{expected:?}");
     for kill in 0..6 {
-        let mut watching = Watching::start(&killed, &[]);
+        let mut watching = Watching::start(&killed, &[], &[]);
         thread::sleep(Duration::from_millis(400 + kill * 150));
         watching.child.kill().unwrap();
         watching.child.wait().unwrap();

@@ -37,6 +37,20 @@ pub(crate) fn moto() -> &'static str {
     &MOTO.get_or_init(start).2
 }
 
+/// What a script of this directory says that is given this.
+pub(crate) fn python(script: &str, asked: &Json) -> String {
+    let mut python = Command::new(root().join(".venv/bin/python"))
+        .arg(root().join("crates/iota/tests/s3").join(script))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    python.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
+    let output = python.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Objects of one bucket.
 #[derive(Default)]
 pub(crate) struct Seed {
@@ -62,13 +76,7 @@ impl Seed {
     pub(crate) fn plant_as(&self, bucket: &str) {
         let asked =
             json!({"endpoint": moto(), "bucket": bucket, "kms": self.kms, "objects": self.objects, "trails": self.trails});
-        let mut python = Command::new(root().join(".venv/bin/python"))
-            .arg(root().join("crates/iota/tests/s3/seed.py"))
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        python.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
-        assert!(python.wait().unwrap().success());
+        python("seed.py", &asked);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The commands that read buckets, against moto on loopback. Where moto cannot be started the tests fail.
+//! What has to do with AWS, against moto on loopback: buckets, outputs, secrets. Where moto cannot be started the tests fail.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -7,6 +7,7 @@ mod deployment;
 mod doctor;
 mod faults;
 mod harness;
+mod outputs;
 mod policies;
 mod poll;
 mod proxy;

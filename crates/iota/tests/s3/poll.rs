@@ -176,7 +176,7 @@ fn pipes_are_read_as_lines_come() {
     input.write_all(line("1").as_bytes()).unwrap();
     watching.until_told(1);
     let (start, rest) = (line("2"), line("3"));
-    input.write_all(start[..9].as_bytes()).unwrap();
+    input.write_all(&start.as_bytes()[..9]).unwrap();
     input.write_all((start[9..].to_owned() + "{\n\"eventID\":").as_bytes()).unwrap();
     watching.until_told(2);
     input.write_all(("\"doc\"\n}\nbroken\n".to_owned() + rest.trim_end()).as_bytes()).unwrap();

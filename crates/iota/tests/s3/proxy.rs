@@ -69,13 +69,9 @@ fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u3
     let form = String::from_utf8_lossy(&body).into_owned();
     let action = form.strip_prefix("Action=").and_then(|rest| rest.split('&').next());
     let operation = header(&head, "x-amz-target").and_then(|target| target.rsplit('.').next());
-    let asked = match operation.or(action) {
-        Some(operation) => operation.to_owned(),
-        None => {
-            let signed = header(&head, "authorization").and_then(|text| text.split('/').nth(2)).unwrap_or_default();
-            format!("{} {signed}", head.lines().next().unwrap_or_default())
-        }
-    };
+    let signed = header(&head, "authorization").and_then(|text| text.split('/').nth(2)).unwrap_or_default();
+    let line = head.lines().next().unwrap_or_default();
+    let asked = operation.or(action).map_or_else(|| format!("{line} {signed}"), str::to_owned);
     let before = {
         let mut seen = seen.lock().unwrap();
         let count = seen.entry(asked.clone()).or_default();

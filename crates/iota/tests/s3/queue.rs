@@ -2,9 +2,12 @@
 
 use crate::aws::{Bucket, Queue};
 use crate::harness::{Target, key};
+use crate::proxy::{Answer, proxy};
 use crate::watching::{Watching, alerts, count, objects, target, titles};
 use serde_json::{Value as Json, json};
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -76,8 +79,8 @@ fn every_shape_of_message_is_worked_off_or_left_with_a_reason() {
     bodies.push(sns(&bridge(&bucket.0, &plain("bridge+plus")).to_string()));
     bodies.push(s3(&bucket.0, &[&plain("many-1"), &plain("many-2")]).to_string());
     bodies.push(s3(&bucket.0, &[&plain("copy")]).to_string().replace("ObjectCreated:Put", "ObjectCreated:Copy"));
-    // An event in the message, also with the decoration of SNS.
-    bodies.extend([direct("direct-1").to_string(), sns(&direct("direct-2").to_string())]);
+    // An event in the message, also with the decoration of SNS; one that comes twice counts once.
+    bodies.extend([direct("direct-1").to_string(), sns(&direct("direct-2").to_string()), sns(&direct("direct-1").to_string())]);
     let evaluated = bodies.len();
     // What asks for nothing.
     let nothing = [
@@ -129,7 +132,8 @@ fn every_shape_of_message_is_worked_off_or_left_with_a_reason() {
     let messages = |name: &str| count(&stats, &format!("/sources/messages/{name}"));
     assert_eq!(messages("received"), bodies.len() as u64);
     assert_eq!((messages("deleted"), messages("left")), ((evaluated + nothing.len()) as u64, left.len() as u64), "{stats:#}");
-    assert_eq!((messages("unknown"), messages("unsupported/security_lake"), messages("events")), (4, 1, 2));
+    assert_eq!((messages("unknown"), messages("unsupported/security_lake"), messages("events")), (4, 1, 3));
+    assert_eq!((count(&stats, "/records/evaluated"), count(&stats, "/records/duplicates")), (expected as u64, 1), "{stats:#}");
     for kind in ["test_event", "validation_message", "subscription", "not_created", "empty"] {
         assert!(messages(&format!("ignored/{kind}")) > 0, "{kind}: {stats:#}");
     }
@@ -150,15 +154,26 @@ fn the_configuration_names_queues_and_buckets() {
     let target = target();
     let config = json!({"version": 1, "sources": {
         "queues": [{"url": queue.url, "visibility_timeout": "5s"}],
-        "buckets": [{"bucket": bucket.0, "prefix": "p", "region": "us-east-1", "path_style": true}],
+        "buckets": [{"bucket": bucket.0, "prefix": "p", "region": "us-east-1", "path_style": true,
+                     "role_arn": "arn:aws:iam::444455556666:role/read", "external_id": "x", "requester_pays": true}],
     }});
     fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
-    let mut watching = Watching::start(&target, &["--config", "iota.yaml"]);
+    let assumed = Arc::new(AtomicU32::new(0));
+    let url = {
+        let assumed = Arc::clone(&assumed);
+        proxy(move |asked, _| {
+            // Of STS alone.
+            assumed.fetch_add(u32::from(asked.starts_with("POST")), Ordering::Relaxed);
+            Answer::Pass
+        })
+    };
+    let mut watching = Watching::from(&target, &url, &["--config", "iota.yaml"]);
     watching.until_told(1);
     watching.until("an empty queue", |_| queue.is_empty());
     let stats = watching.end();
     assert_eq!(titles(&target).0, ["in"]);
     assert_eq!(count(&stats, "/sources/objects/skipped_by_reason/other_prefix"), 1, "{stats:#}");
+    assert_eq!(assumed.load(Ordering::Relaxed), 1, "the role of the bucket is assumed, once");
 }
 
 #[test]
@@ -264,6 +279,43 @@ fn an_end_gives_back_what_is_in_work() {
     assert_eq!(queue.left(), (1, 0), "others may have it at once");
 }
 
+/// Killed between any two steps of a message, and started again: each record counts once.
+#[test]
+fn killed_at_every_step_nothing_is_lost_and_nothing_counts_twice() {
+    let steps =
+        ["object.fetched", "unit.full", "commit.seen", "commit.finished", "unit.committed", "message.done", "message.deleted"];
+    let bucket = Bucket::new();
+    for n in 0..3 {
+        bucket.put(&format!("o/{n}"), &objects(&[&format!("a{n}"), &format!("b{n}")]));
+    }
+    // Side by side, because each waits for messages to become visible again.
+    thread::scope(|scope| {
+        for step in steps {
+            let bucket = &bucket;
+            scope.spawn(move || {
+                let queue = Queue::new(1_000);
+                queue.send(&[s3(&bucket.0, &["o/0"]).to_string(), s3(&bucket.0, &["o/1", "o/2"]).to_string()]);
+                let target = target();
+                let config = json!({"version": 1, "workers": 1, "sources": {
+                    "queues": [{"url": queue.url, "visibility_timeout": "4s"}], "buckets": [{"bucket": bucket.0}],
+                }});
+                fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
+                Watching::killed_at(&target, &["--config", "iota.yaml"], &format!("{step}:1"));
+                let mut watching = Watching::start(&target, &["--config", "iota.yaml"]);
+                // Before that a signal ends it like any process.
+                watching.until("started", |watching| watching.log().matches("watching http").count() == 2);
+                watching.until("an empty queue", |_| queue.is_empty());
+                watching.end();
+                let found = alerts(&target);
+                assert!(found.len() == 6 && found.iter().all(|(_, count)| *count == 1), "{step}: {found:?}");
+                let mut told = titles(&target).0;
+                told.dedup();
+                assert_eq!(told, ["a0", "a1", "a2", "b0", "b1", "b2"], "{step}");
+            });
+        }
+    });
+}
+
 /// Killed again and again in a backlog, and started until it is through: the same alerts and counts as of one start.
 /// `IOTA_QUEUE_OBJECTS` says how many objects there are; the long form is 5,000.
 #[test]
@@ -297,8 +349,11 @@ fn a_backlog_survives_kills() {
         target
     };
     let drain = |target: &Target, queue: &Queue| {
+        let starts = |text: &str| text.matches("watching http").count();
+        let before = fs::read_to_string(target.path("log")).map_or(0, |text| starts(&text));
         let mut watching = Watching::start(target, &["--config", "iota.yaml"]);
-        watching.until("an empty queue", |_| queue.is_empty());
+        // Before it has started a signal ends it like any process.
+        watching.until("an empty queue", |watching| starts(&watching.log()) > before && queue.is_empty());
         watching.end();
         alerts(target)
     };

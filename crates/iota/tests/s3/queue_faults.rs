@@ -173,6 +173,21 @@ fn an_object_that_is_not_there_holds_nobody_up() {
     assert!(count(&stats, "/sources/objects/returned") >= 2, "{stats:#}");
 }
 
+/// Without `s3:ListBucket` S3 denies what is not there.
+#[test]
+fn a_key_that_is_denied_is_tried_decoded() {
+    let (queue, bucket) = (Queue::new(1_000), Bucket::new());
+    bucket.put("own 4", &objects(&["own"]));
+    queue.send(&[json!({"s3Bucket": bucket.0, "s3ObjectKey": ["own+4"]}).to_string()]);
+    let script = |asked: &str, _| if asked.contains("own%2B4") { Answer::Error(403, "AccessDenied") } else { Answer::Pass };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--queue-url", &queue.url, "--bucket", &bucket.0]);
+    watching.until_told(1);
+    watching.until("an empty queue", |_| queue.is_empty());
+    let stats = watching.end();
+    assert_eq!((count(&stats, "/sources/objects/read"), count(&stats, "/sources/objects/returned")), (1, 0), "{stats:#}");
+}
+
 /// In work for longer than it is hidden: nobody else gets it meanwhile.
 #[test]
 fn a_message_stays_hidden_while_it_is_in_work() {

@@ -5,6 +5,7 @@ use iota_engine::store::{AlertFilter, Desk, StoredAlert};
 use iota_service::store::Sqlite;
 use serde_json::Value as Json;
 use std::fs::{self, OpenOptions};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,6 +46,20 @@ impl<'a> Watching<'a> {
         let mut command = target.command(endpoint, &["watch", "--rules", "rules", "--state", "state", "--stats", "stats.json"]);
         command.args(flags).stdout(append("out.jsonl")).stderr(append("log"));
         Self { child: command.spawn().unwrap(), target }
+    }
+
+    /// Ends by `kill -9` when it comes to a step for the nth time, and waits for that.
+    pub(crate) fn killed_at(target: &'a Target, flags: &[&str], step: &str) {
+        let append = |name: &str| OpenOptions::new().create(true).append(true).open(target.path(name)).unwrap();
+        let mut command = target.command(moto(), &["watch", "--rules", "rules", "--state", "state"]);
+        command.args(flags).env("IOTA_CRASH", step).stdout(append("out.jsonl")).stderr(append("log"));
+        let mut watching = Self { child: command.spawn().unwrap(), target };
+        let started = Instant::now();
+        while watching.child.try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < PATIENCE, "{step}: goes on: {}", watching.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(watching.child.wait().unwrap().signal(), Some(9), "{step}: {}", watching.log());
     }
 
     pub(crate) fn with_input(target: &'a Target, flags: &[&str]) -> Self {

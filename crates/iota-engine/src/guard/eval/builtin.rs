@@ -62,11 +62,11 @@ impl<'v> Evaluation<'v, '_> {
                 }
                 Ok(Value::Bool(false))
             }
-            (Builtin::Reduce, [Value::Closure { code, frame }, items, rest @ ..]) if rest.len() < 2 => {
+            (Builtin::Reduce, [Value::Closure { code, round }, items, rest @ ..]) if rest.len() < 2 => {
                 let mut items = items.items(false)?.into_iter();
                 let Some(mut result) = rest.first().cloned().or_else(|| items.next()) else { return raise(Raised::Type) };
                 for item in items {
-                    result = self.call_closure(code, *frame, vec![result, item])?;
+                    result = self.call_closure(code, *round, vec![result, item])?;
                 }
                 Ok(result)
             }
@@ -98,10 +98,10 @@ impl<'v> Evaluation<'v, '_> {
                 (Symbol::Field(_) | Symbol::Object(_), "dict") if !plain => Ok(false),
                 (Symbol::Field(field), "str") => self.explorer()?.holds(*field, false),
                 (Symbol::Field(field), "dict" | "Mapping") => self.explorer()?.holds(*field, true),
-                (Symbol::Parts, _) => Ok(matches!(name, "list" | "Sequence")),
+                (Symbol::Parts, _) => Ok(name == "list"),
                 (Symbol::Object(_), _) => Ok(matches!(name, "dict" | "Mapping")),
                 (Symbol::Field(_), _) => self.explorer()?.any(),
-                _ => Ok(matches!(name, "str" | "Sequence")),
+                _ => Ok(name == "str"),
             };
         }
         Ok(match name {

@@ -30,7 +30,7 @@ impl<'v> Evaluation<'v, '_> {
     pub(super) fn kind(&mut self, expr: &'v Expr) -> Result<Value<'v>> {
         match &expr.kind {
             Kind::Constant(constant) => Ok(Value::of_constant(constant)),
-            Kind::Local(slot) => match &self.slots[self.frame + usize::from(*slot)] {
+            Kind::Local(slot) => match self.slot(*slot) {
                 Value::Unset => unknown("a variable that has no value"),
                 value => Ok(value.clone()),
             },
@@ -89,7 +89,7 @@ impl<'v> Evaluation<'v, '_> {
                 let (positional, keywords) = self.arguments(arguments)?;
                 match callee {
                     Value::Function(function) => self.call(function, positional, keywords),
-                    Value::Closure { code, frame } if keywords.is_empty() => self.call_closure(code, frame, positional),
+                    Value::Closure { code, round } if keywords.is_empty() => self.call_closure(code, round, positional),
                     _ => unknown("a call of such a value"),
                 }
             }
@@ -133,7 +133,7 @@ impl<'v> Evaluation<'v, '_> {
             }
             Kind::Find { root, path, slot, missing, test } => self.find_in(*root, path, *slot, *missing, test),
             Kind::Address { value, test } => self.address(value, test),
-            Kind::Closure(code) => Ok(Value::Closure { code, frame: self.frame }),
+            Kind::Closure(code) => Ok(Value::Closure { code, round: self.rounds.inner }),
             Kind::Unknown(why) => {
                 self.why.get_or_insert(why);
                 unknown("an expression that is not followed")
@@ -165,27 +165,32 @@ impl<'v> Evaluation<'v, '_> {
     pub(in crate::guard) fn call_closure(
         &mut self,
         code: &'v Closure,
-        frame: usize,
+        round: u32,
         positional: Vec<Value<'v>>,
     ) -> Result<Value<'v>> {
         let enough = positional.len() == code.parameters.len() || code.rest.is_some() && positional.len() > code.parameters.len();
-        if frame != self.frame || !enough || self.calls == MAX_CALLS {
+        // Its variables are those of the round it is made in, which has to be the one that runs, or that of the whole frame.
+        let is_here = round == self.rounds.inner || round == self.rounds.frame;
+        if !is_here || !enough || self.calls == MAX_CALLS {
             return unknown("a call of a function made elsewhere");
         }
         let mut positional = positional;
-        let rest: Vec<Value<'v>> = positional.drain(code.parameters.len()..).collect();
+        let rest = without_closures(positional.drain(code.parameters.len()..).collect())?;
         // Its variables live in the frame it stands in: a call inside a call must not change them.
         let own = self.frame + usize::from(code.own.start)..self.frame + usize::from(code.own.end);
-        let saved: Vec<Value<'v>> =
-            self.slots[own.clone()].iter_mut().map(|slot| std::mem::replace(slot, Value::Unset)).collect();
+        let Some(variables) = self.slots.get_mut(own.clone()) else { return unknown("variables of another frame") };
+        let saved: Vec<Value<'v>> = variables.iter_mut().map(|slot| std::mem::replace(slot, Value::Unset)).collect();
         let slots = code.parameters.iter().chain(&code.rest);
         for (slot, value) in slots.zip(positional.into_iter().chain([Value::Tuple(rest.into())])) {
             self.set(*slot, value);
         }
+        let caller = self.rounds;
+        self.rounds.inner = self.next_round();
         self.calls += 1;
         let flow = self.block(&code.body);
         self.calls -= 1;
-        for (slot, value) in self.slots[own].iter_mut().zip(saved) {
+        self.end_round(caller);
+        for (slot, value) in self.slots.get_mut(own).into_iter().flatten().zip(saved) {
             *slot = value;
         }
         match flow? {

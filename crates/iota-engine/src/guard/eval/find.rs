@@ -17,7 +17,7 @@ impl<'v> Evaluation<'v, '_> {
         missing: Missing,
         test: &'v Expr,
     ) -> Result<Value<'v>> {
-        let root = root.map_or(Value::Event, |slot| self.slots[self.frame + usize::from(slot)].clone());
+        let root = root.map_or(Value::Event, |slot| self.slot(slot).clone());
         let found = match (self.at_steps(root, path, missing)?, missing) {
             (Some(found), _) => found,
             (None, Missing::Null) => Value::None,

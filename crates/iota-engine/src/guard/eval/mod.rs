@@ -54,6 +54,7 @@ pub(super) struct Evaluation<'v, 'r> {
     pub(super) source: Source<'v, 'r>,
     slots: Vec<Value<'v>>,
     frame: usize,
+    rounds: Rounds,
     fuel: u32,
     calls: u32,
     depth: u32,
@@ -63,6 +64,17 @@ pub(super) struct Evaluation<'v, 'r> {
     pub(super) returned: Option<Place>,
     /// In words, why it stopped.
     pub(super) why: Option<&'v str>,
+}
+
+/// Every call of a function is a round of its own, by number: positions of frames come again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rounds {
+    /// The last number that was given away.
+    last: u32,
+    /// Of the function whose frame it is.
+    frame: u32,
+    /// Of the function that runs in it: that one, or one that is made in it.
+    inner: u32,
 }
 
 enum Flow<'v> {
@@ -75,7 +87,8 @@ enum Flow<'v> {
 impl<'v, 'r> Evaluation<'v, 'r> {
     pub(super) fn new(code: Code<'v>, source: Source<'v, 'r>) -> Self {
         let (slots, frame, fuel, calls, depth) = (Vec::new(), 0, FUEL, 0, 0);
-        Self { code, source, slots, frame, fuel, calls, depth, compared: None, stopped: None, returned: None, why: None }
+        let rounds = Rounds::default();
+        Self { code, source, slots, frame, rounds, fuel, calls, depth, compared: None, stopped: None, returned: None, why: None }
     }
 
     /// Keeps why the evaluation stopped, where that is not known in more detail.
@@ -120,27 +133,35 @@ impl<'v, 'r> Evaluation<'v, 'r> {
         if self.calls == MAX_CALLS {
             return unknown("calls nested too deeply");
         }
-        let code = &self.code.functions[function];
+        let Some(code) = self.code.functions.get(function) else { return unknown("a function that is not followed") };
         let base = self.slots.len();
         self.slots.resize(base + usize::from(code.slots), Value::Unset);
         let bound = self.bind(code, base, positional, keywords);
         let result = bound.and_then(|()| {
-            let caller = std::mem::replace(&mut self.frame, base);
+            let caller = (std::mem::replace(&mut self.frame, base), self.rounds);
+            let round = self.next_round();
+            (self.rounds.frame, self.rounds.inner) = (round, round);
             self.calls += 1;
             let flow = self.block(&code.body);
             self.calls -= 1;
-            self.frame = caller;
+            self.frame = caller.0;
+            self.end_round(caller.1);
             flow
         });
         self.slots.truncate(base);
         match result? {
-            Flow::Return(value) => match value {
-                // It would look at variables of a call that is over.
-                Value::Closure { frame, .. } if frame == base => unknown("a function that outlives the call it is made in"),
-                value => Ok(value),
-            },
+            Flow::Return(value) => Ok(value),
             _ => Ok(Value::None),
         }
+    }
+
+    fn next_round(&mut self) -> u32 {
+        self.rounds.last += 1;
+        self.rounds.last
+    }
+
+    fn end_round(&mut self, caller: Rounds) {
+        self.rounds = Rounds { last: self.rounds.last, ..caller };
     }
 
     fn bind(
@@ -160,7 +181,7 @@ impl<'v, 'r> Evaluation<'v, 'r> {
             }
         }
         if let Some(slot) = code.rest {
-            self.slots[base + usize::from(slot)] = Value::Tuple(rest.into());
+            self.slots[base + usize::from(slot)] = Value::Tuple(without_closures(rest)?.into());
         }
         for (name, value) in keywords {
             let parameter = code.parameters.iter().find(|parameter| parameter.name == name && !parameter.positional_only);
@@ -202,7 +223,7 @@ fn of_shuffled(stop: Stop, shuffled: bool) -> Stop {
     }
 }
 
-/// A function made here must not outlive the variables that it looks at.
+/// What gets a function out of a container does not know which variables it looks at.
 fn without_closures(items: Vec<Value<'_>>) -> Result<Vec<Value<'_>>> {
     if items.iter().any(|item| matches!(item, Value::Closure { .. })) {
         return unknown("a function in a container");

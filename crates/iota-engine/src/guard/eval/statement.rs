@@ -1,7 +1,7 @@
 //! Statements.
 
 use super::{Evaluation, Flow, MAX_DEPTH, Source, is_shuffled, of_shuffled, without_closures};
-use crate::guard::ir::{Expr, Order, Pattern, Raised, Statement, Target};
+use crate::guard::ir::{Expr, Order, Pattern, Raised, Slot, Statement, Target};
 use crate::guard::value::{Result, Stop, Value, raise, unknown};
 use crate::json::Value as Json;
 
@@ -53,26 +53,21 @@ impl<'v> Evaluation<'v, '_> {
                     }
                 }
             }
-            Statement::Try { body, handlers, otherwise } => {
-                let depth = (self.slots.len(), self.frame, self.calls);
-                match self.block(body) {
-                    Ok(Flow::Next) => return self.block(otherwise),
-                    Ok(flow) => return Ok(flow),
-                    Err(Stop::Raised(raised)) => {
-                        let Some(handler) = handlers.iter().find(|handler| handler.catches.contains(&raised)) else {
-                            return raise(raised);
-                        };
-                        (self.frame, self.calls) = (depth.1, depth.2);
-                        self.slots.truncate(depth.0);
-                        (self.stopped, self.why) = (None, None);
-                        return self.block(&handler.body);
-                    }
-                    Err(stop) => return Err(stop),
+            Statement::Try { body, handlers, otherwise } => match self.block(body) {
+                Ok(Flow::Next) => return self.block(otherwise),
+                Ok(flow) => return Ok(flow),
+                Err(Stop::Raised(raised)) => {
+                    let Some(handler) = handlers.iter().find(|handler| handler.catches.contains(&raised)) else {
+                        return raise(raised);
+                    };
+                    (self.stopped, self.why) = (None, None);
+                    return self.block(&handler.body);
                 }
-            }
+                Err(stop) => return Err(stop),
+            },
             Statement::Append { slot, value } => {
                 let value = self.expr(value)?;
-                let Value::List(items) = &self.slots[self.frame + usize::from(*slot)] else {
+                let Value::List(items) = self.slot(*slot) else {
                     return unknown("`append` to such a value");
                 };
                 let items = items.iter().cloned().chain([value]).collect();
@@ -190,7 +185,14 @@ impl<'v> Evaluation<'v, '_> {
         Ok(())
     }
 
-    pub(super) fn set(&mut self, slot: u16, value: Value<'v>) {
-        self.slots[self.frame + usize::from(slot)] = value;
+    /// A variable of the frame that runs; there are as many as its function has.
+    pub(super) fn slot(&self, slot: Slot) -> &Value<'v> {
+        self.slots.get(self.frame + usize::from(slot)).unwrap_or(&Value::Unset)
+    }
+
+    pub(super) fn set(&mut self, slot: Slot, value: Value<'v>) {
+        if let Some(variable) = self.slots.get_mut(self.frame + usize::from(slot)) {
+            *variable = value;
+        }
     }
 }

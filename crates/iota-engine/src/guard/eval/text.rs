@@ -28,7 +28,8 @@ impl<'v> Evaluation<'v, '_> {
         Ok(if matches { Value::Matched } else { Value::None })
     }
 
-    /// The symbol, once it is certain to be a text.
+    /// The symbol, if it is certain to be a text; what else it may be (null, an object, parts of a text) is refused with a
+    /// `TypeError` by all that asks for one: patterns and `fnmatch`.
     pub(super) fn text_symbol(&mut self, symbol: &Symbol) -> Result<Symbol> {
         match self.resolved(symbol)? {
             Value::Symbol(symbol @ (Symbol::Text(_) | Symbol::Lower(_) | Symbol::AnyText | Symbol::Joined(_))) => Ok(symbol),

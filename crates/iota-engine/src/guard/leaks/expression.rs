@@ -1,5 +1,6 @@
 //! Expressions: what becomes of the values of the constants in them.
 
+use super::hazards::is_sys;
 use super::reads::only_reads;
 use super::{Use, Walk};
 use crate::guard::names::Name;
@@ -8,24 +9,6 @@ use ruff_python_ast::visitor::{Visitor, walk_expr};
 use ruff_python_ast::{Comprehension, Expr, ExprCall, ExprContext};
 use std::collections::BTreeSet;
 
-/// Methods that are handed an operand.
-const OPERATORS: [&str; 15] = [
-    "__eq__",
-    "__ne__",
-    "__lt__",
-    "__le__",
-    "__gt__",
-    "__ge__",
-    "__contains__",
-    "__add__",
-    "__radd__",
-    "__or__",
-    "__ror__",
-    "__and__",
-    "__rand__",
-    "__sub__",
-    "__rsub__",
-];
 /// Methods of lists, sets and dicts that only read, and give nothing that could be changed when the elements cannot.
 const READING: [&str; 19] = [
     "get",
@@ -48,6 +31,8 @@ const READING: [&str; 19] = [
     "lower",
     "upper",
 ];
+/// Builtins that make texts and containers.
+const MAKING: [&str; 7] = ["dict", "frozenset", "list", "set", "sorted", "str", "tuple"];
 /// Builtins that read their arguments.
 const READERS: [&str; 19] = [
     "set",
@@ -87,10 +72,14 @@ impl<'a> Walk<'a, '_> {
                     }
                     // Whoever has it can reach, and replace, what is in it.
                     Some(Name::Module(_)) if used != Use::Read => self.hazard(expr, "a module as a value"),
+                    Some(Name::Outside(path)) if used != Use::Read && is_sys(&path) => self.hazard(expr, "`sys` as a value"),
                     _ => {}
                 }
                 self.check(expr);
                 if let Expr::Attribute(attribute) = expr {
+                    if used != Use::Read {
+                        self.check_handlers(attribute);
+                    }
                     match self.resolve(&attribute.value) {
                         Some(Name::Module(_)) => {
                             if matches!(self.resolve(expr), Some(Name::Unclear(_))) {
@@ -98,6 +87,7 @@ impl<'a> Walk<'a, '_> {
                             }
                             self.check(&attribute.value);
                         }
+                        Some(Name::Outside(_)) => self.value(&attribute.value, Use::Read),
                         // `x.attr` of a value that is no module: what it gives is not followed.
                         _ => self.value(&attribute.value, Use::Kept),
                     }
@@ -108,7 +98,7 @@ impl<'a> Walk<'a, '_> {
                 self.visit_expr(&subscript.slice);
             }
             Expr::Compare(compare) => {
-                let used = if self.overloads() { Use::Kept } else { Use::Read };
+                let used = if self.overloads { Use::Kept } else { Use::Read };
                 self.value(&compare.left, used);
                 compare.comparators.iter().for_each(|expr| self.value(expr, used));
             }
@@ -120,7 +110,7 @@ impl<'a> Walk<'a, '_> {
                 self.value(&conditional.orelse, used);
             }
             Expr::BinOp(operation) => {
-                let used = if self.overloads() { Use::Kept } else { Use::Opened };
+                let used = if self.overloads { Use::Kept } else { Use::Opened };
                 self.value(&operation.left, used);
                 self.value(&operation.right, used);
             }
@@ -169,11 +159,6 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// Whether a class of the pack decides what an operator does with its other operand.
-    fn overloads(&self) -> bool {
-        OPERATORS.iter().any(|operator| self.methods.contains(*operator))
-    }
-
     fn comprehension(&mut self, generators: &'a [Comprehension], elements: &[&'a Expr]) {
         let mut names = BTreeSet::new();
         for generator in generators {
@@ -191,27 +176,32 @@ impl<'a> Walk<'a, '_> {
 
     fn call(&mut self, call: &'a ExprCall, used: Use) {
         let target = self.resolve(&call.func);
+        self.check_logging(call);
         let mut on_arguments = Use::Kept;
         match (&*call.func, target) {
             (_, Some(Name::Builtin(name))) => {
                 // With more than one argument some of them hand out what they were given: `max([], default=X)`.
                 let one = call.arguments.args.len() == 1 && call.arguments.keywords.is_empty();
                 if READERS.contains(&name.as_str()) && (one || matches!(name.as_str(), "print" | "isinstance" | "zip")) {
-                    on_arguments = if matches!(name.as_str(), "len" | "any" | "all" | "isinstance" | "bool" | "str" | "repr") {
-                        Use::Read
-                    } else {
-                        Use::Opened
+                    on_arguments = match name.as_str() {
+                        // Asks the class of the class.
+                        "isinstance" if self.overloads => Use::Kept,
+                        "len" | "any" | "all" | "isinstance" | "bool" | "str" | "repr" => Use::Read,
+                        _ => Use::Opened,
                     };
                 }
                 self.check(&call.func);
             }
             (func, Some(_)) => self.value(func, Use::Read),
             (Expr::Attribute(attribute), None)
-                if READING.contains(&attribute.attr.as_str()) && !self.methods.contains(attribute.attr.as_str()) =>
+                if READING.contains(&attribute.attr.as_str())
+                    && (!self.attributes.may_be(&attribute.attr) || self.is_container(&attribute.value)) =>
             {
                 self.check(&call.func);
                 let gives = matches!(attribute.attr.as_str(), "get" | "values" | "items" | "copy" | "union" | "difference");
-                let read = if gives && used != Use::Read { Use::Opened } else { Use::Read };
+                // Elements are compared with what they look for.
+                let compares = self.overloads && matches!(attribute.attr.as_str(), "index" | "count");
+                let read = if gives && used != Use::Read || compares { Use::Opened } else { Use::Read };
                 self.value(&attribute.value, read);
                 // Methods that only read take other containers as arguments to read them as well.
                 on_arguments = if matches!(attribute.attr.as_str(), "get" | "index" | "count") { Use::Kept } else { Use::Opened };
@@ -226,11 +216,42 @@ impl<'a> Walk<'a, '_> {
         let spread = call.arguments.args.iter().position(Expr::is_starred_expr).unwrap_or(usize::MAX);
         for (position, argument) in call.arguments.args.iter().enumerate() {
             let helper = helper.filter(|_| position < spread);
-            let read_only = helper.is_some_and(|(module, at)| only_reads(self.sources, module, at, position));
+            let read_only = helper.is_some_and(|(module, at)| !self.overloads && only_reads(self.sources, module, at, position));
             self.value(argument, if read_only { Use::Opened } else { on_arguments });
         }
         call.arguments.keywords.iter().for_each(|keyword| self.value(&keyword.value, on_arguments));
     }
+}
+
+impl Walk<'_, '_> {
+    /// Whether a value certainly is a text or a container of Python's own, with the methods of one.
+    fn is_container(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::List(_) | Expr::Set(_) | Expr::Dict(_) | Expr::Tuple(_) | Expr::StringLiteral(_) | Expr::FString(_) => true,
+            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) => true,
+            Expr::Name(_) | Expr::Attribute(_) => match self.resolve(expr) {
+                Some(Name::Value(module, at)) => self.sources.value(module, at).is_some_and(is_display),
+                _ => false,
+            },
+            Expr::Call(call) => matches!(self.resolve(&call.func), Some(Name::Builtin(name)) if MAKING.contains(&name.as_str())),
+            _ => false,
+        }
+    }
+}
+
+/// Whether an expression is a container, whatever its names mean.
+fn is_display(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::List(_)
+            | Expr::Set(_)
+            | Expr::Dict(_)
+            | Expr::Tuple(_)
+            | Expr::StringLiteral(_)
+            | Expr::ListComp(_)
+            | Expr::SetComp(_)
+            | Expr::DictComp(_)
+    )
 }
 
 /// Calls `part` on the expressions directly inside one.

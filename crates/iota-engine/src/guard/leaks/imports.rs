@@ -8,15 +8,18 @@ use ruff_python_ast::{Alias, StmtImportFrom};
 
 impl Walk<'_, '_> {
     /// Whether a name of the module means this, wherever it is used here.
-    fn is_known_as(&self, name: &str, target: &Name) -> bool {
-        self.locals.is_empty() && self.sources.name(self.module, name) == *target
+    pub(super) fn is_known_as(&self, name: &str, target: &Name) -> bool {
+        self.locals.is_empty() && !self.class && self.sources.name(self.module, name) == *target
     }
 
     /// What is reached through a name that is not followed may be changed unseen.
     pub(super) fn import(&mut self, alias: &Alias) {
         let whole = alias.asname.is_some();
         let target = match self.sources.import(self.module, &alias.name, whole) {
-            Imported::Outside(_) => return,
+            Imported::Outside(path) => {
+                self.sys_under_another_name(alias, &path);
+                return;
+            }
             Imported::Pack(node) => Name::Module(node),
             Imported::Unclear => Name::Unclear(""),
         };

@@ -1,6 +1,7 @@
 //! Which module constants only ever get read, and whether a pack does what makes reading its source pointless.
 //! A list, set or dict counts as constant only when every use of it in the whole pack is one that cannot change it.
 
+mod attributes;
 mod expression;
 mod hazards;
 mod imports;
@@ -8,9 +9,9 @@ mod reads;
 
 use super::ir::Place;
 use super::names::{At, Name};
-use super::scope::{Scope, parameter_names};
+use super::scope::{Scope, mangled, parameter_names};
 use super::source::{ModuleId, Sources};
-use hazards::HAZARDOUS_SYS;
+use attributes::Attributes;
 use ruff_python_ast::visitor::{Visitor, walk_stmt};
 use ruff_python_ast::{Expr, Parameters, Stmt};
 use ruff_text_size::Ranged;
@@ -32,12 +33,19 @@ pub(in crate::guard) struct Uses {
 impl Uses {
     pub(in crate::guard) fn of(sources: &Sources) -> Self {
         let mut uses = Self::default();
-        let mut methods = Methods::default();
-        sources.modules.iter().for_each(|module| methods.visit_body(&module.body));
-        let methods = methods.names;
+        let attributes = Attributes::of(sources.modules.iter().map(|module| module.body.as_slice()));
         for module in 0..sources.modules.len() {
-            let mut walk =
-                Walk { sources, module, uses: &mut uses, methods: &methods, locals: Vec::new(), class: false, in_method: false };
+            let mut walk = Walk {
+                sources,
+                module,
+                uses: &mut uses,
+                attributes: &attributes,
+                overloads: attributes.overload_operators(),
+                locals: Vec::new(),
+                class_name: None,
+                class: false,
+                in_method: false,
+            };
             walk.visit_body(&sources.modules[module].body);
         }
         uses
@@ -65,30 +73,18 @@ struct Walk<'a, 'u> {
     sources: &'a Sources,
     module: ModuleId,
     uses: &'u mut Uses,
-    /// Names of methods of the pack's own classes.
-    methods: &'u BTreeSet<String>,
+    /// What the pack's own objects have.
+    attributes: &'u Attributes,
+    /// A class of the pack decides what an operator does with its other operand.
+    overloads: bool,
     /// Names that are local, by enclosing function.
     locals: Vec<BTreeSet<String>>,
-    /// The statements that are visited stand in the body of a class.
+    /// The innermost class around the statements that are visited.
+    class_name: Option<&'a str>,
+    /// They stand in the body of a class.
     class: bool,
     /// They stand in a method.
     in_method: bool,
-}
-
-/// Collects the names of functions in classes.
-#[derive(Default)]
-struct Methods {
-    names: BTreeSet<String>,
-}
-
-impl<'a> Visitor<'a> for Methods {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        if let Stmt::ClassDef(class) = statement {
-            let functions = class.body.iter().filter_map(|statement| statement.as_function_def_stmt());
-            self.names.extend(functions.map(|function| function.name.as_str().to_owned()));
-        }
-        walk_stmt(self, statement);
-    }
 }
 
 impl Walk<'_, '_> {
@@ -102,7 +98,21 @@ impl Walk<'_, '_> {
     }
 
     fn resolve(&self, expr: &Expr) -> Option<Name> {
-        self.sources.reference(self.module, expr, &|name| self.locals.iter().any(|locals| locals.contains(name)))
+        let is_local = |name: &str| self.locals.iter().any(|locals| locals.contains(name));
+        match expr {
+            Expr::Name(name) if !is_local(&name.id) => {
+                let name = name.id.as_str();
+                let mangled = self.class_name.and_then(|class| mangled(class, name));
+                Some(self.sources.name(self.module, mangled.as_deref().unwrap_or(name)))
+            }
+            Expr::Attribute(attribute)
+                if self.class_name.is_some_and(|class| mangled(class, &attribute.attr).is_some())
+                    && matches!(self.resolve(&attribute.value), Some(Name::Module(_))) =>
+            {
+                Some(Name::Unclear("a name that is private to a class"))
+            }
+            _ => self.sources.reference(self.module, expr, &is_local),
+        }
     }
 
     fn leak_all(&mut self, node: &impl Ranged) {
@@ -154,10 +164,11 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
                 function.returns.iter().for_each(|returns| self.visit_annotation(returns));
                 self.function(&function.parameters, &function.body);
             }
-            Stmt::ClassDef(_) => {
-                let outer = std::mem::replace(&mut self.class, true);
+            Stmt::ClassDef(class) => {
+                let outer = (self.class, self.class_name);
+                (self.class, self.class_name) = (true, Some(class.name.as_str()));
                 walk_stmt(self, statement);
-                self.class = outer;
+                (self.class, self.class_name) = outer;
             }
             Stmt::Assign(assign) => {
                 self.value(&assign.value, Use::Kept);
@@ -173,7 +184,7 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
             }
             Stmt::AugAssign(assign) => {
                 self.value(&assign.target, Use::Kept);
-                self.value(&assign.value, Use::Opened);
+                self.value(&assign.value, if self.overloads { Use::Kept } else { Use::Opened });
                 self.store(&assign.target);
             }
             Stmt::Delete(delete) => delete.targets.iter().for_each(|target| {
@@ -216,11 +227,7 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
                 self.import_from(import);
                 let module = import.module.as_ref().map(ruff_python_ast::Identifier::as_str).unwrap_or_default();
                 self.imported(statement, module);
-                for alias in &import.names {
-                    if module == "sys" && HAZARDOUS_SYS.contains(&alias.name.as_str()) {
-                        self.hazard(statement, &format!("`sys.{}`", alias.name));
-                    }
-                }
+                import.names.iter().for_each(|alias| self.imported_from(module, alias));
             }
             _ => walk_stmt(self, statement),
         }

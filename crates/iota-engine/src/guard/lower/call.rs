@@ -136,7 +136,9 @@ impl<'s> Lowering<'s> {
 
     /// `config("name")`: the value that the pack was read with.
     pub(super) fn configured(&mut self, frame: &mut Frame, call: &'s ast::ExprCall) -> Kind {
-        let [name] = &*call.arguments.args else { return unknown("a call of `config` with such arguments") };
+        let ([name], []) = (&*call.arguments.args, &*call.arguments.keywords) else {
+            return unknown("a call of `config` with such arguments");
+        };
         let value = match self.expr(frame, name).kind {
             Kind::Constant(Constant::Text(name)) => str::from_utf8(&name).ok().and_then(|name| self.config.get(name)),
             _ => None,
@@ -185,7 +187,7 @@ impl<'s> Lowering<'s> {
         let Some(method) = Method::named(name) else { return unknown(format!("the method `{name}`")) };
         let object = self.boxed(frame, &attribute.value);
         // A generator as the only argument is taken as a whole by the methods that take one.
-        if let ([ast::Expr::Generator(of)], Method::Join) = (&*call.arguments.args, method) {
+        if let ([ast::Expr::Generator(of)], [], Method::Join) = (&*call.arguments.args, &*call.arguments.keywords, method) {
             let place = Place::new(frame.module, of.range.start());
             let kind =
                 self.comprehension(frame, &of.generators, &of.elt, |clauses, element| Kind::Collected { clauses, element });

@@ -83,9 +83,9 @@ impl<'s> Lowering<'s> {
                 Kind::Compare { left, rest: rest.zip(self.each(frame, &compare.comparators)).collect() }
             }
             E::BinOp(operation) => self.operation(frame, operation),
-            E::List(list) => self.sequence(frame, &list.elts, |items| Some(Constant::List(items.into())), Kind::List),
-            E::Tuple(tuple) => self.sequence(frame, &tuple.elts, |items| Some(Constant::Tuple(items.into())), Kind::Tuple),
-            E::Set(set) => self.sequence(frame, &set.elts, set_literal, |_| unknown("a set of values of the record")),
+            E::List(list) => self.display(frame, &list.elts, true, |items| Some(Constant::List(items.into())), Kind::List),
+            E::Tuple(tuple) => self.display(frame, &tuple.elts, true, |items| Some(Constant::Tuple(items.into())), Kind::Tuple),
+            E::Set(set) => self.display(frame, &set.elts, false, set_literal, |_| unknown("a set of values of the record")),
             E::Dict(dict) => self.dict(frame, dict),
             E::FString(string) => self.joined(frame, string),
             E::Subscript(subscript) => self.subscript(frame, subscript),
@@ -146,10 +146,12 @@ impl<'s> Lowering<'s> {
         Kind::Binary { left, operator, right }
     }
 
-    pub(super) fn sequence(
+    /// `ordered`: the order of the elements can be seen in what is made of them.
+    fn display(
         &mut self,
         frame: &mut Frame,
         elements: &'s [ast::Expr],
+        ordered: bool,
         constant: impl FnOnce(Vec<Constant>) -> Option<Constant>,
         dynamic: impl FnOnce(Vec<Expr>) -> Kind,
     ) -> Kind {
@@ -162,7 +164,7 @@ impl<'s> Lowering<'s> {
                         let place = Place::new(frame.module, starred.range.start());
                         parts.extend(items.into_vec().into_iter().map(|item| Expr { place, kind: Kind::Constant(item) }));
                     }
-                    Kind::Constant(Constant::Set(set) | Constant::FrozenSet(set)) if set.len() < 2 || elements.len() == 1 => {
+                    Kind::Constant(Constant::Set(set) | Constant::FrozenSet(set)) if set.len() < 2 || !ordered => {
                         let place = Place::new(frame.module, starred.range.start());
                         parts.extend(set.items().into_iter().map(|item| Expr { place, kind: Kind::Constant(item) }));
                     }

@@ -1,6 +1,7 @@
 //! Syntax trees to the form that is evaluated: scopes to slots, global names to what they mean, module constants to values.
 //! What is not understood becomes `Unknown`, with the reason; it stops an evaluation only when it is reached.
 
+mod annotation;
 mod call;
 mod expression;
 mod imported;

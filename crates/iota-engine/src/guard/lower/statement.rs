@@ -179,7 +179,8 @@ impl<'s> Lowering<'s> {
             && !function.is_async
             && !scope.suspends
             && scope.elsewhere.is_empty()
-            && scope.bound.iter().all(|name| names.contains(name));
+            && scope.bound.iter().all(|name| names.contains(name))
+            && self.annotations_are_harmless(frame, function);
         match self.closure(frame, Some(&function.parameters), |lowering, frame| lowering.block(frame, &function.body)) {
             Some(closure) if simple => {
                 let value = Expr { place, kind: Kind::Closure(Box::new(closure)) };

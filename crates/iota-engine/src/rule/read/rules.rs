@@ -117,6 +117,7 @@ impl Reader {
             window_minutes: file.dedup_period_minutes.map_or(WINDOW_MINUTES, |minutes| minutes.value),
             threshold: file.threshold.map_or(1, |threshold| threshold.value),
             create_alert: file.create_alert.unwrap_or(true),
+            output_ids: file.output_ids.unwrap_or_default(),
             aliases: file.aliases.unwrap_or_default(),
             inline_filters: file.inline_filters.unwrap_or(Json::Null),
             dynamic_severities: file.dynamic_severities.unwrap_or(Json::Null),

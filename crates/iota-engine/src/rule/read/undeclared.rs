@@ -50,6 +50,7 @@ fn plain_rule(path: &str, stem: &str) -> Rule {
         window_minutes: WINDOW_MINUTES,
         threshold: 1,
         create_alert: true,
+        output_ids: Vec::new(),
         aliases: Vec::new(),
         inline_filters: Json::Null,
         dynamic_severities: Json::Null,

@@ -8,7 +8,7 @@ mod value;
 pub use endpoint::Endpoint;
 pub use secret::{Reference, Secret, SecretsManager, Surroundings};
 pub use value::{Address, HostPort, Size, Text, Wait};
-pub(super) use value::{secret_url, shown_url};
+pub(super) use value::{below, built_in, secret_url, shown_url};
 
 use super::Output;
 use super::aws::{EventBridgeFile, S3File, SecurityHubFile, SnsFile, SqsFile};
@@ -47,6 +47,12 @@ pub enum OutputError {
 
 /// A key of an output and what is wrong with its value.
 pub(super) type Wrong = (&'static str, String);
+
+impl From<Wrong> for OutputError {
+    fn from((key, why): Wrong) -> Self {
+        Self::Invalid { key, why }
+    }
+}
 
 /// What every kind of output can be asked.
 pub(super) trait Kind {
@@ -106,7 +112,19 @@ macro_rules! output_keys {
             pub max_per_hour: Option<u32>,
             /// Also send an alert again when it has grown to 10, 100, 1000 and 10000 matches [default: false].
             pub updates: Option<bool>,
+            /// Paths that are left out of alerts, as in `event.requestParameters`.
+            pub redact: Option<Vec<String>>,
             $($(#[$doc])* pub $key: $type,)*
+        }
+
+        impl $name {
+            /// What its alerts lose, or what is wrong with a path.
+            pub(in $crate::output) fn redaction(
+                &self,
+            ) -> Result<$crate::output::format::Redaction, $crate::output::config::Wrong> {
+                let paths = self.redact.as_deref().unwrap_or_default();
+                $crate::output::format::Redaction::new(paths).map_err(|why| ("redact", why))
+            }
         }
     };
 }
@@ -138,7 +156,7 @@ macro_rules! kinds {
             }
 
             fn check(&self) -> Result<(), Wrong> {
-                match self { $(Self::$variant(file) => file.check(),)* }
+                match self { $(Self::$variant(file) => file.redaction().and_then(|_| file.check()),)* }
             }
 
             /// How long one attempt may take.
@@ -353,6 +371,10 @@ mod tests {
             (
                 "outputs:\n  a:\n    type: stdout\n    redact: [alert_id]\n",
                 "4: outputs.a.redact: \"alert_id\" cannot be redacted",
+            ),
+            (
+                "outputs:\n  a:\n    type: s3\n    bucket: b\n    redact: [alert_id]\n",
+                "5: outputs.a.redact: \"alert_id\" cannot be redacted",
             ),
             (
                 "outputs:\n  a:\n    type: file\n    path: x\n    rotate_size: 1KiB\n",

@@ -121,6 +121,16 @@ pub(super) fn http_url(text: &str) -> Result<Url, String> {
         .ok_or_else(|| "an address that starts with https:// or http:// is expected".to_owned())
 }
 
+/// An address that iota knows itself.
+pub(crate) fn built_in(text: &str) -> Result<Url, OutputError> {
+    Url::parse(text).map_err(|error| OutputError::Invalid { key: "url", why: error.to_string() })
+}
+
+/// The address of a path, which starts with `/`, below another address.
+pub(crate) fn below(base: &Url, path: &str) -> Result<Url, OutputError> {
+    built_in(&format!("{}{path}", base.as_str().trim_end_matches('/')))
+}
+
 /// Scheme, host and port: what may be said of an address.
 pub(crate) fn shown_url(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();

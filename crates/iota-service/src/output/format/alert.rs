@@ -1,20 +1,17 @@
-//! The alert of a message, as formats read it: its fields, its event, and what takes them out or makes them smaller.
+//! The alert of a message, as outputs read it: its fields, its event, and what takes them out.
 
 use super::super::{Message, Purpose};
 use super::json::{self, REDACTED, at, lossy};
-use super::text::{cut_bytes, cut_chars, one_line};
+use super::text::one_line;
 use iota_engine::alert::Severity;
 use iota_engine::json::Value;
 use iota_engine::store::DeliveryAction;
 use std::borrow::Cow;
 
-/// Most bytes that a field may have once a payload had to be made smaller.
-const SMALL: usize = 512;
-
 /// A message's alert, parsed.
 #[derive(Debug, Clone)]
 pub struct Alert<'a> {
-    tree: Value<'a>,
+    pub(super) tree: Value<'a>,
     pub purpose: Purpose,
     pub action: DeliveryAction,
 }
@@ -92,125 +89,6 @@ impl<'a> Alert<'a> {
     pub fn title(&self) -> String {
         format!("{}{}", self.mark(), one_line(&self.text("title")))
     }
-
-    /// The alert as JSON on one line, at most `limit` bytes (4 KiB at least). What is no alert says so in its title and in
-    /// `purpose`. Too large an alert loses its event but for what identifies it, then its context, then the ends of its
-    /// texts; `truncated` names the fields.
-    pub fn to_json(&self, limit: usize) -> Vec<u8> {
-        let mut tree = self.tree.clone();
-        self.say_purpose(&mut tree);
-        let mut out = Vec::new();
-        json::write(&mut out, &tree);
-        if out.len() <= limit {
-            return out;
-        }
-        let mut lost = Vec::new();
-        for field in ["event", "context"] {
-            if let Some(value) = member(&mut tree, field) {
-                *value = essence(value);
-                lost.push(field.to_owned());
-                if written(&mut out, &tree, &lost) <= limit {
-                    return out;
-                }
-            }
-        }
-        if let Value::Object(members) = &mut tree {
-            for (name, value) in members.iter_mut().filter(|(name, _)| name.as_ref() != b"event" && name.as_ref() != b"context") {
-                if let Some(smaller) = shortened(value) {
-                    lost.push(lossy(name).into_owned());
-                    *value = smaller;
-                }
-            }
-        }
-        if written(&mut out, &tree, &lost) > limit {
-            if let Value::Object(members) = &mut tree {
-                members.retain(|(name, _)| ESSENTIAL.iter().any(|kept| name.as_ref() == kept.as_bytes()));
-            }
-            written(&mut out, &tree, &["event".to_owned(), "and more".to_owned()]);
-        }
-        out
-    }
-
-    fn say_purpose(&self, tree: &mut Value<'a>) {
-        let purpose = match self.purpose {
-            Purpose::Alert => return,
-            Purpose::Test => "test",
-            Purpose::Canary => "canary",
-        };
-        if let Some(title) = member(tree, "title")
-            && let Value::String(text) = title
-        {
-            *title = owned(&format!("{}{}", self.mark(), lossy(text)));
-        }
-        if let Value::Object(members) = tree {
-            members.push((Cow::Borrowed(b"purpose"), owned(purpose)));
-        }
-    }
-}
-
-/// What is left of an alert that is still too large.
-const ESSENTIAL: &[&str] = &[
-    "schema_version",
-    "alert_id",
-    "action",
-    "detected_at",
-    "count",
-    "first_seen",
-    "last_seen",
-    "rule_id",
-    "title",
-    "severity",
-    "pack",
-    "event_id",
-    "account_id",
-    "region",
-    "purpose",
-];
-
-/// What identifies an event, when the rest of it is taken out.
-const OF_EVENT: &[&str] =
-    &["eventVersion", "eventTime", "eventSource", "eventName", "awsRegion", "eventID", "errorCode", "recipientAccountId"];
-
-fn owned<'a>(text: &str) -> Value<'a> {
-    Value::String(Cow::Owned(text.as_bytes().to_vec()))
-}
-
-fn member<'v, 'a>(tree: &'v mut Value<'a>, name: &str) -> Option<&'v mut Value<'a>> {
-    let Value::Object(members) = tree else { return None };
-    members.iter_mut().rev().find(|(key, _)| key.as_ref() == name.as_bytes()).map(|(_, value)| value)
-}
-
-fn essence<'a>(value: &Value<'a>) -> Value<'a> {
-    let mut kept: Vec<_> = OF_EVENT
-        .iter()
-        .filter_map(|name| Some((Cow::Borrowed(name.as_bytes()), owned(&cut_bytes(value.text(&[name])?, SMALL)))))
-        .collect();
-    kept.push((Cow::Borrowed(b"_truncated"), Value::Bool(true)));
-    Value::Object(kept)
-}
-
-/// A smaller value, if this one is large.
-fn shortened<'a>(value: &Value<'a>) -> Option<Value<'a>> {
-    match value {
-        Value::String(text) if text.len() > SMALL => Some(owned(&cut_bytes(&lossy(text), SMALL))),
-        Value::Array(_) | Value::Object(_) if json::to_string(value).len() > SMALL => Some(match value {
-            Value::Array(_) => Value::Array(Vec::new()),
-            _ => Value::Object(vec![(Cow::Borrowed(b"_truncated"), Value::Bool(true))]),
-        }),
-        _ => None,
-    }
-}
-
-fn written(out: &mut Vec<u8>, tree: &Value<'_>, lost: &[String]) -> usize {
-    out.clear();
-    json::write(out, tree);
-    if out.pop() == Some(b'}') {
-        let lost = Value::Array(lost.iter().map(|name| owned(&cut_chars(name, 64))).collect());
-        out.extend_from_slice(b",\"truncated\":");
-        json::write(out, &lost);
-        out.push(b'}');
-    }
-    out.len()
 }
 
 /// Paths of values that an output does not get.
@@ -240,7 +118,6 @@ const FIELDS_TO_REDACT: &[&str] = &["event", "context", "actor", "source_ip", "d
 mod tests {
     use super::*;
     use crate::output::sample;
-    use proptest::prelude::*;
 
     fn parsed(json: &[u8]) -> serde_json::Value {
         serde_json::from_slice(json).expect("JSON")
@@ -254,27 +131,6 @@ mod tests {
     }
 
     #[test]
-    fn tests_and_canaries_say_what_they_are() {
-        for (purpose, title, word) in [(Purpose::Test, "[TEST] ", "test"), (Purpose::Canary, "[CANARY] ", "canary")] {
-            let message = Message { purpose, ..sample::message() };
-            let alert = parsed(&Alert::of(&message, &Redaction::default()).expect("an alert").to_json(usize::MAX));
-            assert!(alert["title"].as_str().is_some_and(|text| text.starts_with(title)));
-            assert_eq!(alert["purpose"], word);
-        }
-    }
-
-    #[test]
-    fn too_large_an_alert_loses_its_event_first() {
-        let message = sample::with(&[("event", format!(r#"{{"eventName":"X","requestParameters":"{}"}}"#, "x".repeat(100_000)))]);
-        let alert = Alert::of(&message, &Redaction::default()).expect("an alert");
-        let json = alert.to_json(10_000);
-        let small = parsed(&json);
-        assert_eq!(small["event"], serde_json::json!({"eventName": "X", "_truncated": true}));
-        assert_eq!(small["truncated"], serde_json::json!(["event"]));
-        assert_eq!(small["context"], parsed(&message.json)["context"]);
-    }
-
-    #[test]
     fn what_is_redacted_is_gone() {
         let redaction = Redaction::new(&["event.userIdentity.*".to_owned(), "source_ip".to_owned()]).expect("paths");
         let message = sample::message();
@@ -284,27 +140,5 @@ mod tests {
         assert_eq!(json["event"]["userIdentity"]["arn"], REDACTED);
         assert!(Redaction::new(&["alert_id".to_owned()]).is_err());
         assert!(Redaction::new(&["event..x".to_owned()]).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn truncation_never_fails(
-            sizes in proptest::collection::vec(0_usize..6000, 6),
-            limit in 4096_usize..20_000,
-            letter in any::<char>(),
-        ) {
-            let long = |n: usize| serde_json::to_string(&letter.to_string().repeat(sizes[n])).expect("text");
-            let message = sample::with(&[
-                ("event", format!(r#"{{"eventName":{},"requestParameters":{}}}"#, long(0), long(1))),
-                ("context", format!(r#"{{"a":{}}}"#, long(2))),
-                ("title", long(3)),
-                ("dedup", long(4)),
-                ("tags", format!("[{}]", long(5))),
-            ]);
-            let alert = Alert::of(&message, &Redaction::default()).expect("an alert");
-            let json = alert.to_json(limit);
-            prop_assert!(json.len() <= limit, "{} > {limit}", json.len());
-            prop_assert_eq!(&parsed(&json)["alert_id"], &parsed(&message.json)["alert_id"]);
-        }
     }
 }

@@ -29,17 +29,19 @@ const USUAL: &[&str] = &[
 pub struct Fields(Vec<Vec<String>>);
 
 impl Fields {
-    /// Paths such as `actor`, `event.userAgent` or `context.bucket`; the usual ones without a choice.
-    pub fn new(paths: Option<&[String]>) -> Result<Self, String> {
+    /// Paths such as `actor`, `event.userAgent` or `context.bucket`; the usual ones without a choice. An error names the key
+    /// `fields` and says what is wrong with it.
+    pub fn new(paths: Option<&[String]>) -> Result<Self, (&'static str, String)> {
         let usual: Vec<String> = USUAL.iter().map(|path| (*path).to_owned()).collect();
         let paths = paths.unwrap_or(&usual);
         if paths.len() > MAX_FIELDS {
-            return Err(format!("at most {MAX_FIELDS} fields fit in a message"));
+            return Err(("fields", format!("at most {MAX_FIELDS} fields fit in a message")));
         }
         let paths = paths.iter().map(|path| {
             let steps: Vec<String> = path.split('.').map(str::to_owned).collect();
             if steps.iter().any(String::is_empty) || steps == ["event"] {
-                return Err(format!("{path:?} is no field; a field of the alert, event.PATH or context.PATH is expected"));
+                let why = format!("{path:?} is no field; a field of the alert, event.PATH or context.PATH is expected");
+                return Err(("fields", why));
             }
             Ok(steps)
         });

@@ -4,6 +4,7 @@ mod alert;
 pub mod cef;
 mod ecs;
 mod facts;
+mod fit;
 pub mod json;
 mod ocsf;
 pub mod text;

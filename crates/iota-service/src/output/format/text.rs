@@ -29,6 +29,11 @@ pub fn one_line(text: &str) -> String {
     iota_engine::text::printable(&text.join(" "))
 }
 
+/// With its lines, each safe to show.
+pub fn lines(text: &str) -> String {
+    text.trim().lines().map(iota_engine::text::printable).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

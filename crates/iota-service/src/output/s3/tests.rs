@@ -1,6 +1,7 @@
 use super::*;
-use crate::aws::emulator::{Answer, Proxy, config, moto};
-use crate::output::samples::{check, common, message, messages, words};
+use crate::aws::emulator::{Answer, Proxy, breaks_off, config, moto, untrusted};
+use crate::output::Purpose;
+use crate::output::sample::{check, common, message, messages, with, words};
 use flate2::bufread::GzDecoder as Inflate;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -13,12 +14,14 @@ async fn output(bucket: &str, endpoint: &str, gzip: bool, kms_key_id: Option<&st
     let settings = S3Config {
         bucket: bucket.to_owned(),
         prefix: "alerts/".to_owned(),
+        format: Format::Alert,
+        redact: Redaction::default(),
         gzip,
         kms_key_id: kms_key_id.map(str::to_owned),
         path_style: false,
         aws: Access::default(),
     };
-    let mut s3 = S3::new(settings, Format::Alert).unwrap();
+    let mut s3 = S3::new(settings).unwrap();
     s3.connection = Connection::ready(config(endpoint), Client::new);
     s3
 }
@@ -39,14 +42,14 @@ async fn objects(bucket: &str) -> Vec<(String, Vec<u8>)> {
 async fn a_batch_is_one_object_for_each_hour_and_a_retry_replaces_it() {
     let s3 = output("s3-hours", moto(), false, None).await;
     let mut batch = messages(3);
-    batch[2] = message(2, &json!({"detected_at": "2026-02-01T00:00:00.000Z"}));
+    batch[2] = with(&json!({"detected_at": "2026-02-01T00:00:00.000Z"}));
     for _ in 0..2 {
         assert_eq!(words(&s3.send(&batch).await), ["delivered"; 3]);
         batch.rotate_left(1);
     }
     let objects = objects("s3-hours").await;
     let folders: Vec<_> = objects.iter().map(|(key, _)| key.rsplit_once('/').unwrap().0).collect();
-    assert_eq!(folders, ["alerts/year=2026/month=01/day=31/hour=05", "alerts/year=2026/month=02/day=01/hour=00"]);
+    assert_eq!(folders, ["alerts/year=2025/month=01/day=01/hour=00", "alerts/year=2026/month=02/day=01/hour=00"]);
     let lines: Vec<Value> = objects[0]
         .1
         .split(|byte| *byte == b'\n')
@@ -84,4 +87,20 @@ async fn faults_are_told_apart() {
     cases.push((xml(503, "SlowDown"), "retry"));
     cases.push((xml(301, "PermanentRedirect"), "closed"));
     check(&s3, &proxy, |_| true, cases).await;
+    let s3 = output("s3-untrusted", &untrusted().await, false, None).await;
+    assert_eq!(words(&s3.send(&messages(1)).await), ["closed"], "a certificate that nobody trusts");
+    assert_eq!(words(&output("s3-breaks-off", &breaks_off().await, false, None).await.send(&messages(1)).await), ["retry"]);
+}
+
+#[tokio::test]
+async fn lines_are_marked_redacted_and_in_the_format_that_is_asked_for() {
+    let mut s3 = output("s3-lines", moto(), false, None).await;
+    s3.config.redact = Redaction::new(&["event".to_owned()]).unwrap();
+    for format in [Format::Alert, Format::Ocsf, Format::Ecs] {
+        s3.config.format = format;
+        assert_eq!(words(&s3.send(&[Message { purpose: Purpose::Test, ..message() }]).await), ["delivered"]);
+        let (_, body) = objects("s3-lines").await.remove(0);
+        let line: Value = serde_json::from_slice(&body).unwrap();
+        insta::assert_json_snapshot!(format!("line_{format:?}").to_lowercase(), line);
+    }
 }

@@ -1,20 +1,21 @@
 //! An alert as a finding in the AWS Security Finding Format.
 //! Lengths are those of the API reference (AwsSecurityFinding, schema version 2018-10-08).
 
-use crate::output::view::{View, shorten};
-use crate::output::{Message, Purpose};
+use crate::output::format::text::{cut_chars, lines, one_line};
+use crate::output::format::{Alert, headline};
 use iota_engine::alert::Severity;
 use iota_engine::store::DeliveryAction;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// Bytes of a finding (240 KB, API reference).
 const FINDING: usize = 240_000;
 const TITLE: usize = 256;
 const DESCRIPTION: usize = 1024;
 const RECOMMENDATION: usize = 512;
-/// Characters of the key and the value of a product field; at most 50 of them.
-const FIELD: (usize, usize) = (128, 2048);
+/// Characters of the value of a product field; at most 50 of them, with keys of 128.
+const FIELD: usize = 2048;
 /// Finding types at most.
 const TYPES: usize = 50;
 
@@ -41,38 +42,38 @@ pub(super) fn default_product(region: &str, account: &str) -> String {
 impl Product {
     /// The account is the one that imports, as the default product demands; the account that the alert is about is in
     /// `Resources` and `ProductFields`.
-    pub(super) fn finding(&self, view: &View<'_>, message: &Message, now: Timestamp) -> Vec<u8> {
-        let severity = json!({ "Label": label(view.severity), "Original": view.severity.as_str() });
-        let types = types(&view.attack);
+    pub(super) fn finding(&self, alert: &Alert<'_>, now: Timestamp) -> Vec<u8> {
+        let severity = json!({ "Label": label(alert.severity()), "Original": alert.severity().as_str() });
+        let types = types(alert);
         let mut finding = json!({
             "SchemaVersion": "2018-10-08",
-            "Id": view.alert_id,
+            "Id": alert.text("alert_id"),
             "ProductArn": self.arn,
             "ProductName": "iota",
             "CompanyName": "iota",
             "Region": self.region,
-            "GeneratorId": shorten(&format!("{}/{}", view.pack, view.rule_id), 512),
+            "GeneratorId": cut_chars(&format!("{}/{}", alert.text("pack"), alert.text("rule_id")), 512),
             "AwsAccountId": self.account_id,
             "Types": types,
-            "CreatedAt": view.detected_at,
-            "UpdatedAt": updated(view, message, now),
+            "CreatedAt": alert.text("detected_at"),
+            "UpdatedAt": updated(alert, now),
             "Severity": severity,
             "FindingProviderFields": { "Severity": severity, "Types": types },
-            "Title": shorten(&title(view, message.purpose), TITLE),
-            "Description": shorten(description(view), DESCRIPTION),
-            "ProductFields": product_fields(view),
-            "Resources": [resource(view)],
-            "RecordState": if message.action == DeliveryAction::Resolve { "ARCHIVED" } else { "ACTIVE" },
+            "Title": cut_chars(&title(alert), TITLE),
+            "Description": cut_chars(&lines(&description(alert)), DESCRIPTION),
+            "ProductFields": product_fields(alert),
+            "Resources": [resource(alert)],
+            "RecordState": if alert.action == DeliveryAction::Resolve { "ARCHIVED" } else { "ACTIVE" },
         });
-        for (name, time) in [("FirstObservedAt", &view.first_seen), ("LastObservedAt", &view.last_seen)] {
-            if !time.is_empty() {
+        for (name, field) in [("FirstObservedAt", "first_seen"), ("LastObservedAt", "last_seen")] {
+            if let Some(time) = stated(alert, field) {
                 finding[name] = json!(time);
             }
         }
-        if let Some(recommendation) = recommendation(view) {
+        if let Some(recommendation) = recommendation(alert) {
             finding["Remediation"] = json!({ "Recommendation": recommendation });
         }
-        if let Some(action) = action(view) {
+        if let Some(action) = action(alert) {
             finding["Action"] = action;
         }
         let small = finding.to_string();
@@ -80,7 +81,7 @@ impl Product {
             return small.into_bytes();
         }
         // Everything above has a limit of its own, so this is far away: 50 fields of four-byte characters.
-        finding["ProductFields"] = json!({ "iota/alert_id": view.alert_id });
+        finding["ProductFields"] = json!({ "iota/alert_id": alert.text("alert_id") });
         finding.to_string().into_bytes()
     }
 }
@@ -95,31 +96,35 @@ fn label(severity: Severity) -> &'static str {
     }
 }
 
+/// A field that says something.
+fn stated<'v>(alert: &'v Alert<'_>, field: &str) -> Option<Cow<'v, str>> {
+    Some(alert.text(field)).filter(|text| !text.trim().is_empty())
+}
+
 /// Security Hub takes an update only with a later time than the one it has.
-fn updated(view: &View<'_>, message: &Message, now: Timestamp) -> String {
-    match message.action {
-        DeliveryAction::Create => view.detected_at.clone(),
+fn updated(alert: &Alert<'_>, now: Timestamp) -> String {
+    match alert.action {
+        DeliveryAction::Create => alert.text("detected_at").into_owned(),
         _ => now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
     }
 }
 
-fn title(view: &View<'_>, purpose: Purpose) -> String {
-    let title = if view.title.trim().is_empty() { &view.rule_id } else { &view.title };
-    match purpose {
-        Purpose::Alert => title.clone(),
-        Purpose::Test => format!("[TEST] {title}"),
-        Purpose::Canary => format!("[CANARY] {title}"),
+fn title(alert: &Alert<'_>) -> String {
+    match stated(alert, "title") {
+        Some(_) => headline(alert),
+        None => format!("{}{}", alert.mark(), alert.text("rule_id")),
     }
 }
 
-fn description<'a>(view: &'a View<'_>) -> &'a str {
-    let stated = view.description.as_deref().filter(|text| !text.trim().is_empty());
-    stated.or(Some(&view.title)).filter(|text| !text.trim().is_empty()).unwrap_or(&view.rule_id)
+fn description<'v>(alert: &'v Alert<'_>) -> Cow<'v, str> {
+    let said = ["description", "title"].into_iter().find_map(|field| stated(alert, field));
+    said.unwrap_or_else(|| alert.text("rule_id"))
 }
 
 /// `TTPs/TACTIC/TECHNIQUE`, in the taxonomy of finding types.
-fn types(attack: &[String]) -> Vec<String> {
-    let mut found: Vec<_> = attack
+fn types(alert: &Alert<'_>) -> Vec<String> {
+    let mut found: Vec<_> = alert
+        .list("attack")
         .iter()
         .filter_map(|entry| {
             let (tactic, technique) = entry.split_once(':')?;
@@ -155,67 +160,66 @@ fn tactic_name(id: &str) -> Option<&'static str> {
 }
 
 /// Facts to search by. The record itself is not sent: `requestParameters` can hold secrets, and Security Hub keeps them.
-fn product_fields(view: &View<'_>) -> Map<String, Value> {
-    let count = view.count.to_string();
-    let tags = view.tags.join(", ");
+fn product_fields(alert: &Alert<'_>) -> Map<String, Value> {
+    let tags = alert.list("tags").join(", ");
+    let fact = |name: &'static str| (name, alert.text(name));
     let facts = [
-        ("alert_id", Some(view.alert_id.as_str())),
-        ("rule", Some(&view.rule_id)),
-        ("pack", Some(&view.pack)),
-        ("dedup", Some(&view.dedup)),
-        ("count", Some(&count)),
-        ("account", view.account_id.as_deref()),
-        ("region", view.region.as_deref()),
-        ("actor", view.actor.as_deref()),
-        ("source_ip", view.source_ip.as_deref()),
-        ("event_id", view.event_id.as_deref()),
-        ("event_time", Some(&view.event_time)),
-        ("tags", Some(&tags)),
+        fact("alert_id"),
+        ("rule", alert.text("rule_id")),
+        fact("pack"),
+        fact("dedup"),
+        fact("count"),
+        ("account", alert.text("account_id")),
+        fact("region"),
+        fact("actor"),
+        fact("source_ip"),
+        fact("event_id"),
+        fact("event_time"),
+        ("tags", tags.into()),
     ];
-    facts
-        .into_iter()
-        .filter_map(|(name, text)| Some((name, text.filter(|text| !text.trim().is_empty())?)))
-        .map(|(name, text)| (shorten(&format!("iota/{name}"), FIELD.0), shorten(text, FIELD.1).into()))
-        .collect()
+    let facts = facts.into_iter().filter(|(_, text)| !text.trim().is_empty());
+    facts.map(|(name, text)| (format!("iota/{name}"), cut_chars(&one_line(&text), FIELD).into())).collect()
 }
 
 /// The account that the alert is about.
-fn resource(view: &View<'_>) -> Value {
-    let id = view.account_id.as_deref().filter(|id| !id.trim().is_empty());
-    let mut resource = match id {
-        Some(id) => json!({ "Type": "AwsAccount", "Id": shorten(&format!("AWS::::Account:{id}"), 512) }),
-        None => json!({ "Type": "Other", "Id": shorten(&format!("iota:{}", view.alert_id), 512) }),
+fn resource(alert: &Alert<'_>) -> Value {
+    let mut resource = match stated(alert, "account_id") {
+        Some(id) => json!({ "Type": "AwsAccount", "Id": cut_chars(&format!("AWS::::Account:{}", one_line(&id)), 512) }),
+        None => json!({ "Type": "Other", "Id": cut_chars(&format!("iota:{}", alert.text("alert_id")), 512) }),
     };
     // An enumeration; whatever else a record said would be refused.
-    if ["aws", "aws-cn", "aws-us-gov"].contains(&view.partition.as_str()) {
-        resource["Partition"] = json!(view.partition);
+    let partition = alert.text("partition");
+    if ["aws", "aws-cn", "aws-us-gov"].contains(&partition.as_ref()) {
+        resource["Partition"] = json!(partition);
     }
-    if let Some(region) = view.region.as_deref().filter(|region| !region.trim().is_empty()) {
-        resource["Region"] = json!(shorten(region, 64));
+    let region = alert.text("region");
+    let is_region = (1..=16).contains(&region.len()) && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_region {
+        resource["Region"] = json!(region);
     }
     resource
 }
 
-fn recommendation(view: &View<'_>) -> Option<Value> {
+fn recommendation(alert: &Alert<'_>) -> Option<Value> {
     let mut found = Map::new();
-    if let Some(text) = view.runbook.as_deref().filter(|text| !text.trim().is_empty()) {
-        found.insert("Text".to_owned(), shorten(text, RECOMMENDATION).into());
+    if let Some(text) = stated(alert, "runbook") {
+        found.insert("Text".to_owned(), cut_chars(&lines(&text), RECOMMENDATION).into());
     }
-    if let Some(url) = view.reference.as_deref().filter(|url| url.starts_with("https://") || url.starts_with("http://")) {
-        found.insert("Url".to_owned(), url.into());
+    let reference = alert.text("reference");
+    if reference.starts_with("https://") || reference.starts_with("http://") {
+        found.insert("Url".to_owned(), reference.into());
     }
     (!found.is_empty()).then_some(Value::Object(found))
 }
 
 /// The call that the record is of.
-fn action(view: &View<'_>) -> Option<Value> {
-    let event: Map<String, Value> = serde_json::from_str(view.event?.get()).ok()?;
-    let text = |name: &str| event.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
-    let mut call = json!({ "Api": shorten(text("eventName")?, 128) });
+fn action(alert: &Alert<'_>) -> Option<Value> {
+    let text = |name: &str| alert.event_text(&[name]).filter(|text| !text.trim().is_empty());
+    let mut call = json!({ "Api": cut_chars(&one_line(&text("eventName")?), 128) });
     if let Some(service) = text("eventSource") {
-        call["ServiceName"] = json!(shorten(service, 128));
+        call["ServiceName"] = json!(cut_chars(&one_line(&service), 128));
     }
-    match view.source_ip.as_deref().filter(|from| !from.trim().is_empty()) {
+    match stated(alert, "source_ip") {
         Some(from) if from.parse::<std::net::Ipv4Addr>().is_ok() => {
             call["CallerType"] = json!("remoteIp");
             call["RemoteIpDetails"] = json!({ "IpAddressV4": from });
@@ -223,7 +227,7 @@ fn action(view: &View<'_>) -> Option<Value> {
         // The name of a service; for an IPv6 address there is no field.
         Some(from) if from.contains('.') => {
             call["CallerType"] = json!("domain");
-            call["DomainDetails"] = json!({ "Domain": shorten(from, 128) });
+            call["DomainDetails"] = json!({ "Domain": cut_chars(&one_line(&from), 128) });
         }
         _ => {}
     }

@@ -5,7 +5,7 @@ mod finding;
 #[cfg(test)]
 mod tests;
 
-use super::view::View;
+use super::format::{Alert, Redaction};
 use super::{Message, Output, Sent};
 use crate::aws::{Access, Connection, Fault, Signed, Verdict, fault_of, verdict_of};
 use async_trait::async_trait;
@@ -21,12 +21,13 @@ const FINDINGS: usize = 100;
 /// Bytes of a request, with room for what stands around the findings (6 MB, API reference).
 const REQUEST: usize = 5_900_000;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct SecurityHubConfig {
     /// The account whose Security Hub is fed; asked of STS when it is not given.
     pub(super) account_id: Option<String>,
     /// The default product of that account and region, when it is not given.
     pub(super) product_arn: Option<String>,
+    pub(super) redact: Redaction,
     pub(super) aws: Access,
 }
 
@@ -34,6 +35,7 @@ pub(super) struct SecurityHubConfig {
 pub(super) struct SecurityHub {
     account_id: Option<String>,
     product_arn: Option<String>,
+    redact: Redaction,
     sts: Connection<Client>,
     service: Signed,
     product: OnceCell<Product>,
@@ -60,6 +62,7 @@ impl SecurityHub {
             service: Signed::new("securityhub", config.aws),
             account_id: config.account_id,
             product_arn: config.product_arn,
+            redact: config.redact,
             product: OnceCell::new(),
             now: Timestamp::now,
         })
@@ -129,10 +132,9 @@ impl Output for SecurityHub {
         let mut sent = vec![Sent::Delivered; messages.len()];
         let (mut findings, mut places) = (Vec::with_capacity(messages.len()), Vec::with_capacity(messages.len()));
         for (place, message) in messages.iter().enumerate() {
-            let made = View::of(&message.json).map(|view| (view.alert_id.clone(), product.finding(&view, message, (self.now)())));
-            match made {
-                Ok(finding) => {
-                    findings.push(finding);
+            match Alert::of(message, &self.redact) {
+                Ok(alert) => {
+                    findings.push((alert.text("alert_id").into_owned(), product.finding(&alert, (self.now)())));
                     places.push(place);
                 }
                 Err(why) => sent[place] = Sent::Refused { why },

@@ -1,10 +1,11 @@
 use super::*;
-use crate::aws::emulator::{ACCOUNT, Answer, Proxy, config, moto};
-use crate::output::samples::{check, common, message, messages, words};
+use crate::aws::emulator::{ACCOUNT, Answer, Proxy, breaks_off, config, moto, untrusted};
+use crate::output::sample::{check, common, hostile, id, message, messages, with, words};
 use serde_json::{Value, json};
 
 fn output(endpoint: &str) -> SecurityHub {
-    let settings = SecurityHubConfig { account_id: None, product_arn: None, aws: Access::default() };
+    let settings =
+        SecurityHubConfig { account_id: None, product_arn: None, redact: Redaction::default(), aws: Access::default() };
     let mut hub = SecurityHub::new(settings).unwrap();
     hub.sts = Connection::ready(config(endpoint), Client::new);
     hub.now = || Timestamp::UNIX_EPOCH;
@@ -14,7 +15,8 @@ fn output(endpoint: &str) -> SecurityHub {
 async fn finding(message: &Message) -> Value {
     let hub = output(moto());
     let product = hub.product().await.unwrap();
-    serde_json::from_slice(&product.finding(&View::of(&message.json).unwrap(), message, (hub.now)())).unwrap()
+    let alert = Alert::of(message, &Redaction::default()).unwrap();
+    serde_json::from_slice(&product.finding(&alert, (hub.now)())).unwrap()
 }
 
 fn schema() -> jsonschema::Validator {
@@ -36,25 +38,23 @@ async fn findings_are_imported_once() {
 
 #[tokio::test]
 async fn a_finding_looks_like_this() {
-    insta::assert_json_snapshot!("finding", finding(&message(1, &json!({}))).await);
+    insta::assert_json_snapshot!("finding", finding(&message()).await);
 }
 
 #[tokio::test]
 async fn findings_are_valid_whatever_the_alert() {
     let schema = schema();
     let long = "é\n".repeat(3000);
-    let mut resolved = message(1, &json!({}));
+    let mut resolved = message();
     resolved.action = DeliveryAction::Resolve;
     let cases = [
-        message(1, &json!({})),
-        message(1, &json!({"title": "", "description": " ", "runbook": "", "reference": "no url", "attack": [], "tags": []})),
-        message(
-            1,
-            &json!({"title": long, "description": long, "runbook": long, "dedup": long, "actor": long, "account_id": long}),
-        ),
-        message(1, &json!({"account_id": null, "region": null, "actor": null, "source_ip": null, "partition": "aws-iso"})),
-        message(1, &json!({"event": {"eventName": long, "eventSource": 7}, "source_ip": "2001:db8::1"})),
-        message(1, &json!({"source_ip": "cloudtrail.amazonaws.com", "attack": vec!["TA0001:T1078"; 90]})),
+        message(),
+        hostile(),
+        with(&json!({"title": "", "description": " ", "runbook": "", "reference": "no url", "attack": [], "tags": []})),
+        with(&json!({"title": long, "description": long, "runbook": long, "dedup": long, "actor": long, "account_id": long})),
+        with(&json!({"account_id": null, "region": null, "actor": null, "source_ip": null, "partition": "aws-iso"})),
+        with(&json!({"event": {"eventName": long, "eventSource": 7}, "source_ip": "2001:db8::1"})),
+        with(&json!({"source_ip": "cloudtrail.amazonaws.com", "attack": vec!["TA0001:T1078"; 90]})),
         resolved,
     ];
     for case in &cases {
@@ -62,6 +62,7 @@ async fn findings_are_valid_whatever_the_alert() {
         let errors: Vec<_> = schema.iter_errors(&request).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(errors.is_empty(), "{errors:?}\n{request:#}");
         assert!(request.to_string().len() < 240_000);
+        assert!(!request.to_string().contains("\\u00"), "control characters are shown as text: {request:#}");
     }
     let wrong = json!({"Findings": [{"Id": "x"}]});
     assert!(!schema.is_valid(&wrong), "the schema refuses something");
@@ -73,7 +74,7 @@ async fn failures_are_matched_by_id() {
         if !asked.operation.contains("/findings/import") {
             return Answer::Pass;
         }
-        let failed = |n: usize, code: &str| json!({"Id": format!("{n:032x}"), "ErrorCode": code, "ErrorMessage": "m"});
+        let failed = |n: usize, code: &str| json!({"Id": id(n), "ErrorCode": code, "ErrorMessage": "m"});
         let failed = [failed(2, "InternalException"), failed(0, "InvalidInput"), failed(3, "AccessDenied")];
         Answer::Instead(200, Vec::new(), json!({"FailedCount": 3, "SuccessCount": 1, "FailedFindings": failed}).to_string())
     })
@@ -87,4 +88,8 @@ async fn faults_are_told_apart() {
     let mut hub = output(&proxy.url);
     hub.service = Signed::new("securityhub", Access { timeout: Some(std::time::Duration::from_secs(4)), ..Access::default() });
     check(&hub, &proxy, |operation| operation.contains("/findings/import"), common(Answer::json)).await;
+    let hub = SecurityHub { account_id: Some(ACCOUNT.to_owned()), ..output(&untrusted().await) };
+    assert_eq!(words(&hub.send(&messages(1)).await), ["closed"], "a certificate that nobody trusts");
+    let hub = SecurityHub { account_id: Some(ACCOUNT.to_owned()), ..output(&breaks_off().await) };
+    assert_eq!(words(&hub.send(&messages(1)).await), ["retry"]);
 }

@@ -1,6 +1,6 @@
 use super::*;
-use crate::aws::emulator::{Answer, Proxy, config, moto};
-use crate::output::samples::{check, check_retry_after, common, message, messages, words};
+use crate::aws::emulator::{Answer, Proxy, breaks_off, config, moto, untrusted};
+use crate::output::sample::{check, check_retry_after, common, hostile, message, messages, with, words};
 use serde_json::{Value, json};
 
 /// A topic with a queue that takes what is published, raw.
@@ -21,7 +21,8 @@ async fn topic(name: &str) -> (String, aws_sdk_sqs::Client, String) {
 }
 
 fn output(topic_arn: &str, endpoint: &str) -> Sns {
-    let mut sns = Sns::new(SnsConfig { topic_arn: topic_arn.to_owned(), aws: Access::default() }).unwrap();
+    let mut sns =
+        Sns::new(SnsConfig { topic_arn: topic_arn.to_owned(), redact: Redaction::default(), aws: Access::default() }).unwrap();
     sns.connection = Connection::ready(config(endpoint), Client::new);
     sns
 }
@@ -37,11 +38,14 @@ async fn alerts_arrive_with_subject_and_attributes() {
     assert_eq!(words(&output(&arn, moto()).send(&messages(2)).await), ["delivered", "delivered"]);
     let received = received(&sqs, &url).await;
     assert_eq!(received.len(), 2);
-    assert_eq!(received[0]["Subject"], "[HIGH] Root of 123456789012 did ConsoleLogin");
+    assert_eq!(
+        received[0]["Subject"],
+        "[HIGH] Security group sg-003dc7f1f1c686164 open to the internet for SSH (22) by chris... (truncated)"
+    );
     assert_eq!(received[0]["MessageAttributes"]["severity"], json!({"Type": "String", "Value": "HIGH"}));
-    assert_eq!(received[0]["MessageAttributes"]["rule"]["Value"], "aws_root_activity");
+    assert_eq!(received[0]["MessageAttributes"]["rule"]["Value"], "aws.ec2.security-group-open-to-world");
     let alert: Value = serde_json::from_str(received[0]["Message"].as_str().unwrap()).unwrap();
-    assert_eq!(alert["event"]["eventName"], "ConsoleLogin");
+    assert_eq!(alert["event"]["eventName"], "AuthorizeSecurityGroupIngress");
 }
 
 #[tokio::test]
@@ -67,6 +71,12 @@ async fn faults_are_told_apart() {
     check_retry_after(&output, &proxy).await;
     let missing = self::output("arn:aws:sns:eu-west-1:123456789012:missing", moto());
     assert_eq!(words(&missing.send(&messages(1)).await), ["closed"]);
+    assert_eq!(
+        words(&self::output(&arn, &untrusted().await).send(&messages(1)).await),
+        ["closed"],
+        "a certificate that nobody trusts"
+    );
+    assert_eq!(words(&self::output(&arn, &breaks_off().await).send(&messages(1)).await), ["retry"]);
 }
 
 #[tokio::test]
@@ -78,7 +88,12 @@ async fn what_cannot_be_read_is_refused_alone() {
 }
 
 fn publication(more: &Value) -> Publication {
-    output("arn:aws:sns:eu-west-1:123456789012:t.fifo", "http://127.0.0.1:9").publication(&message(1, more)).unwrap()
+    published(&with(more))
+}
+
+fn published(message: &Message) -> Publication {
+    let alert = Alert::of(message, &Redaction::default()).unwrap();
+    output("arn:aws:sns:eu-west-1:123456789012:t.fifo", "http://127.0.0.1:9").publication(message, &alert)
 }
 
 #[test]
@@ -91,9 +106,9 @@ fn a_publication_looks_like_this() {
 #[test]
 fn subjects_are_ascii_on_one_line_and_at_most_100_characters() {
     let subject = |title: &str| publication(&json!({"title": title})).subject;
-    assert_eq!(subject("Zoë\r\ndid\u{202e} it "), "[HIGH] Zo?  did? it");
+    assert_eq!(subject("Zoë\r\ndid\u{202e} it "), "[HIGH] Zo? did\\u{202e} it");
     let long = subject(&"x".repeat(500));
-    assert!(long.len() == 100 && long.ends_with("..."), "{long}");
+    assert!(long.len() == 100 && long.ends_with("... (truncated)"), "{long}");
     assert_eq!(subject(""), "[HIGH]");
 }
 
@@ -104,7 +119,7 @@ fn a_large_alert_is_trimmed_to_the_limit() {
     let attributes: usize = published.attributes.iter().map(|(name, text)| name.len() + 6 + text.len()).sum();
     let total = published.message.len() + attributes + published.subject.len();
     assert!(total <= 262_144, "{total}");
-    assert!(published.message.contains("\"trimmed\""));
+    assert!(published.message.contains("\"truncated\""));
     assert!(!published.message.contains('\u{FFFF}'));
     let _: Value = serde_json::from_str(&published.message).unwrap();
 }
@@ -133,4 +148,29 @@ async fn without_credentials_the_output_is_closed() {
     sns.connection = Connection::ready(config, Client::new);
     let sent = sns.send(&messages(1)).await;
     assert!(matches!(&sent[0], Sent::Closed { why } if why == "sns:Publish: no AWS credentials were found"), "{sent:?}");
+}
+
+#[test]
+fn tests_and_canaries_are_marked() {
+    for (purpose, word) in [(Purpose::Test, "test"), (Purpose::Canary, "canary")] {
+        let published = published(&Message { purpose, ..with(&json!({})) });
+        let mark = format!("[{}] ", word.to_uppercase());
+        assert!(published.subject.starts_with(&format!("[HIGH] {mark}")), "{}", published.subject);
+        assert!(published.attributes.contains(&("purpose", word.to_owned())));
+        let alert: Value = serde_json::from_str(&published.message).unwrap();
+        assert_eq!(alert["purpose"], word);
+        assert!(alert["title"].as_str().unwrap().starts_with(&mark), "{alert:#}");
+    }
+}
+
+#[tokio::test]
+async fn hostile_text_stays_within_subject_attributes_and_message() {
+    let published = published(&hostile());
+    assert!(published.subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && published.subject.len() <= 100);
+    assert!(published.subject.starts_with("[HIGH] \\u{1b}[31m<!channel> "), "{}", published.subject);
+    assert!(!published.message.chars().any(|letter| letter.is_control() || letter == '\u{FFFE}'));
+    // What moto takes, it passes on; that AWS takes it is not shown by this.
+    let (arn, sqs, url) = topic("sns-hostile").await;
+    assert_eq!(words(&output(&arn, moto()).send(&[hostile(), message()]).await), ["delivered"; 2]);
+    assert_eq!(received(&sqs, &url).await.len(), 2);
 }

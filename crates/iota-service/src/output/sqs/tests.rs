@@ -1,6 +1,7 @@
 use super::*;
-use crate::aws::emulator::{Answer, Proxy, config, moto};
-use crate::output::samples::{check, check_retry_after, common, message, messages, words};
+use crate::aws::emulator::{Answer, Proxy, breaks_off, config, moto, untrusted};
+use crate::output::Purpose;
+use crate::output::sample::{HOSTILE, check, check_retry_after, common, hostile, id, message, messages, with, words};
 use serde_json::{Value, json};
 
 async fn queue(name: &str, size: Option<usize>) -> String {
@@ -16,7 +17,8 @@ async fn queue(name: &str, size: Option<usize>) -> String {
 }
 
 fn output(queue_url: &str, endpoint: &str) -> Sqs {
-    let mut sqs = Sqs::new(SqsConfig { queue_url: queue_url.to_owned(), aws: Access::default() }).unwrap();
+    let mut sqs =
+        Sqs::new(SqsConfig { queue_url: queue_url.to_owned(), redact: Redaction::default(), aws: Access::default() }).unwrap();
     sqs.connection = Connection::ready(config(endpoint), Client::new);
     sqs
 }
@@ -46,28 +48,29 @@ async fn batches_arrive_whole() {
 async fn a_batch_is_cut_by_total_size() {
     let url = queue("sqs-size", Some(262_144)).await;
     let proxy = Proxy::start(|_| Answer::Pass).await;
-    let large: Vec<_> = (0..4).map(|n| message(n, &json!({"event": {"requestParameters": "x".repeat(100_000)}}))).collect();
+    let large: Vec<_> =
+        (0..4).map(|n| with(&json!({"alert_id": id(n), "event": {"requestParameters": "x".repeat(100_000)}}))).collect();
     assert_eq!(words(&output(&url, &proxy.url).send(&large).await), ["delivered"; 4]);
     assert_eq!(proxy.count(), 3, "one for the attribute, two for the messages");
     let received = received(&url).await;
-    assert!(received.len() == 4 && received.iter().all(|alert| alert["trimmed"].is_null()));
+    assert!(received.len() == 4 && received.iter().all(|alert| alert["truncated"].is_null()));
 }
 
 #[tokio::test]
 async fn an_alert_is_trimmed_to_what_the_queue_takes() {
     let url = queue("sqs-trim", Some(2048)).await;
     let event = json!({"event": {"eventName": "X", "requestParameters": "\u{FFFE}".repeat(3000)}});
-    assert_eq!(words(&output(&url, moto()).send(&[message(1, &event)]).await), ["delivered"]);
+    assert_eq!(words(&output(&url, moto()).send(&[with(&event)]).await), ["delivered"]);
     let received = received(&url).await;
-    assert_eq!(received[0]["alert_id"], format!("{:032x}", 1));
-    assert!(received[0]["trimmed"].is_array());
+    assert_eq!(received[0]["alert_id"], message().id.alert_id);
+    assert!(received[0]["truncated"].is_array());
 }
 
 #[tokio::test]
 async fn characters_outside_the_xml_set_arrive_as_they_are() {
     let url = queue("sqs-xml", None).await;
     let text = "a\u{1}b\u{FFFE}c\u{FFFF}d\u{1F600}\t";
-    assert_eq!(words(&output(&url, moto()).send(&[message(1, &json!({"event": {"n": text}}))]).await), ["delivered"]);
+    assert_eq!(words(&output(&url, moto()).send(&[with(&json!({"event": {"n": text}}))]).await), ["delivered"]);
     assert_eq!(received(&url).await[0]["event"]["n"], text);
 }
 
@@ -100,7 +103,7 @@ async fn fifo_queues_get_group_and_deduplication_id() {
     for _ in 0..2 {
         assert_eq!(words(&output.send(&messages(3)).await), ["delivered"; 3], "the second attempt is taken and dropped");
     }
-    let ids: Vec<_> = (0..3).map(|n| format!("{n:032x}")).collect();
+    let ids: Vec<_> = (0..3).map(id).collect();
     let mut seen = Vec::new();
     let client = Client::new(&config(moto()));
     loop {
@@ -126,6 +129,12 @@ async fn faults_are_told_apart() {
     check_retry_after(&faulty, &proxy).await;
     let missing = output(&format!("{}-missing", url.replace("sqs-faults", "gone")), moto());
     assert_eq!(words(&missing.send(&messages(1)).await), ["closed"]);
+    assert_eq!(
+        words(&self::output(&url, &untrusted().await).send(&messages(1)).await),
+        ["closed"],
+        "a certificate that nobody trusts"
+    );
+    assert_eq!(words(&self::output(&url, &breaks_off().await).send(&messages(1)).await), ["retry"]);
 }
 
 #[tokio::test]
@@ -143,4 +152,36 @@ async fn without_permission_to_ask_for_the_size_the_smaller_one_is_kept() {
     let other = self::output(&url, &proxy.url);
     assert_eq!(words(&other.send(&messages(2)).await), ["retry"; 2]);
     assert_eq!(other.size.get(), None, "asked again the next time");
+}
+
+#[tokio::test]
+async fn tests_and_canaries_are_marked_and_what_is_redacted_does_not_arrive() {
+    let url = queue("sqs-marked", None).await;
+    let mut output = output(&url, moto());
+    output.redact = Redaction::new(&["event.requestParameters".to_owned(), "actor".to_owned()]).unwrap();
+    for (purpose, word) in [(Purpose::Test, "test"), (Purpose::Canary, "canary")] {
+        assert_eq!(words(&output.send(&[Message { purpose, ..message() }]).await), ["delivered"]);
+        let alert = received(&url).await.remove(0);
+        assert_eq!(alert["purpose"], word);
+        assert!(alert["title"].as_str().unwrap().starts_with(&format!("[{}] ", word.to_uppercase())), "{alert:#}");
+        assert_eq!(alert["event"]["requestParameters"], "[redacted]");
+        assert_eq!(alert["actor"], "[redacted]");
+    }
+}
+
+#[tokio::test]
+async fn a_message_looks_like_this() {
+    let url = queue("sqs-snapshot", None).await;
+    assert_eq!(words(&output(&url, moto()).send(&[message()]).await), ["delivered"]);
+    insta::assert_json_snapshot!("message", received(&url).await[0]);
+}
+
+#[tokio::test]
+async fn hostile_text_arrives_as_it_is() {
+    let url = queue("sqs-hostile", None).await;
+    assert_eq!(words(&output(&url, moto()).send(&[hostile()]).await), ["delivered"]);
+    let answer = Client::new(&config(moto())).receive_message().queue_url(&url).send().await.unwrap();
+    let body = answer.messages()[0].body().unwrap();
+    let alert: Value = serde_json::from_str(&body.replace("\\ud800", "?")).unwrap();
+    assert_eq!((&alert["title"], &alert["event"][HOSTILE]), (&json!(HOSTILE), &json!(HOSTILE)));
 }

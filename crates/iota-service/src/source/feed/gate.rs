@@ -58,6 +58,7 @@ impl Gate {
         if let Some((since, _)) = state.since {
             tracing::info!("{}: works again, after {} s", self.what, since.elapsed().as_secs());
             *state = State::default();
+            self.notices.forget(SOURCE_FAILING, &self.what);
         }
     }
 

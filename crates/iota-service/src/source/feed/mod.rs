@@ -82,11 +82,11 @@ impl Feed {
         config: FeedConfig,
         durable: &Durable,
         (from, now_ms): (From, i64),
-        wake: Arc<dyn Fn() + Send + Sync>,
+        wake: &Arc<dyn Fn() + Send + Sync>,
     ) -> Result<Self, FeedError> {
         let ledger = Arc::clone(&durable.ledger);
         let (stop, stopped) = watch::channel(false);
-        let (offers, receiver) = offer::offers(Arc::clone(&wake));
+        let (offers, receiver) = offer::offers(Arc::clone(wake));
         let notices = Arc::new(Notices::new(Arc::new(durable.clone())));
         let damaged = Damaged::open(Arc::clone(&ledger), Arc::clone(&notices))?;
         let tally = Arc::new(Tally::default());
@@ -118,7 +118,7 @@ impl Feed {
         drop(inside);
         for stream in streams {
             let (offers, stopped, handle, going, wake) =
-                (offers.clone(), stopped.clone(), runtime.handle().clone(), Arc::clone(&going), Arc::clone(&wake));
+                (offers.clone(), stopped.clone(), runtime.handle().clone(), Arc::clone(&going), Arc::clone(wake));
             let run = move || {
                 if let Err(error) = stream.run(&offers, &stopped, &handle) {
                     tracing::error!("a pipe cannot be read any more: {error}");
@@ -159,10 +159,15 @@ impl Feed {
         self.tally.sources()
     }
 
+    /// Takes nothing more in.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
     /// Gives back what is in work, and ends within about this time. What was not given back comes again by itself.
     pub fn end(self, within: Duration) -> Sources {
-        let Self { runtime, offers, tasks, stop, tally, .. } = self;
-        stop.send_replace(true);
+        self.stop();
+        let Self { runtime, offers, tasks, tally, .. } = self;
         // Whoever waits for an input that nobody takes is told.
         drop(offers);
         let all = async {

@@ -38,6 +38,11 @@ impl Notices {
         }
     }
 
+    /// It is over; when it happens again, it is told again.
+    pub(super) fn forget(&self, rule: &'static str, dedup: &str) {
+        self.lock().remove(&(rule, dedup.to_owned()));
+    }
+
     /// Tells it in any case, and commits the unit with it.
     pub(super) async fn tell_with(&self, alert: SystemAlert, unit: Unit) -> Result<(), String> {
         let durable = Arc::clone(&self.durable);
@@ -57,5 +62,41 @@ impl Notices {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(&'static str, String), Instant>> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Sqlite;
+    use iota_engine::alert::Severity;
+    use iota_engine::store::{AlertFilter, Desk};
+    use iota_engine::system::UNKNOWN_MESSAGE;
+
+    #[tokio::test]
+    async fn a_thing_is_told_once_and_a_flood_of_them_is_not() {
+        let store = Arc::new(Sqlite::memory().unwrap());
+        let notices = Notices::new(Arc::new(Durable::new(Arc::<Sqlite>::clone(&store), Arc::default(), None)));
+        let alert = |shape: usize| SystemAlert {
+            rule: UNKNOWN_MESSAGE,
+            dedup: shape.to_string(),
+            title: format!("shape {shape}"),
+            severity: Severity::Medium,
+            description: String::new(),
+            runbook: "",
+            context: serde_json::json!({}),
+        };
+        for shape in [0, 1, 0, 1] {
+            notices.tell(alert(shape)).await;
+        }
+        let told = || store.alerts(&AlertFilter::default()).unwrap().len();
+        assert_eq!(told(), 2);
+        for shape in 0..MOST * 3 {
+            notices.tell(alert(shape)).await;
+        }
+        assert_eq!(told(), MOST);
+        notices.forget(UNKNOWN_MESSAGE, "0");
+        notices.tell(alert(MOST)).await;
+        assert_eq!(told(), MOST + 1);
     }
 }

@@ -97,7 +97,7 @@ impl Poll {
             self.warn_of_cost();
         }
         self.rounds = self.rounds.wrapping_add(1);
-        let range = Range { from_ms: Some(self.from_ms(started_ms)), to_ms: None };
+        let range = Range { from_ms: Some(self.begin_ms(started_ms)), to_ms: None };
         let mut listed = HashSet::new();
         let whole = self.list(source, range, &mut listed).await;
         let complete = whole.is_ok() && listed.iter().all(|object| self.known.contains(object));
@@ -166,7 +166,7 @@ impl Poll {
     }
 
     /// What is listed begins there.
-    fn from_ms(&self, now_ms: i64) -> i64 {
+    fn begin_ms(&self, now_ms: i64) -> i64 {
         let back = |ms: i64| Day::of_ms(ms.saturating_sub(LOOK_BACK_MS)).start_ms();
         match (self.complete_ms, self.reader.from_ms) {
             (Some(complete), from) => back(complete.min(now_ms)).max(from.unwrap_or(i64::MIN)),

@@ -6,6 +6,7 @@ use super::gate::Gate;
 use super::notices::Notices;
 use super::offer::{Offers, Room};
 use super::tally::Tally;
+use crate::crash_point;
 use crate::pipeline::{Clock, Ended};
 use crate::source::s3::{Buckets, Fetched, S3Error};
 use iota_engine::alert::Severity;
@@ -140,6 +141,8 @@ impl Reader {
             }
         };
         self.gate.worked();
+        tracing::debug!("{url}: fetched");
+        crash_point("object.fetched");
         Ok(self.evaluate(fetched, room, &url).await)
     }
 

@@ -7,7 +7,7 @@ use crate::printer::counted;
 use anyhow::{Context, bail};
 use iota_engine::decode::{Decoder, Item, Limits, Position, Record};
 use iota_engine::event::LOG_TYPE;
-use iota_engine::guard::{Decision, Guards};
+use iota_engine::guard::{Decision, Guards, NOT_MET};
 use iota_engine::index::Router;
 use iota_engine::json::Value;
 use iota_engine::rule::{Failure, Level, TestMatch, TestRequest};
@@ -200,7 +200,7 @@ impl ExplainedRecord {
         match &self.decision {
             Decision::Skip { by: Some(by) } => {
                 writeln!(out, "  skipped, because this decides that it does not match:")?;
-                write_reason(out, "    ", by, "false for this record")?;
+                write_reason(out, "    ", by, if by.why == NOT_MET { "false for this record" } else { &by.why })?;
             }
             Decision::Skip { by: None } => writeln!(out, "  skipped: the rule is certain not to match")?,
             Decision::Run { because: Some(because) } => {

@@ -2,6 +2,7 @@
 
 use super::delete::Deleter;
 use super::sqs::{Message, Sqs, is_lost};
+use crate::crash_point;
 use crate::pipeline::Ended;
 use crate::source::Input;
 use crate::source::feed::reader::{Outcome, Reader};
@@ -41,6 +42,7 @@ enum End {
 impl Work {
     pub(super) async fn message(self: &Arc<Self>, message: &Message) {
         let shared = &self.reader.shared;
+        let received = Instant::now();
         shared.tally.messages(|messages| {
             messages.received += 1;
             messages.in_work += 1;
@@ -56,6 +58,7 @@ impl Work {
                 tracing::debug!("{}: a message comes again when it is no longer hidden: {}", self.sqs.url, fault.why);
             }
         }
+        tracing::debug!("{}: message {}: {end:?} after {} ms", self.sqs.url, message.id, received.elapsed().as_millis());
         shared.tally.messages(|messages| {
             messages.in_work -= 1;
             *match end {
@@ -71,8 +74,12 @@ impl Work {
         match self.outcome(message).await {
             Outcome::Later => End::Returned,
             Outcome::Left => End::Left,
-            Outcome::Done if self.deleter.delete(&message.receipt).await => End::Deleted,
-            Outcome::Done => End::Undeleted,
+            Outcome::Done => {
+                crash_point("message.done");
+                let deleted = self.deleter.delete(&message.receipt).await;
+                crash_point("message.deleted");
+                if deleted { End::Deleted } else { End::Undeleted }
+            }
         }
     }
 

@@ -1,0 +1,5 @@
+from h_seen import SEEN
+
+
+def rule(event):
+    return len(SEEN) % 2 == 1
