@@ -86,14 +86,14 @@ impl Breaker {
             Self::Open(open) => Some(open),
         };
         // What was under way when it opened has not found out anything new.
-        let probed = before.as_ref().is_none_or(|open| now_ms >= open.probe_ms);
+        let is_probe_over = before.as_ref().is_none_or(|open| now_ms >= open.probe_ms);
         let probes = before.as_ref().map_or(0, |open| open.probes);
         let wait_ms = (FIRST_PROBE_MS << probes.min(10)).min(LONGEST_PROBE_MS);
         *self = Self::Open(Open {
             since_ms: before.as_ref().map_or(now_ms, |open| open.since_ms),
             why: why.to_owned(),
-            probe_ms: before.as_ref().filter(|_| !probed).map_or(now_ms + wait_ms, |open| open.probe_ms),
-            probes: probes + u32::from(probed),
+            probe_ms: before.as_ref().filter(|_| !is_probe_over).map_or(now_ms + wait_ms, |open| open.probe_ms),
+            probes: probes + u32::from(is_probe_over),
             permanent,
             alarmed: before.is_some_and(|open| open.alarmed),
         });

@@ -6,6 +6,7 @@ use super::{PATIENCE, Plan, hurried};
 use crate::aws::{Access, Fault, Role, fault_of, region_of_queue};
 use crate::output::OutputFile;
 use crate::source::s3::TrailConfig;
+use crate::store::Place;
 
 const CHECK: &str = "identity";
 
@@ -88,8 +89,10 @@ fn accesses(plan: &Plan<'_>) -> Vec<(Access, Option<String>)> {
     let queues = plan.queues.iter().map(|queue| (queue.access.clone(), region_of_queue(&queue.url).map(str::to_owned)));
     let buckets = plan.buckets.iter().map(|bucket| (TrailConfig::reach(&bucket.trail).access, None));
     let outputs = plan.settings.outputs.values().filter_map(OutputFile::access).map(|access| (access, None));
+    // State in a table is reached with what the SDK finds.
+    let table = matches!(plan.state, Place::Table(_)).then(|| (Access::default(), None));
     let mut all: Vec<(Access, Option<String>)> = Vec::new();
-    for (access, region) in queues.chain(buckets).chain(outputs) {
+    for (access, region) in queues.chain(buckets).chain(table).chain(outputs) {
         // That address is not of STS.
         let access = Access { endpoint_url: None, ..access };
         let same = |(other, _): &(Access, _)| match (&other.assume_role, &access.assume_role) {

@@ -16,6 +16,7 @@ mod queue;
 mod rules;
 mod sandbox;
 mod state;
+mod table;
 mod trail;
 
 pub use finding::{Finding, Level, Remedy};
@@ -96,7 +97,10 @@ pub async fn examine(plan: &Plan<'_>, tell: &mut dyn FnMut(Finding)) {
     python::check(plan, report);
     sandbox::check(plan, report);
     rules::check(plan, report);
-    state::check(&plan.state, report);
+    match &plan.state {
+        Place::Directory(directory) => state::check(directory, report),
+        Place::Table(name) => table::check(name, &account, report),
+    }
     output::check(plan, report).await;
 }
 

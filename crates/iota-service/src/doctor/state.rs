@@ -1,11 +1,9 @@
-//! Where state is kept: a directory, or a table.
+//! The directory that state is kept in: whether it can be written to, for how long, and by whom it is used.
 
 use super::finding::{Finding, Report};
-use crate::store::{Place, Sqlite, StateFile};
-use iota_engine::store::StoreError;
+use crate::store::{Sqlite, StateFile};
 use rustix::fs::{Access, access, statvfs};
 use std::path::Path;
-use std::thread;
 
 const CHECK: &str = "state";
 /// The journal alone may take 64 MiB.
@@ -13,28 +11,7 @@ const LITTLE: u64 = 256 << 20;
 /// What a busy week of alerts and failed records may take.
 const SCARCE: u64 = 1 << 30;
 
-pub(super) fn check(place: &Place, report: &mut Report<'_>) {
-    match place {
-        Place::Directory(path) => directory(path, report),
-        Place::Table(_) => table(place, report),
-    }
-}
-
-/// Whether it is there, may be read, and has the keys and the index that it needs.
-fn table(place: &Place, report: &mut Report<'_>) {
-    let shown = place.to_string();
-    // The store waits for its answers, which a thread that runs checks must not.
-    let opened = thread::scope(|scope| scope.spawn(|| place.open_beside().map(drop)).join());
-    let opened = opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    report.tell(match opened {
-        Ok(()) => Finding::ok(CHECK, &shown, "has the keys and the index that it needs, and can be read"),
-        Err(error @ StoreError::Broken { .. }) => Finding::failed(CHECK, &shown, error.to_string())
-            .setting("docs/OPERATING.md says how the table is made; deploy/iam/dynamodb.json is what the role must be allowed"),
-        Err(error) => Finding::failed(CHECK, &shown, error.to_string()),
-    });
-}
-
-fn directory(directory: &Path, report: &mut Report<'_>) {
+pub(super) fn check(directory: &Path, report: &mut Report<'_>) {
     let shown = directory.display().to_string();
     let directory = &std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
     // Made at the first start, with the directories above it.

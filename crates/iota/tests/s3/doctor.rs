@@ -339,9 +339,12 @@ fn a_topic_between_bucket_and_queue_is_followed() {
 
 #[test]
 fn a_rule_of_eventbridge_between_bucket_and_queue_is_followed() {
+    const ANSWER: &str = "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+                          <EventBridgeConfiguration></EventBridgeConfiguration></NotificationConfiguration>";
     let set_up = SetUp::healthy();
-    set_up.configure("<EventBridgeConfiguration></EventBridgeConfiguration>");
-    set_up.ask().found("failed", "notification", "nothing tells");
+    // moto takes this configuration and does not give it back.
+    let url = proxy(|asked, _| if asked.contains("?notification") { Answer::Xml(ANSWER) } else { Answer::Pass });
+    set_up.ask_with(&url, &[]).found("failed", "notification", "nothing tells");
     let rule = name("new-objects");
     let events = |operation: &str, body: &Json| {
         let headers = format!("X-Amz-Target: AWSEvents.{operation}\r\nContent-Type: application/x-amz-json-1.1\r\n");
@@ -351,12 +354,14 @@ fn a_rule_of_eventbridge_between_bucket_and_queue_is_followed() {
     events("PutRule", &json!({"Name": rule, "EventPattern": pattern}));
     let queue = arn(set_up.queue.rsplit('/').next().unwrap());
     events("PutTargets", &json!({"Rule": rule, "Targets": [{"Id": "1", "Arn": queue}]}));
-    let report = set_up.ask();
+    let report = set_up.ask_with(&url, &[]);
     report.found("ok", "notification", &format!("EventBridge rule {rule}"));
     only(&report, (0, 0));
-    let url = proxy(
-        |asked, _| if asked == "ListRuleNamesByTarget" { Answer::Error(400, "AccessDeniedException") } else { Answer::Pass },
-    );
+    let url = proxy(|asked, _| match asked {
+        "ListRuleNamesByTarget" => Answer::Error(400, "AccessDeniedException"),
+        asked if asked.contains("?notification") => Answer::Xml(ANSWER),
+        _ => Answer::Pass,
+    });
     let report = set_up.ask_with(&url, &[]);
     assert!(report.found("warning", "notification", "AccessDeniedException").contains("events:ListRuleNamesByTarget"));
     report.found("warning", "notification", "is not known");
@@ -424,6 +429,16 @@ fn the_prefix_of_a_bucket_that_is_only_named_is_that_of_its_trail() {
     let report = Report::of(&set_up.target, moto(), &flags);
     report.found("ok", "bucket", &bucket.url("p"));
     report.found("failed", "trail", "does not log");
+}
+
+#[test]
+fn a_table_of_state_that_is_not_there_or_may_not_be_read_is_told() {
+    let set_up = SetUp::healthy();
+    let flags = ["--events-dir", "rules", "--rules", "rules", "--state", "dynamodb:not-there"];
+    Report::of(&set_up.target, moto(), &flags).found("failed", "state", "there is no such table");
+    let url = proxy(|asked, _| if asked == "DescribeTable" { Answer::Error(400, "AccessDeniedException") } else { Answer::Pass });
+    let remedies = Report::of(&set_up.target, &url, &flags).found("failed", "state", "AccessDeniedException");
+    assert!(remedies.contains("dynamodb:Query") && remedies.contains("table/not-there"), "{remedies}");
 }
 
 #[test]

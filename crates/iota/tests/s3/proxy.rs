@@ -21,6 +21,8 @@ pub(crate) enum Answer {
     CutAfter,
     /// Piece by piece.
     Slow,
+    /// This document, where moto does not know what AWS answers.
+    Xml(&'static str),
     /// By moto, with another `Date`.
     Dated(&'static str),
 }
@@ -98,6 +100,9 @@ fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u3
         Answer::Error(status, code) => {
             return client.write_all(instead(status, "", "application/xml", &xml(code)).as_bytes());
         }
+        Answer::Xml(document) => {
+            return client.write_all(instead(200, "", "application/xml", document).as_bytes());
+        }
         Answer::Redirect(region) => {
             let headers = format!("x-amz-bucket-region: {region}\r\n");
             return client.write_all(instead(301, &headers, "application/xml", &xml("PermanentRedirect")).as_bytes());
@@ -127,6 +132,6 @@ fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u3
             thread::sleep(Duration::from_millis(50));
             client.write_all(piece)
         }),
-        Answer::Pass | Answer::Error(..) | Answer::Redirect(_) => client.write_all(&whole),
+        Answer::Pass | Answer::Error(..) | Answer::Xml(_) | Answer::Redirect(_) => client.write_all(&whole),
     }
 }
