@@ -227,14 +227,12 @@ impl Walk<'_, '_> {
     /// Whether a value certainly is a text or a container of Python's own, with the methods of one.
     fn is_container(&self, expr: &Expr) -> bool {
         match expr {
-            Expr::List(_) | Expr::Set(_) | Expr::Dict(_) | Expr::Tuple(_) | Expr::StringLiteral(_) | Expr::FString(_) => true,
-            Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) => true,
             Expr::Name(_) | Expr::Attribute(_) => match self.resolve(expr) {
                 Some(Name::Value(module, at)) => self.sources.value(module, at).is_some_and(is_display),
                 _ => false,
             },
             Expr::Call(call) => matches!(self.resolve(&call.func), Some(Name::Builtin(name)) if MAKING.contains(&name.as_str())),
-            _ => false,
+            _ => is_display(expr),
         }
     }
 }
@@ -248,6 +246,7 @@ fn is_display(expr: &Expr) -> bool {
             | Expr::Dict(_)
             | Expr::Tuple(_)
             | Expr::StringLiteral(_)
+            | Expr::FString(_)
             | Expr::ListComp(_)
             | Expr::SetComp(_)
             | Expr::DictComp(_)

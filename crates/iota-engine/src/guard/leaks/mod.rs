@@ -43,6 +43,7 @@ impl Uses {
                 overloads: attributes.overload_operators(),
                 locals: Vec::new(),
                 class_name: None,
+                class_names: BTreeSet::new(),
                 class: false,
                 in_method: false,
             };
@@ -81,6 +82,8 @@ struct Walk<'a, 'u> {
     locals: Vec<BTreeSet<String>>,
     /// The innermost class around the statements that are visited.
     class_name: Option<&'a str>,
+    /// What its body binds, which comes first for what stands in the body itself.
+    class_names: BTreeSet<String>,
     /// They stand in the body of a class.
     class: bool,
     /// They stand in a method.
@@ -103,7 +106,12 @@ impl Walk<'_, '_> {
             Expr::Name(name) if !is_local(&name.id) => {
                 let name = name.id.as_str();
                 let mangled = self.class_name.and_then(|class| mangled(class, name));
-                Some(self.sources.name(self.module, mangled.as_deref().unwrap_or(name)))
+                match self.sources.name(self.module, mangled.as_deref().unwrap_or(name)) {
+                    Name::Function(..) | Name::Builtin(_) if self.class && self.class_names.contains(name) => {
+                        Some(Name::Unclear("a name of a class"))
+                    }
+                    found => Some(found),
+                }
             }
             Expr::Attribute(attribute)
                 if self.class_name.is_some_and(|class| mangled(class, &attribute.attr).is_some())
@@ -165,10 +173,12 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
                 self.function(&function.parameters, &function.body);
             }
             Stmt::ClassDef(class) => {
+                let names = std::mem::replace(&mut self.class_names, Scope::of(&class.body).bound);
                 let outer = (self.class, self.class_name);
                 (self.class, self.class_name) = (true, Some(class.name.as_str()));
                 walk_stmt(self, statement);
                 (self.class, self.class_name) = outer;
+                self.class_names = names;
             }
             Stmt::Assign(assign) => {
                 self.value(&assign.value, Use::Kept);

@@ -2,7 +2,7 @@
 
 use super::{Frame, Lowering};
 use crate::guard::names::Name;
-use ruff_python_ast::{Expr, Operator, Parameters, Stmt, StmtFunctionDef};
+use ruff_python_ast::{AnyParameterRef, Expr, Operator, Parameters, Stmt, StmtFunctionDef};
 
 /// Builtin types, and those of them that take others in brackets.
 const TYPES: [&str; 12] = ["bool", "bytes", "dict", "float", "frozenset", "int", "list", "object", "set", "str", "tuple", "type"];
@@ -50,7 +50,7 @@ impl Lowering<'_> {
 }
 
 fn parameter_annotations(parameters: &Parameters) -> impl Iterator<Item = &Expr> {
-    parameters.iter().filter_map(|parameter| parameter.annotation())
+    parameters.iter().filter_map(AnyParameterRef::annotation)
 }
 
 /// `from __future__ import annotations`
