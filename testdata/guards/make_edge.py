@@ -352,6 +352,12 @@ TRAPS = r"""
 {"s": "sns", "n": "PutPolicy"}
 {"s": "ec2", "n": "DeleteLog"}
 {"s": "waf", "n": "IPSet"}
+{"n": "TrapOperandKept"}
+{"n": "TrapElementCompared"}
+{"n": "TrapOperatorAssigned"}
+{"n": "TrapComparedInHelper"}
+{"n": "TrapElementSliced"}
+{"n": "TrapElementGot"}
 """
 
 # JSON texts that stand in for a field's value.

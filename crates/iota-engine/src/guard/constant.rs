@@ -39,13 +39,15 @@ impl Constant {
         }
     }
 
-    /// Reading an element of it gives nothing that can be changed.
-    pub(super) fn is_flat(&self) -> bool {
-        match self {
-            Self::List(items) | Self::Tuple(items) => items.iter().all(Self::is_immutable),
-            Self::Dict(dict) => dict.entries.iter().all(|(_, value)| value.is_immutable()),
-            _ => true,
-        }
+    /// How many levels of it, counted from the outside, hold something that can be changed: 0 for a text, 1 for a list of
+    /// texts, 2 for a dict of such lists.
+    pub(super) fn changeable_levels(&self) -> u32 {
+        let inside = match self {
+            Self::List(items) | Self::Tuple(items) => items.iter().map(Self::changeable_levels).max(),
+            Self::Dict(dict) => dict.entries.iter().map(|(_, value)| value.changeable_levels()).max(),
+            _ => None,
+        };
+        if self.is_immutable() { 0 } else { 1 + inside.unwrap_or(0) }
     }
 
     /// A set or dict may hold it, and `equals` knows it. Patterns, frozensets and functions have a hash too, but nobody looks

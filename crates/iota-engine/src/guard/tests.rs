@@ -286,6 +286,72 @@ fn a_rule_reads_what_its_filter_does_not_see() {
     assert!(is_skipped(of_metadata("plain", named, rule), r#"{"eventName":"B"}"#));
 }
 
+/// The guards of the rules of a pack of these files, in order of their names.
+fn of_files(files: &[(&str, &str)]) -> Guards {
+    let files = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
+    let pack = Pack::read("p", Snapshot::new(files), "0.1.0");
+    let rules: Vec<u16> = (0..).zip(&pack.rules).map(|(index, _)| index).collect();
+    Guards::analyse(&pack, &rules)
+}
+
+const EQUALS: &str = "class Name:\n    def __init__(self, name):\n        self.name = name\n\n    def __eq__(self, other):\n        return self.name == other\n";
+
+/// What is looked for in a list is handed its elements, and never the list.
+#[test]
+fn an_operator_of_the_pack_costs_no_constant_in_which_something_is_looked_for() {
+    for constant in [
+        "['A', 'B']",
+        "[name for name in ('A', 'B')]",
+        "config('names')",
+        "[*OTHERS, 'B']",
+        "{**{'A': 1}, 'B': 2}",
+        "{'A': ['x'], 'B': ['y']}",
+    ] {
+        let good = format!(
+            "from iota_rule import config\nOTHERS = ['A']\nNAMES = {constant}\n\ndef rule(event):\n    return event.get('eventName') in NAMES\n"
+        );
+        let guards = of_files(&[
+            ("good.py", &good),
+            ("other.py", &format!("{EQUALS}\ndef rule(event):\n    return Name('x') == event.get('eventName')\n")),
+            ("pack.yaml", "version: 1\nconfig:\n  names: [A, B]\n"),
+        ]);
+        let guard = guards.guard(0).expect("analysed");
+        assert!(guard.entries.is_some(), "{constant}: {:?}", guard.reasons);
+    }
+}
+
+#[test]
+fn an_operator_that_may_change_a_constant_is_named_with_its_place() {
+    let good = "NAMES = ['A']\n\ndef rule(event):\n    return NAMES == event.get('x')\n";
+    let guards = of_files(&[("good.py", good), ("other.py", EQUALS)]);
+    let reason = guards.guard(0).and_then(|guard| guard.reasons.first()).expect("a reason");
+    assert_eq!(
+        (reason.path.as_str(), reason.line, reason.why.as_str()),
+        (
+            "good.py",
+            4,
+            "a value of the module that other.py:5 may change: an operator of the pack's own, `__eq__`, may be handed it"
+        )
+    );
+}
+
+#[test]
+fn what_lies_deeper_in_a_constant_than_what_is_handed_on_stays_constant() {
+    let levels = "LEVELS = {'A': {'sev': 'HIGH', 'names': ['x']}, 'B': {'sev': ''}}\n\ndef rule(event):\n    return ";
+    for (expression, skips) in [
+        ("LEVELS.get(event.get('eventName'), {}).get('sev', '')", true),
+        ("LEVELS['A']['sev'] == event.get('eventName')", true),
+        ("event.get('eventName') in LEVELS['A'].get('names', [])", true),
+        ("LEVELS.get(event.get('eventName'), {})", false),
+        ("LEVELS.get(event.get('eventName'), {}).get('names')", false),
+    ] {
+        let source = format!("{levels}{expression}\n");
+        let guards = of_source(&source);
+        let guard = guards.guard(0).expect("analysed");
+        assert_eq!(guard.skips, skips, "{expression}: {:?}", guard.reasons);
+    }
+}
+
 #[test]
 fn what_is_not_known_is_named_with_its_place() {
     let why = |source: &str| of_source(source).guard(0).expect("analysed").reasons.first().expect("a reason").clone();

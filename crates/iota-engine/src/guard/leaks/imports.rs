@@ -1,6 +1,6 @@
 //! Imports: what is reached through a name that is not followed may be changed unseen.
 
-use super::Walk;
+use super::{Change, Walk};
 use crate::guard::names::{MAX_HOPS, Name};
 use crate::guard::scope::bound_by_import;
 use crate::guard::source::Imported;
@@ -49,7 +49,7 @@ impl Walk<'_, '_> {
                 found if self.is_known_as(&bound_by_import(alias), &found) => {}
                 Name::Value(module, at) => {
                     let place = self.place(alias);
-                    self.uses.leaked.entry((module, at)).or_insert(place);
+                    self.uses.give((module, at), 0, Change { place, operator: None });
                 }
                 Name::Function(..) | Name::Class(..) | Name::Outside(_) | Name::Builtin(_) => {}
                 Name::Module(_) | Name::Unclear(_) => self.leak_all(alias),

@@ -4,6 +4,7 @@
 mod expression;
 mod hazards;
 mod imports;
+mod methods;
 mod reads;
 
 use super::ir::Place;
@@ -11,6 +12,7 @@ use super::names::{At, Name};
 use super::scope::{Scope, parameter_names};
 use super::source::{ModuleId, Sources};
 use hazards::HAZARDOUS_SYS;
+use methods::{Methods, Overload};
 use ruff_python_ast::visitor::{Visitor, walk_stmt};
 use ruff_python_ast::{Expr, Parameters, Stmt};
 use ruff_text_size::Ranged;
@@ -19,10 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What the uses of names in a pack tell.
 #[derive(Debug, Default)]
 pub(in crate::guard) struct Uses {
-    /// Constants that something may change, by the assignment's module and position, and what may first.
-    leaked: BTreeMap<(ModuleId, At), Place>,
-    /// Constants of which an element is handed out.
-    opened: BTreeMap<(ModuleId, At), Place>,
+    /// Constants of which something goes on to somewhere, by the assignment's module and position: how deep in them that
+    /// lies, and what may change it first.
+    given: BTreeMap<(ModuleId, At), BTreeMap<u32, Change>>,
     /// Where a module is handed around under names that are not followed: any constant of the pack may be changed.
     all_leaked: Option<Place>,
     /// Why nothing of this pack can be analysed.
@@ -32,9 +33,7 @@ pub(in crate::guard) struct Uses {
 impl Uses {
     pub(in crate::guard) fn of(sources: &Sources) -> Self {
         let mut uses = Self::default();
-        let mut methods = Methods::default();
-        sources.modules.iter().for_each(|module| methods.visit_body(&module.body));
-        let methods = methods.names;
+        let methods = Methods::of(sources);
         for module in 0..sources.modules.len() {
             let mut walk =
                 Walk { sources, module, uses: &mut uses, methods: &methods, locals: Vec::new(), class: false, in_method: false };
@@ -43,11 +42,25 @@ impl Uses {
         uses
     }
 
-    /// Where the value assigned there may be changed; `None` if it is only read. `flat`: its elements cannot be changed.
-    pub(in crate::guard) fn changed_at(&self, module: ModuleId, at: At, flat: bool) -> Option<Place> {
-        let opened = || self.opened.get(&(module, at)).filter(|_| !flat);
-        self.leaked.get(&(module, at)).or_else(opened).or(self.all_leaked.as_ref()).copied()
+    /// What may change the value assigned there, of which so many levels can be changed; `None` if it is only read.
+    pub(in crate::guard) fn changed_at(&self, module: ModuleId, at: At, levels: u32) -> Option<Change> {
+        let given = self.given.get(&(module, at)).and_then(|given| given.range(..levels).next());
+        let anything = self.all_leaked.map(|place| Change { place, operator: None });
+        given.map(|(_, change)| *change).or(anything)
     }
+
+    fn give(&mut self, (module, at): (ModuleId, At), depth: u32, change: Change) {
+        self.given.entry((module, at)).or_default().entry(depth).or_insert(change);
+    }
+}
+
+/// What may change a value.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::guard) struct Change {
+    /// Where the value is handed on, or where the operator is defined that it is handed to.
+    pub(in crate::guard) place: Place,
+    /// The method of a class of the pack that is called for an operator.
+    pub(in crate::guard) operator: Option<&'static str>,
 }
 
 /// How the value of an expression is used.
@@ -55,40 +68,44 @@ impl Uses {
 enum Use {
     /// Looked at, and nothing of it kept.
     Read,
-    /// Its elements go on to somewhere.
-    Opened,
-    /// It goes on to somewhere itself.
-    Kept,
+    /// What lies so deep in it, and all inside that, goes on to somewhere: it itself at 0, its elements at 1. An operator of
+    /// the pack may be what gets it.
+    GoesOn(u32, Option<Overload>),
+}
+
+impl Use {
+    const KEPT: Self = Self::GoesOn(0, None);
+    const OPENED: Self = Self::GoesOn(1, None);
+
+    /// How a container is used of which an element is used in this way.
+    fn of_element(self) -> Self {
+        match self {
+            Self::Read => Self::Read,
+            Self::GoesOn(depth, to) => Self::GoesOn(depth.saturating_add(1), to),
+        }
+    }
+
+    /// How a container is used of which another one with the same elements is used in this way.
+    fn of_same_elements(self) -> Self {
+        match self {
+            Self::Read => Self::Read,
+            Self::GoesOn(depth, to) => Self::GoesOn(depth.max(1), to),
+        }
+    }
 }
 
 struct Walk<'a, 'u> {
     sources: &'a Sources,
     module: ModuleId,
     uses: &'u mut Uses,
-    /// Names of methods of the pack's own classes.
-    methods: &'u BTreeSet<String>,
+    /// The pack's own classes.
+    methods: &'u Methods,
     /// Names that are local, by enclosing function.
     locals: Vec<BTreeSet<String>>,
     /// The statements that are visited stand in the body of a class.
     class: bool,
     /// They stand in a method.
     in_method: bool,
-}
-
-/// Collects the names of functions in classes.
-#[derive(Default)]
-struct Methods {
-    names: BTreeSet<String>,
-}
-
-impl<'a> Visitor<'a> for Methods {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        if let Stmt::ClassDef(class) = statement {
-            let functions = class.body.iter().filter_map(|statement| statement.as_function_def_stmt());
-            self.names.extend(functions.map(|function| function.name.as_str().to_owned()));
-        }
-        walk_stmt(self, statement);
-    }
 }
 
 impl Walk<'_, '_> {
@@ -132,11 +149,11 @@ impl<'a> Walk<'a, '_> {
                 if !of_self {
                     self.hazard(attribute, "an assignment to an attribute");
                 }
-                self.value(&attribute.value, Use::Kept);
+                self.value(&attribute.value, Use::KEPT);
             }
             Expr::Subscript(subscript) => {
-                self.value(&subscript.value, Use::Kept);
-                self.value(&subscript.slice, Use::Kept);
+                self.value(&subscript.value, Use::KEPT);
+                self.value(&subscript.slice, Use::KEPT);
             }
             Expr::Tuple(tuple) => tuple.elts.iter().for_each(|target| self.store(target)),
             Expr::List(list) => list.elts.iter().for_each(|target| self.store(target)),
@@ -150,7 +167,7 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
             Stmt::FunctionDef(function) => {
-                function.decorator_list.iter().for_each(|decorator| self.value(&decorator.expression, Use::Kept));
+                function.decorator_list.iter().for_each(|decorator| self.value(&decorator.expression, Use::KEPT));
                 function.returns.iter().for_each(|returns| self.visit_annotation(returns));
                 self.function(&function.parameters, &function.body);
             }
@@ -160,28 +177,29 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
                 self.class = outer;
             }
             Stmt::Assign(assign) => {
-                self.value(&assign.value, Use::Kept);
+                self.value(&assign.value, Use::KEPT);
                 assign.targets.iter().for_each(|target| self.store(target));
             }
             Stmt::AnnAssign(assign) => {
                 if let Some(value) = &assign.value {
-                    self.value(value, Use::Kept);
+                    self.value(value, Use::KEPT);
                 }
                 // Evaluated at the top level of a module, and may do anything there.
-                self.value(&assign.annotation, Use::Kept);
+                self.value(&assign.annotation, Use::KEPT);
                 self.store(&assign.target);
             }
             Stmt::AugAssign(assign) => {
-                self.value(&assign.target, Use::Kept);
-                self.value(&assign.value, Use::Opened);
+                self.value(&assign.target, Use::KEPT);
+                let used = self.methods.arithmetic.map_or(Use::OPENED, |to| Use::GoesOn(0, Some(to)));
+                self.value(&assign.value, used);
                 self.store(&assign.target);
             }
             Stmt::Delete(delete) => delete.targets.iter().for_each(|target| {
-                self.value(target, Use::Kept);
+                self.value(target, Use::KEPT);
                 self.store(target);
             }),
             Stmt::For(iteration) => {
-                self.value(&iteration.iter, Use::Opened);
+                self.value(&iteration.iter, Use::OPENED);
                 self.store(&iteration.target);
                 self.visit_body(&iteration.body);
                 self.visit_body(&iteration.orelse);
@@ -198,7 +216,7 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
             }
             Stmt::With(with) => {
                 for item in &with.items {
-                    self.value(&item.context_expr, Use::Kept);
+                    self.value(&item.context_expr, Use::KEPT);
                     if let Some(target) = &item.optional_vars {
                         self.store(target);
                     }
@@ -227,6 +245,6 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
     }
 
     fn visit_expr(&mut self, expr: &'a Expr) {
-        self.value(expr, Use::Kept);
+        self.value(expr, Use::KEPT);
     }
 }

@@ -2,15 +2,16 @@
 
 use crate::guard::source::{ModuleId, Sources};
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Expr, Stmt};
+use ruff_python_ast::{CmpOp, Expr, Stmt};
 
 /// Whether a function of the pack does nothing with a positional parameter but look into it: the parameter stands only
-/// on the right of `in`, is iterated over, or is asked for its length.
-pub(super) fn only_reads(sources: &Sources, module: ModuleId, at: usize, position: usize) -> bool {
+/// on the right of `in`, is iterated over, or is asked for its length. `compares`: it may also be compared, because no class
+/// of the pack is handed what it is compared with.
+pub(super) fn only_reads(sources: &Sources, module: ModuleId, at: usize, position: usize, compares: bool) -> bool {
     let Stmt::FunctionDef(function) = &sources.modules[module].body[at] else { return false };
     let parameter = function.parameters.posonlyargs.iter().chain(&function.parameters.args).nth(position);
     let Some(parameter) = parameter else { return false };
-    let mut reads = Reads { name: parameter.name().as_str(), fine: true };
+    let mut reads = Reads { name: parameter.name().as_str(), compares, fine: true };
     reads.visit_body(&function.body);
     reads.fine && function.decorator_list.is_empty()
 }
@@ -18,8 +19,10 @@ pub(super) fn only_reads(sources: &Sources, module: ModuleId, at: usize, positio
 /// Looks for uses of a name that are more than reading.
 struct Reads<'n> {
     name: &'n str,
+    compares: bool,
     fine: bool,
 }
+
 impl<'a> Visitor<'a> for Reads<'_> {
     fn visit_annotation(&mut self, _annotation: &'a Expr) {}
 
@@ -29,8 +32,11 @@ impl<'a> Visitor<'a> for Reads<'_> {
         match expr {
             Expr::Name(name) if name.id.as_str() == self.name => self.fine = false,
             Expr::Compare(compare) => {
-                for part in std::iter::once(&*compare.left).chain(&compare.comparators) {
-                    if !is_it(part) {
+                let in_it = matches!(&*compare.ops, [CmpOp::In | CmpOp::NotIn]);
+                let compares = self.compares;
+                let right = compare.comparators.iter().map(|part| (part, in_it || compares));
+                for (part, may_be_it) in std::iter::once((&*compare.left, compares)).chain(right) {
+                    if !(may_be_it && is_it(part)) {
                         self.visit_expr(part);
                     }
                 }

@@ -10,11 +10,12 @@ mod statement;
 
 pub(super) use call::of_config;
 
+use crate::guard::OF_A_CONSTANT;
 use crate::guard::constant::Constant;
 use crate::guard::eval::{Code, Evaluation, Source};
 use crate::guard::explore::Explorer;
 use crate::guard::ir::{Arguments, Binary, Clause, Expr, Function, FunctionId, Kind, Parameter, Place, Slot, Statement};
-use crate::guard::leaks::Uses;
+use crate::guard::leaks::{Change, Uses};
 use crate::guard::names::{At, Name};
 use crate::guard::scope::{Scope, parameter_names};
 use crate::guard::source::{ModuleId, Sources};
@@ -229,7 +230,7 @@ impl<'s> Lowering<'s> {
         let expr = sources.value(module, at);
         let Some(value) = expr.and_then(|expr| self.constant_expr(module, expr)) else {
             let place = Place { module, offset: expr.map_or_else(TextSize::default, |expr| expr.range().start()) };
-            return Err(format!("a value of the module that its source does not fix: {}", sources.written(place)));
+            return Err(format!("{OF_A_CONSTANT}its source does not fix: {}", sources.written(place)));
         };
         if value.is_immutable() {
             return Ok(value);
@@ -238,9 +239,13 @@ impl<'s> Lowering<'s> {
         if at.1.is_some() {
             return Err("a value of a class that could be changed".to_owned());
         }
-        match self.uses.changed_at(module, at, value.is_flat()) {
+        match self.uses.changed_at(module, at, value.changeable_levels()) {
             None => Ok(value),
-            Some(place) => Err(format!("a value of the module that {} may change", sources.written(place))),
+            Some(Change { place, operator: None }) => Err(format!("{OF_A_CONSTANT}{} may change", sources.written(place))),
+            Some(Change { place, operator: Some(name) }) => Err(format!(
+                "{OF_A_CONSTANT}{} may change: an operator of the pack's own, `{name}`, may be handed it",
+                sources.written(place)
+            )),
         }
     }
 
