@@ -53,8 +53,12 @@ pub fn from_yaml_with_all_errors<T: DeserializeOwned>(bytes: &[u8]) -> (Option<T
         match read(bytes, Without { left_out: &left_out, rest: PhantomData::<T> }) {
             Ok(value) => return (Some(value), errors),
             Err((error, key)) => {
-                errors.push(error);
-                if !key.is_some_and(|key| left_out.insert(key)) {
+                // A key that is there twice is so also when it is left out.
+                let again = errors.last() == Some(&error);
+                if !again {
+                    errors.push(error);
+                }
+                if again || !key.is_some_and(|key| left_out.insert(key)) {
                     return (None, errors);
                 }
             }

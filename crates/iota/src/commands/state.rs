@@ -38,6 +38,11 @@ pub(super) fn check_flags(args: &RunArgs, settings: &Settings, now_ms: Option<i6
         }
         return Ok(());
     }
+    if !args.deliver && !settings.outputs.is_empty() {
+        tracing::warn!(
+            "the outputs of the configuration are not used without --deliver: alerts are printed, and are then delivered"
+        );
+    }
     if args.deliver && settings.outputs.is_empty() {
         bail!("--deliver needs `outputs:` in a configuration file (--config FILE)");
     }

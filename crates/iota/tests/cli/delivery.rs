@@ -114,6 +114,43 @@ fn what_people_do_is_kept_and_recorded() {
 }
 
 #[test]
+fn the_beginning_of_an_id_means_the_alert_when_no_other_begins_with_it() {
+    let site = Site::new(TWO);
+    site.deliver();
+    let alerts = site.list(&[]);
+    let id = alerts[0]["alert_id"].as_str().unwrap();
+    assert_eq!(site.iota(&["alerts", "ack", &id[..6]]).1, format!("{id}: acknowledged\n"));
+    assert_eq!(site.iota(&["alerts", "resend", &id[..10], "--output", "all"]).1, format!("{id}: 1 delivery added\n"));
+    assert_eq!(site.iota(&["alerts", "show", &id[..8]]), site.iota(&["alerts", "show", id]));
+    assert_eq!(site.iota(&["dlq", "list", &id[..6]]).1, "no dead letters\n");
+    for (given, expected) in [
+        (&id[..5], "the first 6 characters of an id, or more, do if no other begins with them"),
+        ("zzzzzzz", "there is no alert zzzzzzz"),
+        ("%", "there is no alert %"),
+    ] {
+        for command in ["alerts", "dlq"] {
+            let (code, error) = site.iota(&[command, "show", given]);
+            assert!(code == Some(2) && error.contains(expected), "{command} {given}: {error}");
+        }
+    }
+    // Ids are hashes: that two begin alike is made here.
+    let sql = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute(\"UPDATE alerts SET alert_id = 'abcdef' || substr(alert_id, 7)\"); d.commit()";
+    assert!(Command::new("python3").args(["-c", sql, &site.0.path("state/iota.db")]).status().unwrap().success());
+    let (code, error) = site.iota(&["alerts", "ack", "abcdef"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("the ids of several alerts begin with abcdef: abcdef"), "{error}");
+    assert!(error.contains("; give more of the one that is meant"), "{error}");
+}
+
+#[test]
+fn outputs_that_are_not_used_are_told_of() {
+    let site = Site::new(TWO);
+    let args = ["run", &site.0.path("in.jsonl"), "--config", &site.0.path("iota.yaml")];
+    assert!(run(&args).stderr.contains("the outputs of the configuration are not used without --deliver"));
+    assert!(!run(&[&args[..], &["--deliver"]].concat()).stderr.contains("are not used"));
+}
+
+#[test]
 fn what_is_suppressed_is_kept_counted_listed_and_goes_nowhere() {
     let site = Site::new(&format!("{TWO}suppressions: suppressions.yaml\nsuppression_days: 36500\n"));
     let entry = |name: &str| {
