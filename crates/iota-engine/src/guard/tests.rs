@@ -299,13 +299,7 @@ const EQUALS: &str = "class Name:\n    def __init__(self, name):\n        self.n
 /// What is looked for in a list is handed its elements, and never the list.
 #[test]
 fn an_operator_of_the_pack_costs_no_constant_in_which_something_is_looked_for() {
-    for constant in [
-        "['A', 'B']",
-        "[name for name in ('A', 'B')]",
-        "config('names')",
-        "[*OTHERS, 'B']",
-        "{**{'A': 1}, 'B': 2}",
-    ] {
+    for constant in ["['A', 'B']", "[name for name in ('A', 'B')]", "config('names')", "[*OTHERS, 'B']", "{**{'A': 1}, 'B': 2}"] {
         let good = format!(
             "from iota_rule import config\nOTHERS = ['A']\nNAMES = {constant}\n\ndef rule(event):\n    return event.get('eventName') in NAMES\n"
         );

@@ -238,11 +238,11 @@ fn a_place_is_that_of_what_stops_the_analysis_and_the_hint_helps_there() {
 
 #[test]
 fn a_match_expression_is_shown_whole() {
-    let yml = "AnalysisType: rule\nRuleID: y\nDetection:\n  - Any:\n      - Key: eventName\n        Condition: Equals\n        Value: A\n      - DeepKey: [a, b]\n        Condition: IsIn\n        Values: [x, y]\n";
+    let yml = "AnalysisType: rule\nRuleID: y\nDetection:\n  - Any:\n      - Key: eventName\n        Condition: Equals\n        Value: A\n      - DeepKey: [a, b]\n        Condition: IsIn\n        Values: [v, w]\n";
     let files = Files::new(&[("y.yml", yml)]);
     let ran = with_input(&["explain", &files.path("y.yml"), "--event", "-"], br#"{"eventName": "B", "a": {"b": "z"}}"#);
     assert!(
-        ran.stdout.contains("y.yml:9: ") && ran.stdout.contains(r#"DeepKey: ["a","b"], Condition: IsIn, Values: ["x","y"]"#),
+        ran.stdout.contains("y.yml:9: ") && ran.stdout.contains(r#"DeepKey: ["a","b"], Condition: IsIn, Values: ["v","w"]"#),
         "{}",
         ran.stdout
     );
