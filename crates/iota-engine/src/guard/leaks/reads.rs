@@ -32,9 +32,9 @@ impl<'a> Visitor<'a> for Reads<'_> {
         match expr {
             Expr::Name(name) if name.id.as_str() == self.name => self.fine = false,
             Expr::Compare(compare) => {
-                let in_it = matches!(&*compare.ops, [CmpOp::In | CmpOp::NotIn]);
+                let looks_inside = matches!(&*compare.ops, [CmpOp::In | CmpOp::NotIn]);
                 let compares = self.compares;
-                let right = compare.comparators.iter().map(|part| (part, in_it || compares));
+                let right = compare.comparators.iter().map(|part| (part, looks_inside || compares));
                 for (part, may_be_it) in std::iter::once((&*compare.left, compares)).chain(right) {
                     if !(may_be_it && is_it(part)) {
                         self.visit_expr(part);
