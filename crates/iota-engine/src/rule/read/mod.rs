@@ -117,7 +117,9 @@ impl Reader {
                         }
                         None => self.claim_named_by(path, bytes),
                     }
-                    errors.into_iter().for_each(|error| self.yaml_error(path, head.rule_id.as_deref(), error));
+                    for error in errors {
+                        self.yaml_error(path, head.rule_id.as_deref(), error);
+                    }
                 }
                 "global" => self.global(path, bytes),
                 "datamodel" => self.data_model(snapshot, path, bytes),
