@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+from collections.abc import Iterable
+from functools import partial
 from typing import Any, Callable
 
 from . import errors
@@ -14,10 +16,33 @@ Predicate = Callable[[Any], bool]
 
 
 class ExpressionError(errors.Stated, ValueError):
-    """An expression that is not of the documented language. `where` leads to it, as in `Detection[0].All[1]`."""
+    """Expressions that are not of the documented language: a line for each, which begins with what leads to it, as in
+    `Detection[0].All[1]: why`."""
 
     def __init__(self, where: str, message: str) -> None:
-        super().__init__(f"{where}: {message}")
+        self.lines = [" ".join(f"{where}: {message}".splitlines())]
+        super().__init__(*self.lines)
+
+    @classmethod
+    def all_of(cls, failures: list[ExpressionError]) -> ExpressionError:
+        """The failures, of which there is at least one, in one."""
+        one = failures[0]
+        one.lines = [line for failure in failures for line in failure.lines]
+        one.args = ("\n".join(one.lines),)
+        return one
+
+
+def collected(makers: Iterable[Callable[[], Any]]) -> list[Any]:
+    """What the calls return, or all that they say is wrong."""
+    made, failures = [], []
+    for make in makers:
+        try:
+            made.append(make())
+        except ExpressionError as exc:
+            failures.append(exc)
+    if failures:
+        raise ExpressionError.all_of(failures)
+    return made
 
 
 class _Missing:
@@ -166,6 +191,15 @@ _CONDITIONS = (_VALUE_CONDITIONS.keys() | _LIST_CONDITIONS.keys() | _NETWORK_CON
                | _ABSOLUTE_CONDITIONS.keys())
 
 
+def _meant(condition: Any) -> str:
+    """The condition that was probably meant, as the end of a message."""
+    import difflib  # imported before, by load.import_first()
+
+    folded = {name.lower(): name for name in sorted(_CONDITIONS)}
+    close = difflib.get_close_matches(str(condition).lower(), folded, n=1, cutoff=0.7)
+    return f"; did you mean {folded[close[0]]!r}?" if close else ""
+
+
 def compile_filters(expressions: Any, where: str = "InlineFilters") -> Predicate:
     """Inline filters: all must pass, and one whose field is missing passes."""
     return _compile_list(expressions, where, _Compiler(missing_passes=True))
@@ -190,7 +224,7 @@ class _Compiler:
             expressions = [expressions]
         if not isinstance(expressions, list) or not expressions:
             raise ExpressionError(where, "a list of match expressions is needed")
-        return [self.one(item, f"{where}[{index}]") for index, item in enumerate(expressions)]
+        return collected(partial(self.one, item, f"{where}[{index}]") for index, item in enumerate(expressions))
 
     def one(self, expression: Any, where: str) -> Predicate:
         if not isinstance(expression, dict):
@@ -205,7 +239,7 @@ class _Compiler:
             return lambda data: combine(parts, data)
         condition = expression.get("Condition")
         if not isinstance(condition, str) or condition not in _CONDITIONS:
-            raise ExpressionError(where, f"unknown condition {condition!r}")
+            raise ExpressionError(where, f"unknown condition {condition!r}{_meant(condition)}")
         return self._condition(condition, expression, where)
 
     def _condition(self, condition: str, expression: dict[str, Any], where: str) -> Predicate:

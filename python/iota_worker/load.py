@@ -51,7 +51,7 @@ class Rule:
         self.path: str | None = spec["path"]
         self.severity: str = (spec.get("severity") or "INFO").upper()
         self.functions: dict[str, Function] = _written_in_yaml(spec)
-        self.filters: Function | None = None
+        self.filters: Function | None = self.functions.pop("filters", None)
         self.module: ModuleType | None = None
         self.uses_state = False
         self.lines: dict[str, int | None] = {}  # of the functions that the rule's own file defines
@@ -177,10 +177,6 @@ class Pack:
 
     def _build(self, spec: dict[str, Any]) -> Rule:
         rule = Rule(spec)
-        if spec.get("inline_filters"):
-            from . import expressions
-
-            rule.filters = expressions.compile_filters(spec["inline_filters"])
         if spec["path"] is not None:
             self._add_module(rule, spec["path"])
         if "rule" not in rule.functions:
@@ -280,13 +276,15 @@ def _of_data(function: Callable[[Any], Any]) -> Function:
     return lambda event: function(event._raw())
 
 
-_IN_YAML = ("detection", "alert_title", "dynamic_severities", "group_by", "alert_context")
+_IN_YAML = ("inline_filters", "detection", "alert_title", "dynamic_severities", "group_by", "alert_context")
 
 
 def import_first(header: dict[str, Any]) -> None:
     """Imports what loading this pack takes beside what it names: later it may be too late to open a file."""
-    if any(spec.get(key) for spec in header["rules"] for key in (*_IN_YAML, "inline_filters")):
+    if any(spec.get(key) for spec in header["rules"] for key in _IN_YAML):
         from . import expressions  # noqa: F401
+        if header.get("prepared") is None:
+            import difflib  # noqa: F401
     if header.get("prepared") is None:
         import inspect  # noqa: F401
     if header.get("prepared") is None or header.get("sandbox"):
@@ -296,19 +294,23 @@ def import_first(header: dict[str, Any]) -> None:
 
 
 def _written_in_yaml(spec: dict[str, Any]) -> dict[str, Function]:
-    """The functions a rule has without Python; a function of its module takes the place of one of these."""
+    """The functions a rule has without Python, and its `filters`; a function of its module takes the place of one of
+    these."""
     if not any(spec.get(key) for key in _IN_YAML):
         return {}
     from . import expressions
 
-    written = {
+    written: dict[str, tuple[Any, Callable[[Any], Function]]] = {
+        "filters": (spec.get("inline_filters"), expressions.compile_filters),
         "rule": (spec.get("detection"), expressions.compile_detection),
         "title": (spec.get("alert_title"), expressions.compile_title),
         "severity": (spec.get("dynamic_severities"), expressions.compile_severities),
         "dedup": (spec.get("group_by"), expressions.compile_group),
         "alert_context": (spec.get("alert_context"), expressions.compile_context),
     }
-    return {name: _of_data(make(value)) for name, (value, make) in written.items() if value}  # type: ignore[operator]
+    given = {name: partial(make, value) for name, (value, make) in written.items() if value}
+    made = dict(zip(given, expressions.collected(given.values())))
+    return {name: function if name == "filters" else _of_data(function) for name, function in made.items()}
 
 
 def positional_arguments(name: str, function: Any) -> int:

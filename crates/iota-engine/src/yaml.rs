@@ -2,9 +2,10 @@
 //! Knows no particular file.
 
 use crate::text::did_you_mean;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error, Options, Spanned};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -40,27 +41,65 @@ pub fn from_yaml_seed<T, S>(bytes: &[u8], seed: S) -> Result<T, YamlError>
 where
     S: for<'de> DeserializeSeed<'de, Value = T>,
 {
-    let text = str::from_utf8(bytes).map_err(|error| YamlError {
-        line: memchr::memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count() as u64 + 1,
-        message: "not valid UTF-8".to_owned(),
-        unknown_key: false,
+    read(bytes, seed).map_err(|(error, _)| error)
+}
+
+/// Reads one document and everything that is wrong with it: a key at its top that is unknown, or whose value is wrong, is
+/// an error and left out, and the rest is read on. `None` where nothing can be read.
+pub fn from_yaml_with_all_errors<T: DeserializeOwned>(bytes: &[u8]) -> (Option<T>, Vec<YamlError>) {
+    let mut left_out = BTreeSet::new();
+    let mut errors = Vec::new();
+    loop {
+        match read(bytes, Without { left_out: &left_out, rest: PhantomData::<T> }) {
+            Ok(value) => return (Some(value), errors),
+            Err((error, key)) => {
+                // A key that is there twice is so also when it is left out.
+                let again = errors.last() == Some(&error);
+                if !again {
+                    errors.push(error);
+                }
+                if again || !key.is_some_and(|key| left_out.insert(key)) {
+                    return (None, errors);
+                }
+            }
+        }
+    }
+}
+
+/// An error comes with the key at the top of the document that it is about, if it is about one.
+fn read<T, S>(bytes: &[u8], seed: S) -> Result<T, (YamlError, Option<String>)>
+where
+    S: for<'de> DeserializeSeed<'de, Value = T>,
+{
+    let text = str::from_utf8(bytes).map_err(|error| {
+        let line = memchr::memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count() as u64 + 1;
+        (YamlError { line, message: "not valid UTF-8".to_owned(), unknown_key: false }, None)
     })?;
     let mut key = String::new();
+    let mut top = None;
     let read = serde_saphyr::with_deserializer_from_str_with_options(text, options(), |document| {
         let mut track = serde_path_to_error::Track::new();
         let read = seed.deserialize(serde_path_to_error::Deserializer::new(document, &mut track));
-        read.inspect_err(|_| key = shown_path(&track.path()))
+        read.inspect_err(|_| {
+            let path = track.path();
+            key = shown_path(&path);
+            top = path.iter().next().map(ToString::to_string);
+        })
     });
     read.map_err(|error| {
         let line = error.location().map_or(0, |location| location.line());
         let error = error.without_snippet();
         let unknown_key = matches!(error, Error::SerdeUnknownField { .. });
+        let top = match error {
+            Error::SerdeUnknownField { field, .. } if key.is_empty() => Some(field.clone()),
+            _ => top,
+        };
         let message = match expectation(error) {
             Some(expected) if key.is_empty() => expected,
             Some(expected) => format!("{key}: {expected}"),
             None => reworded(error),
         };
-        YamlError { line, message, unknown_key }
+        (YamlError { line, message, unknown_key }, top)
     })
 }
 
@@ -114,6 +153,103 @@ fn reworded(error: &Error) -> String {
             let message = other.render();
             message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text).to_owned()
         }
+    }
+}
+
+/// Reads a mapping without some of its keys.
+struct Without<'k, R> {
+    left_out: &'k BTreeSet<String>,
+    rest: R,
+}
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Without<'_, S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        self.rest.deserialize(Without { left_out: self.left_out, rest: deserializer })
+    }
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Without<'_, D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.rest.deserialize_any(Without { left_out: self.left_out, rest: visitor })
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.rest.deserialize_struct(name, fields, Without { left_out: self.left_out, rest: visitor })
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Without<'_, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rest.expecting(formatter)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        self.rest.visit_map(Without { left_out: self.left_out, rest: map })
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Without<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        let mut seed = Some(seed);
+        loop {
+            match self.rest.next_key_seed(KeyWithout { left_out: self.left_out, seed: &mut seed })? {
+                None => return Ok(None),
+                Some(Some(key)) => return Ok(Some(key)),
+                Some(None) => _ = self.rest.next_value::<IgnoredAny>()?,
+            }
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.rest.next_value_seed(seed)
+    }
+}
+
+/// Reads a key, unless it is one that is left out.
+struct KeyWithout<'k, K> {
+    left_out: &'k BTreeSet<String>,
+    /// There until a key was read.
+    seed: &'k mut Option<K>,
+}
+
+impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for KeyWithout<'_, K> {
+    type Value = Option<K::Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for KeyWithout<'_, K> {
+    type Value = Option<K::Value>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a key")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Self::Value, E> {
+        if self.left_out.contains(key) {
+            return Ok(None);
+        }
+        self.seed.take().map(|seed| seed.deserialize(key.into_deserializer())).transpose()
     }
 }
 
@@ -234,6 +370,29 @@ mod tests {
         ] {
             assert_eq!(error(text), expected);
         }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_and_the_rest_is_read() {
+        let text = b"_lits: []\n_number: many\n_name: n\n_items:\n  - _value: x\n_flag: true\nother:\n  - 1\n";
+        let (file, errors) = from_yaml_with_all_errors::<File>(text);
+        let errors: Vec<_> = errors.into_iter().map(|error| format!("{}: {}", error.line, error.message)).collect();
+        assert_eq!(
+            errors,
+            [
+                "1: unknown key `_lits`; did you mean `_list`?",
+                "2: _number: a whole number from 0 to 4294967295 is expected",
+                "5: _items[0]._value: a whole number from 0 to 4294967295 is expected",
+                "7: unknown key `other`",
+            ]
+        );
+        let file = file.expect("the rest");
+        assert_eq!(
+            (file._flag, file._name.map(|name| name.referenced.line()), file._items.is_none()),
+            (Some(true), Some(3), true)
+        );
+        let (file, errors) = from_yaml_with_all_errors::<File>(b"_lits: []\n_flag: true\n_flag: true\n");
+        assert!(file.is_none() && errors.len() == 2, "nothing is read of a file with a key twice: {errors:?}");
     }
 
     #[test]

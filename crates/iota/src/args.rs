@@ -216,7 +216,7 @@ pub(crate) struct RerunArgs {
     /// Only this rule; without `--errors`, on everything that was read since `--since` and is still there
     #[arg(long, value_name = "ID")]
     pub(crate) rule: Option<String>,
-    /// Only what was read or failed since then (RFC 3339)
+    /// Only what was read or failed since then: a time (RFC 3339), or an age such as 24h
     #[arg(long, value_name = "TIME", required_unless_present = "errors")]
     pub(crate) since: Option<String>,
     /// Take this for the current time (RFC 3339)
@@ -831,12 +831,14 @@ pub(crate) enum AlertsCommand {
     },
     /// Print an alert, and what became of its deliveries, as JSON
     Show {
+        /// Id of the alert, or its first 6 characters or more
         id: String,
         #[command(flatten)]
         desk: DeskArgs,
     },
     /// Send an alert again
     Resend {
+        /// Id of the alert, or its first 6 characters or more
         id: String,
         /// Only to this output [default: all that it went to]
         #[arg(long, value_name = "NAME")]
@@ -849,6 +851,7 @@ pub(crate) enum AlertsCommand {
     },
     /// Somebody looks at the alert
     Ack {
+        /// Id of the alert, or its first 6 characters or more
         id: String,
         /// Reason, for the audit log
         #[arg(long, value_name = "TEXT")]
@@ -858,6 +861,7 @@ pub(crate) enum AlertsCommand {
     },
     /// What the alert told of is over
     Resolve {
+        /// Id of the alert, or its first 6 characters or more
         id: String,
         /// Reason, for the audit log
         #[arg(long, value_name = "TEXT")]
@@ -867,6 +871,7 @@ pub(crate) enum AlertsCommand {
     },
     /// Close an alert with a verdict
     Close {
+        /// Id of the alert, or its first 6 characters or more
         id: String,
         #[arg(long = "as", value_enum, value_name = "VERDICT")]
         verdict: CloseAs,
@@ -954,7 +959,7 @@ pub(crate) enum DlqCommand {
 /// Which dead deliveries are meant.
 #[derive(Debug, Args)]
 pub(crate) struct DeadArgs {
-    /// Id of an alert [default: all]
+    /// Id of an alert, or its first 6 characters or more [default: all]
     pub(crate) id: Option<String>,
     /// Only for this output
     #[arg(long, value_name = "NAME")]

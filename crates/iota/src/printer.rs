@@ -127,19 +127,34 @@ fn color_of(severity: Severity) -> Color {
     }
 }
 
-/// A number with its noun.
-pub(crate) fn counted(count: impl TryInto<u64>, noun: &str) -> String {
-    match count.try_into().unwrap_or(u64::MAX) {
-        1 => format!("1 {noun}"),
+/// A number with its noun. What says more of the noun comes after a `|`: `alert| without an output`.
+pub(crate) fn counted(count: impl TryInto<u64>, what: &str) -> String {
+    let (noun, more) = what.split_once('|').unwrap_or((what, ""));
+    match (count.try_into().unwrap_or(u64::MAX), noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}{more}"),
+        (count, Some(stem)) => format!("{count} {stem}ies{more}"),
         // "match" is the one noun here that takes "es".
-        count if noun.ends_with("ch") => format!("{count} {noun}es"),
-        count => format!("{count} {noun}s"),
+        (count, None) if noun.ends_with("ch") => format!("{count} {noun}es{more}"),
+        (count, None) => format!("{count} {noun}s{more}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::{counted, escaped};
+
+    #[test]
+    fn nouns_follow_their_number() {
+        for (count, what, expected) in [
+            (1, "delivery", "1 delivery"),
+            (2, "delivery", "2 deliveries"),
+            (0, "match", "0 matches"),
+            (3, "alert| without an output", "3 alerts without an output"),
+            (1, "alert| without an output", "1 alert without an output"),
+        ] {
+            assert_eq!(counted(count, what), expected);
+        }
+    }
 
     #[test]
     fn a_terminal_gets_the_same_json_without_what_steers_it() {

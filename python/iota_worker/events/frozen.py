@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-READ_ONLY = "the event is read-only; use event.copy() for one that can be changed"
+READ_ONLY = "events and what config() and lookup() give are read-only; .copy() gives a copy that can be changed"
 
 
 class View:

@@ -10,6 +10,7 @@ use super::models::unified_fields;
 use super::source::{Sources, Unreadable};
 use super::{File, Guard, Guards, NOWHERE, Reason};
 use crate::rule::{Code, Dialect, Pack, Rule};
+use serde_json::Value as Json;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,8 +40,11 @@ impl Guards {
         let sources = Sources::read(&pack.snapshot, pack.globals.iter().map(|module| (module.id.clone(), module.path.clone())));
         let mut lowering = Lowering::new(&sources, &pack.config);
         let fields = unified_fields(&mut lowering, pack);
-        let mut files: Vec<File> =
-            sources.modules.iter().map(|module| File { path: module.path.clone(), text: module.text.clone() }).collect();
+        let mut files: Vec<File> = sources
+            .modules
+            .iter()
+            .map(|module| File { path: module.path.clone(), text: module.text.clone(), shown: BTreeMap::new() })
+            .collect();
         let of_pack = |index: u16| Some((index, pack.rules.get(usize::from(index))?));
         let parts: Vec<(u16, &Rule, Parts)> = rules
             .iter()
@@ -128,12 +132,12 @@ impl Guards {
 
 fn parts(pack: &Pack, rule: &Rule, sources: &Sources, lowering: &mut Lowering<'_>, files: &mut Vec<File>) -> Parts {
     let filters = (!rule.inline_filters.is_null()).then(|| {
-        let (section, conditions) = places(pack, rule, "InlineFilters", files);
+        let (section, conditions) = places(pack, rule, ("InlineFilters", &rule.inline_filters), files);
         lowering.add(expressions::lower(&rule.inline_filters, Meaning::Filter, section, conditions))
     });
     match &rule.code {
         Code::Detection(detection) => {
-            let (section, conditions) = places(pack, rule, "Detection", files);
+            let (section, conditions) = places(pack, rule, ("Detection", detection), files);
             let entry = lowering.add(expressions::lower(detection, Meaning::Detection, section, conditions));
             Parts { filters, decides: Ok(entry), is_python: false, plain: true }
         }
@@ -151,7 +155,7 @@ fn parts(pack: &Pack, rule: &Rule, sources: &Sources, lowering: &mut Lowering<'_
 }
 
 /// Where a section of the metadata stands, and each of the conditions in it: as the text has it, for explanations only.
-fn places(pack: &Pack, rule: &Rule, section: &str, files: &mut Vec<File>) -> (Place, Vec<Place>) {
+fn places(pack: &Pack, rule: &Rule, (section, written): (&str, &Json), files: &mut Vec<File>) -> (Place, Vec<Place>) {
     for path in [&rule.metadata, &rule.base].into_iter().flatten() {
         let text = pack.snapshot.get(path).and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default();
         let starts_here = |line: &str| {
@@ -161,11 +165,15 @@ fn places(pack: &Pack, rule: &Rule, section: &str, files: &mut Vec<File>) -> (Pl
         for line in text.split_inclusive('\n') {
             if starts_here(line) {
                 let module = files.len();
-                files.push(File { path: path.clone(), text: text.to_owned() });
                 let place = |offset: usize| Place { module, offset: u32::try_from(offset).unwrap_or_default().into() };
                 let names = text[at..].match_indices("Condition").map(|(offset, name)| (at + offset, at + offset + name.len()));
                 let keys = names.filter(|(_, end)| text[*end..].trim_start_matches('"').starts_with(':'));
-                return (place(at), keys.map(|(start, _)| place(start)).collect());
+                let conditions: Vec<Place> = keys.map(|(start, _)| place(start)).collect();
+                let mut shown = Vec::new();
+                expressions::shown(written, &mut shown);
+                let shown = conditions.iter().map(|place| place.offset.to_u32()).zip(shown).collect();
+                files.push(File { path: path.clone(), text: text.to_owned(), shown });
+                return (place(at), conditions);
             }
             at += line.len();
         }

@@ -62,6 +62,8 @@ pub struct Guards {
 struct File {
     path: String,
     text: String,
+    /// What to show of a place, by its offset, where its line alone says too little.
+    shown: BTreeMap<u32, String>,
 }
 
 /// What is known of one rule.
@@ -98,6 +100,16 @@ pub struct Reason {
     /// The line of the source.
     pub source: String,
     pub why: String,
+}
+
+/// How a reason begins that is about the value of a name of a module.
+const OF_A_CONSTANT: &str = "a value of the module that ";
+
+impl Reason {
+    /// It is about the value of a name of a module: its source does not fix it, or something may change it.
+    pub fn is_about_a_constant(&self) -> bool {
+        self.why.starts_with(OF_A_CONSTANT)
+    }
 }
 
 /// What a guard says of one record.
@@ -199,7 +211,8 @@ impl Guards {
         };
         let before = file.text.get(..place.offset.to_usize()).unwrap_or_default();
         let line = before.matches('\n').count();
-        let source = file.text.lines().nth(line).unwrap_or_default().trim().to_owned();
+        let of_line = || file.text.lines().nth(line).unwrap_or_default().trim().to_owned();
+        let source = file.shown.get(&place.offset.to_u32()).cloned().unwrap_or_else(of_line);
         Reason { path: file.path.clone(), line: u32::try_from(line + 1).unwrap_or(u32::MAX), source, why: why.to_owned() }
     }
 }

@@ -6,9 +6,10 @@ use super::ir::Place;
 use super::scope::{Scope, bound_by_import, mangled};
 use super::stdlib::is_taken;
 use crate::rule::Snapshot;
+use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::visitor::{Visitor, walk_stmt};
 use ruff_python_ast::{Expr, Stmt, StmtImportFrom, Suite};
-use ruff_python_parser::parse_module;
+use ruff_python_parser::{Mode, ParseOptions, parse_module, parse_unchecked};
 use ruff_text_size::Ranged;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,6 +48,20 @@ pub(super) struct Unreadable {
     pub(super) is_syntax: bool,
 }
 
+/// The innermost bracket that is open at the end of a text.
+fn unclosed_bracket(text: &str) -> Option<(usize, &str)> {
+    let parsed = parse_unchecked(text, ParseOptions::from(Mode::Module));
+    let mut open = Vec::new();
+    for token in parsed.tokens() {
+        match token.kind() {
+            TokenKind::Lpar | TokenKind::Lsqb | TokenKind::Lbrace => open.push(token.range()),
+            TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace => _ = open.pop(),
+            _ => {}
+        }
+    }
+    open.pop().map(|range| (range.start().to_usize(), &text[range]))
+}
+
 impl Module {
     fn read(path: &str, bytes: &[u8]) -> Result<Self, Unreadable> {
         let unreadable = |why: &str, line: usize, is_syntax| {
@@ -72,8 +87,14 @@ impl Module {
         let body = match parse_module(&text) {
             Ok(parsed) => parsed.into_suite(),
             Err(error) => {
-                let line = text[..error.location.start().to_usize().min(text.len())].matches('\n').count() + 1;
-                return unreadable(&error.error.to_string(), line, true);
+                let line = |offset: usize| text[..offset.min(text.len())].matches('\n').count() + 1;
+                // As CPython tells it: not where the file ended, but what was to be closed before.
+                return match unclosed_bracket(&text) {
+                    Some((at, bracket)) if line(at) < line(error.location.start().to_usize()) => {
+                        unreadable(&format!("`{bracket}` was never closed"), line(at), true)
+                    }
+                    _ => unreadable(&error.error.to_string(), line(error.location.start().to_usize()), true),
+                };
             }
         };
         let mut scope = Scope::default();

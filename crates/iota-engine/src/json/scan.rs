@@ -36,6 +36,8 @@ pub enum Syntax {
     Escape,
     #[error("raw control character in a string")]
     ControlCharacter,
+    #[error("a string that does not end on its line: the line may have been cut off")]
+    LineEnd,
     #[error("nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
     #[error("invalid UTF-8")]
@@ -260,6 +262,7 @@ impl Scanner<'_> {
                     return Ok(());
                 }
                 Some(b'\\') => self.escape()?,
+                Some(b'\n' | b'\r') => return self.fail(Syntax::LineEnd),
                 Some(0..0x20) => return self.fail(Syntax::ControlCharacter),
                 Some(byte) => {
                     self.non_ascii |= *byte >= 0x80;
@@ -452,7 +455,8 @@ mod tests {
             (r"{'a':1}", Syntax::ExpectedName),
             ("[1 2]", Syntax::ExpectedCommaOrBracket),
             (r#"{"a":1 "b":2}"#, Syntax::ExpectedCommaOrBrace),
-            ("[\"a\nb\"]", Syntax::ControlCharacter),
+            ("[\"a\tb\"]", Syntax::ControlCharacter),
+            ("{\"a\":\"b\n{\"a\":\"b\"}", Syntax::LineEnd),
             (r#"["\x"]"#, Syntax::Escape),
             (r#"["\u12g4"]"#, Syntax::Escape),
             ("[tru]", Syntax::ExpectedValue),

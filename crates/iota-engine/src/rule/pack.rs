@@ -32,6 +32,10 @@ pub struct Pack {
     pub globals: Vec<GlobalModule>,
     pub data_models: Vec<DataModel>,
     pub skipped: Vec<Unloaded>,
+    /// Rules that do not run because of what is wrong with their metadata. Python can still say what it makes of them.
+    pub unusable: Vec<Rule>,
+    /// The metadata files that speak of a rule, whatever is wrong with them.
+    pub declarations: BTreeSet<String>,
     pub problems: Vec<Problem>,
 }
 
@@ -194,6 +198,28 @@ mod tests {
             ("g.yml", "AnalysisType: rule\nRuleID: g\nBaseDetection: nowhere\n"),
         ]);
         insta::assert_snapshot!(problems(&pack).join("\n"));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_a_rule_is_told_and_it_does_not_run() {
+        let yml = "AnalysisType: rule\nRuleID: a\nFilename: a.py\nSeverity: Hihg\nTreshold: 3\nDedupPeriodMinutes: 0\nTags: none\nLogTypes: [aws.cloudtrail]\nTests:\n  - {Name: t, Log: {}}\n";
+        let derived = "AnalysisType: rule\nRuleID: b\nBaseDetection: a\n";
+        let pack = pack(&[("a.yml", yml), ("a.py", RULE), ("b.yml", derived)]);
+        assert_eq!(
+            problems(&pack),
+            [
+                "a.yml:5: error[unknown-key]: unknown key `Treshold`; did you mean `Threshold`?",
+                "a.yml:7: error[bad-metadata]: Tags: a list is expected",
+                "a.yml:4: error[bad-severity]: \"Hihg\" is not a severity (INFO, LOW, MEDIUM, HIGH, CRITICAL)",
+                "a.yml:6: error[bad-metadata]: DedupPeriodMinutes must be at least 1",
+                "a.yml:2: error[bad-metadata]: unknown log type `aws.cloudtrail`; did you mean `AWS.CloudTrail`?",
+                "a.yml:10: error[test-without-expectation]: test `t` has no ExpectedResult",
+                "b.yml:3: error[bad-metadata]: BaseDetection: the metadata of rule `a` has errors",
+            ]
+        );
+        let unusable: Vec<_> = pack.unusable.iter().map(|rule| rule.id.as_str()).collect();
+        assert_eq!((pack.rules.len(), unusable), (0, vec!["a"]));
+        assert_eq!(pack.declarations.len(), 2);
     }
 
     #[test]

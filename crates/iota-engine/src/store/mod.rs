@@ -136,6 +136,9 @@ pub trait Outbox: Send + Sync + Debug {
 pub trait Desk: Send + Sync + Debug {
     fn alert(&self, alert_id: &str) -> Result<Option<StoredAlert>>;
 
+    /// Up to `limit` ids of alerts that begin with this, newest first.
+    fn ids_beginning(&self, with: &str, limit: usize) -> Result<Vec<String>>;
+
     /// Newest first. Canaries only when their rule is asked for.
     fn alerts(&self, filter: &AlertFilter) -> Result<Vec<StoredAlert>>;
 

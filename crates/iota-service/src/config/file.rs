@@ -8,8 +8,8 @@ use iota_engine::text::did_you_mean;
 use iota_engine::triage::{AccountAdjustment, RouteEntry};
 use iota_engine::yaml::{self, Step};
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -99,7 +99,7 @@ pub struct PackConfig {
 }
 
 /// What a site changes about a rule without editing it.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
     pub enabled: Option<bool>,
@@ -111,13 +111,13 @@ pub struct Override {
     /// Names of outputs; wins over `destinations()` of the rule and over `routes`. An empty list sends nothing.
     pub destinations: Option<Vec<String>>,
     /// Severity and destinations for some accounts: the first entry whose `accounts` and `environments` hold.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<Map<String, Json>>")]
     pub by_account: Vec<AccountAdjustment>,
 }
 
 /// When deliveries are given up or held back.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeliverFile {
     /// Attempts, made while the output works, after which a delivery goes to the dead letters [default: 100].
@@ -130,7 +130,7 @@ pub struct DeliverFile {
 }
 
 /// A test alert at an interval through each output.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CanaryFile {
     /// Such as 1h.

@@ -4,6 +4,7 @@
 mod alerts;
 mod file;
 mod setting;
+mod shown;
 mod sources;
 
 pub use alerts::AlertSettings;

@@ -2,6 +2,7 @@
 
 use super::alerts::AlertSettings;
 use super::file::{ConfigError, ConfigFile, Override, PackConfig, SignaturesFile};
+use super::shown;
 use super::sources::SourceSettings;
 use crate::output::{self, OutputFile};
 use crate::store::Place;
@@ -81,6 +82,8 @@ pub struct Settings {
     pub outputs: BTreeMap<String, OutputFile>,
     pub alerts: AlertSettings,
     pub sources: SourceSettings,
+    /// What the file says of alerts and overrides: name and value.
+    written: Vec<(String, String)>,
 }
 
 /// Who may sign packs, and whether somebody must.
@@ -111,6 +114,7 @@ impl Settings {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let alerts = AlertSettings::new(&file)?;
         let sources = SourceSettings::new(&file)?;
+        let written = shown::written(&file);
         let settings = Self {
             rules: layer.pick(given.rules, file.rules, Vec::new()),
             python: layer.pick(given.python, file.python, "python3".to_owned()),
@@ -135,6 +139,7 @@ impl Settings {
             overrides: file.overrides,
             alerts,
             sources,
+            written,
             outputs: file.outputs,
         };
         let fail = |name, origin: &Origin, message: &str| {
@@ -186,18 +191,10 @@ impl Settings {
         let packs = self.packs.iter().flat_map(|(pack, of_pack)| {
             of_pack.config.iter().map(move |(name, value)| (format!("packs.{pack}.config.{name}"), value.to_string()))
         });
-        let overrides = self.overrides.iter().flat_map(|(rule, values)| {
-            let shown = [
-                ("enabled", values.enabled.map(|value| value.to_string())),
-                ("dedup_period_minutes", values.dedup_period_minutes.map(|value| value.to_string())),
-                ("threshold", values.threshold.map(|value| value.to_string())),
-            ];
-            shown.into_iter().filter_map(move |(name, value)| Some((format!("overrides.{rule}.{name}"), value?)))
-        });
         let signatures = &self.rule_signatures;
         let required = signatures.required.then(|| ("rule_signatures.required".to_owned(), "true".to_owned()));
         let keys = signatures.shown.iter().map(|key| ("rule_signatures.public_keys".to_owned(), key.clone()));
-        let own = required.into_iter().chain(keys).chain(packs).chain(overrides);
+        let own = required.into_iter().chain(keys).chain(packs).chain(self.written.iter().cloned());
         own.chain(output::config::shown(&self.outputs)).chain(self.sources.shown()).collect()
     }
 }

@@ -196,6 +196,15 @@ fn load_pack(
         }
         Err(error) => return Err(failed(error)),
     };
+    let runnable = note(&mut pack, &loaded);
+    if which == Which::All && !pack.unusable.is_empty() {
+        note_unusable(&mut pack, python)?;
+    }
+    Ok((LoadedPack { directory, pack, loaded, runnable }, None))
+}
+
+/// Adds what Python says of the rules to the problems of the pack. Returns the indices of those that run.
+fn note(pack: &mut Pack, loaded: &Loaded) -> Vec<u16> {
     let mut runnable = Vec::new();
     for of_rule in &loaded.rules {
         let Some(rule) = pack.rules.get(usize::from(of_rule.index)).cloned() else { continue };
@@ -208,31 +217,52 @@ fn load_pack(
             None => runnable.push(of_rule.index),
             // A file that nothing declares and that has no `rule` after all is a helper.
             Some(failure) if failure.r#type == "NoRuleFunction" && !rule.declared => {}
-            Some(failure) => {
-                let written = expression_place(&pack, &rule, failure);
-                let (at, line) = match &written {
-                    Some((path, line)) => (path.as_str(), Some(*line)),
-                    None => (failure.path.as_deref().unwrap_or(&path), failure.line),
-                };
-                let message = match failure.r#type.as_str() {
-                    "NoRuleFunction" | "BadSignature" | "LoadError" | "ExpressionError" | "ImportDied" => failure.message.clone(),
-                    kind => format!("{kind}: {}", failure.message),
-                };
-                pack.error(load_code(&failure.r#type), at, line.unwrap_or(0), Some(&rule.id), message);
-            }
+            Some(failure) => does_not_load(pack, &rule, failure),
         }
     }
     for warning in &loaded.warnings {
         let path = warning.path.clone().unwrap_or_default();
         pack.problem(Level::Warning, "python", &path, warning.line.unwrap_or(0), None, warning.message.clone());
     }
-    Ok((LoadedPack { directory, pack, loaded, runnable }, None))
+    runnable
+}
+
+/// Adds what Python says of the rules that do not run because of their metadata, so that all is told at once.
+fn note_unusable(pack: &mut Pack, python: &Python) -> Result<(), RulesError> {
+    let mut of_them = Pack { rules: pack.unusable.clone(), problems: Vec::new(), ..pack.clone() };
+    let wanted: Vec<u16> = (0..=u16::MAX).zip(&of_them.rules).map(|(index, _)| index).collect();
+    match iota_python::load(&python.program, &of_them, &wanted, None) {
+        Ok(loaded) => _ = note(&mut of_them, &loaded),
+        Err(LoadError::Start(StartError::Stopped)) => return Err(RulesError::Stopped),
+        // Nothing more can be said of them; that they do not run is known.
+        Err(_) => return Ok(()),
+    }
+    // What concerns the whole pack has been told.
+    pack.problems.extend(of_them.problems.into_iter().filter(|problem| problem.rule_id.is_some()));
+    Ok(())
+}
+
+fn does_not_load(pack: &mut Pack, rule: &Rule, failure: &Failure) {
+    let code = load_code(&failure.r#type);
+    let path = failure.path.as_deref().unwrap_or(rule.path());
+    if failure.r#type == "ExpressionError" {
+        for message in failure.message.lines() {
+            let (path, line) = expression_place(pack, rule, message).unwrap_or_else(|| (path.to_owned(), 0));
+            pack.error(code, &path, line, Some(&rule.id), message.to_owned());
+        }
+        return;
+    }
+    let message = match failure.r#type.as_str() {
+        "NoRuleFunction" | "BadSignature" | "LoadError" | "ImportDied" => failure.message.clone(),
+        kind => format!("{kind}: {}", failure.message),
+    };
+    pack.error(code, path, failure.line.unwrap_or(0), Some(&rule.id), message);
 }
 
 /// File and line of a match expression that is wrong: the message starts with the keys that lead to it in the metadata
 /// of the rule, or of the one it is derived from.
-fn expression_place(pack: &Pack, rule: &Rule, failure: &Failure) -> Option<(String, u64)> {
-    let (keys, _) = failure.message.split_once(": ").filter(|_| failure.r#type == "ExpressionError")?;
+fn expression_place(pack: &Pack, rule: &Rule, message: &str) -> Option<(String, u64)> {
+    let (keys, _) = message.split_once(": ")?;
     let steps: Vec<Step<'_>> = keys
         .split(['.', '[', ']'])
         .filter(|key| !key.is_empty())
@@ -267,13 +297,13 @@ fn unique_across(packs: &mut [(PathBuf, Pack)]) {
             }
         }
         for (id, path, line, there) in repeated {
-            pack.rules.retain(|rule| rule.id != id);
+            pack.unusable.extend(pack.rules.extract_if(.., |rule| rule.id == id));
             pack.error(
                 "duplicate-id",
                 &path,
                 line,
                 Some(&id),
-                format!("rule id `{id}` is also used by {there}; that one runs, this one does not"),
+                format!("rule id `{id}` is also used by {there}, which comes first; this one does not run"),
             );
         }
     }

@@ -38,5 +38,8 @@ fn the_example_is_good_for_iota_and_for_the_schema_and_shows_every_output() {
         let kinds: std::collections::BTreeSet<&str> = file.outputs.values().map(OutputFile::kind).collect();
         let missing: Vec<_> = OutputFile::KINDS.iter().filter(|kind| !kinds.contains(*kind)).collect();
         assert!(missing.is_empty(), "no example of {missing:?}");
+        for key in ["accounts", "suppressions", "suppression_days", "routes", "overrides", "deliver"] {
+            assert!(value.get(key).is_some(), "no example of {key}");
+        }
     }
 }

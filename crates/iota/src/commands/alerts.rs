@@ -33,7 +33,7 @@ pub(crate) fn alerts(args: &AlertsArgs, matches: &ArgMatches) -> anyhow::Result<
                 rule: rule.clone(),
                 severity: *severity,
                 status: status.map(Into::into),
-                since_ms: desk::since(since.as_ref())?,
+                since_ms: desk::since(since.as_ref(), desk::now_ms())?,
                 limit: Some(*limit),
             };
             list(&opened(desk)?.1.alerts(&filter)?, *format)
@@ -55,8 +55,9 @@ pub(crate) fn alerts(args: &AlertsArgs, matches: &ArgMatches) -> anyhow::Result<
     }
 }
 
-fn find(store: &dyn Desk, id: &str) -> anyhow::Result<StoredAlert> {
-    store.alert(id)?.with_context(|| format!("there is no alert {id}"))
+/// By its id, or the beginning of that.
+fn find(store: &dyn Desk, given: &str) -> anyhow::Result<StoredAlert> {
+    store.alert(&desk::alert_id(store, given)?)?.with_context(|| format!("there is no alert {given}"))
 }
 
 pub(super) fn list(alerts: &[StoredAlert], format: ListFormat) -> anyhow::Result<Exit> {
@@ -96,7 +97,7 @@ pub(super) fn list(alerts: &[StoredAlert], format: ListFormat) -> anyhow::Result
 /// The alert, and what became of each of its deliveries.
 fn show(store: &dyn Desk, id: &str) -> anyhow::Result<Exit> {
     let alert = find(store, id)?;
-    let deliveries = store.deliveries(id)?.into_iter().map(|delivery| {
+    let deliveries = store.deliveries(&alert.alert_id)?.into_iter().map(|delivery| {
         Ok(json!({
             "output": delivery.id.output,
             "revision": delivery.id.revision,
@@ -123,6 +124,7 @@ fn resend(
     why: Option<&String>,
 ) -> anyhow::Result<Exit> {
     let alert = find(store, id)?;
+    let id = alert.alert_id.as_str();
     // Without outputs in the configuration the next run prints it.
     let is_there = |output: &String| settings.outputs.is_empty() || settings.outputs.contains_key(output);
     let outputs: BTreeSet<String> = match output {
@@ -154,6 +156,7 @@ fn set(
     why: Option<&String>,
 ) -> anyhow::Result<Exit> {
     let alert = find(&**store, id)?;
+    let id = alert.alert_id.as_str();
     if alert.status == status {
         bail!("alert {id} is {} already", word(status)?);
     }

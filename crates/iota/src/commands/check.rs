@@ -5,6 +5,7 @@ use super::select::Selection;
 use crate::args::{CheckArgs, CheckFormat};
 use crate::exit::Exit;
 use crate::printer::counted;
+use anyhow::bail;
 use clap::ArgMatches;
 use iota_engine::guard::{Guard, Reason};
 use iota_engine::rule::{Level, Problem, Rule};
@@ -22,7 +23,7 @@ pub(crate) fn check(args: &CheckArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         pack.pack.lint();
     }
     for pack in &selection.packs {
-        counts.rules += pack.pack.rules.iter().filter(|rule| selection.wants(pack, &[rule.path(), rule.declaration()])).count();
+        counts.rules += rules_in(pack, &selection);
         for problem in pack.pack.problems.iter().filter(|problem| selection.wants(pack, &[&problem.path])) {
             let path = pack.directory.join(&problem.path).display().to_string();
             problems.push(Problem { path, ..problem.clone() });
@@ -38,12 +39,27 @@ pub(crate) fn check(args: &CheckArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         CheckFormat::Json => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&problems)?)?,
         CheckFormat::Sarif => writeln!(io::stdout(), "{:#}", sarif(&problems))?,
     }
+    // A mistyped path must not look like a clean one. What is there and not run is told above.
+    if counts.rules == 0 && problems.is_empty() {
+        let paths: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
+        bail!("{}: there are no rules", paths.join(", "));
+    }
     let too_many = args.max_unguarded.filter(|most| counts.unguarded > *most);
     if let Some(most) = too_many {
         tracing::error!("{} unguarded, and --max-unguarded allows {most}", counted(counts.unguarded, "rule"));
     }
     let failed = counts.errors > 0 || (args.strict && counts.warnings > 0) || too_many.is_some();
     Ok(if failed { Exit::Findings } else { Exit::Ok })
+}
+
+/// How many rules of a pack were asked for, with those of which nothing is known but that they do not run.
+fn rules_in(pack: &LoadedPack, selection: &Selection) -> usize {
+    let rules = pack.pack.rules.iter().chain(&pack.pack.unusable);
+    let wanted = rules.filter(|rule| selection.wants(pack, &[rule.path(), rule.declaration()])).map(Rule::declaration);
+    let skipped: BTreeSet<&str> = pack.pack.skipped.iter().map(|skipped| skipped.path.as_str()).collect();
+    let declared = pack.pack.declarations.iter().map(String::as_str);
+    let declared = declared.filter(|path| !skipped.contains(path) && selection.wants(pack, &[path]));
+    wanted.chain(declared).collect::<BTreeSet<&str>>().len()
 }
 
 const UNGUARDED: &str = "unguarded";

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::ArgMatches;
 use comfy_table::{Table, presets};
 use iota_engine::event::{format_ms, parse_ms};
-use iota_engine::store::{Actor, AuditEntry, Store, StoredAlert};
+use iota_engine::store::{Actor, AuditEntry, Desk, Store, StoredAlert};
 use iota_service::config::Settings;
 use iota_service::pipeline::Clock;
 use serde_json::Value as Json;
@@ -40,10 +40,35 @@ pub(super) fn entry(action: &str, subject: &str, why: Option<&String>) -> AuditE
     AuditEntry { at_ms: now_ms(), actor: actor(), action, subject, why, before: None, after: None }
 }
 
+/// Characters of an id that are enough when no other alert's begins with them: a slip of the finger is not to mean an alert.
+const LEAST_OF_ID: usize = 6;
+/// Ids that are listed where several are meant.
+const MOST_IDS: usize = 5;
+
+/// The id of the alert that an id, or the beginning of one, means.
+pub(super) fn alert_id(store: &dyn Desk, given: &str) -> anyhow::Result<String> {
+    if store.alert(given)?.is_some() {
+        return Ok(given.to_owned());
+    }
+    if given.len() < LEAST_OF_ID {
+        bail!("there is no alert {given}; the first {LEAST_OF_ID} characters of an id, or more, do if no other begins with them");
+    }
+    let mut found = store.ids_beginning(given, MOST_IDS + 1)?;
+    match found.as_slice() {
+        [] => bail!("there is no alert {given}"),
+        [one] => Ok(one.clone()),
+        [..] => {
+            let more = if found.len() > MOST_IDS { ", ..." } else { "" };
+            found.truncate(MOST_IDS);
+            bail!("the ids of several alerts begin with {given}: {}{more}; give more of the one that is meant", found.join(", "))
+        }
+    }
+}
+
 /// A point in time, or how long ago it is: 2026-01-31, 2026-01-31T12:00:00Z, 24h.
-pub(super) fn since(text: Option<&String>) -> anyhow::Result<Option<i64>> {
+pub(super) fn since(text: Option<&String>, now_ms: i64) -> anyhow::Result<Option<i64>> {
     let Some(text) = text else { return Ok(None) };
-    let ago = || text.parse::<jiff::SignedDuration>().ok().map(|ago| now_ms() - i64::try_from(ago.as_millis()).unwrap_or(0));
+    let ago = || text.parse::<jiff::SignedDuration>().ok().map(|ago| now_ms - i64::try_from(ago.as_millis()).unwrap_or(0));
     let at = parse_ms(text).or_else(ago);
     at.map(Some)
         .with_context(|| format!("--since {text:?}: a time such as 2026-01-31T12:00:00Z, or an age such as 24h, was expected"))

@@ -1,7 +1,7 @@
 //! `iota dlq`: deliveries that were given up.
 
 use super::desk::{self, shown_time};
-use crate::args::{DeadArgs, DlqArgs, DlqCommand, ListFormat, subcommand};
+use crate::args::{DlqArgs, DlqCommand, ListFormat, subcommand};
 use crate::exit::Exit;
 use anyhow::bail;
 use clap::ArgMatches;
@@ -18,7 +18,8 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     | DlqCommand::Redrive { dead, .. }
     | DlqCommand::Drop { dead, .. }) = &args.command;
     let store = desk::open(&desk::settings(&dead.desk, matches)?)?;
-    let filter = DeadFilter { output: dead.output.clone(), alert_id: dead.id.clone(), limit: None };
+    let alert_id = dead.id.as_ref().map(|id| desk::alert_id(&*store, id)).transpose()?;
+    let filter = DeadFilter { output: dead.output.clone(), alert_id, limit: None };
     let found = store.dead(&filter)?;
     let mut out = io::stdout().lock();
     match &args.command {
@@ -31,12 +32,12 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
             }
         }
         DlqCommand::Redrive { all, why, .. } => {
-            let entry = change(dead, *all, &found, "dlq.redrive", why.as_ref())?;
+            let entry = change(&filter, *all, &found, "dlq.redrive", why.as_ref())?;
             let ids: Vec<_> = found.into_iter().map(|delivery| delivery.id).collect();
             writeln!(out, "{} due again", store.redrive(&ids, &entry)?)?;
         }
         DlqCommand::Drop { all, why, .. } => {
-            let entry = change(dead, *all, &found, "dlq.drop", why.as_ref())?;
+            let entry = change(&filter, *all, &found, "dlq.drop", why.as_ref())?;
             let ids: Vec<_> = found.into_iter().map(|delivery| delivery.id).collect();
             writeln!(out, "{} dropped", store.give_up(&ids, &entry)?)?;
         }
@@ -46,16 +47,16 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
 
 /// What the audit log says of it. All of them are only meant when that is said.
 fn change(
-    dead: &DeadArgs,
+    named: &DeadFilter,
     all: bool,
     found: &[Delivery],
     action: &str,
     why: Option<&String>,
 ) -> anyhow::Result<iota_engine::store::AuditEntry> {
-    if dead.id.is_none() && dead.output.is_none() && !all {
+    if named.alert_id.is_none() && named.output.is_none() && !all {
         bail!("name an alert, or an output with --output NAME, or say --all");
     }
-    let subject = dead.id.as_deref().or(dead.output.as_deref()).unwrap_or("all");
+    let subject = named.alert_id.as_deref().or(named.output.as_deref()).unwrap_or("all");
     let mut entry = desk::entry(action, subject, why);
     entry.before = Some(found.iter().map(row).collect::<Vec<_>>().into());
     Ok(entry)

@@ -75,7 +75,7 @@ pub(super) fn summarize(counts: &Counts, elapsed: Duration) {
     ];
     for (count, what) in [
         (counts.files_written, "new file"),
-        (counts.objects_known, "object known before"),
+        (counts.objects_known, "object| known before"),
         (counts.objects_changed, "replaced object"),
         (counts.records_duplicate, "duplicate"),
         (counts.records_skipped.values().sum(), "skipped record"),

@@ -27,9 +27,9 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     if settings.rules.value.is_empty() {
         bail!("no rules given; name a rule directory with --rules DIR");
     }
-    let since_ms = time("--since", args.since.as_ref())?;
     let now_ms = time("--now", args.now.as_ref())?;
     let clock = now_ms.map_or(Clock::System, Clock::Fixed);
+    let since_ms = desk::since(args.since.as_ref(), clock.now_ms())?;
     let python = super::find_python(&settings, now_ms)?;
     let progress = Progress { stop: Arc::clone(&python.program.stop), ..Progress::default() };
     let signal = watch_signals(Arc::clone(&progress.stop))?;

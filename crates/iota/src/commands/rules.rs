@@ -91,7 +91,8 @@ fn pull(source: &Source, directory: &Path, python: &PythonArgs, matches: &ArgMat
         Err(why) => return kept(&why.to_string()),
     };
     // What is set for other packs does not matter here.
-    let settings = Settings { packs: BTreeMap::new(), overrides: BTreeMap::new(), ..settings };
+    let mut settings = settings;
+    (settings.packs, settings.overrides) = (BTreeMap::new(), BTreeMap::new());
     let packs = match load_packs(std::slice::from_ref(&staged.directory), &settings, &python, Which::All) {
         Ok(packs) => packs,
         Err(why) => return kept(&why.to_string()),

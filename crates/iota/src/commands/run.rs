@@ -20,7 +20,7 @@ use iota_service::telemetry::{DeliveryCounts, Stats};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -59,6 +59,12 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     let python = super::find_python(&settings, now_ms)?;
     let (places, paths): (Vec<_>, Vec<_>) =
         args.paths.iter().cloned().partition(|path| path.as_os_str().as_encoded_bytes().starts_with(b"s3://"));
+    // The rate is taken for a path unless it comes after `=`.
+    let is_rate = |path: &&PathBuf| path.to_str().is_some_and(|text| text.parse::<f64>().is_ok()) && !path.exists();
+    if let Some(rate) = paths.iter().find(is_rate).filter(|_| args.verify_fast_path.is_some()) {
+        let rate = rate.display();
+        bail!("{rate} does not exist; the part of the skipped pairs is given with `=`: --verify-fast-path={rate}");
+    }
     let found = find_inputs(&paths)?;
     let mut inputs = found.inputs;
     if inputs.is_empty() && places.is_empty() {
@@ -329,13 +335,13 @@ pub(super) fn summarize(stats: &Stats, interrupted: bool) {
         (stats.inputs.unreadable, "unreadable input"),
         (stats.inputs.interrupted, "interrupted input"),
         (stats.inputs.already_finished, "finished input"),
-        (stats.records.abandoned, "record left for the next run"),
-        (stats.deliveries.unrouted, "alert without an output"),
+        (stats.records.abandoned, "record| left for the next run"),
+        (stats.deliveries.unrouted, "alert| without an output"),
         (stats.rules_failed, "rule problem"),
         (stats.rule_errors.iter().map(|error| error.count).sum(), "rule error"),
         (stats.pairs.not_run, "omitted call"),
         (stats.pairs.verified, "verified pair"),
-        (stats.pairs.violations, "violation of the fast path"),
+        (stats.pairs.violations, "violation| of the fast path"),
     ] {
         if count > 0 {
             parts.push(counted(count, what));

@@ -3,14 +3,13 @@
 use super::desk::{self, shown_time};
 use crate::args::{SuppressArgs, SuppressCommand, subcommand};
 use crate::exit::Exit;
-use crate::printer::counted;
 use anyhow::{Context, bail};
 use clap::ArgMatches;
 use iota_engine::event::{Summary, parse_ms};
 use iota_engine::json::Value;
 use iota_engine::store::{AlertFilter, Class, ClassFilter, StoredAlert};
 use iota_engine::text::printable;
-use iota_engine::triage::{Accounts, Place, Seen, Suppression};
+use iota_engine::triage::{Accounts, InForce, Place, Seen, Suppression};
 use iota_service::config::Settings;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -79,18 +78,46 @@ fn preview(settings: &Settings, what: &str) -> anyhow::Result<Exit> {
     let now_ms = desk::now_ms();
     let suppressions = chosen(settings, what, now_ms)?;
     let accounts = settings.alerts.triage(now_ms)?.accounts;
-    let mut alerts = stored(settings, ClassFilter::All)?;
-    let looked_at = alerts.len();
+    let (mut alerts, mut signals, mut suppressed) = (Counted::default(), Counted::default(), Counted::default());
     let mut hidden: Vec<StoredAlert> = Vec::new();
-    for alert in alerts.drain(..) {
+    for alert in stored(settings, ClassFilter::All)? {
+        let of_class = match alert.class {
+            Class::Signal => &mut signals,
+            Class::Suppressed(_) => &mut suppressed,
+            _ => &mut alerts,
+        };
+        of_class.all += 1;
         if would_hide(&suppressions, &accounts, &alert)? {
+            of_class.hidden += 1;
             hidden.push(alert);
         }
     }
-    let count = hidden.len();
     super::alerts::list(&hidden, crate::args::ListFormat::Table)?;
-    writeln!(io::stdout().lock(), "{count} of {} would have been hidden", counted(looked_at, "alert"))?;
+    let mut out = io::stdout().lock();
+    for suppression in &suppressions {
+        let (id, expires) = (suppression.id(), shown_time(suppression.expires_ms));
+        match suppression.in_force(now_ms) {
+            InForce::Active => {}
+            InForce::Expired => writeln!(out, "{id} expired at {expires}: it hides nothing any more")?,
+            InForce::Pending => writeln!(out, "{id} is not in force yet")?,
+        }
+    }
+    let of = |counted: &Counted, noun: &str| format!("{} of {}", counted.hidden, crate::printer::counted(counted.all, noun));
+    writeln!(
+        out,
+        "would have been hidden: {}, {}; and {} that are suppressed already",
+        of(&alerts, "alert"),
+        of(&signals, "signal"),
+        of(&suppressed, "alert")
+    )?;
     Ok(Exit::Ok)
+}
+
+/// Alerts of a class, and those of them that would have been hidden.
+#[derive(Default)]
+struct Counted {
+    hidden: usize,
+    all: usize,
 }
 
 /// Those of a file, or the one with an id of the configured file.

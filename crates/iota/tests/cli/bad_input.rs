@@ -92,6 +92,25 @@ fn a_lone_surrogate_stays_in_the_event_and_nowhere_else() {
 }
 
 #[test]
+fn a_line_that_is_cut_off_is_named_as_such() {
+    let files = Files::new(&[
+        ("rules/r.py", EVERY),
+        ("in.jsonl", "{\"eventName\":\"A\",\"eventID\":\"1\n{\"eventName\":\"B\",\"eventID\":\"2\"}\n"),
+    ]);
+    let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules")]);
+    assert_eq!((found.code, found.titles()), (Some(3), vec!["B"]));
+    assert!(found.stderr.contains("a string that does not end on its line: the line may have been cut off"), "{}", found.stderr);
+}
+
+#[test]
+fn a_rate_without_its_sign_is_told_how_it_is_given() {
+    let files = Files::new(&[("rules/r.py", EVERY), ("in.jsonl", "")]);
+    let ran = run(&["run", &files.path("in.jsonl"), "--rules", &files.path("rules"), "--verify-fast-path", "0.1"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("0.1 does not exist; ") && ran.stderr.contains("--verify-fast-path=0.1"), "{}", ran.stderr);
+}
+
+#[test]
 fn what_is_no_event_is_skipped_and_counted() {
     let digest = r#"{"awsAccountId":"1","digestStartTime":"2024-07-15T00:00:00Z","logFiles":[{"s3Bucket":"b"}]}"#;
     let insight = r#"{"eventCategory":"Insight","eventType":"AwsCloudTrailInsight","eventVersion":"1.07"}"#;

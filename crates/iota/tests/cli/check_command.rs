@@ -46,6 +46,43 @@ fn every_kind_of_problem_is_found_with_file_and_line() {
 }
 
 #[test]
+fn a_path_without_rules_is_refused() {
+    let files = Files::new(&[("pack/helpers/h.py", "X = 1\n"), ("pack/r.py", "def rule(event):\n    return True\n")]);
+    std::fs::create_dir(files.path("empty")).unwrap();
+    for path in ["empty", "pack/helpers"] {
+        let ran = run(&["check", &files.path(path)]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), "0 rules checked: 0 errors, 0 warnings\n"), "{path}");
+        assert!(ran.stderr.contains(&format!("{}: there are no rules", files.path(path))), "{}", ran.stderr);
+    }
+    assert_eq!(run(&["check", &files.path("pack/r.py")]).code, Some(0));
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let key = "RuleID: f.c\nAnalysisType: rule\nDetection:\n";
+    let files = Files::new(&[
+        (
+            "a.yml",
+            "AnalysisType: rule\nRuleID: a\nFilename: a.py\nSeverity: Hihg\nTreshold: 3\nDedupPeriodMinutes: 0\nTags: none\n",
+        ),
+        ("a.py", "import nowhere\n\n\ndef rule(event):\n    return True\n"),
+        (
+            "c.yml",
+            &format!(
+                "{key}  - {{Key: eventName, Condition: Equal, Value: A}}\n  - {{Key: eventName, Condition: IsIn}}\nInlineFilters:\n  - {{Key: a}}\n"
+            ),
+        ),
+        ("d.yml", &format!("{key}  - {{Condition: Never}}\n")),
+        ("pack.yaml", "version: 1\nname: p\n"),
+    ]);
+    let ran = run(&["check", files.root()]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    insta::assert_snapshot!(ran.stdout.replace(files.root(), "DIR"));
+    // None of it runs.
+    assert_eq!(crate::harness::detect(&["testdata/real-cloudtrail.jsonl", "--rules", files.root()]).alerts.len(), 0);
+}
+
+#[test]
 fn reports_for_machines() {
     let files = suspicious();
     let json: Vec<Json> = serde_json::from_str(&run(&["check", files.root(), "--format", "json"]).stdout).unwrap();
@@ -146,5 +183,5 @@ fn a_wrong_expression_is_shown_where_it_is_written() {
     ] {
         assert!(text.contains(expected), "{text}");
     }
-    assert_eq!(text.matches("DIR/base.yml:10: error").count(), 2, "also what the derived rule takes from it: {text}");
+    assert_eq!(text.matches("DIR/base.yml:10: error").count(), 3, "also what the derived rules take from it: {text}");
 }

@@ -121,6 +121,43 @@ fn what_people_do_is_kept_and_recorded() {
 }
 
 #[test]
+fn the_beginning_of_an_id_means_the_alert_when_no_other_begins_with_it() {
+    let site = Site::new(TWO);
+    site.deliver();
+    let alerts = site.list(&[]);
+    let id = alerts[0]["alert_id"].as_str().unwrap();
+    assert_eq!(site.iota(&["alerts", "ack", &id[..6]]).1, format!("{id}: acknowledged\n"));
+    assert_eq!(site.iota(&["alerts", "resend", &id[..10], "--output", "all"]).1, format!("{id}: 1 delivery added\n"));
+    assert_eq!(site.iota(&["alerts", "show", &id[..8]]), site.iota(&["alerts", "show", id]));
+    assert_eq!(site.iota(&["dlq", "list", &id[..6]]).1, "no dead letters\n");
+    for (given, expected) in [
+        (&id[..5], "the first 6 characters of an id, or more, do if no other begins with them"),
+        ("zzzzzzz", "there is no alert zzzzzzz"),
+        ("%", "there is no alert %"),
+    ] {
+        for command in ["alerts", "dlq"] {
+            let (code, error) = site.iota(&[command, "show", given]);
+            assert!(code == Some(2) && error.contains(expected), "{command} {given}: {error}");
+        }
+    }
+    // Ids are hashes: that two begin alike is made here.
+    let sql = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute(\"UPDATE alerts SET alert_id = 'abcdef' || substr(alert_id, 7)\"); d.commit()";
+    assert!(Command::new("python3").args(["-c", sql, &site.0.path("state/iota.db")]).status().unwrap().success());
+    let (code, error) = site.iota(&["alerts", "ack", "abcdef"]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("the ids of several alerts begin with abcdef: abcdef"), "{error}");
+    assert!(error.contains("; give more of the one that is meant"), "{error}");
+}
+
+#[test]
+fn outputs_that_are_not_used_are_told_of() {
+    let site = Site::new(TWO);
+    let args = ["run", &site.0.path("in.jsonl"), "--config", &site.0.path("iota.yaml")];
+    assert!(run(&args).stderr.contains("the outputs of the configuration are not used without --deliver"));
+    assert!(!run(&[&args[..], &["--deliver"]].concat()).stderr.contains("are not used"));
+}
+
+#[test]
 fn what_is_suppressed_is_kept_counted_listed_and_goes_nowhere() {
     let site = Site::new(&format!("{TWO}suppressions: suppressions.yaml\nsuppression_days: 36500\n"));
     let entry = |name: &str| {
@@ -138,7 +175,11 @@ fn what_is_suppressed_is_kept_counted_listed_and_goes_nowhere() {
     assert!(list.contains("known") && list.contains("active") && list.contains("tested"), "{list}");
     let other = site.0.write("other.yaml", entry("C").as_bytes());
     let (_, preview) = site.iota(&["suppress", "preview", &other]);
-    assert!(preview.contains("C in shop") && preview.ends_with("1 of 3 alerts would have been hidden\n"), "{preview}");
+    let expected = "would have been hidden: 1 of 2 alerts, 0 of 0 signals; and 0 of 1 alert that are suppressed already\n";
+    assert!(preview.contains("C in shop") && preview.ends_with(expected), "{preview}");
+    let expired = site.0.write("expired.yaml", entry("C").replace("2100", "2020").as_bytes());
+    let (_, preview) = site.iota(&["suppress", "preview", &expired]);
+    assert!(preview.contains("known expired at 2020-01-01T00:00:00: it hides nothing any more\n"), "{preview}");
     // A change, then its removal: both are recorded by the next run.
     site.0.write("suppressions.yaml", entry("[A, C]").as_bytes());
     site.deliver();

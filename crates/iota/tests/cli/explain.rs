@@ -111,6 +111,7 @@ fn what_is_no_rule_is_refused_with_the_reason() {
         (&["my.stop", rules[0], rules[1]][..], "there is no rule `my.stop`; did you mean `my.stopped`?"),
         (&["my.broken", rules[0], rules[1]], "rule `my.broken` cannot be used: "),
         (&["my.broken", rules[0], rules[1]], "unknown key `Sevirity`"),
+        (&[files.root()], "is a directory; name a rule by its file, or by its id with --rules "),
         (&["my.stopped"], "there is no file `my.stopped`; to find a rule by its id, name a rule directory with --rules DIR"),
         (&[&helper], "no rule of its pack is in this file"),
         (&[&broken], "no rule of its pack is in this file"),
@@ -169,9 +170,11 @@ fn what_a_filter_leaves_to_python_is_told() {
     let files = Files::new(&[("r.py", "def rule(event):\n    return True\n"), ("r.yml", filter)]);
     let input = r#"{"eventName": "A", "sourceIPAddress": "10.0.0.1"} {"eventName": "A", "sourceIPAddress": "s3.amazonaws.com"}"#;
     let ran = with_input(&["explain", &files.path("r.yml"), "--event", "-"], input.as_bytes());
-    for expected in
-        ["r.yml:5: an address that is left to Python", "an inline filter stopped the record", "r.yml:5: false for this record"]
-    {
+    for expected in [
+        "r.yml:5: an address that is left to Python",
+        "an inline filter stopped the record",
+        "r.yml:5: with what this gives here, the rule does not match",
+    ] {
         assert!(ran.stdout.contains(expected), "{expected}: {}", ran.stdout);
     }
 }
@@ -185,6 +188,64 @@ fn what_is_not_python_is_refused_with_its_place() {
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
         assert!(ran.stderr.contains("rule `r` is not Python: ") && ran.stderr.contains("r.py:3: "), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn what_is_not_closed_is_shown_where_it_begins_as_python_does() {
+    for (source, line) in [
+        ("def rule(event:\n    return True\n", 1),
+        ("def rule(event):\n    return event.get('a'\n\n\ndef title(event):\n    return 1\n", 2),
+        ("def rule(event)\n    return True\n", 1),
+    ] {
+        let files = Files::new(&[("r.py", source)]);
+        let ran = run(&["explain", &files.path("r.py")]);
+        assert!(ran.stderr.contains(&format!("r.py:{line}: ")), "{source}: {}", ran.stderr);
+        let check = run(&["check", &files.path("r.py")]);
+        assert!(check.stdout.contains(&format!("r.py:{line}: error[syntax-error]")), "{source}: {}", check.stdout);
+    }
+}
+
+#[test]
+fn a_place_is_that_of_what_stops_the_analysis_and_the_hint_helps_there() {
+    for (source, reason, hint) in [
+        (
+            "def rule(event):\n    match event.get('a'):\n        case 'A':\n            return True\n        case {'x': 1}:\n            return True\n",
+            "r.py:5: a pattern of `match` that is not followed",
+            "",
+        ),
+        ("import re\ndef rule(event):\n    return re.I == event.get('a')\n", "the name `re.I`, which is not followed", ""),
+        (
+            "NAMES = ['A']\nNAMES.append('B')\ndef rule(event):\n    return event.get('eventName') in NAMES\n",
+            "r.py:4: a value of the module that r.py:2 may change",
+            "Hint: write the value as one literal",
+        ),
+        (
+            "import os\nNAME = os.environ.get('X')\ndef rule(event):\n    return event.get('eventName') == NAME\n",
+            "a value of the module that its source does not fix: r.py:2",
+            "Hint: write the value as one literal",
+        ),
+        (
+            "rule = lambda event: event.get('eventName') == 'A'\n",
+            "`rule` is not defined with `def`",
+            "one `def rule(event)` at the top level of the file, without a decorator.",
+        ),
+    ] {
+        let files = Files::new(&[("r.py", source)]);
+        let text = explained(&files, &[&files.path("r.py")]);
+        assert!(text.contains(reason) && text.contains(hint), "{text}");
+    }
+}
+
+#[test]
+fn a_match_expression_is_shown_whole() {
+    let yml = "AnalysisType: rule\nRuleID: y\nDetection:\n  - Any:\n      - Key: eventName\n        Condition: Equals\n        Value: A\n      - DeepKey: [a, b]\n        Condition: IsIn\n        Values: [v, w]\n";
+    let files = Files::new(&[("y.yml", yml)]);
+    let ran = with_input(&["explain", &files.path("y.yml"), "--event", "-"], br#"{"eventName": "B", "a": {"b": "z"}}"#);
+    assert!(
+        ran.stdout.contains("y.yml:9: ") && ran.stdout.contains(r#"DeepKey: ["a","b"], Condition: IsIn, Values: ["v","w"]"#),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]

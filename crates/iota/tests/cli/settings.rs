@@ -42,6 +42,33 @@ state = none  (default)
 }
 
 #[test]
+fn everything_the_file_says_is_shown() {
+    let config = "\
+version: 1
+accounts: accounts.yaml
+suppressions: suppressions.yaml
+suppression_days: 30
+outputs:
+  chat: {type: slack, url: env:CHAT_URL}
+  out: {type: stdout}
+routes:
+  - {outputs: [chat, out], severity: HIGH, rules: aws.iam.*, updates: true}
+  - {outputs: [out], classes: [late]}
+overrides:
+  a.b: {threshold: 3, severity: LOW, destinations: [], by_account: [{accounts: prod, severity: CRITICAL, destinations: [chat]}]}
+deliver: {max_attempts: 7, max_per_hour: 0, canary: {every: 1h, outputs: [chat]}}
+";
+    let files = Files::new(&[("iota.yaml", config)]);
+    let ran = run(&["config", "show", "--config", &files.path("iota.yaml")]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let shown = ran.stdout.replace(files.root(), "DIR");
+    let shown: Vec<&str> = shown.lines().skip_while(|line| !line.starts_with("overrides")).collect();
+    insta::assert_snapshot!(shown.join("\n"));
+    let none = files.write("none.yaml", b"version: 1\nroutes: []\n");
+    assert!(run(&["config", "show", "--config", &none]).stdout.contains("\nroutes = []\n"));
+}
+
+#[test]
 fn overrides_and_pack_config_reach_the_rules() {
     let rule = "from iota_rule import config\ndef rule(event):\n    return event.get('eventName') in config('names')\n";
     let pack = "version: 1\nname: mine\ndialect: plain\nconfig:\n  names: [A]\n";

@@ -188,7 +188,9 @@ fn a_new_rule_is_run_on_what_was_read_before() {
     assert_eq!(read().alerts.len(), 2);
     files.write("rules/new.py", b"def rule(event):\n    return True\n");
     assert_eq!(read().alerts.len(), 0, "the input was read");
-    let (code, sent, stderr) = rerun(&files, &["--rule", "new", "--since", "2000-01-01T00:00:00Z"]);
+    let (code, _, stderr) = rerun(&files, &["--rule", "new", "--since", "soon"]);
+    assert!(code == Some(2) && stderr.contains("or an age such as 24h, was expected"), "{stderr}");
+    let (code, sent, stderr) = rerun(&files, &["--rule", "new", "--since", "1h"]);
     assert_eq!((code, sent.len()), (Some(0), 1), "{stderr}");
     assert!(ids(&files).contains(&sent[0]));
     let (code, sent, _) = rerun(&files, &["--rule", "new", "--since", "2000-01-01T00:00:00Z"]);

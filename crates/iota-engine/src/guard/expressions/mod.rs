@@ -13,6 +13,9 @@ use compare::{Case, Operand, Test};
 use path::{path_of, texts_of};
 use serde_json::{Map, Value as Json};
 
+/// Characters of a condition that are shown.
+const MOST_SHOWN: usize = 200;
+
 /// What expressions are for, and so what they make of a path that leads nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
@@ -34,6 +37,26 @@ pub(super) fn lower(expressions: &Json, meaning: Meaning, section: Place, condit
         vec![Statement::Return { place, value: Some(value) }]
     };
     Function { place, parameters: Vec::new(), rest: None, slots: writer.most_slots.min(MAX_SLOTS), body }
+}
+
+/// Each condition with its keys, in the order in which `lower` comes to them, on one line and cut to be read at a glance.
+pub(super) fn shown(expressions: &Json, lines: &mut Vec<String>) {
+    match expressions {
+        Json::Array(items) => items.iter().for_each(|item| shown(item, lines)),
+        Json::Object(expression) => {
+            if let Some(parts) = COMBINATORS.iter().find_map(|(name, _)| expression.get(*name)) {
+                return shown(parts, lines);
+            }
+            let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let keys = ["Key", "DeepKey", "KeyPath", "Condition", "Value", "Values"];
+            let parts = keys.iter().filter_map(|key| Some(format!("{key}: {}", text(expression.get(*key)?))));
+            lines.push(parts.collect::<Vec<_>>().join(", ").chars().take(MOST_SHOWN).collect());
+            if let Some(of_elements) = expression.get("Expressions") {
+                shown(of_elements, lines);
+            }
+        }
+        _ => {}
+    }
 }
 
 struct Writer {

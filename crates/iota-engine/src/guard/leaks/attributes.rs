@@ -53,10 +53,10 @@ impl Attributes {
         attributes
     }
 
-    /// Whether a class of the pack decides what an operator does with its other operand.
-    pub(super) fn overload_operators(&self) -> bool {
+    /// The method by which a class of the pack decides what an operator does with its other operand, if one does.
+    pub(super) fn operator(&self) -> Option<&String> {
         let mut dunders = self.names.iter().filter(|name| name.starts_with("__") && name.ends_with("__"));
-        dunders.any(|name| HARMLESS_OPERATORS.binary_search(&name.as_str()).is_err())
+        dunders.find(|name| HARMLESS_OPERATORS.binary_search(&name.as_str()).is_err())
     }
 
     /// Whether an object of the pack may have a method of this name.
@@ -158,8 +158,8 @@ mod tests {
             "def union(x): pass\nunion = {'union': 'a'}\nclass C:\n    def f(self, union):\n        union = 1\nf(union='a')",
         );
         assert!(!none.may_be("union"));
-        assert!(attributes("class C:\n    __eq__ = f").overload_operators());
-        assert!(attributes("class C:\n    def __rmatmul__(self, x): pass").overload_operators());
-        assert!(!attributes("class C:\n    def __init__(self): pass\n    def __len__(self): return 1").overload_operators());
+        assert!(attributes("class C:\n    __eq__ = f").operator().is_some());
+        assert!(attributes("class C:\n    def __rmatmul__(self, x): pass").operator().is_some());
+        assert!(!attributes("class C:\n    def __init__(self): pass\n    def __len__(self): return 1").operator().is_some());
     }
 }

@@ -28,19 +28,21 @@ pub(in crate::guard) struct Uses {
     all_leaked: Option<Place>,
     /// Why nothing of this pack can be analysed.
     pub(in crate::guard) hazard: Option<(Place, String)>,
+    /// The method by which a class of the pack decides what an operator does with its other operand, if one does.
+    pub(in crate::guard) operator: Option<String>,
 }
 
 impl Uses {
     pub(in crate::guard) fn of(sources: &Sources) -> Self {
-        let mut uses = Self::default();
         let attributes = Attributes::of(sources.modules.iter().map(|module| module.body.as_slice()));
+        let mut uses = Self { operator: attributes.operator().cloned(), ..Self::default() };
         for module in 0..sources.modules.len() {
             let mut walk = Walk {
                 sources,
                 module,
                 uses: &mut uses,
                 attributes: &attributes,
-                overloads: attributes.overload_operators(),
+                overloads: attributes.operator().is_some(),
                 locals: Vec::new(),
                 class_name: None,
                 class_names: BTreeSet::new(),

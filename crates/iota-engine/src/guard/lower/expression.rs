@@ -128,9 +128,10 @@ impl<'s> Lowering<'s> {
                 Err(why) => unknown(why),
             },
             Some(Name::Unclear(why)) => unknown(why),
-            Some(Name::Builtin(_) | Name::Outside(_) | Name::Module(_) | Name::Class(..)) => {
-                unknown("a name that is not followed")
+            Some(Name::Builtin(name) | Name::Outside(name) | Name::Module(name)) => {
+                unknown(format!("the name `{name}`, which is not followed"))
             }
+            Some(Name::Class(..)) => unknown("a class of the pack"),
             None => unknown("an attribute of a value"),
         }
     }

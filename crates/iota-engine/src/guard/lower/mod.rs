@@ -11,6 +11,7 @@ mod statement;
 
 pub(super) use call::of_config;
 
+use crate::guard::OF_A_CONSTANT;
 use crate::guard::constant::Constant;
 use crate::guard::eval::{Code, Evaluation, Source};
 use crate::guard::explore::Explorer;
@@ -230,7 +231,7 @@ impl<'s> Lowering<'s> {
         let expr = sources.value(module, at);
         let Some(value) = expr.and_then(|expr| self.constant_expr(module, expr)) else {
             let place = Place { module, offset: expr.map_or_else(TextSize::default, |expr| expr.range().start()) };
-            return Err(format!("a value of the module that its source does not fix: {}", sources.written(place)));
+            return Err(format!("{OF_A_CONSTANT}its source does not fix: {}", sources.written(place)));
         };
         if value.is_immutable() {
             return Ok(value);
@@ -241,7 +242,12 @@ impl<'s> Lowering<'s> {
         }
         match self.uses.changed_at(module, at, value.is_flat()) {
             None => Ok(value),
-            Some(place) => Err(format!("a value of the module that {} may change", sources.written(place))),
+            Some(place) => {
+                let operator = self.uses.operator.as_ref().map(|name| {
+                    format!(" (a class of the pack defines `{name}`, so operators count as changing what they are handed)")
+                });
+                Err(format!("{OF_A_CONSTANT}{} may change{}", sources.written(place), operator.unwrap_or_default()))
+            }
         }
     }
 

@@ -69,7 +69,7 @@ impl<'s> Lowering<'s> {
                 .in_any_order(is_order_free(&iteration.body)),
                 None => Statement::Unknown(place, "a loop variable that is not local".into()),
             },
-            Stmt::Match(of) => self.matching(frame, of, place),
+            Stmt::Match(of) => self.matching(frame, of),
             Stmt::Try(attempt) if attempt.finalbody.is_empty() && !attempt.is_star => self.attempt(frame, attempt),
             Stmt::Assert(assertion) => Statement::Assert(self.expr(frame, &assertion.test)),
             Stmt::Pass(_) | Stmt::Global(_) => Statement::Pass,
@@ -96,11 +96,12 @@ impl<'s> Lowering<'s> {
         Statement::Assign { targets: vec![Target::Slot(slot)], value }
     }
 
-    pub(super) fn matching(&mut self, frame: &mut Frame, of: &'s ast::StmtMatch, place: Place) -> Statement {
+    pub(super) fn matching(&mut self, frame: &mut Frame, of: &'s ast::StmtMatch) -> Statement {
         let subject = self.expr(frame, &of.subject);
         let mut cases = Vec::new();
         for case in &of.cases {
             let Some(pattern) = self.pattern(frame, &case.pattern) else {
+                let place = Place::new(frame.module, case.pattern.range().start());
                 return Statement::Unknown(place, "a pattern of `match` that is not followed".into());
             };
             let guard = case.guard.as_deref().map(|guard| self.expr(frame, guard));

@@ -11,7 +11,7 @@ use super::pack_file::{PACK_FILES, PackFile};
 use super::problem::Level;
 use super::snapshot::Snapshot;
 use crate::text::did_you_mean;
-use crate::yaml::{YamlError, from_yaml};
+use crate::yaml::{YamlError, from_yaml, from_yaml_with_all_errors};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,10 +19,18 @@ use std::collections::{BTreeMap, BTreeSet};
 struct Reader {
     pack: Pack,
     dialect: Option<Dialect>,
-    /// Path and content of each `AnalysisType: rule`.
-    rule_files: Vec<(String, RuleFile)>,
+    /// Each `AnalysisType: rule`.
+    rule_files: Vec<Declared>,
     /// Python files that some metadata names.
     claimed: BTreeSet<String>,
+}
+
+/// A metadata file of a rule, as far as it can be read.
+struct Declared {
+    path: String,
+    file: RuleFile,
+    /// All of it could be read.
+    whole: bool,
 }
 
 /// Reads a snapshot. `directory_name` names the pack unless its `pack.yaml` does.
@@ -37,6 +45,8 @@ pub(super) fn read_pack(directory_name: &str, snapshot: Snapshot, engine_version
             globals: Vec::new(),
             data_models: Vec::new(),
             skipped: Vec::new(),
+            unusable: Vec::new(),
+            declarations: BTreeSet::new(),
             problems: Vec::new(),
         },
         dialect: None,
@@ -98,13 +108,19 @@ impl Reader {
                 continue;
             };
             match kind.value.as_str() {
-                "rule" => match from_yaml::<RuleFile>(bytes) {
-                    Ok(file) => self.rule_files.push((path.to_owned(), file)),
-                    Err(error) => {
-                        self.claim_named_by(path, bytes);
+                "rule" => {
+                    self.pack.declarations.insert(path.to_owned());
+                    let (file, errors) = from_yaml_with_all_errors::<RuleFile>(bytes);
+                    match file {
+                        Some(file) => {
+                            self.rule_files.push(Declared { path: path.to_owned(), file, whole: errors.is_empty() });
+                        }
+                        None => self.claim_named_by(path, bytes),
+                    }
+                    for error in errors {
                         self.yaml_error(path, head.rule_id.as_deref(), error);
                     }
-                },
+                }
                 "global" => self.global(path, bytes),
                 "datamodel" => self.data_model(snapshot, path, bytes),
                 "scheduled_rule" | "correlation_rule" | "policy" | "lookup_table" | "pack" | "saved_query"
@@ -182,8 +198,9 @@ impl Reader {
         for rule in std::mem::take(&mut self.pack.rules) {
             if let Some(first) = kept.last().filter(|first| first.id == rule.id) {
                 let (here, there) = (rule.declaration().to_owned(), first.declaration());
-                let message = format!("rule id `{}` is also used by {there}; that one runs, this one does not", rule.id);
+                let message = format!("rule id `{}` is also used by {there}, which comes first; this one does not run", rule.id);
                 self.pack.error("duplicate-id", &here, rule.line, Some(&rule.id), message);
+                self.pack.unusable.push(rule);
                 continue;
             }
             kept.push(rule);

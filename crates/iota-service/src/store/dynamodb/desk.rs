@@ -20,6 +20,17 @@ impl Desk for DynamoDb {
         self.wait(async { Ok(alert::alerts(&self.table, &[alert_id.to_owned()]).await?.pop()) })
     }
 
+    /// Reads the keys of all alerts: a table finds a partition by its whole key alone.
+    fn ids_beginning(&self, with: &str, limit: usize) -> Result<Vec<String>> {
+        self.wait(async {
+            let mut listed = self.table.list("alert", |ik| Query::listed(ik).backward()).await?;
+            listed.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+            let ids = listed.iter().map(|(_, item)| Ok(item.text("pk")?.trim_start_matches("alert#").to_owned()));
+            let ids = ids.collect::<Work<Vec<String>>>()?;
+            Ok(ids.into_iter().filter(|id| id.starts_with(with)).take(limit).collect())
+        })
+    }
+
     fn alerts(&self, filter: &AlertFilter) -> Result<Vec<StoredAlert>> {
         self.wait(async {
             let status = filter.status.map(word).transpose()?;

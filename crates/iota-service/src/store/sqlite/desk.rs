@@ -20,6 +20,14 @@ impl Desk for Sqlite {
         })
     }
 
+    fn ids_beginning(&self, with: &str, limit: usize) -> Result<Vec<String>> {
+        self.read(|connection| {
+            let sql = "SELECT alert_id FROM alerts WHERE alert_id >= ?1 AND alert_id < ?1 || char(1114111)
+                 ORDER BY created_ms DESC, rowid DESC LIMIT ?2";
+            select(connection, sql, &[&with, &i64::try_from(limit).unwrap_or(i64::MAX)], |row| Ok(row.get("alert_id")?))
+        })
+    }
+
     fn alerts(&self, filter: &AlertFilter) -> Result<Vec<StoredAlert>> {
         let class = match filter.class {
             ClassFilter::Sent => "class IN ('alert', 'late')",

@@ -32,6 +32,9 @@ pub(super) fn find(named: &str, settings: &Settings) -> anyhow::Result<Found> {
 }
 
 fn by_id(id: &str, settings: &Settings) -> anyhow::Result<Found> {
+    if settings.rules.value.is_empty() && Path::new(id).is_dir() {
+        bail!("`{id}` is a directory; name a rule by its file, or by its id with --rules {id}");
+    }
     if settings.rules.value.is_empty() {
         bail!("there is no file `{id}`; to find a rule by its id, name a rule directory with --rules DIR");
     }

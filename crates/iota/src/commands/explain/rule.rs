@@ -71,7 +71,11 @@ impl ExplainedRule {
             Reach::EveryRecord => writeln!(out, "Not guarded: every record is handed to Python.")?,
         }
         if !self.reasons.is_empty() {
-            let what = if self.guarded { "What is not evaluated natively" } else { "What stops the analysis" };
+            let what = if self.guarded {
+                "Where a record may be left to Python, depending on what it holds"
+            } else {
+                "What stops the analysis"
+            };
             writeln!(out, "\n{what}:")?;
         }
         for reason in &self.reasons {
@@ -96,9 +100,14 @@ fn hint(reach: Reach, guard: &Guard) -> Option<&'static str> {
         Reach::EveryRecord if guard.is_gap_of_pack => {
             Some("while this is so, no Python of the pack is analysed; write it in another way, or move it to a pack of its own")
         }
-        Reach::EveryRecord if !guard.is_analysed() => {
-            Some("while this is so, nothing of the rule is analysed; write it in another way, or move it to a pack of its own")
-        }
+        Reach::EveryRecord if !guard.is_analysed() => Some(
+            "while this is so, nothing of the rule is analysed; what is followed is one `def rule(event)` at the top level of \
+             the file, without a decorator",
+        ),
+        Reach::EveryRecord if guard.reasons.iter().any(Reason::is_about_a_constant) => Some(
+            "write the value as one literal that nothing changes afterwards, e.g. `NAMES = {\"A\", \"B\"}`; or test a field \
+             against constants before this",
+        ),
         Reach::EveryRecord if guard.reasons.is_empty() => Some(
             "the rule asks nothing of the record; if it is meant for some events only, begin with a test such as \
              `if event.get(\"eventName\") not in (\"A\", \"B\"): return False`",
