@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
+use aws_smithy_types::timeout::TimeoutConfig;
 use iota_engine::aggregate::{Cut, Window};
 use iota_engine::event::Identity;
 use iota_engine::store::{
@@ -27,6 +28,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 
 const HOUR: Window = Window { ms: 60 * proof::MINUTE, threshold: 1 };
@@ -91,7 +93,11 @@ impl Made {
 }
 
 fn open_at(url: &str, table: &str, who: For) -> Result<DynamoDb> {
-    DynamoDb::with(runtime(table)?, &config(url), table, who)
+    // An answer that comes late on a busy machine would be taken for lost; moto does not know the token that DynamoDB tells
+    // a repeated transaction by.
+    let patient = TimeoutConfig::builder().operation_timeout(Duration::from_secs(60)).build();
+    let config = config(url).into_builder().timeout_config(patient).build();
+    DynamoDb::with(runtime(table)?, &config, table, who)
 }
 
 fn open(table: &str) -> DynamoDb {
@@ -484,7 +490,7 @@ fn an_index_that_has_nothing_is_left_alone_for_a_moment() {
     let started = std::time::Instant::now();
     while store.lease("out", unit.now_ms, unit.now_ms + 1_000, 5).unwrap().is_empty() {
         assert!(started.elapsed().as_secs() < 20, "what another process adds is found");
-        thread::sleep(std::time::Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
