@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+NAME_LIMIT = 200
 MESSAGE_LIMIT = 2_000
 TRACEBACK_LIMIT = 8_000
 _CHAIN_LIMIT = 3
@@ -43,7 +44,7 @@ def stated(kind: str, text: str, path: str | None, line: int | None) -> dict[str
 
 
 def type_name(value: object) -> str:
-    return str(type.__getattribute__(type(value), "__name__"))
+    return str(type.__getattribute__(type(value), "__name__"))[:NAME_LIMIT]
 
 
 def message(exc: BaseException) -> str:

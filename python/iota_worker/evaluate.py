@@ -116,7 +116,7 @@ class Evaluation:
         if len(value) > DESTINATIONS_LIMIT:
             self._state("destinations", "ValueError",
                         f"destinations returned {len(value)} names, only the first {DESTINATIONS_LIMIT} are used")
-        return [str.__str__(item) for item in value[:DESTINATIONS_LIMIT]]
+        return [truncate(str.__str__(item)) for item in value[:DESTINATIONS_LIMIT]]
 
     def _context(self) -> str:
         try:

@@ -23,7 +23,7 @@ pub const OUTPUT_FAILING: &str = "iota.system.output-failing";
 pub const STORM: &str = "iota.system.storm";
 /// A function of a rule raised, or gave the wrong type.
 pub const RULE_ERROR: &str = "iota.system.rule-error";
-/// A rule is not run any more, because it kept ending its worker.
+/// A rule is paused because it kept ending its worker, or calls of it were left out.
 pub const QUARANTINE: &str = "iota.system.quarantine";
 
 /// A message of a queue is of no known shape, or of one that is not supported.
@@ -58,15 +58,8 @@ pub struct SystemAlert {
 impl SystemAlert {
     /// Where it goes by the routes.
     pub fn routes(&self, routes: &Routes) -> Vec<Route> {
-        routes.of(&Routed {
-            pack: PACK,
-            rule: self.rule,
-            tags: &[],
-            severity: self.severity,
-            class: &Class::Alert,
-            place: Place::default(),
-            destinations: None,
-        })
+        let (rule, severity, place) = (self.rule, self.severity, Place::default());
+        routes.of(&Routed { pack: PACK, rule, tags: &[], severity, class: &Class::Alert, place, destinations: None })
     }
 
     /// The match that makes the alert. The same alert at the same time is the same match, however often it is committed.

@@ -1,6 +1,7 @@
 //! Python worker processes: starting them, talking to them, replacing them, finding out which rule killed one.
 //! Knows nothing of sources, aggregation or outputs.
 
+mod answer;
 mod cache;
 mod embedded;
 mod frame;

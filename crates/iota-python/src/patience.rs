@@ -27,6 +27,8 @@ pub(crate) struct Patience<'a> {
     /// Where the worker notes the step it is at.
     progress: Option<&'a File>,
     at: u64,
+    /// Rules can write there as well: no more steps are believed than there are.
+    steps: u64,
     each: Duration,
     each_ends: Instant,
     all: Duration,
@@ -34,13 +36,14 @@ pub(crate) struct Patience<'a> {
 }
 
 impl<'a> Patience<'a> {
-    /// `each` is for each step that `progress` tells of, `all` for the whole.
-    pub(crate) fn new(stop: &'a Stop, progress: &'a File, each: Duration, all: Duration) -> Self {
+    /// `each` is for each of the `steps` that `progress` tells of, `all` for the whole.
+    pub(crate) fn new(stop: &'a Stop, progress: &'a File, steps: u64, each: Duration, all: Duration) -> Self {
         let now = Instant::now();
         Self {
             stop,
             progress: Some(progress),
             at: read_progress(progress),
+            steps,
             each,
             each_ends: now + each,
             all,
@@ -51,7 +54,7 @@ impl<'a> Patience<'a> {
     /// For work that is one step.
     pub(crate) fn once(stop: &'a Stop, time: Duration) -> Self {
         let ends = Instant::now() + time;
-        Self { stop, progress: None, at: 0, each: time, each_ends: ends, all: time, all_ends: ends }
+        Self { stop, progress: None, at: 0, steps: 0, each: time, each_ends: ends, all: time, all_ends: ends }
     }
 
     /// Whether the wait has lasted too long.
@@ -59,8 +62,10 @@ impl<'a> Patience<'a> {
         let now = Instant::now();
         if let Some(at) = self.progress.map(read_progress)
             && at != self.at
+            && self.steps > 0
         {
             self.at = at;
+            self.steps -= 1;
             self.each_ends = now + self.each;
         }
         if self.stop.is_over() {
@@ -94,7 +99,7 @@ mod tests {
     fn each_step_has_its_own_time_and_the_whole_an_end() {
         let (stop, progress) = (Stop::default(), tempfile::tempfile().expect("a file"));
         let all = STEP * 10;
-        let mut patience = Patience::new(&stop, &progress, STEP, all);
+        let mut patience = Patience::new(&stop, &progress, 1_000, STEP, all);
         let over = (1..).find_map(|step| {
             note(&progress, step);
             let over = patience.over();
@@ -102,9 +107,13 @@ mod tests {
             over
         });
         assert_eq!(over, Some(Over::All(all)), "many steps may take longer than one, and none of them is to blame");
-        let mut patience = Patience::new(&stop, &progress, STEP, all);
-        sleep(STEP);
-        assert_eq!(patience.over(), Some(Over::Step(STEP)));
+        let mut patience = Patience::new(&stop, &progress, 2, STEP, all);
+        for step in [7, 3, 7, 8, u64::MAX] {
+            note(&progress, step);
+            assert_eq!(patience.over(), None);
+            sleep(STEP / 4);
+        }
+        assert_eq!(patience.over(), Some(Over::Step(STEP)), "there are no more than two steps");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One worker process: started, loaded with a pack, asked for results, killed when it must be.
 //! Decides nothing about what a death means; the runner does.
 
+use crate::answer::{self, Fault};
 use crate::embedded;
 use crate::frame::{Frame, FrameError, Pipes};
 use crate::patience::{Over, Patience, read_progress};
@@ -9,8 +10,8 @@ use crate::spawn::{Group, command};
 use crate::stop::Stop;
 use iota_engine::rule::{Batch, Loaded, Outcome, Pair, RuleState, TestOutcome, TestRequest};
 use rustix::io::Errno;
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
@@ -24,10 +25,11 @@ use thiserror::Error;
 const LOAD_STEP: Duration = Duration::from_secs(30);
 /// How long it may take to load a pack, however many rules there are.
 const LOAD_ALL: Duration = Duration::from_secs(600);
-/// A batch may take this many times the time of one call, however its calls share it.
+/// Steps of a load at most: a data model or a rule each, of which there are at most so many.
+const LOAD_STEPS: u64 = 2 << 16;
+/// A batch may take this many times the time of one call, however its calls share it, and a smaller one no more than its
+/// calls may.
 const BATCH_CALLS: u32 = 30;
-/// Largest result of a batch, in bytes, over all frames that it comes in.
-const MAX_RESULT: usize = 256 << 20;
 /// How long a worker that closed its pipe gets to say how it ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -119,7 +121,7 @@ impl Process {
     }
 
     fn load(&mut self, embedded: bool, body: &[u8]) -> Result<Result<Loaded, StartError>, FrameError> {
-        let mut patience = Patience::new(&self.stop, &self.progress, LOAD_STEP, LOAD_ALL);
+        let mut patience = Patience::new(&self.stop, &self.progress, LOAD_STEPS, LOAD_STEP, LOAD_ALL);
         if embedded {
             self.pipes.send(b'W', &[&embedded::modules_json()], &mut patience)?;
         }
@@ -128,11 +130,10 @@ impl Process {
         if frame.kind != b'l' {
             return Err(unexpected(&frame));
         }
-        let answer: Json = parse(&frame.body)?;
-        if let Some(refusal) = answer.get("error").and_then(Json::as_str) {
-            return Ok(Err(StartError::Refused(refusal.to_owned())));
+        match parse::<Refusal>(&frame.body)?.error {
+            Some(refusal) => Ok(Err(StartError::Refused(refusal))),
+            None => parse(&frame.body).map(Ok),
         }
-        serde_json::from_value(answer).map(Ok).map_err(|error| FrameError::Malformed(error.to_string()))
     }
 
     /// Runs pairs. `state` answers the requests of stateful helpers.
@@ -140,24 +141,25 @@ impl Process {
         let id = self.next_batch;
         self.next_batch += 1;
         let (mut outcome, mut size) = (Outcome::default(), 0);
-        let patience = Patience::new(&self.stop, &self.progress, self.call_time, self.call_time * BATCH_CALLS);
+        let calls = u32::try_from(pairs.len()).unwrap_or(BATCH_CALLS).clamp(2, BATCH_CALLS);
+        let (each, all) = (self.call_time, self.call_time * calls);
+        let patience = Patience::new(&self.stop, &self.progress, pairs.len() as u64, each, all);
         exchange(&mut self.pipes, patience, b'B', &batch_body(id, batch, pairs), state, |frame| {
             if !matches!(frame.kind, b'p' | b'b') {
                 return Err(unexpected(frame));
             }
             size += frame.body.len();
-            if size > MAX_RESULT {
-                return Err(FrameError::Malformed(format!("a result of more than {MAX_RESULT} bytes")));
-            }
+            answer::check_size(size)?;
             let (answered, json) =
                 frame.body.split_first_chunk::<8>().ok_or_else(|| FrameError::Malformed("a short result".to_owned()))?;
             if u64::from_le_bytes(*answered) != id {
                 return Err(FrameError::Malformed("the result of another batch".to_owned()));
             }
             outcome.append(parse(json)?);
+            answer::check(&outcome, pairs.len())?;
             Ok((frame.kind == b'b').then_some(()))
         })
-        .and_then(|()| place(&mut outcome, pairs))
+        .and_then(|()| Ok(answer::place(&mut outcome, pairs)?))
         .map_err(|error| self.death(error))?;
         Ok(outcome)
     }
@@ -213,13 +215,31 @@ fn exchange<T>(
             if let Some(over) = patience.over() {
                 return Err(over.into());
             }
-            let request: Json = parse(&frame.body)?;
-            let text = |name: &str| request.get(name).and_then(Json::as_str).unwrap_or_default();
-            let value = state.get(text("kind"), text("key"));
+            let Question { kind, key } = parse(&frame.body)?;
+            let value = state.get(&kind, &key);
             pipes.send(b'S', &[value.to_string().as_bytes()], &mut patience)?;
         } else if let Some(answer) = take(&frame)? {
             return Ok(answer);
         }
+    }
+}
+
+/// Why a worker serves nothing.
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    error: Option<String>,
+}
+
+/// A request for state.
+#[derive(Debug, Deserialize)]
+struct Question {
+    kind: String,
+    key: String,
+}
+
+impl From<Fault> for FrameError {
+    fn from(Fault(what): Fault) -> Self {
+        Self::Malformed(what)
     }
 }
 
@@ -251,45 +271,6 @@ fn batch_body(id: u64, batch: &Batch, pairs: &[Pair]) -> Vec<u8> {
 
 fn wire_u32(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
-}
-
-/// Turns the worker's record numbers (positions in the frame) into those of the batch.
-/// A result may only speak of pairs that were asked for, and once of each.
-fn place(outcome: &mut Outcome, pairs: &[Pair]) -> Result<(), FrameError> {
-    let mut records: Vec<u32> = pairs.iter().map(|pair| pair.record).collect();
-    records.dedup();
-    let place = |record: &mut u32, rule: u16| {
-        let pair = records.get(*record as usize).map(|&record| Pair { record, rule });
-        match pair.filter(|pair| pairs.binary_search(pair).is_ok()) {
-            Some(pair) => {
-                *record = pair.record;
-                Ok(pair)
-            }
-            None => Err(FrameError::Malformed(format!("a result for record {record} and rule {rule}, which were not asked for"))),
-        }
-    };
-    let twice = |pair: Pair| FrameError::Malformed(format!("two results for record {} and rule {}", pair.record, pair.rule));
-    let mut decided = BTreeSet::new();
-    for found in &mut outcome.matches {
-        let pair = place(&mut found.record, found.rule)?;
-        if !decided.insert(pair) {
-            return Err(twice(pair));
-        }
-    }
-    let mut failed = BTreeSet::new();
-    for error in &mut outcome.errors {
-        let pair = place(&mut error.record, error.rule)?;
-        let undecided = error.function != "rule" || decided.insert(pair);
-        if !undecided || !failed.insert((pair, error.function.clone())) {
-            return Err(twice(pair));
-        }
-    }
-    outcome.logs.iter_mut().try_for_each(|log| place(&mut log.record, log.rule).map(drop))?;
-    outcome.state.iter_mut().try_for_each(|update| place(&mut update.record, update.rule).map(drop))?;
-    match outcome.nanos.keys().find(|&&rule| !pairs.iter().any(|pair| pair.rule == rule)) {
-        Some(rule) => Err(FrameError::Malformed(format!("a time for rule {rule}, which was not asked for"))),
-        None => Ok(()),
-    }
 }
 
 fn describe(status: ExitStatus) -> String {

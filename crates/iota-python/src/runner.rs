@@ -13,10 +13,10 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
-/// Workers that one rule may kill in a run before its further pairs are left out.
+/// Workers that one rule may kill before it is paused.
 pub const KILLS: u32 = 20;
 /// Workers that may die in a row while they load the pack.
 const STARTS: u32 = 3;
@@ -48,7 +48,7 @@ pub enum RunError {
     Start(#[from] StartError),
 }
 
-/// Rules of a pack that are not run any more. Shared by the runners of a pack; decided by whoever sees their results in
+/// Rules of a pack that are not run for now. Shared by the runners of a pack; decided by whoever sees their results in
 /// input order, so that the decision does not depend on how many runners there are.
 #[derive(Debug, Default)]
 pub struct LeftOut(RwLock<BTreeSet<u16>>);
@@ -56,6 +56,10 @@ pub struct LeftOut(RwLock<BTreeSet<u16>>);
 impl LeftOut {
     pub fn add(&self, rule: u16) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(rule);
+    }
+
+    pub fn remove(&self, rule: u16) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&rule);
     }
 
     fn holds(&self, rule: u16) -> bool {
@@ -169,7 +173,7 @@ impl PackRunner {
         let mut process = match self.take_process() {
             Ok(process) => process,
             Err(StartError::Stopped) => return Ok(Ran::NotAtAll),
-            Err(error @ StartError::Died { .. }) => {
+            Err(error @ (StartError::Died { .. } | StartError::Refused(_))) => {
                 // The pack keeps its own workers from starting; the other packs go on.
                 tracing::error!("pack {}: no worker can be started any more, its rules are not run: {error}", self.pack);
                 return Ok(Ran::NotAtAll);
@@ -181,6 +185,7 @@ impl PackRunner {
             }
             Err(error) => return Err(error.into()),
         };
+        let started = Instant::now();
         match process.evaluate(batch, pairs, self.state.as_ref()) {
             Ok(outcome) => {
                 self.process = Some(process);
@@ -193,7 +198,7 @@ impl PackRunner {
             Err(death) => {
                 let suspect = process.working_on().filter(|at| *at < pairs.len());
                 tracing::debug!(%death, pairs = pairs.len(), ?suspect, "a worker died");
-                Ok(Ran::Died { death, suspect, fresh })
+                Ok(Ran::Died { death, suspect, fresh, time: started.elapsed() })
             }
         }
     }
@@ -208,6 +213,8 @@ enum Ran {
         suspect: Option<usize>,
         /// It had run nothing before.
         fresh: bool,
+        /// From being asked to its end.
+        time: Duration,
     },
     /// There is no worker for these, nor for others of the batch.
     NotAtAll,
@@ -242,7 +249,7 @@ impl RuleRunner for PackRunner {
                 // A suspect gets a worker of its own.
                 self.process = None;
             }
-            let (death, suspect, fresh) = match self.run(batch, &pairs[part.clone()])? {
+            let (death, suspect, fresh, time) = match self.run(batch, &pairs[part.clone()])? {
                 Ran::Well(more) => {
                     outcome.append(more);
                     continue;
@@ -252,7 +259,7 @@ impl RuleRunner for PackRunner {
                     not_run.extend(parts.drain(..).flatten().map(|at| pairs[at]));
                     continue;
                 }
-                Ran::Died { death, suspect, fresh } => (death, suspect, fresh),
+                Ran::Died { death, suspect, fresh, time } => (death, suspect, fresh, time),
             };
             if part.len() > 1 {
                 let cut = match suspect {
@@ -263,7 +270,11 @@ impl RuleRunner for PackRunner {
                 parts.extend(cuts.into_iter().filter(|part| !part.is_empty()));
             } else if fresh {
                 *kills.entry(pairs[part.start].rule).or_default() += 1;
-                outcome.errors.push(blame(pairs[part.start], &death));
+                let pair = pairs[part.start];
+                outcome.errors.push(blame(pair, &death));
+                // Who dies cannot say how long that took.
+                let nanos = outcome.nanos.entry(pair.rule).or_default();
+                *nanos = nanos.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
             } else {
                 parts.push(part);
             }

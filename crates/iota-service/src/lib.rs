@@ -12,6 +12,7 @@ pub mod pipeline;
 pub mod rules;
 pub mod source;
 pub mod store;
+pub mod supply;
 pub mod telemetry;
 pub mod watch;
 

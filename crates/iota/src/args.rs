@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Evaluate again what failed, or what a rule has missed, under the same alert ids
     Rerun(RerunArgs),
+    /// Check where packs come from, and fetch them
+    Rules(RulesCommandArgs),
     /// Watch queues, buckets, directories and pipes, and alert as events come, until told to end
     Watch(WatchArgs),
     /// Run the tests of rule packs
@@ -217,6 +219,12 @@ pub(crate) struct RerunArgs {
     /// Take this for the current time (RFC 3339)
     #[arg(long, value_name = "TIME")]
     pub(crate) now: Option<String>,
+    /// Send new alerts to the configured outputs instead of standard output
+    #[arg(long)]
+    pub(crate) deliver: bool,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: Option<String>,
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
     #[command(flatten)]
@@ -226,7 +234,8 @@ pub(crate) struct RerunArgs {
 /// Where state is kept; also settable in the configuration file.
 #[derive(Debug, Args, Clone, Default)]
 pub(crate) struct StateArgs {
-    /// Directory that keeps what was read and found, so that alerts survive crashes and input is read once [default: nothing is kept]
+    /// Directory that keeps what was read and found, so that alerts survive crashes and input is read once; or
+    /// `dynamodb:TABLE` [default: nothing is kept]
     #[arg(long, env = "IOTA_STATE", value_name = "DIR", help_heading = "Settings")]
     pub(crate) state: Option<PathBuf>,
 }
@@ -282,7 +291,7 @@ pub(crate) struct WatchArgs {
     pub(crate) events_dir: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
-    /// Directory that keeps what was read and found [default: $STATE_DIRECTORY, or else /var/lib/iota]
+    /// Directory that keeps what was read and found, or `dynamodb:TABLE` [default: $STATE_DIRECTORY, or else /var/lib/iota]
     #[arg(long, env = "IOTA_STATE", value_name = "DIR", help_heading = "Settings")]
     pub(crate) state: Option<PathBuf>,
     /// Read only what was delivered since then: `now`, the time of the first start with this state, or a time (RFC 3339)
@@ -670,13 +679,80 @@ fn setting<T>(matches: &ArgMatches, name: &'static str, variable: &'static str, 
     Some(Setting { value, origin })
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct RulesCommandArgs {
+    #[command(subcommand)]
+    pub(crate) command: RulesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Check a pack against its signed manifest, or the signed commit it was checked out from
+    #[command(after_help = "\
+A pack is signed by a manifest, MANIFEST.sha256, as sha256sum writes it, and its signature, MANIFEST.sha256.minisig, by
+minisign. docs/OPERATING.md shows how both are made. Exits with 1 if the pack is not what was signed.
+
+Examples:
+  iota rules verify my_rules --public-key RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3
+  iota rules verify my_rules --config iota.yaml
+  iota rules verify my_rules --commit")]
+    Verify {
+        /// Directory of the pack
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// Public key of minisign; may be given several times [default: rule_signatures.public_keys of the configuration]
+        #[arg(long, value_name = "KEY")]
+        public_key: Vec<String>,
+        /// The checkout stands at a signed commit and holds what is in it; whom to trust is up to your git
+        #[arg(long)]
+        commit: bool,
+        /// Configuration file [nothing is read when this is not given]
+        #[arg(long, env = "IOTA_CONFIG", value_name = "FILE", help_heading = "Settings")]
+        config: Option<PathBuf>,
+    },
+    /// Fetch a pack with git, test it, and put it in force in one step
+    #[command(after_help = "\
+DIR becomes a link to the version in force; versions are kept beside it. Nothing changes when the pack cannot be fetched, is
+not signed as asked, does not load or fails its tests: exit code 1, and the old version goes on. `iota watch` notices a new
+one by itself. Credentials for private repositories are those of your git.
+
+Examples:
+  iota rules pull https://github.com/example/rules.git /etc/iota/rules/example --branch main
+  iota rules pull git@github.com:example/rules.git rules/example --commit 0123456789abcdef0123456789abcdef01234567
+  iota rules pull https://example.com/rules.git rules/example --path packs/aws --verify-commit")]
+    Pull {
+        /// https://, ssh://, user@host:path, or a path
+        #[arg(value_name = "REPOSITORY")]
+        repository: String,
+        /// Where the pack is to be; its name is that of the pack
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// [default: where HEAD of the repository stands]
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["tag", "commit"])]
+        branch: Option<String>,
+        #[arg(long, value_name = "NAME", conflicts_with = "commit")]
+        tag: Option<String>,
+        /// In full
+        #[arg(long, value_name = "ID")]
+        commit: Option<String>,
+        /// Directory of the pack in the repository
+        #[arg(long, value_name = "PATH", default_value = "")]
+        path: String,
+        /// The commit has to be signed by somebody whom your git trusts
+        #[arg(long)]
+        verify_commit: bool,
+        #[command(flatten)]
+        python: Box<PythonArgs>,
+    },
+}
+
 /// What commands need that look at state.
 #[derive(Debug, Args, Clone)]
 pub(crate) struct DeskArgs {
     /// Configuration file [nothing is read when this is not given]
     #[arg(long, env = "IOTA_CONFIG", value_name = "FILE", help_heading = "Settings")]
     pub(crate) config: Option<PathBuf>,
-    /// Directory of the state, as given to `iota run`; may be in use
+    /// Directory or table of the state, as given to `iota run`; may be in use
     #[arg(long, env = "IOTA_STATE", value_name = "DIR", help_heading = "Settings")]
     pub(crate) state: Option<PathBuf>,
 }

@@ -36,6 +36,7 @@ fn run(cli: Cli, matches: &ArgMatches) -> anyhow::Result<Exit> {
         Some(Command::Audit(args)) => commands::audit::audit(&args, args::subcommand(matches)),
         Some(Command::Config(args)) => commands::config::config(&args, matches),
         Some(Command::Completion(args)) => commands::completion::completion(&args),
+        Some(Command::Rules(args)) => commands::rules::rules(&args, args::subcommand(matches)),
         Some(Command::Rerun(args)) => commands::rerun::rerun(&args, args::subcommand(matches)),
         Some(Command::Man(args)) => commands::man::man(&args),
         None => commands::run::original(&cli.original, matches),

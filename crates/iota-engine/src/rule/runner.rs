@@ -4,7 +4,8 @@
 use crate::alert::Severity;
 use crate::event::{EventTime, Fingerprint, Identity};
 use crate::index::Candidate;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -105,7 +106,7 @@ pub struct Outcome {
     pub logs: Vec<RuleLog>,
     #[serde(default)]
     pub logs_dropped: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "built")]
     pub state: Vec<StateUpdate>,
     /// Time per rule, in nanoseconds.
     #[serde(default)]
@@ -121,10 +122,11 @@ impl Outcome {
         self.matches.append(&mut later.matches);
         self.errors.append(&mut later.errors);
         self.logs.append(&mut later.logs);
-        self.logs_dropped += later.logs_dropped;
+        self.logs_dropped = self.logs_dropped.saturating_add(later.logs_dropped);
         self.state.append(&mut later.state);
         for (rule, nanos) in later.nanos {
-            *self.nanos.entry(rule).or_default() += nanos;
+            let sum = self.nanos.entry(rule).or_default();
+            *sum = sum.saturating_add(nanos);
         }
         self.not_run.append(&mut later.not_run);
     }
@@ -190,6 +192,18 @@ pub struct StateUpdate {
     pub ops: Vec<serde_json::Value>,
 }
 
+/// Bytes of JSON that values are built from: as values they may take forty times as much memory.
+const MAX_BUILT: usize = 4 << 20;
+
+/// Reads JSON values of a worker that may be hostile: not more of them than memory has room for.
+fn built<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+    let text = <Box<RawValue>>::deserialize(deserializer)?;
+    if text.get().len() > MAX_BUILT {
+        return Err(D::Error::custom(format!("values of {} bytes, where there can be {MAX_BUILT}", text.get().len())));
+    }
+    serde_json::from_str(text.get()).map_err(D::Error::custom)
+}
+
 /// What loading a pack gave, per rule in the pack's order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
@@ -198,7 +212,7 @@ pub struct Loaded {
     #[serde(default)]
     pub warnings: Vec<Warning>,
     /// What further workers of the pack are told, so that they need not read its files again.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "built")]
     pub prepared: Option<serde_json::Value>,
 }
 

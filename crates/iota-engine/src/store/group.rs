@@ -97,9 +97,9 @@ enum Named {
 
 /// One group of one class.
 ///
-/// A store adds all matches of a unit, then writes `kept`, then does what `alerts` says. One that cannot write all of it
-/// at once writes `kept_before_alerts`, then looks at the cells again (`look`, over freshly read cells) and creates what
-/// alerts are missing, and only then writes `kept`: a cut between any two steps is repaired by doing the same again.
+/// A store adds matches, then does what `alerts` says, and writes `kept`: all of it at once, and only while none of the
+/// cells that were asked for has changed. Else two that commit at the same time would each miss what the other adds beyond
+/// the edge of a cell.
 #[derive(Debug)]
 pub struct StoredGroup {
     key: GroupKey,
@@ -149,8 +149,19 @@ impl StoredGroup {
         self.look(number, cells)
     }
 
+    /// Number of the cell that a match counts in.
+    pub fn cell_of(&self, found: &Match) -> i64 {
+        self.cut.cell(found.sighting.ms)
+    }
+
+    /// The cell of a match that was added knows it for good. False where it holds more matches than it remembers: then
+    /// the store has to tell a repeated commit.
+    pub fn remembers(&self, found: &Match) -> bool {
+        self.get(self.cell_of(found)).is_some_and(|stored| stored.cell.knows(&found.sighting.identity))
+    }
+
     /// Tells, from the cells alone, which alerts stand around a cell, and opens those that are not named yet.
-    pub fn look<C: Cells>(&mut self, number: i64, cells: &mut C) -> Result<Outcome, C::Error> {
+    fn look<C: Cells>(&mut self, number: i64, cells: &mut C) -> Result<Outcome, C::Error> {
         self.looked_at.insert(number);
         let mut outcome = Outcome::Below;
         for segment in self.segments(number, cells)? {
@@ -193,7 +204,7 @@ impl StoredGroup {
         Ok(changes.into_iter().map(|(_, change)| change).collect())
     }
 
-    /// The cells that changed, to be stored once their alerts are.
+    /// The cells that changed.
     pub fn kept(&mut self) -> Result<Vec<(i64, Vec<u8>)>, Damaged> {
         for stored in self.cells.values_mut().flatten() {
             // The alert has it now, for good.
@@ -201,20 +212,12 @@ impl StoredGroup {
                 stored.cell.drop_body();
             }
         }
-        self.changed(|named| !matches!(named, Named::No))
-    }
-
-    /// The same, for stores that write cells before alerts: alerts opened since are as if they were not.
-    pub fn kept_before_alerts(&self) -> Result<Vec<(i64, Vec<u8>)>, Damaged> {
-        self.changed(|named| matches!(named, Named::Before))
-    }
-
-    fn changed(&self, is_named: impl Fn(&Named) -> bool) -> Result<Vec<(i64, Vec<u8>)>, Damaged> {
         let stored = self.cells.iter().filter_map(|(&number, stored)| Some((number, stored.as_ref()?)));
         let changed = stored.filter(|(_, stored)| stored.changed);
         changed
             .map(|(number, stored)| {
-                let bytes = postcard::to_extend(&(is_named(&stored.named), &stored.cell), vec![VERSION]);
+                let named = !matches!(stored.named, Named::No);
+                let bytes = postcard::to_extend(&(named, &stored.cell), vec![VERSION]);
                 Ok((number, bytes.map_err(|error| Damaged(error.to_string()))?))
             })
             .collect()

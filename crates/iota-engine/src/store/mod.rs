@@ -50,6 +50,11 @@ impl StoreError {
 /// Counts at which a growing alert is told again.
 pub const UPDATE_COUNTS: [u64; 4] = [10, 100, 1_000, 10_000];
 
+/// Those that an alert comes to, or passes, when its count goes from one to the other.
+pub fn updates_between(before: u64, after: u64) -> impl Iterator<Item = u64> {
+    UPDATE_COUNTS.into_iter().filter(move |count| before < *count && *count <= after)
+}
+
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long alerts, records that were seen, rejects and failed pairs are kept, in milliseconds of wall clock: CloudTrail
 /// may deliver a record again for 30 days.

@@ -82,6 +82,35 @@ pub enum Settled {
     },
 }
 
+impl Settled {
+    /// The state that a delivery is in from then on.
+    pub fn state(&self) -> DeliveryState {
+        match self {
+            Self::Delivered => DeliveryState::Delivered,
+            Self::Retry { .. } => DeliveryState::Pending,
+            Self::Limited => DeliveryState::Limited,
+            Self::Dead { .. } => DeliveryState::Dead,
+        }
+    }
+
+    /// What went wrong.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Delivered | Self::Limited => None,
+            Self::Retry { why, .. } | Self::Dead { why } => Some(why),
+        }
+    }
+
+    /// It was an attempt.
+    pub fn counts(&self) -> bool {
+        match self {
+            Self::Delivered | Self::Dead { .. } => true,
+            Self::Retry { counts, .. } => *counts,
+            Self::Limited => false,
+        }
+    }
+}
+
 /// What became of an output's deliveries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Backlog {

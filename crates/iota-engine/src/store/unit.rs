@@ -1,6 +1,7 @@
 //! A unit: what one commit makes durable.
 
 use super::alert::Class;
+use super::group::Outcome;
 use crate::aggregate::{GroupKey, Sighting, Window};
 use crate::alert::{Origin, Severity};
 use crate::event::{Fingerprint, Identity};
@@ -134,6 +135,33 @@ pub struct Committed {
     pub unrouted: u64,
     /// Deliveries added.
     pub deliveries: u64,
+}
+
+impl Committed {
+    /// Counts what became of a match of this class.
+    pub fn count(&mut self, outcome: Outcome, class: &Class) {
+        *match (outcome, class) {
+            (Outcome::Repeated, _) => &mut self.repeated,
+            (_, Class::Signal) => &mut self.signals,
+            (_, Class::Suppressed(_)) => &mut self.suppressed,
+            (Outcome::Below, _) => &mut self.below_threshold,
+            (Outcome::Opened, _) => &mut self.opened,
+            (Outcome::Grouped, _) => &mut self.grouped,
+        } += 1;
+    }
+
+    /// Adds what was committed of the rest of a unit.
+    pub fn add(&mut self, more: Self) {
+        self.created.extend(more.created);
+        self.opened += more.opened;
+        self.grouped += more.grouped;
+        self.repeated += more.repeated;
+        self.below_threshold += more.below_threshold;
+        self.signals += more.signals;
+        self.suppressed += more.suppressed;
+        self.unrouted += more.unrouted;
+        self.deliveries += more.deliveries;
+    }
 }
 
 /// An alert that a commit made.

@@ -2,6 +2,7 @@
 
 use super::sources::SourcesFile;
 use crate::output::{self, OutputFile};
+use crate::store::Place;
 use iota_engine::alert::Severity;
 use iota_engine::text::did_you_mean;
 use iota_engine::triage::{AccountAdjustment, RouteEntry};
@@ -43,8 +44,11 @@ pub struct ConfigFile {
     pub sandbox: Option<String>,
     pub max_record: Option<String>,
     pub max_inflated: Option<String>,
-    /// Relative to the file.
+    /// A directory, relative to the file, or `dynamodb:TABLE`.
     pub state: Option<PathBuf>,
+    /// Which packs are run.
+    #[serde(default)]
+    pub rule_signatures: SignaturesFile,
     /// By pack name.
     #[serde(default)]
     pub packs: BTreeMap<String, PackConfig>,
@@ -73,6 +77,17 @@ pub struct ConfigFile {
     pub outputs: BTreeMap<String, OutputFile>,
     #[serde(skip)]
     pub path: PathBuf,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignaturesFile {
+    /// Refuse packs that are not signed with one of the keys [default: false].
+    #[serde(default)]
+    pub required: bool,
+    /// Public keys of minisign: 56 characters that begin with RW.
+    #[serde(default)]
+    pub public_keys: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -183,7 +198,7 @@ impl ConfigFile {
             .iter_mut()
             .flatten()
             .chain(&mut file.engine)
-            .chain(&mut file.state)
+            .chain(file.state.iter_mut().filter(|state| Place::is_path(state)))
             .chain(&mut file.accounts)
             .chain(&mut file.suppressions)
         {

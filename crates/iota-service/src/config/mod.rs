@@ -7,7 +7,7 @@ mod setting;
 mod sources;
 
 pub use alerts::AlertSettings;
-pub use file::{ConfigError, ConfigFile, Override, PackConfig};
+pub use file::{ConfigError, ConfigFile, Override, PackConfig, SignaturesFile};
 pub(crate) use setting::bytes;
-pub use setting::{Given, Origin, Setting, Settings, parse_duration};
+pub use setting::{Given, Origin, RuleSignatures, Setting, Settings, parse_duration};
 pub use sources::{QueueFile, SourceSettings, SourcesFile, poll_interval};

@@ -1,9 +1,11 @@
 //! Resolving settings from their layers.
 
 use super::alerts::AlertSettings;
-use super::file::{ConfigError, ConfigFile, Override, PackConfig};
+use super::file::{ConfigError, ConfigFile, Override, PackConfig, SignaturesFile};
 use super::sources::SourceSettings;
 use crate::output::{self, OutputFile};
+use crate::store::Place;
+use crate::supply::PublicKeys;
 use iota_engine::decode::Limits;
 use iota_python::SandboxMode;
 use jiff::SignedDuration;
@@ -72,12 +74,33 @@ pub struct Settings {
     pub max_record: Setting<usize>,
     pub max_inflated: Setting<u64>,
     /// `None`: nothing is kept.
-    pub state: Setting<Option<PathBuf>>,
+    pub state: Setting<Option<Place>>,
+    pub rule_signatures: RuleSignatures,
     pub packs: BTreeMap<String, PackConfig>,
     pub overrides: BTreeMap<String, Override>,
     pub outputs: BTreeMap<String, OutputFile>,
     pub alerts: AlertSettings,
     pub sources: SourceSettings,
+}
+
+/// Who may sign packs, and whether somebody must.
+#[derive(Debug, Clone, Default)]
+pub struct RuleSignatures {
+    pub required: bool,
+    pub keys: PublicKeys,
+    /// As written.
+    shown: Vec<String>,
+}
+
+impl RuleSignatures {
+    fn new(file: &SignaturesFile) -> Result<Self, ConfigError> {
+        let fail = |message: String| ConfigError::Setting { name: "rule_signatures.public_keys", message };
+        let keys = PublicKeys::parse(&file.public_keys).map_err(fail)?;
+        if file.required && keys.is_empty() {
+            return Err(fail("a key is needed where signatures are required".to_owned()));
+        }
+        Ok(Self { required: file.required, keys, shown: file.public_keys.clone() })
+    }
 }
 
 impl Settings {
@@ -106,7 +129,8 @@ impl Settings {
                 &limits.max_inflated.to_string(),
                 bytes,
             )?,
-            state: layer.pick(given.state.map(some), file.state.map(Some), None),
+            state: place(layer.pick(given.state.map(some), file.state.map(Some), None))?,
+            rule_signatures: RuleSignatures::new(&file.rule_signatures)?,
             packs: file.packs,
             overrides: file.overrides,
             alerts,
@@ -153,7 +177,7 @@ impl Settings {
             row("sandbox", &self.sandbox, SandboxMode::to_string),
             row("max_record", &self.max_record, usize::to_string),
             row("max_inflated", &self.max_inflated, u64::to_string),
-            row("state", &self.state, |path| path.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string())),
+            row("state", &self.state, |place| place.as_ref().map_or_else(|| "none".to_owned(), Place::to_string)),
         ]
     }
 
@@ -170,12 +194,26 @@ impl Settings {
             ];
             shown.into_iter().filter_map(move |(name, value)| Some((format!("overrides.{rule}.{name}"), value?)))
         });
-        packs.chain(overrides).chain(output::config::shown(&self.outputs)).chain(self.sources.shown()).collect()
+        let signatures = &self.rule_signatures;
+        let required = signatures.required.then(|| ("rule_signatures.required".to_owned(), "true".to_owned()));
+        let keys = signatures.shown.iter().map(|key| ("rule_signatures.public_keys".to_owned(), key.clone()));
+        let own = required.into_iter().chain(keys).chain(packs).chain(overrides);
+        own.chain(output::config::shown(&self.outputs)).chain(self.sources.shown()).collect()
     }
 }
 
 fn some<T>(setting: Setting<T>) -> Setting<Option<T>> {
     Setting { value: Some(setting.value), origin: setting.origin }
+}
+
+fn place(Setting { value, origin }: Setting<Option<PathBuf>>) -> Result<Setting<Option<Place>>, ConfigError> {
+    match value.as_deref().map(Place::parse).transpose() {
+        Ok(value) => Ok(Setting { value, origin }),
+        Err(why) => {
+            let message = format!("\"{}\" (from {origin}): {why}", value.unwrap_or_default().display());
+            Err(ConfigError::Setting { name: "state", message })
+        }
+    }
 }
 
 struct Layer {
@@ -225,7 +263,10 @@ mod tests {
     fn flags_win_over_the_file_and_the_file_over_defaults() -> Result<(), Box<dyn std::error::Error>> {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("iota.yaml");
-        fs::write(&path, "version: 1\nrules: [packs/a]\nworkers: 3\nrule_timeout: 250ms\npython: python3.12\n")?;
+        fs::write(
+            &path,
+            "version: 1\nrules: [packs/a]\nworkers: 3\nrule_timeout: 250ms\npython: python3.12\nstate: dynamodb:iota\n",
+        )?;
         let given = Given {
             config: Some(path.clone()),
             workers: Some(Setting { value: 7, origin: Origin::Flag("x") }),
@@ -235,6 +276,7 @@ mod tests {
         assert_eq!((settings.workers.value, settings.workers.origin), (7, Origin::Flag("x")));
         assert_eq!((settings.python.value.as_str(), settings.python.origin), ("python3.12", Origin::File(path)));
         assert_eq!(settings.rules.value, [directory.path().join("packs/a")]);
+        assert_eq!(settings.state.value, Some(Place::Table("iota".to_owned())));
         assert_eq!(settings.rule_timeout.value, Duration::from_millis(250));
         assert_eq!((settings.max_record.value, settings.max_record.origin), (16 << 20, Origin::Default));
         Ok(())
@@ -260,6 +302,8 @@ mod tests {
         assert_eq!(message("version: 1\nworkers: many\n")?, "/iota.yaml:2: workers: a whole number, 0 or more, is expected");
         assert!(message("version: 1\nrule_timeout: soon\n")?.starts_with("rule_timeout: \"soon\" (from /iota.yaml): a duration"));
         assert!(message("version: 2\n")?.contains("version 2 is not known"));
+        let table = message("version: 1\nstate: dynamodb:a/b\n")?;
+        assert!(table.starts_with("state: \"dynamodb:a/b\" (from /iota.yaml): the name of a DynamoDB table"), "{table}");
         Ok(())
     }
 }

@@ -45,6 +45,11 @@ impl Breaker {
         }
     }
 
+    /// Somebody has to change something before anything gets through.
+    pub(super) fn is_permanent(&self) -> bool {
+        matches!(self, Self::Open(open) if open.permanent)
+    }
+
     pub(super) fn is_open(&self) -> bool {
         matches!(self, Self::Open(_))
     }
@@ -80,13 +85,15 @@ impl Breaker {
             Self::Flowing { .. } => None,
             Self::Open(open) => Some(open),
         };
+        // What was under way when it opened has not found out anything new.
+        let probed = before.as_ref().is_none_or(|open| now_ms >= open.probe_ms);
         let probes = before.as_ref().map_or(0, |open| open.probes);
         let wait_ms = (FIRST_PROBE_MS << probes.min(10)).min(LONGEST_PROBE_MS);
         *self = Self::Open(Open {
             since_ms: before.as_ref().map_or(now_ms, |open| open.since_ms),
             why: why.to_owned(),
-            probe_ms: now_ms + wait_ms,
-            probes: probes + 1,
+            probe_ms: before.as_ref().filter(|_| !probed).map_or(now_ms + wait_ms, |open| open.probe_ms),
+            probes: probes + u32::from(probed),
             permanent,
             alarmed: before.is_some_and(|open| open.alarmed),
         });

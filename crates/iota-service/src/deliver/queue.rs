@@ -2,7 +2,7 @@
 //! Each output has a task of its own, so that none waits for another.
 
 use super::breaker::Breaker;
-use super::schedule::{after_failure, asked_ms};
+use super::schedule::{after_failure, asked_ms, backoff_ms};
 use super::shared::{Shared, To};
 use super::{DRAIN_PATIENCE_MS, LEASE_MS, Mode};
 use crate::output::{Message, Output, Purpose, Sent};
@@ -35,6 +35,8 @@ pub(super) struct Queue {
     breaker: Breaker,
     /// The other side asked to be left alone until then.
     paused_ms: i64,
+    /// When something got through last.
+    answered_ms: Option<i64>,
     /// Under way now, by pack and rule: they count for the storm limit already.
     under_way: BTreeMap<(String, String), u64>,
     sending: JoinSet<Vec<(Delivery, Sent)>>,
@@ -51,6 +53,7 @@ impl Queue {
             mode,
             breaker: Breaker::default(),
             paused_ms: i64::MIN,
+            answered_ms: None,
             under_way: BTreeMap::new(),
             sending: JoinSet::new(),
             store_failures: 0,
@@ -199,16 +202,26 @@ impl Queue {
                 if !down && self.breaker.is_open() {
                     tracing::warn!("output {}: nothing gets through, the backlog waits: {}", self.name, printable(&why));
                 }
-                let settled = after_failure(&self.shared.policy, delivery, why, after, now, random);
+                let settled = after_failure(&self.shared.policy, delivery, why.clone(), after, now, random);
+                // While nothing gets through, a failure says nothing of this delivery.
+                let others = self.answered_ms.is_some_and(|answered_ms| answered_ms >= delivery.created_ms);
                 match settled {
-                    // While nothing gets through, a failure says nothing of this delivery.
                     Settled::Dead { .. } | Settled::Retry { .. } if down => {
-                        let why = match settled {
-                            Settled::Retry { why, .. } | Settled::Dead { why } => why,
-                            Settled::Delivered | Settled::Limited => String::new(),
-                        };
                         let due_ms = self.breaker.probe_ms().unwrap_or(now);
                         Settled::Retry { due_ms, why, counts: false }
+                    }
+                    Settled::Dead { .. } if !others => {
+                        let due_ms = now + backoff_ms(delivery.attempts + 1, random).max(asked_ms(after));
+                        Settled::Retry { due_ms, why, counts: false }
+                    }
+                    Settled::Dead { why } => {
+                        tracing::error!(
+                            "output {}: alert {} goes to the dead letters: {}",
+                            self.name,
+                            delivery.id.alert_id,
+                            printable(&why)
+                        );
+                        Settled::Dead { why }
                     }
                     settled => settled,
                 }
@@ -217,6 +230,7 @@ impl Queue {
     }
 
     async fn works_again(&mut self, now: i64) {
+        self.answered_ms = Some(now);
         let Some(since_ms) = self.breaker.succeeded() else { return };
         tracing::info!("output {}: works again, after {} s", self.name, (now - since_ms) / 1000);
         let name = self.name.clone();
@@ -288,7 +302,7 @@ impl Queue {
         if let (Mode::Drain { deadline_ms }, true) = (self.mode(), idle) {
             let deadline_ms = deadline_ms.unwrap_or(i64::MAX);
             let patience_ms = deadline_ms.min(now + DRAIN_PATIENCE_MS);
-            if now >= deadline_ms || next_ms.is_none_or(|next_ms| next_ms > patience_ms) {
+            if now >= deadline_ms || self.breaker.is_permanent() || next_ms.is_none_or(|next_ms| next_ms > patience_ms) {
                 return Ok(None);
             }
         }

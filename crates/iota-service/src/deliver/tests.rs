@@ -36,6 +36,7 @@ struct Fake {
     /// Title, time after the start, purpose and answer.
     sent: Mutex<Vec<(String, i64, Purpose, Sent)>>,
     takes_ms: u64,
+    at_once: usize,
 }
 
 impl std::fmt::Debug for Fake {
@@ -47,7 +48,7 @@ impl std::fmt::Debug for Fake {
 #[async_trait]
 impl Output for Fake {
     fn concurrency(&self) -> usize {
-        1
+        self.at_once
     }
 
     async fn send(&self, messages: &[Message]) -> Vec<Sent> {
@@ -100,8 +101,18 @@ impl World {
     }
 
     fn output(&mut self, name: &str, behaviour: impl Fn(&Message, i64) -> Sent + Send + Sync + 'static) -> Arc<Fake> {
+        self.busy_output(name, 1, behaviour)
+    }
+
+    /// One that gets several messages at once.
+    fn busy_output(
+        &mut self,
+        name: &str,
+        at_once: usize,
+        behaviour: impl Fn(&Message, i64) -> Sent + Send + Sync + 'static,
+    ) -> Arc<Fake> {
         let (clock, behaviour) = (self.clock, Box::new(behaviour));
-        let fake = Arc::new(Fake { clock, behaviour, sent: Mutex::default(), takes_ms: 1 });
+        let fake = Arc::new(Fake { clock, behaviour, sent: Mutex::default(), takes_ms: 1, at_once });
         self.outputs.insert(name.to_owned(), Arc::clone(&fake));
         fake
     }
@@ -389,7 +400,8 @@ async fn two_loops_on_one_store_deliver_each_once() {
 #[tokio::test(start_paused = true)]
 async fn who_dies_with_a_delivery_in_hand_loses_it_to_the_next() {
     let mut world = World::new();
-    let mut slow = Fake { clock: world.clock, behaviour: Box::new(|_, _| Sent::Delivered), sent: Mutex::default(), takes_ms: 0 };
+    let mut slow =
+        Fake { clock: world.clock, behaviour: Box::new(|_, _| Sent::Delivered), sent: Mutex::default(), takes_ms: 0, at_once: 1 };
     slow.takes_ms = 10_000_000;
     world.outputs.insert("out".to_owned(), Arc::new(slow));
     world.alert("r", 0, Severity::High, &["out"]);
@@ -409,7 +421,13 @@ async fn who_dies_with_a_delivery_in_hand_loses_it_to_the_next() {
 async fn draining_ends_at_its_deadline_and_keeps_what_is_left() {
     let mut world = World::new();
     let output = world.output("out", |_, _| Sent::Delivered);
-    let fake = Fake { takes_ms: 1_000, behaviour: Box::new(|_, _| Sent::Delivered), sent: Mutex::default(), clock: world.clock };
+    let fake = Fake {
+        takes_ms: 1_000,
+        at_once: 1,
+        behaviour: Box::new(|_, _| Sent::Delivered),
+        sent: Mutex::default(),
+        clock: world.clock,
+    };
     let slow = Arc::new(fake);
     world.outputs.insert("out".to_owned(), Arc::clone(&slow));
     drop(output);
@@ -418,4 +436,43 @@ async fn draining_ends_at_its_deadline_and_keeps_what_is_left() {
     let drained = world.deliverer().run(receiver).await.unwrap();
     assert_eq!(drained.pending() + slow.delivered().len() as u64, 50);
     assert_eq!(slow.delivered(), numbered("r", 0..11), "what was under way is waited for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_waits_for_an_output_that_comes_back_within_seconds() {
+    for at_once in [1, 4, 16] {
+        let mut world = World::new();
+        let out = world.busy_output("out", at_once, |_, at| if at < 4_000 { retry() } else { Sent::Delivered });
+        (0..40).for_each(|n| world.alert("r", n, Severity::High, &["out"]));
+        assert_eq!(world.drain().await.pending(), 0, "{at_once} at once, {} attempts", out.attempts());
+        assert!(world.clock.now_ms() - START < 20_000, "{at_once} at once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_does_not_wait_for_what_somebody_has_to_mend() {
+    let mut world = World::new();
+    world.busy_output("out", 4, |_, _| Sent::Closed { why: "status 401".to_owned() });
+    (0..10).for_each(|n| world.alert("r", n, Severity::High, &["out"]));
+    assert_eq!(world.drain().await.pending(), 10);
+    assert!(world.clock.now_ms() - START < 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_few_attempts_are_allowed_an_outage_makes_no_dead_letters() {
+    let mut world = World::new();
+    world.policy.max_attempts = 2;
+    world.output("out", |_, at| if at < HOUR { retry() } else { Sent::Delivered });
+    (0..3).for_each(|n| world.alert("r", n, Severity::High, &["out"]));
+    let drained = world.run_for(2 * HOUR).await;
+    assert_eq!((drained.dead(), drained.pending(), world.backlog("out").delivered), (0, 0, 3));
+    // One that keeps failing while others get through is another matter.
+    let mut world = World::new();
+    world.policy.max_attempts = 2;
+    world.output("out", |message, _| if message.json.ends_with(b"r 0\"}") { retry() } else { Sent::Delivered });
+    for n in 0..10 {
+        world.alert("r", n, Severity::High, &["out"]);
+    }
+    let drained = world.run_for(HOUR).await;
+    assert_eq!((drained.dead(), drained.pending(), world.backlog("out").delivered), (1, 0, 9));
 }

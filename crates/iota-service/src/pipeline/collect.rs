@@ -2,6 +2,7 @@
 
 use super::bodies::Bodies;
 use super::commit::{Committer, Durable};
+use super::deferred::Deferred;
 use super::describe::Described;
 use super::evaluate::Done;
 use super::gather::{Gather, Room};
@@ -9,17 +10,20 @@ use super::groups::{Groupings, Held, RuleIndex};
 use super::live::Live;
 use super::run::{Clock, index};
 use super::sequence::Job;
+use super::system::paused;
+use super::trouble::{RuleOfPack, Trouble};
 use super::verify::verify;
 use crate::rules::LoadedPack;
 use crate::source::Input;
-use crate::telemetry::{ErrorGroup, Records, Stats};
+use crate::telemetry::{ErrorGroup, Stats};
 use iota_engine::aggregate::{Change, Finding, Sighting};
-use iota_engine::alert::{Action, SCHEMA_VERSION, Severity, Standing};
+use iota_engine::alert::{Action, Origin, SCHEMA_VERSION, Severity, Standing};
 use iota_engine::event::format_ms;
+use iota_engine::index::Candidate;
 use iota_engine::rule::{BatchRecord, Outcome, Pair, RuleError, RuleLog, RuleMatch};
 use iota_engine::store::{StoreError, UPDATE_COUNTS};
 use iota_engine::text::printable;
-use iota_python::{KILLS, LeftOut, Stop};
+use iota_python::{KILLS, Stop};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -60,24 +64,28 @@ pub(super) struct Collector<'a> {
     pub(super) stats: Stats,
     groups: Groups<'a>,
     bodies: Bodies,
+    /// Only where no state keeps them.
+    deferred: Deferred,
     /// The first contradiction in what came back.
     broken: Option<String>,
     memory: &'a mut Memory,
 }
 
+/// Pairs of a batch that were not run: the place of the record, and the rule.
+pub(super) type NotRun = Vec<(u32, RuleOfPack)>;
+
 /// What is kept of rules from one run to the next.
 #[derive(Debug)]
 pub(super) struct Memory {
     errors: BTreeMap<(String, String), ErrorGroup>,
-    /// Workers killed, by pack and rule.
-    kills: BTreeMap<(usize, u16), u32>,
-    /// By pack: tells the runners, so that they need not try.
-    pub(super) left_out: Vec<Arc<LeftOut>>,
+    pub(super) trouble: Trouble,
+    /// Calls were left out although their rule is not paused: no worker could be started.
+    pub(super) no_worker: bool,
 }
 
 impl Memory {
     pub(super) fn new(packs: usize) -> Self {
-        Self { errors: BTreeMap::new(), kills: BTreeMap::new(), left_out: (0..packs).map(|_| Arc::default()).collect() }
+        Self { errors: BTreeMap::new(), trouble: Trouble::new(packs), no_worker: false }
     }
 }
 
@@ -104,7 +112,8 @@ impl<'a> Collector<'a> {
             (None, Emit::First) => Groups::First(Live::new(rules)),
             (None, Emit::Final) => Groups::Final(Gather::new(rules, Room::default())),
         };
-        Self { packs, inputs, updates, clock, sink, stats, groups, bodies: Bodies::default(), broken: None, memory }
+        let (bodies, deferred) = (Bodies::default(), Deferred::default());
+        Self { packs, inputs, updates, clock, sink, stats, groups, bodies, deferred, broken: None, memory }
     }
 
     /// Some of the input is left for the next run.
@@ -112,49 +121,34 @@ impl<'a> Collector<'a> {
         matches!(&self.groups, Groups::Stored(committer) if committer.is_abandoned())
     }
 
-    /// Counts the workers that rules killed. From the one too many on, a rule's pairs count as not run, whether or not a
-    /// runner was ahead and has run some: so the outcome is the same however many runners there are.
-    fn leave_out(&mut self, pack: usize, given: &[Pair], outcome: &mut Outcome) {
-        let mut cuts: BTreeMap<u16, u32> = self
-            .memory
-            .kills
-            .iter()
-            .filter(|((of, _), count)| *of == pack && **count >= KILLS)
-            .map(|((_, rule), _)| (*rule, 0))
-            .collect();
-        for error in outcome.errors.iter().filter(|error| error.fatal) {
-            if cuts.contains_key(&error.rule) {
-                continue;
-            }
-            let count = self.memory.kills.entry((pack, error.rule)).or_default();
-            *count += 1;
-            if *count == KILLS {
-                let rule = name(&self.packs[pack], error.rule);
-                tracing::error!("rule {rule}: killed its worker {KILLS} times; it is not run any more");
-                self.memory.left_out[pack].add(error.rule);
-                cuts.insert(error.rule, error.record + 1);
+    /// Pauses rules that keep ending their workers, and tells of it.
+    fn judge(&mut self, job: &Job, pack: usize, given: &[Pair], outcome: &mut Outcome) -> io::Result<()> {
+        for pair in self.memory.trouble.judge(pack, given, outcome) {
+            let (of_pack, record) = (&self.packs[pack], &job.batch.records()[pair.record as usize]);
+            let rule = name(of_pack, pair.rule);
+            tracing::error!(
+                "rule {rule}: killed its worker {KILLS} times; it is paused, and calls that are left out are run later"
+            );
+            if let Groups::Stored(committer) = &mut self.groups {
+                let failure =
+                    outcome.errors.iter().find(|error| error.fatal && error.rule == pair.rule).map(|error| &error.failure);
+                let object = self.inputs[record.unit as usize].name();
+                let alert = paused(of_pack, pair.rule, failure, &Origin { object, version: None, record: record.number });
+                committer.raise(&alert, &mut self.stats)?;
             }
         }
-        if cuts.is_empty() {
-            return;
-        }
-        let kept = |record: u32, rule: u16| cuts.get(&rule).is_none_or(|cut| record < *cut);
-        outcome.matches.retain(|found| kept(found.record, found.rule));
-        outcome.errors.retain(|error| kept(error.record, error.rule));
-        outcome.logs.retain(|log| kept(log.record, log.rule));
-        outcome.state.retain(|update| kept(update.record, update.rule));
-        outcome.not_run.retain(|pair| !cuts.contains_key(&pair.rule));
-        outcome.not_run.extend(given.iter().filter(|pair| !kept(pair.record, pair.rule)));
+        Ok(())
     }
 
     /// Takes the results of one batch, by pack.
-    pub(super) fn take(&mut self, job: &Job, done: Vec<Done>) -> io::Result<()> {
+    /// Returns the pairs that were not run.
+    pub(super) fn take(&mut self, job: &Job, done: Vec<Done>) -> io::Result<NotRun> {
         self.stats.inputs.add(&job.inputs);
         self.stats.records.add(&job.records);
         if let Groups::Stored(committer) = &mut self.groups {
             committer.begin(job);
         }
-        let mut matches = Vec::new();
+        let (mut matches, mut not_run) = (Vec::new(), NotRun::new());
         for (pack, Done { given, mut outcome }) in done.into_iter().enumerate() {
             let candidates = job.batch.pairs(index(pack)).count();
             if candidates != given.len() {
@@ -162,8 +156,8 @@ impl<'a> Collector<'a> {
                 let lost = || format!("pack {pack}: of {candidates} candidates {} were evaluated", given.len());
                 self.broken.get_or_insert_with(lost);
             }
-            self.leave_out(pack, &given, &mut outcome);
-            self.account(pack, &job.records, &given, &outcome);
+            self.judge(job, pack, &given, &mut outcome)?;
+            self.account(job, pack, &given, &outcome);
             self.verify(job, pack, &outcome);
             self.keep(job, pack, &mut outcome);
             for error in outcome.errors {
@@ -173,6 +167,7 @@ impl<'a> Collector<'a> {
                 self.log(pack, log);
             }
             matches.extend(outcome.matches.into_iter().map(|found| (found.record, pack, found)));
+            not_run.extend(outcome.not_run.iter().map(|pair| (pair.record, (pack, pair.rule))));
         }
         matches.sort_by_key(|(record, pack, found)| (*record, *pack, found.rule));
         for (_, pack, found) in matches {
@@ -180,16 +175,32 @@ impl<'a> Collector<'a> {
         }
         if let Groups::Stored(committer) = &mut self.groups {
             committer.end(job, &mut self.stats);
+        } else {
+            let paused = not_run.iter().filter(|(_, rule)| self.memory.trouble.is_paused(*rule));
+            self.deferred.add(job, paused.copied().collect());
         }
-        Ok(())
+        Ok(not_run)
+    }
+
+    /// Calls that were left out and are to be run now, as far as that is of any use; their rules are resumed.
+    pub(super) fn deferred(&mut self) -> Vec<Job> {
+        let (packs, trouble) = (self.packs, &mut self.memory.trouble);
+        let resumed: Vec<RuleOfPack> = trouble.paused().filter(|rule| !trouble.is_hopeless(*rule)).collect();
+        let rule_of = |candidate: &Candidate| (usize::from(candidate.pack), candidate.rule);
+        let keeps_state = |candidate: &Candidate| packs[usize::from(candidate.pack)].uses_state(candidate.rule);
+        let jobs = self.deferred.take(|candidate| resumed.contains(&rule_of(candidate)), keeps_state);
+        for rule in resumed {
+            trouble.resume(rule);
+        }
+        jobs
     }
 
     /// Hands on what is kept besides matches: changes of state, and pairs that failed or were not run.
     fn keep(&mut self, job: &Job, pack: usize, outcome: &mut Outcome) {
         let Groups::Stored(committer) = &mut self.groups else { return };
-        let given_up = |rule: u16| self.memory.kills.get(&(pack, rule)).is_some_and(|count| *count >= KILLS);
-        if outcome.not_run.iter().any(|pair| !given_up(pair.rule)) {
+        if outcome.not_run.iter().any(|pair| !self.memory.trouble.is_paused((pack, pair.rule))) {
             committer.not_run();
+            self.memory.no_worker = true;
         }
         committer.keep(job, &self.packs[pack], self.inputs, outcome);
     }
@@ -211,8 +222,8 @@ impl<'a> Collector<'a> {
     }
 
     /// Counts pairs by what they were given and what came back, not by what should have been.
-    fn account(&mut self, pack: usize, records: &Records, given: &[Pair], outcome: &Outcome) {
-        let pack = &self.packs[pack];
+    fn account(&mut self, job: &Job, pack: usize, given: &[Pair], outcome: &Outcome) {
+        let (pack, records) = (&self.packs[pack], &job.records);
         let stats = &mut self.stats;
         let mut by_rule: BTreeMap<u16, (u64, u64)> = BTreeMap::new();
         for pair in given {
@@ -224,6 +235,14 @@ impl<'a> Collector<'a> {
         let mut calls = 0;
         for (rule, (given, not_run)) in by_rule {
             let rule = name(pack, rule);
+            let of_rule = stats.rule(&rule);
+            if job.again {
+                // They were counted as left out, unless that was in an earlier run.
+                let counted = of_rule.not_run.min(given);
+                of_rule.not_run -= counted;
+                stats.pairs.not_run -= counted;
+                stats.pairs.total += given - counted;
+            }
             let of_rule = stats.rule(&rule);
             let called = given.checked_sub(not_run).unwrap_or_else(|| {
                 self.broken.get_or_insert_with(|| format!("rule {rule}: {not_run} calls were left out of {given}"));
@@ -277,10 +296,10 @@ impl<'a> Collector<'a> {
         let object = self.inputs[record.unit as usize].name();
         let group = self.memory.errors.entry((rule.clone(), error.function.clone())).or_insert_with(|| {
             let place = match (&error.failure.path, error.failure.line) {
-                (Some(path), Some(line)) => format!(" at {path}:{line}"),
+                (Some(path), Some(line)) => format!(" at {}:{line}", printable(path)),
                 _ => String::new(),
             };
-            let (kind, message) = (&error.failure.r#type, printable(&error.failure.message));
+            let (kind, message) = (printable(&error.failure.r#type), printable(&error.failure.message));
             tracing::warn!(
                 "rule {rule}: {}() failed{place} on record {} of {object}: {kind}: {message}",
                 error.function,

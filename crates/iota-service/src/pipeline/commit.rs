@@ -1,7 +1,7 @@
 //! The commit stage: what was found, in units, in the order of the input, to a store.
 //! Knows nothing of how groups are counted or alerts delivered.
 
-use super::describe::Described;
+use super::describe::{Described, Judged};
 use super::groups::{Groupings, RuleIndex};
 use super::persist::persist;
 use super::run::Clock;
@@ -14,7 +14,7 @@ use iota_engine::alert::Origin;
 use iota_engine::rule::Outcome;
 use iota_engine::store::{Class, Committed, FailedPair, Headline, Ledger, Match, RuleStateUpdate, StoreError, Unit};
 use iota_engine::system::SystemAlert;
-use iota_engine::triage::{Decision, Subject, Triage};
+use iota_engine::triage::Triage;
 use iota_python::Stop;
 use std::collections::BTreeMap;
 use std::io;
@@ -188,7 +188,7 @@ impl<'a> Committer<'a> {
             return Ok(());
         }
         stats.matches.total += 1;
-        let Described { pack, rule, found, .. } = *described;
+        let Described { rule, found, .. } = *described;
         let (record, now_ms) = (described.record(), self.clock.now_ms());
         let late = self.durable.lateness_ms.is_some_and(|lateness| record.time.ms < now_ms - lateness);
         let class = match (rule.create_alert, late) {
@@ -196,29 +196,12 @@ impl<'a> Committer<'a> {
             (true, true) => Class::Late,
             (true, false) => Class::Alert,
         };
-        let mut content = described.content()?;
-        let Decision { class, title, severity, routes, account } = self.durable.triage.decide(
-            &Subject {
-                pack: &pack.pack.name,
-                rule: &rule.id,
-                aliases: &rule.aliases,
-                tags: &rule.tags,
-                record: described.raw(),
-                summary: &content.summary,
-                event_ms: record.time.ms,
-                class: &class,
-                title: &found.title,
-                severity: found.severity,
-                destinations: found.destinations.as_deref(),
-            },
-            now_ms,
-        );
+        let Judged { class, routes, content } = described.judged(&self.durable.triage, &class, now_ms)?;
         // A class of its own: what comes later, in the same group, is sent.
         let withheld = class.is_sent() && self.durable.no_send_before_ms.is_some_and(|before| record.time.ms < before);
         let (class, routes) = if withheld { (Class::Suppressed(WITHHELD.to_owned()), Vec::new()) } else { (class, routes) };
-        let title = title.into_owned();
-        let headline = Headline { title: title.clone(), severity, account_id: content.summary.account_id.clone() };
-        (content.title, content.severity, content.account) = (title, severity, account.cloned());
+        let (title, account_id) = (content.title.clone(), content.summary.account_id.clone());
+        let headline = Headline { title, severity: content.severity, account_id };
         let content: Arc<[u8]> = content.to_fields()?.into();
         let mut sighting = super::collect::sighting(record, found);
         // Where it is not certain that the match is new, because more were counted than are remembered, it is not counted.
@@ -233,6 +216,17 @@ impl<'a> Committer<'a> {
             headline,
             content,
         });
+        Ok(())
+    }
+
+    /// An alert about iota itself.
+    pub(super) fn raise(&mut self, alert: &SystemAlert, stats: &mut Stats) -> io::Result<()> {
+        if !self.abandoned {
+            stats.matches.total += 1;
+            let routes = alert.routes(&self.durable.triage.routes);
+            self.unit.matches.push(alert.to_match(self.clock.now_ms(), routes)?);
+            self.since.get_or_insert_with(Instant::now);
+        }
         Ok(())
     }
 
@@ -275,6 +269,27 @@ impl<'a> Committer<'a> {
         crate::telemetry::Times::add(&mut stats.seconds.commit, started.elapsed());
         Ok(())
     }
+}
+
+/// Commits alerts about iota itself.
+pub(super) fn raise(
+    alerts: &[SystemAlert],
+    durable: &Durable,
+    clock: Clock,
+    stop: &Stop,
+    stats: &mut Stats,
+) -> Result<(), StoreError> {
+    if alerts.is_empty() {
+        return Ok(());
+    }
+    let now_ms = clock.now_ms();
+    let broken = |error: serde_json::Error| StoreError::Broken { what: "alert".to_owned(), why: error.to_string() };
+    let to_match = |alert: &SystemAlert| alert.to_match(now_ms, alert.routes(&durable.triage.routes)).map_err(broken);
+    let matches = alerts.iter().map(to_match).collect::<Result<Vec<Match>, _>>()?;
+    stats.matches.total += matches.len() as u64;
+    let unit = Unit { now_ms, matches, ..Unit::default() };
+    count(&persist(stop, || durable.ledger.commit(&unit))?, stats);
+    Ok(())
 }
 
 fn count(committed: &Committed, stats: &mut Stats) {

@@ -7,6 +7,8 @@ use iota_engine::alert::{Content, Origin};
 use iota_engine::event::{Summary, format_ms};
 use iota_engine::json::minify;
 use iota_engine::rule::{BatchRecord, Rule, RuleMatch};
+use iota_engine::store::{Class, Route};
+use iota_engine::triage::{Decision, Subject, Triage};
 use serde_json::value::RawValue;
 
 /// A match, with all that is known around it.
@@ -17,6 +19,14 @@ pub(super) struct Described<'a> {
     pub(super) found: &'a RuleMatch,
     pub(super) job: &'a Job,
     pub(super) inputs: &'a [Input],
+}
+
+/// What triage made of a match.
+pub(super) struct Judged {
+    pub(super) class: Class,
+    pub(super) routes: Vec<Route>,
+    /// With the title, severity and account that the alert has.
+    pub(super) content: Content,
 }
 
 impl<'a> Described<'a> {
@@ -57,5 +67,29 @@ impl<'a> Described<'a> {
             origin: Origin { object: inputs[record.unit as usize].name(), version: None, record: record.number },
             account: None,
         })
+    }
+
+    /// `class` is what the match is unless it is suppressed.
+    pub(super) fn judged(&self, triage: &Triage, class: &Class, now_ms: i64) -> Result<Judged, serde_json::Error> {
+        let Self { pack, rule, found, .. } = *self;
+        let mut content = self.content()?;
+        let Decision { class, title, severity, routes, account } = triage.decide(
+            &Subject {
+                pack: &pack.pack.name,
+                rule: &rule.id,
+                aliases: &rule.aliases,
+                tags: &rule.tags,
+                record: self.raw(),
+                summary: &content.summary,
+                event_ms: self.record().time.ms,
+                class,
+                title: &found.title,
+                severity: found.severity,
+                destinations: found.destinations.as_deref(),
+            },
+            now_ms,
+        );
+        (content.title, content.severity, content.account) = (title.into_owned(), severity, account.cloned());
+        Ok(Judged { class, routes, content })
     }
 }

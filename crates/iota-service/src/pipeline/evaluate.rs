@@ -131,6 +131,15 @@ impl Evaluator {
         // A thread that has panicked drops the results, and what is missing is noticed.
         let _ = self.work.as_ref().map(|sender| sender.send(work));
     }
+
+    /// Evaluates one batch, and waits for it. `None` when the thread has panicked.
+    pub(super) fn one(&self, job: Arc<Job>) -> Option<Result<Vec<Done>, RunError>> {
+        let ((sender, jobs), (results, evaluated)) = (bounded(1), bounded(1));
+        let _ = sender.send(job);
+        drop(sender);
+        self.take(Work { turn: Turn::alone(), jobs, results });
+        evaluated.recv().ok().map(|Evaluated { done, .. }| done)
+    }
 }
 
 impl Drop for Evaluator {

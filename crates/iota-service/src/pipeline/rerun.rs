@@ -1,13 +1,15 @@
-//! Evaluates (record, rule) pairs that failed again, from their stored bytes. Ids are those that the first time would have
-//! given, and nothing counts twice.
+//! Evaluates (record, rule) pairs again that failed, or for the first time those that were left out, from their stored
+//! bytes. Ids are those that the first time would have given, and nothing counts twice.
 
 use super::collect::{AlertSink, At, Collector, Emit, Memory};
-use super::commit::Durable;
+use super::commit::{Durable, raise};
 use super::evaluate::{Done, Lane};
 use super::persist::persist;
-use super::run::{Clock, Progress, RunFailure, index};
+use super::run::{Clock, Engine, Progress, RunFailure, index};
 use super::sequence::Job;
 use super::state::CommittedState;
+use super::system;
+use super::trouble::RuleOfPack;
 use crate::rules::{LoadedPack, Python};
 use crate::source::Input;
 use crate::telemetry::Stats;
@@ -17,6 +19,7 @@ use iota_engine::event::{Fingerprint, event_time};
 use iota_engine::index::Candidate;
 use iota_engine::rule::BatchRecord;
 use iota_engine::store::{Desk, FailedPair, PairFilter};
+use iota_engine::system::SystemAlert;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -42,6 +45,8 @@ pub struct RerunResult {
     pub settled: u64,
     /// Pairs whose rule is not among those that run.
     pub unknown: u64,
+    /// Pairs that are left out for now, because their rule is paused.
+    left_out: BTreeMap<RuleOfPack, u64>,
     pub failure: Option<RunFailure>,
 }
 
@@ -52,15 +57,54 @@ struct OfBatch<'p> {
     candidate: Candidate,
 }
 
+/// Which pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    All,
+    /// Those that were not run, of rules that are not paused.
+    LeftOut,
+}
+
 /// A page of pairs at once, so that memory does not depend on how many there are.
 const PAGE: usize = 500;
 
 impl Rerun<'_> {
     pub fn execute(&self, filter: &PairFilter, progress: &Progress, stats: Stats) -> RerunResult {
-        let mut result = RerunResult { stats, pairs: 0, settled: 0, unknown: 0, failure: None };
+        self.pass(filter, Which::All, &mut Memory::new(self.packs.len()), progress, stats)
+    }
+
+    /// Runs what was left out, of rules that are not paused.
+    pub fn left_out(&self, engine: &mut Engine, progress: &Progress, stats: Stats) -> RerunResult {
+        self.pass(&PairFilter::default(), Which::LeftOut, &mut engine.memory, progress, stats)
+    }
+
+    /// At the end of a run: runs what was left out until nothing is, or it is of no use. Says of which rules calls are
+    /// left out all the same.
+    pub fn make_up(&self, engine: &mut Engine, progress: &Progress, mut stats: Stats) -> RerunResult {
+        loop {
+            let trouble = &mut engine.memory.trouble;
+            let resumed: Vec<RuleOfPack> = trouble.paused().filter(|rule| !trouble.is_hopeless(*rule)).collect();
+            for rule in &resumed {
+                trouble.resume(*rule);
+            }
+            let mut result = self.left_out(engine, progress, stats);
+            let over = result.failure.is_some() || progress.stop.is_requested();
+            if over || !resumed.iter().any(|rule| engine.memory.trouble.is_paused(*rule)) {
+                let left = std::mem::take(&mut result.left_out);
+                let alerts = left.iter().map(|(&(pack, rule), &calls)| system::left_out(&self.packs[pack], rule, calls));
+                let alerts: Vec<SystemAlert> = alerts.collect();
+                let told = raise(&alerts, self.durable, self.clock, &progress.stop, &mut result.stats);
+                result.failure = result.failure.or_else(|| told.err().map(Into::into));
+                return result;
+            }
+            stats = result.stats;
+        }
+    }
+
+    fn pass(&self, filter: &PairFilter, which: Which, memory: &mut Memory, progress: &Progress, stats: Stats) -> RerunResult {
+        let mut result = RerunResult { stats, pairs: 0, settled: 0, unknown: 0, left_out: BTreeMap::new(), failure: None };
         let mut filter = PairFilter { limit: Some(PAGE), ..filter.clone() };
-        let mut lanes = self.lanes(progress);
-        let mut memory = Memory::new(self.packs.len());
+        let mut lanes = self.lanes(progress, memory);
         while !progress.stop.is_requested() && result.failure.is_none() {
             let page = match persist(&progress.stop, || self.desk.failed_pairs(&filter)) {
                 Ok(page) => page,
@@ -71,7 +115,7 @@ impl Rerun<'_> {
             };
             let Some(last) = page.last() else { break };
             filter.after = last.id;
-            self.page(&page, (&mut lanes, &mut memory), progress, &mut result);
+            self.page(&page, which, (&mut lanes, memory), progress, &mut result);
         }
         result
     }
@@ -79,11 +123,12 @@ impl Rerun<'_> {
     fn page(
         &self,
         pairs: &[FailedPair],
+        which: Which,
         (lanes, memory): (&mut [Lane], &mut Memory),
         progress: &Progress,
         result: &mut RerunResult,
     ) {
-        let (inputs, jobs) = self.jobs(pairs, &mut result.unknown);
+        let (inputs, jobs) = self.jobs(pairs, which, memory, result);
         let (mut sink, durable) = (NoSink, Some((self.durable, &*progress.stop)));
         let stats = std::mem::take(&mut result.stats);
         let at = At { packs: self.packs, inputs: &inputs, clock: self.clock };
@@ -95,9 +140,14 @@ impl Rerun<'_> {
                 if progress.stop.is_requested() && done.iter().any(|done| !done.outcome.not_run.is_empty()) {
                     break;
                 }
-                let settled = settled(pairs, &done);
-                collector.take(job, done).map_err(RunFailure::Write)?;
+                let mut failed = failed(&done);
+                let not_run = collector.take(job, done).map_err(RunFailure::Write)?;
                 collector.commit(true)?;
+                failed.extend(not_run.iter().map(|&(record, (pack, rule))| (pack, record, rule, RULE.to_owned())));
+                for (_, rule) in not_run {
+                    *result.left_out.entry(rule).or_default() += 1;
+                }
+                let settled = settled(pairs, &failed);
                 // A process that ends here evaluates them once more, and nothing counts twice.
                 persist(&progress.stop, || self.desk.settle_pairs(&settled))?;
                 result.pairs += pairs.len() as u64;
@@ -109,13 +159,18 @@ impl Rerun<'_> {
         result.stats = collector.into_stats();
     }
 
-    /// Batches, in the order in which the pairs failed, with the pairs of each; and the objects they came from.
-    fn jobs<'p>(&self, pairs: &'p [FailedPair], unknown: &mut u64) -> (Vec<Input>, Vec<(Job, Vec<OfBatch<'p>>)>) {
+    /// Batches with the pairs of each, and the objects they came from.
+    fn jobs<'p>(
+        &self,
+        pairs: &'p [FailedPair],
+        which: Which,
+        memory: &Memory,
+        result: &mut RerunResult,
+    ) -> (Vec<Input>, Vec<(Job, Vec<OfBatch<'p>>)>) {
         let (mut inputs, mut units) = (Vec::<Input>::new(), BTreeMap::new());
-        let (mut jobs, mut job, mut of_batch) = (Vec::new(), Job::default(), Vec::new());
-        let known = |pair: &'p FailedPair| self.candidate(pair).map(|candidate| (pair, candidate));
-        *unknown += pairs.iter().filter(|pair| self.candidate(pair).is_none()).count() as u64;
-        let pairs: Vec<_> = pairs.iter().filter_map(known).collect();
+        let again = which == Which::LeftOut;
+        let (mut jobs, mut job, mut of_batch) = (Vec::new(), Job { again, ..Job::default() }, Vec::new());
+        let pairs = self.wanted(pairs, which, memory, result);
         for of_record in pairs.chunk_by(|(one, _), (next, _)| one.record == next.record) {
             let Some((first, _)) = of_record.first() else { continue };
             let unit = *units.entry(&first.origin.object).or_insert_with(|| {
@@ -127,15 +182,49 @@ impl Rerun<'_> {
             let record = u32::try_from(job.batch.records().len()).unwrap_or(u32::MAX);
             let candidates: BTreeSet<Candidate> = of_record.iter().map(|(_, candidate)| *candidate).collect();
             job.batch.push(&first.raw, &candidates.into_iter().collect::<Vec<_>>(), batch_record);
-            job.records.evaluated(false);
+            if !again {
+                job.records.evaluated(false);
+            }
             of_batch.extend(of_record.iter().map(|&(pair, candidate)| OfBatch { pair, record, candidate }));
             if job.batch.is_full() {
-                let next = Job { number: job.number + 1, ..Job::default() };
+                let next = Job { number: job.number + 1, again, ..Job::default() };
                 jobs.push((std::mem::replace(&mut job, next), std::mem::take(&mut of_batch)));
             }
         }
         jobs.push((job, of_batch));
         (inputs, jobs)
+    }
+
+    /// Those that are run, in their order: the one in which they failed. What was left out, unless its rule keeps state,
+    /// comes in an order that whoever makes the records does not choose: a row of records made to end a worker then does
+    /// not stand in front of all others.
+    fn wanted<'p>(
+        &self,
+        pairs: &'p [FailedPair],
+        which: Which,
+        memory: &Memory,
+        result: &mut RerunResult,
+    ) -> Vec<(&'p FailedPair, Candidate)> {
+        let mut wanted = Vec::new();
+        for pair in pairs.iter().filter(|pair| which == Which::All || pair.failure.is_none()) {
+            let Some(candidate) = self.candidate(pair) else {
+                result.unknown += 1;
+                continue;
+            };
+            let rule = (usize::from(candidate.pack), candidate.rule);
+            if which == Which::LeftOut && memory.trouble.is_paused(rule) {
+                *result.left_out.entry(rule).or_default() += 1;
+            } else {
+                wanted.push((pair, candidate));
+            }
+        }
+        if which == Which::LeftOut {
+            let keeps_state = |candidate: &Candidate| self.packs[usize::from(candidate.pack)].uses_state(candidate.rule);
+            wanted.sort_by_key(
+                |(pair, candidate)| if keeps_state(candidate) { (pair.id, None) } else { (i64::MAX, Some(pair.record)) },
+            );
+        }
+        wanted
     }
 
     fn candidate(&self, pair: &FailedPair) -> Option<Candidate> {
@@ -161,28 +250,35 @@ impl Rerun<'_> {
     }
 
     /// One for each pack: with state, in case a rule uses it.
-    fn lanes(&self, progress: &Progress) -> Vec<Lane> {
+    fn lanes(&self, progress: &Progress, memory: &Memory) -> Vec<Lane> {
         let packs = self.packs.iter().enumerate();
         packs
             .map(|(number, pack)| {
                 let state = CommittedState::new(self.durable, pack.pack.name.clone(), Arc::clone(&progress.stop));
-                let runner = pack.runner(self.python).with_state(Box::new(state));
+                let left_out = Arc::clone(&memory.trouble.left_out()[number]);
+                let runner = pack.runner(self.python).leaving_out(left_out).with_state(Box::new(state));
                 Lane { pack: index(number), runner, rules: pack.runnable.iter().copied().collect() }
             })
             .collect()
     }
 }
 
-/// Ids of the pairs whose function did not fail this time.
-fn settled(pairs: &[OfBatch<'_>], done: &[Done]) -> Vec<i64> {
-    let mut failed = BTreeSet::new();
-    for (pack, Done { outcome, .. }) in (0..).zip(done) {
-        failed.extend(outcome.errors.iter().map(|error| (pack, error.record, error.rule, error.function.as_str())));
-        failed.extend(outcome.not_run.iter().map(|pair| (pack, pair.record, pair.rule, RULE)));
+/// What failed: pack, record, rule, function.
+type Failed = BTreeSet<(usize, u32, u16, String)>;
+
+fn failed(done: &[Done]) -> Failed {
+    let mut failed = Failed::new();
+    for (pack, Done { outcome, .. }) in done.iter().enumerate() {
+        failed.extend(outcome.errors.iter().map(|error| (pack, error.record, error.rule, error.function.clone())));
     }
+    failed
+}
+
+/// Ids of the pairs whose function did not fail this time.
+fn settled(pairs: &[OfBatch<'_>], failed: &Failed) -> Vec<i64> {
     let is_failed = |of: &OfBatch<'_>, function: &str| {
         let Candidate { pack, rule, .. } = of.candidate;
-        failed.contains(&(pack, of.record, rule, function))
+        failed.contains(&(usize::from(pack), of.record, rule, function.to_owned()))
     };
     // While `rule` fails, the other functions are not called.
     let settled = pairs.iter().filter(|of| !is_failed(of, RULE) && !is_failed(of, &of.pair.function));

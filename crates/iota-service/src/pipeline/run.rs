@@ -9,6 +9,7 @@ use super::parts::Parts;
 use super::persist::persist;
 use super::sequence::{Ended, Job, Sequenced, Sequencer};
 use super::state::CommittedState;
+use super::trouble::RuleOfPack;
 use crate::rules::{LoadedPack, Python};
 use crate::source::Input;
 use crate::telemetry::{Stats, Times};
@@ -117,7 +118,7 @@ pub struct Engine {
     stateful: Option<Evaluator>,
     /// Why there are fewer than there should be.
     broken: Option<io::Error>,
-    memory: Memory,
+    pub(super) memory: Memory,
 }
 
 impl fmt::Debug for Engine {
@@ -130,12 +131,26 @@ impl Engine {
     /// `run` says which rules and how many threads; its inputs do not matter.
     pub fn new(run: &Run<'_>) -> Self {
         let memory = Memory::new(run.packs.len());
-        let lanes = run.lanes(false, &memory.left_out).unwrap_or_default();
+        let lanes = run.lanes(false, memory.trouble.left_out()).unwrap_or_default();
         let mut broken = None;
         let mut start = |lanes| Evaluator::start(lanes).map_err(|error| broken = Some(error)).ok();
         let evaluators = siblings(lanes, run.workers).into_iter().filter_map(&mut start).collect();
-        let stateful = run.lanes(true, &memory.left_out).and_then(&mut start);
+        let stateful = run.lanes(true, memory.trouble.left_out()).and_then(&mut start);
         Self { router: run.router(), evaluators, stateful, broken, memory }
+    }
+
+    /// Rules that are not run for now.
+    pub(crate) fn paused(&self) -> Vec<RuleOfPack> {
+        self.memory.trouble.paused().collect()
+    }
+
+    pub(crate) fn resume(&mut self, rule: RuleOfPack) {
+        self.memory.trouble.resume(rule);
+    }
+
+    /// Whether calls were left out, since this was last asked, because no worker could be started.
+    pub(crate) fn had_no_worker(&mut self) -> bool {
+        std::mem::take(&mut self.memory.no_worker)
     }
 }
 
@@ -212,6 +227,7 @@ impl Run<'_> {
             if let Some(failure) = sequenced.failure.clone() {
                 return Err(failure.into());
             }
+            make_up(&mut collector, &evaluators.first().into_iter().chain(&*stateful).collect::<Vec<_>>(), progress)?;
             collector.close().map_err(RunFailure::Write)?;
             Ok(imbalance(&collector, batches, &sequenced, records_before))
         });
@@ -320,6 +336,26 @@ fn imbalance(collector: &Collector<'_>, batches: u64, sequenced: &Sequenced, rec
         return Some(format!("{} records were read, {read} were collected", sequenced.records));
     }
     collector.imbalance()
+}
+
+/// Runs the calls that were left out, where no state keeps them: until none are left, or it is of no use.
+fn make_up(collector: &mut Collector<'_>, evaluators: &[&Evaluator], progress: &Progress) -> Result<(), RunFailure> {
+    loop {
+        let jobs = collector.deferred();
+        if jobs.is_empty() || progress.stop.is_requested() {
+            return Ok(());
+        }
+        for job in jobs.into_iter().map(Arc::new) {
+            let mut parts = Vec::new();
+            for evaluator in evaluators {
+                let ended = || RunFailure::Threads(io::Error::other("one has ended"));
+                parts.push((Arc::clone(&job), evaluator.one(Arc::clone(&job)).ok_or_else(ended)??));
+            }
+            if let Some((job, done)) = parts.into_iter().reduce(merge) {
+                collector.take(&job, done).map_err(RunFailure::Write)?;
+            }
+        }
+    }
 }
 
 /// What one group of threads made of a batch; by pack.

@@ -29,6 +29,8 @@ pub(super) struct Job {
     pub(super) rejects: Vec<Reject>,
     pub(super) finished: Vec<ObjectVersion>,
     pub(super) checkpoints: Vec<Checkpoint>,
+    /// Its pairs were left out before, and are counted.
+    pub(super) again: bool,
 }
 
 impl Job {

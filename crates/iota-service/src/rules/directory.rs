@@ -61,7 +61,16 @@ pub fn read_snapshot(directory: &Path) -> Result<Snapshot, DirectoryError> {
 }
 
 fn is_wanted(entry: &DirEntry) -> bool {
-    let name = entry.file_name().to_string_lossy();
+    is_wanted_name(&entry.file_name().to_string_lossy())
+}
+
+/// Whether a file with this path in a pack is read.
+pub(crate) fn is_read(path: &str) -> bool {
+    let extension = Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    path.split('/').all(is_wanted_name) && EXTENSIONS.contains(&extension)
+}
+
+fn is_wanted_name(name: &str) -> bool {
     name == "__init__.py" || !(name.starts_with('.') || name.starts_with('_'))
 }
 

@@ -2,6 +2,7 @@
 
 use super::directory::{DirectoryError, packs_below, read_snapshot};
 use crate::config::Settings;
+use crate::supply::check_snapshot;
 use iota_engine::guard::Guards;
 use iota_engine::index::Router;
 use iota_engine::rule::{Failure, Level, Loaded, LoadedRule, PACK_FILES, Pack, Rule};
@@ -110,7 +111,14 @@ pub fn read_packs(directories: &[PathBuf], settings: &Settings) -> Result<Vec<(P
                 "rules: {directory} is no pack but holds some; name each, e.g. --rules {first}"
             )));
         }
-        let mut pack = Pack::read(&directory_name(directory), read_snapshot(directory)?, env!("CARGO_PKG_VERSION"));
+        let snapshot = read_snapshot(directory)?;
+        let signatures = &settings.rule_signatures;
+        if signatures.required {
+            let checked = check_snapshot(directory, &snapshot, &signatures.keys);
+            let directory = directory.display();
+            checked.map_err(|why| RulesError::Pack(format!("rules: {directory}: {why} (rule_signatures.required is set)")))?;
+        }
+        let mut pack = Pack::read(&directory_name(directory), snapshot, env!("CARGO_PKG_VERSION"));
         if let Some(problem) =
             pack.problems.iter().find(|problem| problem.level == Level::Error && PACK_FILES.contains(&problem.path.as_str()))
         {
@@ -177,7 +185,8 @@ fn load_pack(
     let loaded = match iota_python::load(&python.program, &pack, &wanted, python.cache.as_ref()) {
         Ok(loaded) => loaded,
         Err(LoadError::Start(StartError::Stopped)) => return Err(RulesError::Stopped),
-        Err(error @ LoadError::Start(StartError::Died { .. })) => {
+        // Whose code says so cannot be known: the worker's own, or that of the pack. It is one pack's matter either way.
+        Err(error @ LoadError::Start(StartError::Died { .. } | StartError::Refused(_))) => {
             // What it is, is only asked now: asking starts it once more.
             python.program.interpreter.check()?;
             pack.error("import-error", "", 0, None, format!("none of its rules run: {error}"));

@@ -4,5 +4,6 @@
 mod directory;
 mod loaded;
 
+pub(crate) use directory::is_read;
 pub use directory::{DirectoryError, packs_of, read_snapshot};
 pub use loaded::{LoadedPack, Python, RulesError, Which, load_packs, read_packs};

@@ -132,7 +132,7 @@ pub(crate) fn check(store: &dyn Store, scenario: &Scenario) {
             let committed = store.commit(&unit).expect("commits");
             assert_eq!(sum(&committed), unit.matches.len() as u64, "every match is in one count");
             done += unit.matches.len() as u64;
-            add(&mut counted, committed);
+            counted.add(committed);
         }
     }
     let distinct: u64 = scenario.records.iter().map(|record| record.matches.len() as u64).sum();
@@ -142,23 +142,48 @@ pub(crate) fn check(store: &dyn Store, scenario: &Scenario) {
     deliveries(store, &counted.created);
 }
 
+/// Commits a scenario as a process does whose store fails now and then: what fails is committed again. Then compares what
+/// is stored; what the commits said is lost with those that failed.
+pub(crate) fn check_stored(store: &dyn Store, scenario: &Scenario) {
+    for step in scenario.steps.iter().filter(|step| !step.records.is_empty()) {
+        let matches = step.records.iter().flat_map(|&at| scenario.records[at].matches.clone()).collect();
+        let mut unit = unit(matches);
+        if step.rerun {
+            unit.seen.clear();
+        }
+        for _ in 0..step.times {
+            let mut tries = 0..100;
+            while let Err(error) = store.commit(&unit) {
+                assert!(error.is_retryable() && tries.next().is_some(), "{error}");
+            }
+        }
+    }
+    compare(store, scenario);
+    told_once(store);
+}
+
+/// Every alert that is sent has one delivery that tells of it as new, unless it took over another one.
+pub(crate) fn told_once(store: &dyn Store) {
+    for alert in alerts(store) {
+        let json: serde_json::Value = serde_json::from_slice(&alert.json).expect("an alert is JSON");
+        let superseding = json["supersedes"].as_array().is_some_and(|ids| !ids.is_empty());
+        let deliveries = store.deliveries(&alert.alert_id).expect("deliveries are listed");
+        let creations = deliveries.iter().filter(|delivery| delivery.action == DeliveryAction::Create).count();
+        assert_eq!(creations, usize::from(alert.class.is_sent() && !superseding), "{alert:?}");
+    }
+}
+
+/// Every record of a scenario in one unit, and what must be stored once they were committed.
+pub(crate) fn all_at_once(scenario: &Scenario) -> Unit {
+    unit(scenario.records.iter().flat_map(|record| record.matches.clone()).collect())
+}
+
 fn sum(committed: &Committed) -> u64 {
     let Committed { opened, grouped, repeated, below_threshold, signals, suppressed, .. } = committed;
     opened + grouped + repeated + below_threshold + signals + suppressed
 }
 
-fn add(all: &mut Committed, more: Committed) {
-    all.created.extend(more.created);
-    all.opened += more.opened;
-    all.grouped += more.grouped;
-    all.repeated += more.repeated;
-    all.below_threshold += more.below_threshold;
-    all.signals += more.signals;
-    all.suppressed += more.suppressed;
-    all.deliveries += more.deliveries;
-}
-
-fn compare(store: &dyn Store, scenario: &Scenario) {
+pub(crate) fn compare(store: &dyn Store, scenario: &Scenario) {
     let mut groups: BTreeMap<(Class, GroupKey), Vec<&Match>> = BTreeMap::new();
     for found in scenario.records.iter().flat_map(|record| &record.matches) {
         groups.entry((found.class.clone(), found.group.clone())).or_default().push(found);

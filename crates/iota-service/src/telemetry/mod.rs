@@ -4,4 +4,4 @@ mod sources;
 mod stats;
 
 pub use sources::{Messages, Objects, Sources};
-pub use stats::{ErrorGroup, Inputs, Records, RuleStats, Stats, Times};
+pub use stats::{DeliveryCounts, ErrorGroup, Inputs, Records, RuleStats, Stats, Times};

@@ -11,6 +11,9 @@ use std::path::Path;
 use std::time::Duration;
 use std::{fs, io};
 
+/// How many slow rules are named.
+const SLOW_RULES: usize = 10;
+
 /// Counts of one run. `docs/RULES.md` and `docs/ARCHITECTURE.md` state the identities between them.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Stats {
@@ -24,9 +27,11 @@ pub struct Stats {
     pub pairs: Pairs,
     pub matches: Matches,
     pub alerts: Alerts,
-    pub deliveries: Deliveries,
+    pub deliveries: DeliveryCounts,
     /// By `pack/rule`.
     pub rules: BTreeMap<String, RuleStats>,
+    /// The rules that take most time, slowest first.
+    pub slow_rules: Vec<SlowRule>,
     pub rule_errors: Vec<ErrorGroup>,
     /// Problems because of which rules do not run as written.
     pub rules_failed: u64,
@@ -114,12 +119,27 @@ pub struct Alerts {
     pub by_severity: BTreeMap<Severity, u64>,
 }
 
-/// What was added to the outbox. Only where state is kept.
-#[derive(Debug, Default, Clone, Serialize)]
-pub struct Deliveries {
+/// What was added to the outbox, and what became of what is in it. Only where state is kept.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct DeliveryCounts {
+    /// By commits of this run. The others count also what earlier runs, people and iota itself added.
     pub added: u64,
     /// Alerts that no output takes.
     pub unrouted: u64,
+    pub delivered: u64,
+    /// Held back by the storm limit.
+    pub limited: u64,
+    /// Given up, or refused.
+    pub dead: u64,
+    /// Left at the end.
+    pub pending: u64,
+}
+
+impl DeliveryCounts {
+    /// Takes over what became of them; what was added stays.
+    pub fn became(&mut self, counts: &Self) {
+        *self = Self { added: self.added, unrouted: self.unrouted, ..counts.clone() };
+    }
 }
 
 #[derive(Debug, Default, Clone, Serialize)]
@@ -133,6 +153,17 @@ pub struct RuleStats {
     pub log_lines: u64,
     /// Time in Python.
     pub seconds: f64,
+}
+
+/// A rule that takes much time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SlowRule {
+    pub rule: String,
+    /// Time in Python, with that of calls that had to be ended.
+    pub seconds: f64,
+    pub calls: u64,
+    /// On average.
+    pub microseconds_per_call: f64,
 }
 
 /// Failures of one function of one rule, with the first as an example.
@@ -178,7 +209,9 @@ impl Stats {
 
     /// Writes them as JSON. Whoever reads the file sees these or earlier ones as a whole, where the directory allows it.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut json = serde_json::to_vec_pretty(self)?;
+        let mut ranked = self.clone();
+        ranked.rank();
+        let mut json = serde_json::to_vec_pretty(&ranked)?;
         json.push(b'\n');
         let plain = fs::metadata(path).map_or(true, |metadata| metadata.is_file());
         let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -195,6 +228,20 @@ impl Stats {
             self.rules.insert(name.to_owned(), RuleStats::default());
         }
         self.rules.entry(name.to_owned()).or_default()
+    }
+
+    /// Ranks the rules by the time they took.
+    fn rank(&mut self) {
+        let slow = |(rule, of_rule): (&String, &RuleStats)| {
+            let (seconds, calls) = (of_rule.seconds, of_rule.calls);
+            #[expect(clippy::cast_precision_loss, reason = "an average need not be exact")]
+            let each = seconds * 1e6 / calls.max(1) as f64;
+            SlowRule { rule: rule.clone(), seconds, calls, microseconds_per_call: each }
+        };
+        let mut ranked: Vec<SlowRule> = self.rules.iter().filter(|(_, of_rule)| of_rule.seconds > 0.0).map(slow).collect();
+        ranked.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+        ranked.truncate(SLOW_RULES);
+        self.slow_rules = ranked;
     }
 
     /// Rules failed on records, did not load, or were not run.

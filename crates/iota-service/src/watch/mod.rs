@@ -1,11 +1,14 @@
 //! Runs the pipeline for as long as the process lives, in rounds: what is ready is taken, run and committed, and only then
 //! counts as read. The workers of the rules live across rounds.
 
+mod pauses;
 mod reload;
 
+use pauses::Pauses;
 pub use reload::RuleFiles;
 
-use crate::pipeline::{AlertSink, Clock, Durable, Emit, Ended, Engine, FastPath, Progress, Run, RunFailure};
+use crate::pipeline::RuleOfPack;
+use crate::pipeline::{AlertSink, Clock, Durable, Emit, Ended, Engine, FastPath, Progress, Rerun, RerunResult, Run, RunFailure};
 use crate::rules::{LoadedPack, Python};
 use crate::source::feed::{Feed, Offer};
 use crate::source::{Directory, Input};
@@ -13,6 +16,7 @@ use crate::telemetry::Stats;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use iota_engine::alert::Severity;
 use iota_engine::decode::Limits;
+use iota_engine::store::Desk;
 use notify::{EventKind, RecursiveMode, Watcher};
 use std::io;
 use std::path::PathBuf;
@@ -54,6 +58,19 @@ pub struct RuleSet {
     pub limits: Limits,
 }
 
+impl RuleSet {
+    fn name(&self, (pack, rule): RuleOfPack) -> String {
+        let pack = &self.packs[pack];
+        format!("{}/{}", pack.pack.name, pack.rule(rule).id)
+    }
+}
+
+/// Rules that are paused; `None` stands for calls that were left out for another reason.
+fn left_out(engine: &mut Engine) -> Vec<Option<RuleOfPack>> {
+    let other = engine.had_no_worker().then_some(None);
+    engine.paused().into_iter().map(Some).chain(other).collect()
+}
+
 /// Reads the rules again. An error says why they are not taken.
 pub type Load<'a> = dyn FnMut() -> Result<RuleSet, String> + 'a;
 
@@ -62,6 +79,8 @@ pub struct Watch<'a> {
     pub python: &'a Python,
     pub workers: usize,
     pub durable: &'a Durable,
+    /// Of the same state.
+    pub desk: &'a dyn Desk,
     pub directories: Vec<Directory>,
     /// How often directories are looked through for what nobody told.
     pub rescan: Duration,
@@ -147,6 +166,7 @@ impl Watch<'_> {
         // Held as long as the loop goes.
         let _notifier = (self.inotify && !self.directories.is_empty()).then(|| self.notifier(&waker));
         let mut next_scan = Instant::now();
+        let mut pauses = Pauses::new(next_scan);
         // It was done when the state was opened.
         let mut next_retain = Instant::now() + RETAIN;
         let mut next_report = Instant::now() + REPORT;
@@ -172,7 +192,10 @@ impl Watch<'_> {
                 next_report = Instant::now() + REPORT;
             }
             if self.rule_files.have_changed() {
-                self.reload(&mut rules, &mut engine, load);
+                self.reload(&mut rules, (&mut engine, &mut pauses), load);
+            }
+            if let Err(failure) = self.make_up(&rules, (&mut engine, &mut pauses), progress, &mut watched.stats) {
+                return Watched { failure: Some(failure), ..watched };
             }
             let (inputs, from) = self.take();
             if !inputs.is_empty() {
@@ -192,10 +215,11 @@ impl Watch<'_> {
                     return Watched { failure: result.failure, imbalance: result.imbalance, ..watched };
                 }
                 self.settle(&inputs, from, result.ended);
+                pauses.note(left_out(&mut engine), Instant::now());
             }
             let over = self.feed.as_ref().is_some_and(Feed::is_over) && self.directories.is_empty();
             let until = if self.stats_file.is_some() { next_scan.min(next_report) } else { next_scan };
-            if over || !self.wait(woken, until, progress, &mut rules, &mut engine, load) {
+            if over || !self.wait(woken, until, progress, &mut rules, (&mut engine, &mut pauses), load) {
                 return watched;
             }
         }
@@ -247,10 +271,11 @@ impl Watch<'_> {
         until: Instant,
         progress: &Progress,
         rules: &mut RuleSet,
-        engine: &mut Engine,
+        (engine, pauses): (&mut Engine, &mut Pauses),
         load: &mut Load<'_>,
     ) -> bool {
         let mut until = until.min(self.rule_files.next_look());
+        until = pauses.next_due().map_or(until, |due| until.min(due));
         for directory in &self.directories {
             until = directory.next_due().map_or(until, |due| until.min(due));
         }
@@ -271,7 +296,11 @@ impl Watch<'_> {
                     }
                 }
                 Ok(Wake::Ready) => {}
-                Ok(Wake::Reload) => self.reload(rules, engine, load),
+                Ok(Wake::Reload) => {
+                    self.reload(rules, (engine, pauses), load);
+                    // What was left out may run now.
+                    return true;
+                }
                 Ok(Wake::Stop) => return false,
                 Err(_) => return !progress.stop.is_requested(),
             }
@@ -295,13 +324,47 @@ impl Watch<'_> {
         }
     }
 
+    /// Runs what was left out of rules whose pause is over.
+    fn make_up(
+        &self,
+        rules: &RuleSet,
+        (engine, pauses): (&mut Engine, &mut Pauses),
+        progress: &Progress,
+        stats: &mut Stats,
+    ) -> Result<(), RunFailure> {
+        let due = pauses.due(Instant::now());
+        if due.is_empty() {
+            return Ok(());
+        }
+        for rule in due.iter().flatten() {
+            tracing::info!("rule {}: its pause is over; it is tried again", rules.name(*rule));
+            engine.resume(*rule);
+        }
+        let durable = self.durable.again();
+        let (python, limits, clock) = (self.python, rules.limits, Clock::System);
+        let again = Rerun { packs: &rules.packs, python, clock, limits, durable: &durable, desk: self.desk };
+        let RerunResult { stats: counted, failure, pairs, .. } = again.left_out(engine, progress, std::mem::take(stats));
+        *stats = counted;
+        if pairs > 0 {
+            tracing::info!("{pairs} calls that had been left out were made");
+        }
+        let (now, still) = (Instant::now(), left_out(engine));
+        for rule in due {
+            pauses.tried(rule, !still.contains(&rule), now);
+        }
+        pauses.note(still, now);
+        failure.map_or(Ok(()), Err)
+    }
+
     /// All of the new rules, or none of them.
-    fn reload(&mut self, rules: &mut RuleSet, engine: &mut Engine, load: &mut Load<'_>) {
+    fn reload(&mut self, rules: &mut RuleSet, (engine, pauses): (&mut Engine, &mut Pauses), load: &mut Load<'_>) {
         self.rule_files.note();
         match load() {
             Ok(new) => {
                 *rules = new;
                 *engine = Engine::new(&self.of_round(rules, &[]));
+                // Nothing of them is paused, and what was left out is due.
+                *pauses = Pauses::new(Instant::now());
                 let count: usize = rules.packs.iter().map(|pack| pack.runnable.len()).sum();
                 tracing::info!("the rules were read again; {count} run now");
             }

@@ -6,17 +6,17 @@ use crate::exit::Exit;
 use crate::printer::counted;
 use anyhow::{Context, bail};
 use clap::ArgMatches;
-use iota_engine::store::{AlertFilter, Class, ClassFilter, DeliveryAction, Desk, Status, StoredAlert};
+use iota_engine::store::{AlertFilter, Class, ClassFilter, DeliveryAction, Desk, Status, Store, StoredAlert};
 use iota_engine::text::printable;
 use iota_service::config::Settings;
-use iota_service::store::Sqlite;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 pub(crate) fn alerts(args: &AlertsArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
     let matches = subcommand(matches);
-    let opened = |args: &DeskArgs| -> anyhow::Result<(Settings, Sqlite)> {
+    let opened = |args: &DeskArgs| -> anyhow::Result<(Settings, Arc<dyn Store>)> {
         let settings = desk::settings(args, matches)?;
         let store = desk::open(&settings)?;
         Ok((settings, store))
@@ -38,10 +38,10 @@ pub(crate) fn alerts(args: &AlertsArgs, matches: &ArgMatches) -> anyhow::Result<
             };
             list(&opened(desk)?.1.alerts(&filter)?, *format)
         }
-        AlertsCommand::Show { id, desk } => show(&opened(desk)?.1, id),
+        AlertsCommand::Show { id, desk } => show(&*opened(desk)?.1, id),
         AlertsCommand::Resend { id, output, why, desk } => {
             let (settings, store) = opened(desk)?;
-            resend(&settings, &store, id, output.as_ref(), why.as_ref())
+            resend(&settings, &*store, id, output.as_ref(), why.as_ref())
         }
         AlertsCommand::Ack { id, why, desk } => set(&opened(desk)?, id, Status::Acknowledged, "alert.ack", why.as_ref()),
         AlertsCommand::Resolve { id, why, desk } => set(&opened(desk)?, id, Status::Resolved, "alert.resolve", why.as_ref()),
@@ -55,7 +55,7 @@ pub(crate) fn alerts(args: &AlertsArgs, matches: &ArgMatches) -> anyhow::Result<
     }
 }
 
-fn find(store: &Sqlite, id: &str) -> anyhow::Result<StoredAlert> {
+fn find(store: &dyn Desk, id: &str) -> anyhow::Result<StoredAlert> {
     store.alert(id)?.with_context(|| format!("there is no alert {id}"))
 }
 
@@ -94,7 +94,7 @@ pub(super) fn list(alerts: &[StoredAlert], format: ListFormat) -> anyhow::Result
 }
 
 /// The alert, and what became of each of its deliveries.
-fn show(store: &Sqlite, id: &str) -> anyhow::Result<Exit> {
+fn show(store: &dyn Desk, id: &str) -> anyhow::Result<Exit> {
     let alert = find(store, id)?;
     let deliveries = store.deliveries(id)?.into_iter().map(|delivery| {
         Ok(json!({
@@ -115,17 +115,26 @@ fn show(store: &Sqlite, id: &str) -> anyhow::Result<Exit> {
 }
 
 /// To one output, or to all that the alert went to.
-fn resend(settings: &Settings, store: &Sqlite, id: &str, output: Option<&String>, why: Option<&String>) -> anyhow::Result<Exit> {
+fn resend(
+    settings: &Settings,
+    store: &dyn Desk,
+    id: &str,
+    output: Option<&String>,
+    why: Option<&String>,
+) -> anyhow::Result<Exit> {
     let alert = find(store, id)?;
+    // Without outputs in the configuration the next run prints it.
+    let is_there = |output: &String| settings.outputs.is_empty() || settings.outputs.contains_key(output);
     let outputs: BTreeSet<String> = match output {
-        Some(output) if !settings.outputs.contains_key(output) && !settings.outputs.is_empty() => {
-            bail!("there is no output `{output}` in the configuration")
-        }
+        Some(output) if !is_there(output) => bail!("there is no output `{output}` in the configuration"),
         Some(output) => [output.clone()].into(),
         None => alert.routes.iter().map(|route| route.output.clone()).collect(),
     };
+    let (outputs, gone): (BTreeSet<String>, BTreeSet<String>) = outputs.into_iter().partition(is_there);
     if outputs.is_empty() {
-        bail!("alert {id} went to no output; name one with --output NAME");
+        let went = gone.into_iter().collect::<Vec<_>>().join(", ");
+        let went = if went.is_empty() { "no output".to_owned() } else { format!("{went}, which is not in the configuration") };
+        bail!("alert {id} went to {went}; name another one with --output NAME");
     }
     for output in &outputs {
         let mut entry = desk::entry("alert.resend", id, why);
@@ -138,13 +147,19 @@ fn resend(settings: &Settings, store: &Sqlite, id: &str, output: Option<&String>
 
 /// Changes the status; outputs that take it are told.
 fn set(
-    (settings, store): &(Settings, Sqlite),
+    (settings, store): &(Settings, Arc<dyn Store>),
     id: &str,
     status: Status,
     action: &str,
     why: Option<&String>,
 ) -> anyhow::Result<Exit> {
-    let alert = find(store, id)?;
+    let alert = find(&**store, id)?;
+    if alert.status == status {
+        bail!("alert {id} is {} already", word(status)?);
+    }
+    if status == Status::Acknowledged && alert.status != Status::Open {
+        bail!("alert {id} is {}; only an open alert can be acknowledged", word(alert.status)?);
+    }
     let mut entry = desk::entry(action, id, why);
     entry.before = Some(json!({"status": alert.status}));
     entry.after = Some(json!({"status": status}));

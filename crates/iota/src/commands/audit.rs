@@ -4,7 +4,7 @@ use super::desk::{self, shown_time};
 use crate::args::{AuditArgs, AuditCommand, ListFormat, subcommand};
 use crate::exit::Exit;
 use clap::ArgMatches;
-use iota_engine::store::{Actor, AuditRecord, Desk, verify_audit_log};
+use iota_engine::store::{Actor, AuditRecord, verify_audit_log};
 use iota_engine::text::printable;
 use std::io::{self, Write};
 

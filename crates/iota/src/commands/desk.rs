@@ -6,20 +6,24 @@ use anyhow::{Context, bail};
 use clap::ArgMatches;
 use comfy_table::{Table, presets};
 use iota_engine::event::{format_ms, parse_ms};
-use iota_engine::store::{Actor, AuditEntry, StoredAlert};
+use iota_engine::store::{Actor, AuditEntry, Store, StoredAlert};
 use iota_service::config::Settings;
 use iota_service::pipeline::Clock;
-use iota_service::store::Sqlite;
 use serde_json::Value as Json;
+use std::sync::Arc;
 
 pub(super) fn settings(args: &DeskArgs, matches: &ArgMatches) -> anyhow::Result<Settings> {
     Ok(Settings::resolve(args.given(matches))?)
 }
 
+/// What is said where state is needed.
+pub(super) const NO_STATE: &str =
+    "no state given; name its directory with --state DIR, or a DynamoDB table with --state dynamodb:TABLE";
+
 /// The state, also while a run has it.
-pub(super) fn open(settings: &Settings) -> anyhow::Result<Sqlite> {
-    let Some(directory) = &settings.state.value else { bail!("no state given; name its directory with --state DIR") };
-    Ok(Sqlite::open_beside(directory)?)
+pub(super) fn open(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    let Some(place) = &settings.state.value else { bail!("{NO_STATE}") };
+    Ok(place.open_beside()?)
 }
 
 pub(super) fn now_ms() -> i64 {

@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use anyhow::bail;
 use clap::ArgMatches;
 use iota_engine::event::format_ms;
-use iota_engine::store::{DeadFilter, Delivery, Desk};
+use iota_engine::store::{DeadFilter, Delivery};
 use iota_engine::text::printable;
 use serde_json::{Value as Json, json};
 use std::io::{self, Write};

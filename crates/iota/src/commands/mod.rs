@@ -16,6 +16,7 @@ mod objects;
 pub(crate) mod outputs;
 mod reach;
 pub(crate) mod rerun;
+pub(crate) mod rules;
 pub(crate) mod run;
 mod select;
 mod signals;

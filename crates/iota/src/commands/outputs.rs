@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::ArgMatches;
 use iota_engine::alert::{Action, SCHEMA_VERSION, Severity, Standing};
 use iota_engine::event::format_ms;
-use iota_engine::store::{DeliveryAction, DeliveryId, Outbox};
+use iota_engine::store::{DeliveryAction, DeliveryId};
 use iota_engine::system::SystemAlert;
 use iota_engine::text::printable;
 use iota_service::aws::Secrets;

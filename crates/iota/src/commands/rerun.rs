@@ -1,8 +1,9 @@
 //! `iota rerun`: evaluates again what failed, or everything since some time for one rule.
 
+use super::desk::{self, NO_STATE};
 use super::objects;
-use super::run::{Unused, report_load, time, watch_signals, with_progress_bar};
-use super::state::Kept;
+use super::run::{Unused, report_load, report_sandbox, time, told, watch_signals, with_progress_bar};
+use super::state::{Kept, check_outputs};
 use crate::args::{AlertFormat, RerunArgs};
 use crate::exit::Exit;
 use crate::printer::{Printer, counted};
@@ -16,12 +17,13 @@ use iota_service::rules::{LoadedPack, Which, load_packs};
 use iota_service::source::s3::BatchObject;
 use iota_service::source::{Input, find_inputs};
 use iota_service::telemetry::Stats;
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
     let settings = Settings::resolve(args.state.with(args.rules.given(matches), matches))?;
-    let Some(directory) = settings.state.value.as_deref() else { bail!("no state given; name its directory with --state DIR") };
+    let Some(place) = &settings.state.value else { bail!("{NO_STATE}") };
     if settings.rules.value.is_empty() {
         bail!("no rules given; name a rule directory with --rules DIR");
     }
@@ -33,11 +35,13 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let signal = watch_signals(Arc::clone(&progress.stop))?;
     let mut packs = load_packs(&settings.rules.value, &settings, &python, Which::Enabled)?;
     let mut stats = Stats::new();
+    report_sandbox(&python, &mut stats);
     report_load(&packs, &mut stats);
     if let Some(rule) = &args.rule {
         only(&mut packs, rule)?;
     }
-    let kept = Kept::open(directory, &settings, (false, false), clock)?;
+    check_outputs(args.deliver, &settings)?;
+    let kept = Kept::open(place, &settings, (args.deliver, false), clock)?;
     let durable = kept.durable().again();
     let mut inputs = Vec::new();
     if !args.errors {
@@ -62,7 +66,7 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let again = Rerun { packs, python: &python, clock, limits, durable: &durable, desk: kept.desk() };
     let filter = PairFilter { rule: args.rule.clone(), since_ms, ..PairFilter::default() };
     let mut printer = Printer::new(AlertFormat::Jsonl, true);
-    let ((read, pairs), left) = with_progress_bar(inputs, &progress, || {
+    let ((read, pairs), delivered) = with_progress_bar(inputs, &progress, || {
         let work = || {
             let read = run.execute(&progress, &mut Unused, stats);
             // Also pairs of the rule whose input is not there any more.
@@ -73,6 +77,12 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     });
     printer.finish().context("writing alerts")?;
     summarize(&read, &pairs);
+    let mut entry = desk::entry("rerun", args.rule.as_deref().unwrap_or("all rules"), args.why.as_ref());
+    entry.after = Some(json!({
+        "errors_only": args.errors, "since": args.since, "inputs": read.stats.inputs.read, "pairs": pairs.pairs,
+        "settled": pairs.settled, "alerts": read.stats.alerts.total + pairs.stats.alerts.total,
+    }));
+    kept.desk().record(&entry)?;
     let RunResult { stats, failure, imbalance, .. } = read;
     if let Some(failure) = failure.or(pairs.failure) {
         return Err(failure.into());
@@ -80,8 +90,8 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     if let Some(imbalance) = imbalance {
         bail!("internal error, please report it: {imbalance}");
     }
-    let left = left.context("delivering alerts")?;
-    let trouble = pairs.settled < pairs.pairs || pairs.unknown > 0 || stats.rules_in_trouble() || left > 0;
+    let undelivered = told(&delivered.context("delivering alerts")?);
+    let trouble = pairs.settled < pairs.pairs || pairs.unknown > 0 || stats.rules_in_trouble() || undelivered;
     Ok(match super::run::received(&signal) {
         Some(signal) => Exit::Interrupted(signal),
         None if stats.inputs.unreadable > 0 => Exit::Usage,

@@ -11,10 +11,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use iota_engine::alert::Severity;
 use iota_engine::event::parse_ms;
 use iota_service::config::Settings;
-use iota_service::pipeline::{AlertSink, Clock, Emit, FastPath, Progress, Run, RunFailure, RunResult, Stop};
-use iota_service::rules::{LoadedPack, RulesError, Which, load_packs};
+use iota_service::pipeline::{
+    AlertSink, Clock, Durable, Emit, Engine, FastPath, Progress, Rerun, RerunResult, Run, RunFailure, RunResult, Stop,
+};
+use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs};
 use iota_service::source::{Input, find_inputs};
-use iota_service::telemetry::Stats;
+use iota_service::telemetry::{DeliveryCounts, Stats};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fs;
 use std::io::{self, IsTerminal};
@@ -70,8 +72,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     let progress = Progress { stop: Arc::clone(&stop), ..Progress::default() };
     let signal = watch_signals(stop)?;
     let mut stats = Stats::new();
-    stats.python.sandbox = python.program.sandbox.level();
-    tracing::info!("sandbox of the rules: {}", stats.python.sandbox);
+    report_sandbox(&python, &mut stats);
     for error in &found.unreadable {
         tracing::error!("{error}");
         stats.inputs.total += 1;
@@ -111,8 +112,8 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     let kept = settings
         .state
         .value
-        .as_deref()
-        .map(|directory| Kept::open(directory, &settings, (args.deliver, args.updates), clock))
+        .as_ref()
+        .map(|place| Kept::open(place, &settings, (args.deliver, args.updates), clock))
         .transpose()?;
     if !places.is_empty() {
         let ledger = kept.as_ref().map(Kept::ledger);
@@ -132,12 +133,18 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         fast_path: if args.no_fast_path { FastPath::Off } else { FastPath::On { verify: args.verify_fast_path.unwrap_or(0.0) } },
         durable: kept.as_ref().map(Kept::durable),
     };
-    let (RunResult { stats, failure, imbalance, .. }, left) = with_progress_bar(inputs, &progress, || match &kept {
-        None => (run.execute(&progress, &mut printer, stats), Ok(0)),
-        Some(kept) => kept.delivering(&mut printer, &progress.stop, || run.execute(&progress, &mut Unused, stats), || ()),
+    let (RunResult { mut stats, failure, imbalance, .. }, delivered) = with_progress_bar(inputs, &progress, || match &kept {
+        None => (run.execute(&progress, &mut printer, stats), Ok(DeliveryCounts::default())),
+        Some(kept) => {
+            let again = kept.durable().again();
+            kept.delivering(&mut printer, &progress.stop, || execute(&run, kept, &again, &progress, stats), || ())
+        }
     });
     if let Some(kept) = &kept {
         kept.record_hits(clock.now_ms() - HITS_MS)?;
+    }
+    if let Ok(counts) = &delivered {
+        stats.deliveries.became(counts);
     }
     let written = printer.finish();
     if let Some(path) = &args.stats {
@@ -160,18 +167,28 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     if let Some(imbalance) = imbalance {
         bail!("internal error, please report it: {imbalance}");
     }
-    let left = left.context("delivering alerts")?;
-    if left > 0 {
-        tracing::warn!("{} not delivered yet; the next run with this state goes on", counted(left, "alert"));
-    }
+    let undelivered = told(&delivered.context("delivering alerts")?);
     let worst = if kept.is_some() { stats.alerts.by_severity.keys().next_back().copied() } else { printer.worst() };
     Ok(match interrupted {
         Some(signal) => Exit::Interrupted(signal),
         None if stats.inputs.unreadable > 0 => Exit::Usage,
-        None if stats.pairs.violations > 0 || stats.records.rejected > 0 || stats.rules_in_trouble() || left > 0 => Exit::Partial,
+        None if stats.pairs.violations > 0 || stats.records.rejected > 0 || stats.rules_in_trouble() || undelivered => {
+            Exit::Partial
+        }
         None if args.fail_on.is_some_and(|limit| worst >= Some(limit)) => Exit::Findings,
         None => Exit::Ok,
     })
+}
+
+/// Says what was not delivered. True if there is anything.
+pub(super) fn told(&DeliveryCounts { dead, pending, .. }: &DeliveryCounts) -> bool {
+    if dead > 0 {
+        tracing::error!("{} given up or refused by an output: `iota dlq list` says why", counted(dead, "alert"));
+    }
+    if pending > 0 {
+        tracing::warn!("{} not delivered yet; the next run with this state goes on", counted(pending, "alert"));
+    }
+    dead > 0 || pending > 0
 }
 
 /// The time that a flag states, in milliseconds since the Unix epoch.
@@ -189,6 +206,26 @@ impl AlertSink for Unused {
     fn alert(&mut self, _: &[u8], _: Severity) -> io::Result<()> {
         Err(io::Error::other("internal error, please report it: an alert passed the outbox by"))
     }
+}
+
+/// Says what confines the rules.
+pub(super) fn report_sandbox(python: &Python, stats: &mut Stats) {
+    stats.python.sandbox = python.program.sandbox.level();
+    tracing::info!("sandbox of the rules: {}", stats.python.sandbox);
+}
+
+/// Runs, and what was left out in the run, because a rule was paused, after it.
+fn execute(run: &Run<'_>, kept: &Kept, durable: &Durable, progress: &Progress, stats: Stats) -> RunResult {
+    let mut engine = Engine::new(run);
+    let result = run.execute_on(&mut engine, progress, &mut Unused, stats);
+    if result.failure.is_some() || progress.stop.is_requested() || result.stats.pairs.not_run == 0 {
+        return result;
+    }
+    let Run { packs, python, clock, limits, .. } = *run;
+    let again = Rerun { packs, python, clock, limits, durable, desk: kept.desk() };
+    let RerunResult { stats, failure, .. } = again.make_up(&mut engine, progress, result.stats);
+    let imbalance = result.imbalance.or_else(|| stats.imbalance());
+    RunResult { stats, failure, imbalance, ended: result.ended }
 }
 
 /// Says what will not run, and why.

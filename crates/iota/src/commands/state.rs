@@ -2,18 +2,20 @@
 
 use crate::args::{AlertFormat, EmitWhen, RunArgs};
 use crate::exit::is_broken_pipe;
-use crate::printer::Printer;
+use crate::printer::{Printer, counted};
 use anyhow::bail;
-use iota_engine::store::{AlertFilter, Class, ClassFilter, Desk, LATENESS_MS, Ledger, Outbox, Settled, Store, StoredAlert};
+use iota_engine::store::{
+    AlertFilter, Backlog, Class, ClassFilter, Desk, LATENESS_MS, Ledger, Outbox, Settled, Store, StoredAlert,
+};
 use iota_engine::triage::{RouteEntry, Routes, Triage};
 use iota_service::config::Settings;
 use iota_service::crash_point;
 use iota_service::deliver::{Deliverer, Deliveries, POLL, Policy, SystemClock, record_changes, record_hits};
 use iota_service::output::Output;
 use iota_service::pipeline::{AlertSink, Clock, Durable, Stop, persist};
-use iota_service::store::Sqlite;
-use std::collections::BTreeMap;
-use std::path::Path;
+use iota_service::store::Place;
+use iota_service::telemetry::DeliveryCounts;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -34,13 +36,13 @@ const IDLE: Duration = Duration::from_millis(50);
 pub(super) fn check_flags(args: &RunArgs, settings: &Settings, now_ms: Option<i64>) -> anyhow::Result<()> {
     if settings.state.value.is_none() {
         if args.deliver {
-            bail!("--deliver needs `--state DIR`: what is to be delivered has to be kept until it is");
+            bail!(
+                "--deliver needs `--state DIR` (or `--state dynamodb:TABLE`): what is to be delivered has to be kept until it is"
+            );
         }
         return Ok(());
     }
-    if args.deliver && settings.outputs.is_empty() {
-        bail!("--deliver needs `outputs:` in a configuration file (--config FILE)");
-    }
+    check_outputs(args.deliver, settings)?;
     if args.emit == Some(EmitWhen::Final) {
         bail!("--emit final does not go with --state: there an alert leaves when it is created");
     }
@@ -49,6 +51,18 @@ pub(super) fn check_flags(args: &RunArgs, settings: &Settings, now_ms: Option<i6
     }
     if now_ms.is_some_and(|now_ms| now_ms > Clock::System.now_ms()) {
         bail!("--now in the future does not go with --state: alerts would wait until then");
+    }
+    Ok(())
+}
+
+/// Whether alerts go where the configuration says; says so when they do not.
+pub(super) fn check_outputs(deliver: bool, settings: &Settings) -> anyhow::Result<()> {
+    match (deliver, settings.outputs.is_empty()) {
+        (true, true) => bail!("--deliver needs `outputs:` in a configuration file (--config FILE)"),
+        (false, false) => tracing::warn!(
+            "without --deliver alerts are printed, and count as delivered then: the configured outputs do not get them"
+        ),
+        _ => {}
     }
     Ok(())
 }
@@ -71,7 +85,7 @@ struct Delivering {
 impl Kept {
     /// With `deliver` alerts go to the configured outputs, else to standard output.
     pub(super) fn open(
-        directory: &Path,
+        place: &Place,
         settings: &Settings,
         (deliver, updates): (bool, bool),
         clock: Clock,
@@ -80,15 +94,17 @@ impl Kept {
         // Before the state is touched: what is wrong with the configuration is said first.
         let triage = settings.alerts.triage(now_ms)?;
         let outputs = if deliver { super::outputs::build(settings)? } else { BTreeMap::new() };
-        let store = Arc::new(Sqlite::open(directory)?);
+        let store = place.open()?;
         store.retain(now_ms)?;
-        // This process has the state to itself, so whoever held a lease is gone.
-        store.release()?;
+        if place.is_exclusive() {
+            // This process has the state to itself, so whoever held a lease is gone.
+            store.release()?;
+        }
         record_changes(&*store, &triage, now_ms)?;
         let routes = if deliver { to_outputs(settings, &outputs) } else { to_stdout(updates) };
         let triage = Triage { routes: routes.clone(), ..triage };
         let delivering = deliver.then(|| Delivering { outputs, routes, policy: settings.alerts.policy.clone() });
-        let ledger: Arc<dyn Ledger> = Arc::<Sqlite>::clone(&store);
+        let ledger: Arc<dyn Ledger> = Arc::clone(&store) as Arc<dyn Store>;
         Ok(Self { store, durable: Durable::new(ledger, Arc::new(triage), None), delivering })
     }
 
@@ -111,8 +127,7 @@ impl Kept {
         &*self.store
     }
 
-    /// Delivers alerts, also of earlier runs, while the work goes on, and then what is left. Returns how many alerts are
-    /// left all the same.
+    /// Delivers alerts, also of earlier runs, while the work goes on, and then what is left. Returns what became of them.
     /// `ended` is called when no more is delivered, which is before the work is done when nobody reads the alerts.
     pub(super) fn delivering<T: Send>(
         &self,
@@ -120,7 +135,27 @@ impl Kept {
         stop: &Stop,
         work: impl FnOnce() -> T + Send,
         ended: impl FnOnce(),
-    ) -> (T, anyhow::Result<u64>) {
+    ) -> (T, anyhow::Result<DeliveryCounts>) {
+        let before = match self.store.backlog() {
+            Ok(before) => before,
+            Err(error) => return (work(), Err(error.into())),
+        };
+        let (result, delivered) = self.deliver_during(printer, stop, work, ended);
+        (result, delivered.and_then(|()| Ok(became(&before, &self.store.backlog()?, &self.names()))))
+    }
+
+    /// Outputs that deliveries can go to.
+    fn names(&self) -> BTreeSet<String> {
+        self.delivering.as_ref().map_or_else(|| [STDOUT.to_owned()].into(), |to| to.outputs.keys().cloned().collect())
+    }
+
+    fn deliver_during<T: Send>(
+        &self,
+        printer: &mut Printer,
+        stop: &Stop,
+        work: impl FnOnce() -> T + Send,
+        ended: impl FnOnce(),
+    ) -> (T, anyhow::Result<()>) {
         if let Some(delivering) = &self.delivering {
             return self.to_outputs(delivering, stop, work);
         }
@@ -134,11 +169,11 @@ impl Kept {
             let delivered = drain(&*self.store, printer, stop, || done.load(Ordering::Acquire) || worker.is_finished());
             ended();
             let result = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (result, delivered.and_then(|()| self.left()))
+            (result, delivered)
         })
     }
 
-    fn to_outputs<T>(&self, delivering: &Delivering, stop: &Stop, work: impl FnOnce() -> T) -> (T, anyhow::Result<u64>) {
+    fn to_outputs<T>(&self, delivering: &Delivering, stop: &Stop, work: impl FnOnce() -> T) -> (T, anyhow::Result<()>) {
         let deliverer = Deliverer {
             store: Arc::clone(&self.store),
             outputs: delivering.outputs.clone(),
@@ -156,8 +191,8 @@ impl Kept {
         let result = work();
         // Who interrupts a run wants it to end; what is left is kept.
         let within = stop.is_requested().then_some(INTERRUPTED);
-        let left = deliveries.map_err(anyhow::Error::from).and_then(|deliveries| Ok(deliveries.drain(within)?.pending()));
-        (result, left)
+        let drained = deliveries.map_err(anyhow::Error::from).and_then(|deliveries| Ok(drop(deliveries.drain(within)?)));
+        (result, drained)
     }
 
     /// Which suppressions hid something since then goes to the audit log.
@@ -170,10 +205,24 @@ impl Kept {
         let hits = self.store.alerts(&filter)?.into_iter().filter_map(by).collect();
         Ok(record_hits(&*self.store, &hits, Clock::System.now_ms())?)
     }
+}
 
-    fn left(&self) -> anyhow::Result<u64> {
-        Ok(self.store.backlog()?.iter().map(|backlog| backlog.pending).sum())
+/// What became of deliveries between two looks at the outbox; says what waits for outputs that are not there.
+fn became(before: &[Backlog], after: &[Backlog], outputs: &BTreeSet<String>) -> DeliveryCounts {
+    let mut counts = DeliveryCounts::default();
+    for now in after {
+        let then = before.iter().find(|then| then.output == now.output).cloned().unwrap_or_default();
+        counts.delivered += now.delivered.saturating_sub(then.delivered);
+        counts.limited += now.limited.saturating_sub(then.limited);
+        counts.dead += now.dead.saturating_sub(then.dead);
+        counts.pending += now.pending;
+        if now.pending > 0 && !outputs.contains(&now.output) {
+            let waiting = counted(now.pending, "alert");
+            let hint = if now.output == STDOUT { "; without `--deliver` a run prints them" } else { "" };
+            tracing::warn!("{waiting} for the output {}, which is not configured{hint}", now.output);
+        }
     }
+    counts
 }
 
 fn to_outputs(settings: &Settings, outputs: &BTreeMap<String, Arc<dyn Output>>) -> Routes {

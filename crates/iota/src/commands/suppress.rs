@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::ArgMatches;
 use iota_engine::event::{Summary, parse_ms};
 use iota_engine::json::Value;
-use iota_engine::store::{AlertFilter, Class, ClassFilter, Desk, StoredAlert};
+use iota_engine::store::{AlertFilter, Class, ClassFilter, StoredAlert};
 use iota_engine::text::printable;
 use iota_engine::triage::{Accounts, Place, Seen, Suppression};
 use iota_service::config::Settings;

@@ -12,7 +12,7 @@ use iota_engine::index::Router;
 use iota_engine::rule::{Level, RuleTest, TestRequest};
 use iota_engine::text::{did_you_mean, printable};
 use iota_python::PackRunner;
-use iota_service::rules::LoadedPack;
+use iota_service::rules::{LoadedPack, Python};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 use serde_json::json;
@@ -106,6 +106,20 @@ fn test_pack(
         }
     }
     Ok(())
+}
+
+/// Runs every test of a pack: how many there are, and what failed.
+pub(super) fn all_of(pack: &LoadedPack, python: &Python) -> anyhow::Result<(usize, Vec<String>)> {
+    let (mut runner, router) = (pack.test_runner(python), pack.router());
+    let mut tested = Vec::new();
+    for &index in &pack.runnable {
+        for test in &pack.rule(index).tests {
+            tested.push(run_test(&mut runner, pack, &router, index, test)?);
+        }
+    }
+    let failed = tested.iter().filter(|test| !test.passed);
+    let said = failed.map(|test| format!("{}: {}: {}", test.rule, test.test, test.reasons.join("; ")));
+    Ok((tested.len(), said.collect()))
 }
 
 fn run_test(runner: &mut PackRunner, pack: &LoadedPack, router: &Router, index: u16, test: &RuleTest) -> anyhow::Result<Tested> {

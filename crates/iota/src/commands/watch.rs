@@ -1,6 +1,6 @@
 //! `iota watch`: the pipeline for as long as the process lives.
 
-use super::run::{report_load, summarize, write_stats};
+use super::run::{report_load, report_sandbox, summarize, write_stats};
 use super::state::Kept;
 use crate::args::{AlertFormat, WatchArgs};
 use crate::environment;
@@ -15,6 +15,7 @@ use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs};
 use iota_service::source::feed::{Feed, FeedConfig, PollConfig};
 use iota_service::source::s3::{Buckets, Location};
 use iota_service::source::{Directory, From};
+use iota_service::store::Place;
 use iota_service::telemetry::Stats;
 use iota_service::watch::{RuleFiles, RuleSet, Wake, Waker, Watch, wakes};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -65,6 +66,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let files = settings.rules.value.iter().chain(&args.rules.python.config).cloned().collect();
     let rule_files = RuleFiles::new(files);
     let mut stats = Stats::new();
+    report_sandbox(&python, &mut stats);
     let packs = match load_packs(&settings.rules.value, &settings, &python, Which::Enabled) {
         Err(RulesError::Stopped) => return Ok(Exit::Ok),
         packs => packs?,
@@ -73,13 +75,12 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     if packs.iter().all(|pack| pack.runnable.is_empty()) {
         bail!("no rule runs; `iota check` says why");
     }
-    let directory = state_directory(&settings);
-    let kept = Kept::open(&directory, &settings, (!settings.outputs.is_empty(), false), Clock::System).with_context(|| {
-        let shown = directory.display();
+    let place = state_place(&settings);
+    let kept = Kept::open(&place, &settings, (!settings.outputs.is_empty(), false), Clock::System).with_context(|| {
         if settings.state.value.is_some() {
-            format!("--state {shown}")
+            format!("--state {place}")
         } else {
-            format!("{shown}; name another one with --state DIR")
+            format!("{place}; name another one with --state DIR")
         }
     })?;
     let kept = kept.live(no_send_before);
@@ -90,8 +91,8 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     for directory in &directories {
         tracing::info!("watching {}", directory.root().display());
     }
-    if let Some(feed) = &mut sources.feed {
-        // The one place that is certain to be writable.
+    if let (Some(feed), Place::Directory(directory)) = (&mut sources.feed, &place) {
+        // A place that is certain to be writable.
         feed.scratch = Some(directory.clone());
     }
     let ready = waker.clone();
@@ -101,6 +102,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         python: &python,
         workers: settings.workers.value,
         durable: kept.durable(),
+        desk: kept.desk(),
         directories,
         rescan,
         inotify: !args.no_inotify,
@@ -188,9 +190,9 @@ impl Sources {
 }
 
 /// `--state`, or what systemd has made for the service, or the usual place.
-fn state_directory(settings: &Settings) -> PathBuf {
-    let given = settings.state.value.clone().or_else(environment::state_directory);
-    given.unwrap_or_else(|| STATE.into())
+fn state_place(settings: &Settings) -> Place {
+    let made = || Place::Directory(environment::state_directory().unwrap_or_else(|| STATE.into()));
+    settings.state.value.clone().unwrap_or_else(made)
 }
 
 /// What keeps rules from running as written.

@@ -1,8 +1,15 @@
 //! Alerts through the outbox to outputs, and what people see and change of them.
 
-use crate::harness::{EVERY, Files, run};
+use crate::harness::{EVERY, Files, iota, run};
 use serde_json::Value as Json;
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 const RECORDS: &str = concat!(
     r#"{"eventName":"A","eventID":"1","eventTime":"2026-01-01T00:00:00Z","recipientAccountId":"111122223333"}"#,
@@ -86,7 +93,14 @@ fn what_people_do_is_kept_and_recorded() {
     assert_eq!(alerts[0]["status"], "open");
     assert_eq!(site.iota(&["alerts", "ack", id, "--why", "looking"]).1, format!("{id}: acknowledged\n"));
     assert_eq!(site.list(&["--status", "acknowledged"]).len(), 1);
+    let refused = |args: &[&str], why: &str| {
+        let (code, error) = site.iota(args);
+        assert!(code == Some(2) && error.contains(why), "{error}");
+    };
+    refused(&["alerts", "ack", id], "is acknowledged already");
     assert_eq!(site.iota(&["alerts", "close", id, "--as", "false_positive"]).0, Some(0));
+    refused(&["alerts", "ack", id], "is closed_false_positive; only an open alert can be acknowledged");
+    refused(&["alerts", "close", id, "--as", "false_positive"], "is closed_false_positive already");
     assert_eq!(site.iota(&["alerts", "resend", id, "--output", "all"]).1, format!("{id}: 1 delivery added\n"));
     site.deliver();
     assert_eq!(site.got("all.jsonl").len(), 4, "sent again by the next run");
@@ -155,4 +169,151 @@ fn names_of_outputs_that_are_not_there_are_refused_with_their_line() {
     let (code, error) = site.iota(&["outputs", "list"]);
     assert_eq!(code, Some(2));
     assert!(error.contains("iota.yaml:8: routes[0].outputs: there is no output `caht`; did you mean `chat`?"), "{error}");
+}
+
+/// A server that answers every request with what `answer` holds, and counts those that it took.
+fn receiver(answer: &Arc<AtomicU16>, taken: &Arc<AtomicU16>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (answer, taken) = (Arc::clone(answer), Arc::clone(taken));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                if stream.read_line(&mut line).unwrap() <= 2 {
+                    break;
+                }
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+            }
+            stream.read_exact(&mut vec![0; length]).unwrap();
+            let status = answer.load(Ordering::SeqCst);
+            taken.fetch_add(u16::from(status == 200), Ordering::SeqCst);
+            let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            stream.get_mut().write_all(head.as_bytes()).unwrap();
+        }
+    });
+    url
+}
+
+#[test]
+fn dead_letters_are_listed_sent_again_or_dropped_by_people() {
+    let (answer, taken) = (Arc::new(AtomicU16::new(400)), Arc::default());
+    let url = receiver(&answer, &taken);
+    let site = Site::new(&format!("outputs:\n  hook: {{type: webhook, url: '{url}'}}\n"));
+    let stats = site.0.path("stats.json");
+    let ran = run(&["run", &site.0.path("in.jsonl"), "--deliver", "--stats", &stats, "--config", &site.0.path("iota.yaml")]);
+    assert_eq!(ran.code, Some(3), "what was refused is told: {}", ran.stderr);
+    assert!(ran.stderr.contains("3 alerts given up or refused by an output: `iota dlq list` says why"), "{}", ran.stderr);
+    let stats: Json = serde_json::from_str(&fs::read_to_string(stats).unwrap()).unwrap();
+    let counts = serde_json::json!({"added": 3, "unrouted": 0, "delivered": 0, "limited": 0, "dead": 3, "pending": 0});
+    assert_eq!(stats["deliveries"], counts);
+    let dead = || site.iota(&["dlq", "list", "--format", "jsonl"]).1.lines().count();
+    assert_eq!(dead(), 3);
+    let shown: Json = serde_json::from_str(&site.iota(&["dlq", "show", &ids(&site)[0]]).1).unwrap();
+    assert!(shown["why"].as_str().unwrap().contains("status 400"), "{shown:#}");
+    assert_eq!(shown["alert"]["alert_id"], ids(&site)[0]);
+    answer.store(200, Ordering::SeqCst);
+    let first = &ids(&site)[0];
+    assert_eq!(site.iota(&["dlq", "redrive", first, "--why", "mended"]), (Some(0), "1 due again\n".to_owned()));
+    assert_eq!(site.deliver(), Some(0));
+    assert_eq!((taken.load(Ordering::SeqCst), dead()), (1, 2));
+    assert_eq!(site.iota(&["dlq", "drop", "--output", "hook", "--why", "old"]), (Some(0), "2 dropped\n".to_owned()));
+    assert_eq!(site.deliver(), Some(0));
+    assert_eq!((taken.load(Ordering::SeqCst), dead()), (1, 0));
+    let (_, audit) = site.iota(&["audit", "list", "--format", "jsonl"]);
+    let recorded: Vec<Json> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = |n: usize| (recorded[n]["action"].as_str().unwrap(), recorded[n]["why"].as_str().unwrap());
+    assert_eq!((told(0), told(1), recorded.len()), (("dlq.redrive", "mended"), ("dlq.drop", "old"), 2));
+    assert_eq!(recorded[1]["before"].as_array().unwrap().len(), 2, "what was dropped is named");
+}
+
+fn ids(site: &Site) -> Vec<String> {
+    let mut ids: Vec<_> = site.list(&[]).iter().map(|alert| alert["alert_id"].as_str().unwrap().to_owned()).collect();
+    ids.sort();
+    ids
+}
+
+/// Printed by a run without `--deliver`, an alert went to no output of the configuration.
+#[test]
+fn an_alert_is_sent_again_only_where_an_output_is() {
+    let site = Site::new(TWO);
+    assert_eq!(site.iota(&["run", &site.0.path("in.jsonl")]).0, Some(0));
+    let id = &ids(&site)[0];
+    let (code, error) = site.iota(&["alerts", "resend", id]);
+    assert!(code == Some(2) && error.contains("went to stdout, which is not in the configuration"), "{error}");
+    assert_eq!(site.iota(&["alerts", "resend", id, "--output", "all"]).0, Some(0));
+    assert_eq!(site.deliver(), Some(0));
+    assert_eq!(site.got("all.jsonl").len(), 1);
+}
+
+#[test]
+fn an_audit_log_that_was_edited_is_found_out() {
+    let site = Site::new(TWO);
+    site.deliver();
+    for id in ids(&site) {
+        assert_eq!(site.iota(&["alerts", "ack", &id, "--why", "seen"]).0, Some(0));
+    }
+    assert_eq!(site.iota(&["audit", "verify"]).0, Some(0));
+    let edit = |statement: &str| {
+        let code = format!(
+            "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.executescript(\"\"\"{statement}\"\"\"); d.commit()"
+        );
+        let done = Command::new("python3").args(["-c", &code, &site.0.path("state/iota.db")]).output().unwrap();
+        (done.status.success(), String::from_utf8(done.stderr).unwrap())
+    };
+    let (done, refused) = edit("UPDATE audit SET entry = '{}' WHERE number = 2");
+    assert!(!done && refused.contains("the audit log is append-only"), "{refused}");
+    let change = "UPDATE audit SET entry = replace(entry, 'seen', 'nope') WHERE number = 2";
+    assert!(edit(&format!("DROP TRIGGER audit_is_not_changed; {change}")).0);
+    assert_eq!(site.iota(&["audit", "verify"]), (Some(1), "audit record 2: it, or its hash, was changed\n".to_owned()));
+    assert!(edit("DROP TRIGGER audit_is_not_deleted; DELETE FROM audit WHERE number = 2").0);
+    assert_eq!(site.iota(&["audit", "verify"]), (Some(1), "audit record 2 is missing\n".to_owned()));
+}
+
+#[test]
+fn people_work_beside_a_process_that_has_the_state() {
+    let site = Site::new("outputs:\n  all: {type: file, path: all.jsonl}\n");
+    fs::create_dir(site.0.path("events")).unwrap();
+    fs::rename(site.0.path("in.jsonl"), site.0.path("events/in.jsonl")).unwrap();
+    let mut watching = iota();
+    watching.args(["watch", "--events-dir", &site.0.path("events"), "--config", &site.0.path("iota.yaml")]);
+    let mut watching = watching.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while site.got("all.jsonl").len() < 3 {
+        assert!(started.elapsed() < Duration::from_secs(60));
+        thread::sleep(Duration::from_millis(50));
+    }
+    let id = &ids(&site)[0];
+    assert_eq!(site.iota(&["alerts", "ack", id]).0, Some(0));
+    assert_eq!(site.iota(&["alerts", "resend", id]).0, Some(0));
+    while site.got("all.jsonl").len() < 4 {
+        assert!(started.elapsed() < Duration::from_secs(120), "the process that runs sends it again");
+        thread::sleep(Duration::from_millis(50));
+    }
+    let (code, refused) = site.iota(&["run", &site.0.path("events/in.jsonl")]);
+    assert!(code == Some(2) && refused.contains("in use by another process"), "{refused}");
+    assert!(Command::new("kill").args(["-TERM", &watching.id().to_string()]).status().unwrap().success());
+    assert_eq!(watching.wait().unwrap().code(), Some(0));
+    assert_eq!(site.iota(&["audit", "verify"]).0, Some(0));
+}
+
+#[test]
+fn what_a_repaired_rule_finds_goes_to_the_outputs_when_asked() {
+    let site = Site::new(TWO);
+    let rule = fs::read_to_string(site.0.path("rules/r.py")).unwrap();
+    site.0.write("rules/r.py", b"def rule(event):\n    return event['missing']\n");
+    assert_eq!(site.deliver(), Some(3), "every pair failed");
+    site.0.write("rules/r.py", rule.as_bytes());
+    let ran = run(&["rerun", "--errors", "--deliver", "--why", "repaired", "--config", &site.0.path("iota.yaml")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
+    assert_eq!(site.got("all.jsonl").len(), 3);
+    assert_eq!(site.got("prod.jsonl").len(), 2);
+    let (_, audit) = site.iota(&["audit", "list", "--format", "jsonl"]);
+    let record: Json = serde_json::from_str(audit.lines().last().unwrap()).unwrap();
+    assert_eq!((&record["action"], &record["why"]), (&Json::from("rerun"), &Json::from("repaired")));
+    assert_eq!((&record["after"]["settled"], &record["after"]["alerts"]), (&Json::from(3), &Json::from(3)));
 }

@@ -18,6 +18,12 @@ pub(crate) fn root() -> PathBuf {
 /// `iota`, run in the repository, with no settings from outside.
 pub(crate) fn iota() -> Command {
     let mut command = Command::cargo_bin("iota").unwrap();
+    in_repository(&mut command);
+    command
+}
+
+/// Where and with which variables a command runs.
+pub(crate) fn in_repository(command: &mut Command) {
     command.current_dir(root()).env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")).env("LOGNAME", "test");
     for name in [
         "CONFIG",
@@ -36,7 +42,6 @@ pub(crate) fn iota() -> Command {
     ] {
         command.env_remove(format!("IOTA_{name}"));
     }
-    command
 }
 
 /// What one run did.

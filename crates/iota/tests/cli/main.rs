@@ -9,6 +9,8 @@
 )]
 
 mod alerts;
+#[cfg(target_os = "linux")]
+mod attacks;
 mod bad_input;
 mod check_command;
 #[cfg(target_os = "linux")]
@@ -21,11 +23,13 @@ mod harness;
 mod hostile_rules;
 #[cfg(target_os = "linux")]
 mod processes;
+#[cfg(target_os = "linux")]
 mod sandbox;
 mod settings;
 mod state;
 mod stored;
 mod streaming;
+mod supply;
 mod test_command;
 mod threads;
 mod watch;

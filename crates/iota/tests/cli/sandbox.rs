@@ -1,67 +1,105 @@
-//! What rules try that are not content with their event.
+//! Where the kernel does not confine rules, none is run; what is in force is told.
 
-use crate::harness::{Files, NOW, iota, root};
-use serde_json::Value as Json;
+use crate::harness::{EVERY, Files, NOW, Ran, in_repository, iota, root};
+use std::process::{Command, Stdio};
 
-/// Name and expression; each must raise, or give nothing.
-const ATTACKS: &[(&str, &str)] = &[
-    ("own environ", "open('/proc/self/environ').read()"),
-    ("environ of the engine", "open(f'/proc/{os.getppid()}/environ').read()"),
-    ("passwd", "open('/etc/passwd').read()"),
-    ("a file to write", "open('/tmp/iota-attack', 'w')"),
-    ("proc", "os.listdir('/proc')"),
-    ("stat", "os.stat('/etc/passwd')"),
-    ("link", "os.symlink('/etc/passwd', '/tmp/iota-attack')"),
-    ("unlink", "os.unlink('/tmp/iota-attack')"),
-    ("directory", "os.mkdir('/tmp/iota-attack')"),
-    ("mode", "os.chmod('/tmp', 0o700)"),
-    ("metadata service", "socket.create_connection(('169.254.169.254', 80), 1)"),
-    ("name service", "socket.getaddrinfo('example.com', 80)"),
-    ("datagram", "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)"),
-    ("unix socket", "socket.socket(socket.AF_UNIX)"),
-    ("pair", "socket.socketpair()"),
-    ("fork", "os.fork()"),
-    ("exec", "os.execv('/bin/true', ['true'])"),
-    ("process", "subprocess.run(['/bin/true'])"),
-    ("signal to the engine", "os.kill(os.getppid(), 9)"),
-    ("other group", "os.setsid()"),
-    ("descriptors", "resource.setrlimit(resource.RLIMIT_NOFILE, (99, 99))"),
-    ("pipe", "os.pipe()"),
-    ("memory file", "os.memfd_create('x')"),
-    ("memory", "bytearray(1 << 31)"),
-    ("late import", "importlib.import_module('csv')"),
-    ("raw socket", "failing(libc.syscall(41, 2, 1, 0))"),
-    ("raw ptrace", "failing(libc.ptrace(16, os.getppid(), 0, 0))"),
-    ("raw prctl", "failing(libc.prctl(1, 0, 0, 0, 0))"),
-];
+/// What says so, if it is run.
+const TELLS: &str = "print('imported')\ndef rule(event):\n    return True\n";
 
-#[cfg(target_os = "linux")]
-#[test]
-fn no_attack_gets_out() {
-    let attempts: String = ATTACKS.iter().map(|(name, code)| format!("    {name:?}: lambda: {code},\n")).collect();
-    let source = format!(
-        "import ctypes, importlib, os, resource, socket, subprocess\nlibc = ctypes.CDLL(None)\ndef failing(got):\n    \
-         if got == -1: raise OSError\n    return got\nATTACKS = {{\n{attempts}}}\ndef attempt(attack):\n    try: return repr(attack())\n    \
-         except BaseException: return 'denied'\nAT_IMPORT = {{name: attempt(attack) for name, attack in ATTACKS.items()}}\n\
-         def rule(event): return True\ndef alert_context(event):\n    \
-         return {{'import': AT_IMPORT, 'call': {{name: attempt(attack) for name, attack in ATTACKS.items()}}}}\n"
-    );
-    let files = Files::new(&[("rules/attacks.py", &source), ("in.jsonl", "{\"eventName\":\"x\"}\n")]);
+/// With rules that nobody has loaded before.
+fn files() -> Files {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let tells = format!("# {now:?}\n{TELLS}");
+    Files::new(&[("rules/tells.py", &tells), ("in.jsonl", "{\"eventName\":\"x\",\"eventTime\":\"2020-01-01T00:00:00Z\"}\n")])
+}
+
+/// On a kernel that lacks something.
+fn without(what: &str, args: &[&str]) -> Ran {
+    let mut command = Command::new("python3");
+    command.arg(root().join("crates/iota/tests/cli/without.py")).arg(what).arg(iota().get_program()).args(args);
+    in_repository(&mut command);
+    command.stdin(Stdio::null()).output().unwrap().into()
+}
+
+fn run_args(files: &Files, flags: &[&str]) -> Vec<String> {
     let (input, rules) = (files.path("in.jsonl"), files.path("rules"));
-    for engine in [None, Some(root().join("engines/iota/engine.py"))] {
-        let mut command = iota();
-        command.args(["run", &input, "--rules", &rules, "--now", NOW, "--rule-timeout", "20s"]);
-        command
-            .env("AWS_SECRET_ACCESS_KEY", "planted-secret")
-            .args(engine.iter().flat_map(|file| ["--engine", file.to_str().unwrap()]));
-        let output = command.output().unwrap();
-        let alert: Json =
-            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
-        assert!(!String::from_utf8_lossy(&output.stdout).contains("planted-secret"));
-        for place in ["import", "call"] {
-            for (name, _) in ATTACKS {
-                assert_eq!(alert["context"][place][name], "denied", "{name}, {place}");
-            }
-        }
+    let args = ["run", &input, "--rules", &rules, "--now", NOW].map(str::to_owned);
+    args.into_iter().chain(flags.iter().map(|flag| (*flag).to_owned())).collect()
+}
+
+/// `rules` are not loaded, and the reason is said.
+#[track_caller]
+fn refused(ran: &Ran, why: &[&str]) {
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("imported"), "no line of a rule runs: {}", ran.stderr);
+    for text in why {
+        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn without_seccomp_no_rule_is_loaded_by_any_command() {
+    let files = files();
+    let rules = files.path("rules");
+    let file = files.path("rules/tells.py");
+    let run = run_args(&files, &[]);
+    let run: Vec<&str> = run.iter().map(String::as_str).collect();
+    let (input, state) = (files.path("in.jsonl"), files.path("state"));
+    for args in [
+        &run[..],
+        &["test", &rules],
+        &["check", &rules],
+        &["explain", &file, "--event", &input],
+        &["watch", "--events-dir", files.root(), "--rules", &rules, "--state", &state],
+    ] {
+        let ran = without("seccomp", args);
+        refused(&ran, &["rules cannot be confined: the kernel takes no seccomp filter", "--sandbox=off"]);
+    }
+}
+
+#[test]
+fn a_worker_that_cannot_take_its_own_part_loads_nothing() {
+    let files = files();
+    for (what, why) in [("inner-seccomp", "seccomp"), ("inner-landlock", "landlock")] {
+        let args = run_args(&files, &[]);
+        let ran = without(what, &args.iter().map(String::as_str).collect::<Vec<_>>());
+        refused(&ran, &["the worker cannot be confined", why]);
+    }
+    // When what the rules say as they are loaded is known from before, the first worker is the first to tell.
+    let args = run_args(&files, &[]);
+    let known: Ran = iota().args(&args).output().unwrap().into();
+    assert_eq!((known.code, known.stdout.lines().count()), (Some(0), 1), "{}", known.stderr);
+    let ran = without("inner-seccomp", &args.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("its rules are not run: the worker cannot be confined"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 omitted call") && !ran.stderr.contains("imported"), "{}", ran.stderr);
+}
+
+#[test]
+fn strict_refuses_where_there_is_no_landlock_and_auto_says_so() {
+    let files = files();
+    let strict = run_args(&files, &["--sandbox", "strict"]);
+    let ran = without("landlock", &strict.iter().map(String::as_str).collect::<Vec<_>>());
+    refused(&ran, &["--sandbox=strict needs Landlock, and this kernel has none; use --sandbox=auto"]);
+    let auto = run_args(&files, &[]);
+    let ran = without("landlock", &auto.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("sandbox of the rules: seccomp (this kernel has no Landlock)"), "{}", ran.stderr);
+}
+
+/// By whoever asks for it, also where there is nothing to confine with.
+#[test]
+fn off_runs_anywhere_and_is_loud() {
+    let files =
+        Files::new(&[("rules/every.py", EVERY), ("in.jsonl", "{\"eventName\":\"x\",\"eventTime\":\"2020-01-01T00:00:00Z\"}\n")]);
+    let stats = files.path("stats.json");
+    let args = run_args(&files, &["--sandbox", "off", "--stats", &stats]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let ran = without("seccomp", &args);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 1), "{}", ran.stderr);
+    let warning = "--sandbox=off: rules can read files, open connections and start processes as your user does";
+    assert!(ran.stderr.contains(warning) && ran.stderr.contains("WARN"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("sandbox of the rules: none"), "{}", ran.stderr);
+    let stats: serde_json::Value = serde_json::from_slice(&std::fs::read(stats).unwrap()).unwrap();
+    assert_eq!(stats["python"]["sandbox"], serde_json::json!({"mode": "off", "seccomp": false, "landlock_abi": null}));
 }

@@ -129,6 +129,58 @@ fn pairs_that_failed_are_evaluated_again_once_the_rule_is_repaired() {
     assert!(stderr.contains("0 failed pairs evaluated again"), "{stderr}");
 }
 
+/// Ends its worker on the records with these numbers.
+fn dies(condition: &str) -> String {
+    format!(
+        "import os\ndef rule(event):\n    if {condition}: os._exit(1)\n    return True\n\
+         def title(event):\n    return event['eventName']\ndef dedup(event):\n    return event['eventID']\n"
+    )
+}
+
+/// Titles of alerts about iota itself, with their severity.
+fn of_system(found: &crate::harness::Detected) -> Vec<String> {
+    let of_system = found.alerts.iter().filter(|alert| alert["pack"] == "iota");
+    of_system.map(|alert| format!("{} {}", alert["severity"].as_str().unwrap(), alert["title"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn calls_that_are_left_out_are_kept_told_of_and_run_later() {
+    let severe = "AnalysisType: rule\nSeverity: High\n";
+    let files = Files::new(&[("rules/r.py", &dies("True")), ("rules/r.yml", severe)]);
+    files.write("in/a.jsonl", (0..60).map(record).collect::<String>().as_bytes());
+    let found = detect(&[&files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+    assert_eq!((found.count("/pairs/errored"), found.count("/pairs/not_run")), (40, 20), "{}", found.stderr);
+    let told = of_system(&found);
+    assert_eq!(
+        told,
+        ["CRITICAL Rule rules/r is paused: it has ended 20 workers", "CRITICAL 20 calls of rule rules/r were left out"]
+    );
+    let kept = || {
+        let store = Sqlite::open_beside(Path::new(&files.path("state"))).unwrap();
+        let pairs = store.failed_pairs(&PairFilter::default()).unwrap();
+        (pairs.iter().filter(|pair| pair.failure.is_some()).count(), pairs.iter().filter(|pair| pair.failure.is_none()).count())
+    };
+    assert_eq!(kept(), (40, 20), "those that ended a worker, and those that were left out");
+    // Run again while the rule mostly works, but ends too many workers: what comes after that is kept as well.
+    files.write("rules/r.py", dies("int(event['eventID']) < 30").as_bytes());
+    let (code, sent, stderr) = rerun(&files, &["--errors"]);
+    assert_eq!((code, sent.len() + kept().0 + kept().1), (Some(3), 60), "nothing is lost: {stderr}");
+    files.write("rules/r.py", dies("False").as_bytes());
+    let (code, more, stderr) = rerun(&files, &["--errors"]);
+    assert_eq!((code, sent.len() + more.len(), kept()), (Some(0), 60, (0, 0)), "{stderr}");
+}
+
+#[test]
+fn records_made_to_end_a_worker_do_not_hide_the_others() {
+    let files = Files::new(&[("rules/r.py", &dies("int(event['eventID']) < 25"))]);
+    files.write("in/a.jsonl", (0..100).map(record).collect::<String>().as_bytes());
+    let found = detect(&[&files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+    assert_eq!((found.count("/pairs/errored"), found.count("/pairs/not_run")), (25, 0), "{}", found.stderr);
+    let titles = found.titles().into_iter().filter(|title| title.starts_with('E')).count();
+    assert_eq!((titles, found.count("/pairs/total")), (75, 100), "{}", found.stderr);
+    assert_eq!(of_system(&found), ["HIGH Rule rules/r is paused: it has ended 20 workers"]);
+}
+
 #[test]
 fn a_new_rule_is_run_on_what_was_read_before() {
     let files = files();

@@ -230,6 +230,28 @@ fn a_worker_serves_many_rounds() {
     watching.end();
 }
 
+#[test]
+fn what_a_paused_rule_has_missed_is_run_once_it_is_mended() {
+    let files = Files::new(&[("rules/r.py", "import os\ndef rule(event):\n    os._exit(1)\n")]);
+    files.write("in/a.jsonl", (10..40).map(record).collect::<String>().as_bytes());
+    let watching = Watching::start(&files, &[]);
+    watching.until("paused", |watching| watching.titles() == ["Rule rules/r is paused: it has ended 20 workers"]);
+    // It is not run on what comes now.
+    files.write("in/b.jsonl", (40..50).map(record).collect::<String>().as_bytes());
+    let mended = "def rule(event):\n    return True\ndef title(event):\n    return event['eventName']\n\
+                  def dedup(event):\n    return event['eventID']\n";
+    files.write("rules/r.py", mended.as_bytes());
+    watching.until("run", |watching| watching.titles().len() >= 21);
+    let mut titles = watching.titles();
+    titles.retain(|title| title.starts_with('E'));
+    titles.sort_unstable();
+    // Records 10 to 29 have ended a worker: those are for `iota rerun --errors`.
+    assert_eq!(titles, (30..50).map(|n| format!("E{n}")).collect::<Vec<_>>(), "{}", watching.log());
+    watching.end();
+    let log = fs::read_to_string(files.path("log")).unwrap();
+    assert!(log.contains("calls that had been left out were made"), "{log}");
+}
+
 /// Killed again and again in a backlog, and started until it is through: the same alerts and counts as of one start.
 #[test]
 fn a_backlog_survives_kills() {

@@ -10,6 +10,7 @@ mod poll;
 mod proxy;
 mod queue;
 mod queue_faults;
+mod state;
 mod sync;
 mod validate;
 mod watching;

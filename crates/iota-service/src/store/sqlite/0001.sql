@@ -24,15 +24,16 @@ CREATE TABLE checkpoints (
     changed_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Cells of groups: 16 bytes that name group and class, number of the cell, and what `aggregate` keeps of its matches.
+-- Cells of groups, in the order they came in: a row may hold the content of an alert, and sorted by group each would go to
+-- a page of its own. 16 bytes that name group and class, number of the cell, and what `aggregate` keeps of its matches.
 CREATE TABLE cells (
     "group"    BLOB NOT NULL,
     cell       INTEGER NOT NULL,
     kept       BLOB NOT NULL,
     -- What is no longer needed from then on.
     expires_ms INTEGER NOT NULL,
-    PRIMARY KEY ("group", cell)
-) STRICT, WITHOUT ROWID;
+    UNIQUE ("group", cell)
+) STRICT;
 CREATE INDEX cells_expire ON cells (expires_ms);
 
 CREATE TABLE alerts (

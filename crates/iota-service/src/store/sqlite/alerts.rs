@@ -6,10 +6,10 @@ use crate::crash_point;
 use iota_engine::alert::Severity;
 use iota_engine::event::Identity;
 use iota_engine::store::{
-    AlertChange, Body, Cells, Class, Committed, Created, DeliveryAction, Extent, Match, Opened, Outcome, StoredGroup,
-    UPDATE_COUNTS, Unit, kept_until_ms,
+    AlertChange, Body, Cells, Class, Committed, Created, DeliveryAction, Extent, Match, Opened, StoredGroup, Unit, kept_until_ms,
+    updates_between,
 };
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use std::collections::{BTreeMap, HashSet};
 
 /// `known`: records whose matches were counted before.
@@ -40,15 +40,7 @@ fn insert_group(
     let mut cells = GroupCells { transaction, group };
     let mut stored = StoredGroup::new(first.group.clone(), first.class.clone(), first.window);
     for found in matches {
-        let outcome = stored.add(found, &mut cells)?;
-        *match (outcome, &found.class) {
-            (Outcome::Repeated, _) => &mut committed.repeated,
-            (_, Class::Signal) => &mut committed.signals,
-            (_, Class::Suppressed(_)) => &mut committed.suppressed,
-            (Outcome::Below, _) => &mut committed.below_threshold,
-            (Outcome::Opened, _) => &mut committed.opened,
-            (Outcome::Grouped, _) => &mut committed.grouped,
-        } += 1;
+        committed.count(stored.add(found, &mut cells)?, &found.class);
     }
     let mut alerts = Alerts { transaction, now_ms, of: first, committed };
     for change in stored.alerts(&mut cells)? {
@@ -179,20 +171,17 @@ impl Alerts<'_> {
 
     fn grow(&mut self, alert_id: &str, extent: &Extent) -> Work<()> {
         let mut get = self.transaction.prepare_cached("SELECT count, severity, routes FROM alerts WHERE alert_id = ?1")?;
-        let row =
-            get.query_row([alert_id], |row| Ok((row.get(0)?, row.get::<_, u8>(1)?, row.get::<_, String>(2)?))).optional()?;
-        let Some((before, severity, routes)) = row else { return Ok(()) };
-        let after = integer(extent.count);
+        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, u8>(1)?, row.get::<_, String>(2)?));
+        let Some((before, severity, routes)) = get.query_row([alert_id], read).optional()? else { return Ok(()) };
         let mut set = self.transaction.prepare_cached(
             "UPDATE alerts SET count = ?2, first_ms = ?3, last_ms = ?4, superseded_by = NULL WHERE alert_id = ?1",
         )?;
-        set.execute(params![alert_id, after, extent.first_ms, extent.last_ms])?;
-        let crossed = |count: &&u64| (before..after).contains(&(integer(**count) - 1));
-        for count in UPDATE_COUNTS.iter().filter(crossed) {
+        set.execute(params![alert_id, integer(extent.count), extent.first_ms, extent.last_ms])?;
+        for count in updates_between(before.cast_unsigned(), extent.count) {
             let routes: Vec<iota_engine::store::Route> = serde_json::from_str(&routes)?;
             for route in routes.iter().filter(|route| route.updates) {
                 let severity = Severity::ALL.get(usize::from(severity)).copied().unwrap_or(Severity::Critical);
-                self.deliver(alert_id, &route.output, integer(*count), DeliveryAction::Update, severity)?;
+                self.deliver(alert_id, &route.output, integer(count), DeliveryAction::Update, severity)?;
             }
         }
         Ok(())

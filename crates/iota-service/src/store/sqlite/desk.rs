@@ -1,8 +1,9 @@
 //! What people look at and change. Each change is in one transaction with its record in the audit log.
 
 use super::outbox::with_alert;
-use super::row::{ALERT, DELIVERY, alert, delivery, word};
+use super::row::{ALERT, DELIVERY, alert, delivery};
 use super::{Sqlite, Work};
+use crate::store::text::{CANARY, word};
 use iota_engine::alert::Origin;
 use iota_engine::event::Identity;
 use iota_engine::store::{
@@ -136,9 +137,6 @@ impl Desk for Sqlite {
         })
     }
 }
-
-/// Left out of lists that ask for no rule: it says nothing of what happened.
-const CANARY: &str = iota_engine::system::CANARY;
 
 /// SQLite takes a negative limit for none.
 fn limit(limit: Option<usize>) -> i64 {

@@ -25,6 +25,10 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const BUSY: Duration = Duration::from_secs(5);
 /// Pages kept in memory per connection, in KiB: more groups than fit are read from the system's cache.
 const CACHE_KIB: i64 = 32 << 10;
+/// Pages that the journal holds before they are written to the database: a page that many units change is written once.
+const JOURNAL_PAGES: i64 = (64 << 20) / PAGE;
+/// Bytes of a page.
+const PAGE: i64 = 8 << 10;
 
 impl Sqlite {
     /// Opens the state for a process that takes input: the only one. Makes what is not there; migrates what is older,
@@ -163,10 +167,13 @@ fn connect(path: &Path, name: &str, newest: usize) -> Result<Connection> {
     let (connection, application, version) = open().map_err(|error| sql_error(name, &error))?;
     check_version(application, version, newest).map_err(|why| StoreError::Broken { what: name.to_owned(), why })?;
     let set_up = || {
+        // Of a new database only. Of 4 KiB a row with the content of an alert, about 2 KB, would fill one alone.
+        connection.pragma_update(None, "page_size", PAGE)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         // With less, a commit that was reported may be gone after a loss of power, and with it an alert whose input is
         // not read again.
         connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "wal_autocheckpoint", JOURNAL_PAGES)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "temp_store", "memory")?;
         connection.set_prepared_statement_cache_capacity(64);

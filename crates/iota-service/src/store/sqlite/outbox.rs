@@ -1,7 +1,8 @@
 //! Deliveries: leased, settled, counted.
 
-use super::row::{ALERT, DELIVERY, alert_json, delivery, from_word, word};
+use super::row::{ALERT, DELIVERY, alert_of, delivery};
 use super::{Sqlite, Work};
+use crate::store::text::{from_word, word};
 use iota_engine::store::{Backlog, Delivery, DeliveryState, Limited, Outbox, Result, Settled};
 use rusqlite::{Connection, Params, params};
 use std::collections::BTreeMap;
@@ -36,12 +37,8 @@ impl Outbox for Sqlite {
     }
 
     fn settle(&self, delivery: &Delivery, settled: &Settled, now_ms: i64) -> Result<bool> {
-        let (state, due_ms, error, counts) = match settled {
-            Settled::Delivered => (DeliveryState::Delivered, delivery.due_ms, None, true),
-            Settled::Retry { due_ms, why, counts } => (DeliveryState::Pending, *due_ms, Some(why), *counts),
-            Settled::Limited => (DeliveryState::Limited, delivery.due_ms, None, false),
-            Settled::Dead { why } => (DeliveryState::Dead, delivery.due_ms, Some(why), true),
-        };
+        let state = settled.state();
+        let due_ms = if let Settled::Retry { due_ms, .. } = settled { *due_ms } else { delivery.due_ms };
         let settled_ms = (state != DeliveryState::Pending).then_some(now_ms);
         let id = &delivery.id;
         self.write(|transaction| {
@@ -57,8 +54,8 @@ impl Outbox for Sqlite {
                 key.3,
                 word(state)?,
                 due_ms,
-                error,
-                counts,
+                settled.why(),
+                settled.counts(),
                 settled_ms
             ])?;
             Ok(changed == 1)
@@ -154,7 +151,7 @@ pub(super) fn with_alert(connection: &Connection, mut delivery: Delivery) -> Wor
     let mut get = connection.prepare_cached(&format!("SELECT {ALERT} FROM alerts WHERE alert_id = ?1"))?;
     let mut rows = get.query([&delivery.id.alert_id])?;
     if let Some(row) = rows.next()? {
-        delivery.json = alert_json(row, delivery.action)?;
+        delivery.json = alert_of(row, delivery.action)?;
     }
     Ok(delivery)
 }

@@ -1,5 +1,5 @@
 use super::{Sqlite, lock};
-use crate::store::proof;
+use crate::store::{proof, proof_desk};
 use iota_engine::aggregate::Window;
 use iota_engine::store::{Ledger, Store, StoreError, Unit};
 use proptest::prelude::*;
@@ -27,6 +27,11 @@ proptest! {
 #[test]
 fn cases_of_the_contract() {
     proof::worked_cases(|| Box::new(Sqlite::memory().unwrap()) as Box<dyn Store>);
+}
+
+#[test]
+fn deliveries_people_and_what_failed() {
+    proof_desk::all(|| Box::new(Sqlite::memory().unwrap()) as Box<dyn Store>);
 }
 
 #[test]

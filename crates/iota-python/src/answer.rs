@@ -1,0 +1,129 @@
+//! What an answer of a worker may say. Rules can write to the pipes of their worker, so nothing in an answer is believed:
+//! it may speak of pairs that were asked for, once of each, and be no larger than an honest worker makes it.
+
+use iota_engine::rule::{Outcome, Pair, RuleError, RuleMatch};
+use std::collections::BTreeSet;
+
+/// What is wrong with an answer.
+#[derive(Debug)]
+pub(crate) struct Fault(pub(crate) String);
+
+/// Largest result of a batch, in bytes, over all frames that it comes in.
+const MAX_RESULT: usize = 256 << 20;
+/// The worker cuts at so many characters, of up to four bytes: a text of an alert, a message, a traceback, a printed line,
+/// a context.
+const MAX_TEXT: usize = 4 * 1_000;
+const MAX_MESSAGE: usize = 4 * 2_000;
+const MAX_TRACEBACK: usize = 4 * 8_000;
+const MAX_CONTEXT: usize = 4 * 204_800;
+/// Printed lines of a batch, and names of outputs of a match.
+const MAX_LINES: usize = 1_000;
+const MAX_DESTINATIONS: usize = 10;
+/// The functions of a rule.
+const FUNCTIONS: [&str; 10] =
+    ["rule", "title", "description", "reference", "severity", "runbook", "destinations", "dedup", "alert_context", "unique"];
+
+/// While an answer comes in: before more of it is read.
+pub(crate) fn check_size(bytes: usize) -> Result<(), Fault> {
+    if bytes > MAX_RESULT { Err(Fault(format!("a result of more than {MAX_RESULT} bytes"))) } else { Ok(()) }
+}
+
+/// Whether what has come so far can be an answer about so many pairs.
+pub(crate) fn check(outcome: &Outcome, pairs: usize) -> Result<(), Fault> {
+    let counts = [
+        ("matches", outcome.matches.len(), pairs),
+        ("errors", outcome.errors.len(), pairs * FUNCTIONS.len()),
+        ("changes of state", outcome.state.len(), pairs),
+        ("printed lines", outcome.logs.len(), MAX_LINES),
+    ];
+    match counts.iter().find(|(_, count, most)| count > most) {
+        Some((what, count, most)) => Err(Fault(format!("{count} {what}, where there can be {most}"))),
+        None => Ok(()),
+    }
+}
+
+/// Turns the worker's record numbers (positions in the frame) into those of the batch, and checks every part.
+pub(crate) fn place(outcome: &mut Outcome, pairs: &[Pair]) -> Result<(), Fault> {
+    let mut records: Vec<u32> = pairs.iter().map(|pair| pair.record).collect();
+    records.dedup();
+    let place = |record: &mut u32, rule: u16| {
+        let pair = records.get(*record as usize).map(|&record| Pair { record, rule });
+        match pair.filter(|pair| pairs.binary_search(pair).is_ok()) {
+            Some(pair) => {
+                *record = pair.record;
+                Ok(pair)
+            }
+            None => Err(Fault(format!("a result for record {record} and rule {rule}, which were not asked for"))),
+        }
+    };
+    let twice = |pair: Pair| Fault(format!("two results for record {} and rule {}", pair.record, pair.rule));
+    let mut decided = BTreeSet::new();
+    for found in &mut outcome.matches {
+        let pair = place(&mut found.record, found.rule)?;
+        check_match(found)?;
+        if !decided.insert(pair) {
+            return Err(twice(pair));
+        }
+    }
+    let mut failed = BTreeSet::new();
+    for error in &mut outcome.errors {
+        let pair = place(&mut error.record, error.rule)?;
+        let function = check_error(error)?;
+        let undecided = function != "rule" || decided.insert(pair);
+        if !undecided || !failed.insert((pair, function)) {
+            return Err(twice(pair));
+        }
+    }
+    for log in &mut outcome.logs {
+        place(&mut log.record, log.rule)?;
+        within("a printed line", &log.text, MAX_MESSAGE)?;
+    }
+    let mut changed = BTreeSet::new();
+    for update in &mut outcome.state {
+        let pair = place(&mut update.record, update.rule)?;
+        if !changed.insert(pair) {
+            return Err(twice(pair));
+        }
+    }
+    match outcome.nanos.keys().find(|&&rule| !pairs.iter().any(|pair| pair.rule == rule)) {
+        Some(rule) => Err(Fault(format!("a time for rule {rule}, which was not asked for"))),
+        None => Ok(()),
+    }
+}
+
+fn check_match(found: &RuleMatch) -> Result<(), Fault> {
+    let texts = [
+        ("title", Some(&found.title)),
+        ("dedup", Some(&found.dedup)),
+        ("description", found.description.as_ref()),
+        ("reference", found.reference.as_ref()),
+        ("runbook", found.runbook.as_ref()),
+        ("unique", found.unique.as_ref()),
+    ];
+    for (name, text) in texts {
+        within(name, text.map_or("", String::as_str), MAX_TEXT)?;
+    }
+    within("alert_context", found.context.as_ref().map_or("", |context| context.get()), MAX_CONTEXT)?;
+    let destinations = found.destinations.as_deref().unwrap_or_default();
+    if destinations.len() > MAX_DESTINATIONS {
+        return Err(Fault(format!("{} destinations, where there can be {MAX_DESTINATIONS}", destinations.len())));
+    }
+    destinations.iter().try_for_each(|name| within("a destination", name, MAX_TEXT))
+}
+
+/// The function that failed.
+fn check_error(error: &RuleError) -> Result<&'static str, Fault> {
+    let known = FUNCTIONS.into_iter().find(|function| *function == error.function);
+    let function = known.ok_or_else(|| Fault("an error of a function that rules do not have".to_owned()))?;
+    let failure = &error.failure;
+    within("the type of an error", &failure.r#type, MAX_TEXT)?;
+    within("the message of an error", &failure.message, MAX_MESSAGE)?;
+    within("the path of an error", failure.path.as_deref().unwrap_or_default(), MAX_MESSAGE)?;
+    within("a traceback", &failure.traceback, MAX_TRACEBACK)?;
+    Ok(function)
+}
+
+fn within(what: &str, text: &str, most: usize) -> Result<(), Fault> {
+    let size = text.len();
+    if size > most { Err(Fault(format!("{what} of {size} bytes, where there can be {most}"))) } else { Ok(()) }
+}

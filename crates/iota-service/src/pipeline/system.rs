@@ -1,0 +1,55 @@
+//! Alerts about rules that are not run as they should be.
+
+use crate::rules::LoadedPack;
+use iota_engine::alert::{Origin, Severity};
+use iota_engine::rule::Failure;
+use iota_engine::system::{QUARANTINE, SystemAlert};
+use iota_python::KILLS;
+use serde_json::json;
+
+/// A rule is paused because it keeps ending its worker. `origin` is the record that was one too many.
+pub(super) fn paused(pack: &LoadedPack, rule: u16, failure: Option<&Failure>, origin: &Origin) -> SystemAlert {
+    let (name, rule) = (&pack.pack.name, pack.rule(rule));
+    let id = &rule.id;
+    let (kind, message) = failure.map_or(("", ""), |failure| (failure.r#type.as_str(), failure.message.as_str()));
+    SystemAlert {
+        rule: QUARANTINE,
+        dedup: format!("{name}/{id}"),
+        title: format!("Rule {name}/{id} is paused: it has ended {KILLS} workers"),
+        severity: severity(rule.severity),
+        description: format!(
+            "Calls of rule {name}/{id} ended {KILLS} workers, with fewer than 1,000 calls in a row that did not. It is \
+             not run for a while. Calls that are left out are kept, and run by themselves later; records on which it ended \
+             a worker are kept, and not run again by themselves."
+        ),
+        runbook: "Look at the records (`iota run --stats` and the log name the first; state keeps all), mend the rule, then run \
+                  `iota rerun --errors --rule RULE`. Records made to look like this may be an attack on the rule.",
+        context: json!({
+            "pack": name, "rule": id, "workers_ended": KILLS, "error": kind, "message": message,
+            "object": origin.object, "record": origin.record,
+        }),
+    }
+}
+
+/// Calls of a rule are left out for now. `why` ends a sentence.
+pub(super) fn left_out(pack: &LoadedPack, rule: u16, calls: u64) -> SystemAlert {
+    let (name, rule) = (&pack.pack.name, pack.rule(rule));
+    let id = &rule.id;
+    SystemAlert {
+        rule: QUARANTINE,
+        dedup: format!("{name}/{id} left out"),
+        title: format!("{calls} calls of rule {name}/{id} were left out"),
+        severity: severity(rule.severity),
+        description: format!(
+            "Rule {name}/{id} was tried again and ended its worker on most records. {calls} calls are kept, and were not run: \
+             what the rule looks for may be among them."
+        ),
+        runbook: "Mend the rule, then run `iota rerun --errors --rule RULE`.",
+        context: json!({"pack": name, "rule": id, "calls": calls}),
+    }
+}
+
+/// Whoever is paged for a rule is paged for its absence.
+fn severity(of_rule: Option<Severity>) -> Severity {
+    if of_rule >= Some(Severity::High) { Severity::Critical } else { Severity::High }
+}

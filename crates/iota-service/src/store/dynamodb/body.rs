@@ -1,0 +1,76 @@
+//! Bytes of any length in an attribute: small ones in the item itself, large ones in items of their own, because an item
+//! has at most 400 KB.
+
+use super::item::{Item, Key, Read, TTL, bytes, item, number, text};
+use super::table::Table;
+use super::trouble::{Trouble, Work};
+use aws_sdk_dynamodb::types::AttributeValue;
+use iota_engine::digest::{digest, hex};
+use std::collections::HashMap;
+
+/// Bytes that an item takes itself. An item with several bodies stays far below 350 KB, and 100 of them fit into a
+/// transaction.
+const INLINE: usize = 24 << 10;
+/// Bytes of one part.
+const PART: usize = 300 << 10;
+
+fn parts(pk: &str, count: usize) -> Vec<Key> {
+    (0..count).map(|part| Key::new(pk, format!("{part:06}"))).collect()
+}
+
+/// Where the parts of a body are, if it is not in the item itself.
+fn reference(value: &AttributeValue) -> Option<Vec<Key>> {
+    let fields = value.as_m().ok()?;
+    let count = fields.get("parts")?.as_n().ok()?.parse().ok()?;
+    Some(parts(fields.get("pk")?.as_s().ok()?, count))
+}
+
+impl Table {
+    /// Makes the attribute that stands for these bytes in the item `owner`. What is large is written before this returns:
+    /// under the digest of the bytes, so that whoever reads the item finds exactly them. `ttl` is that of the owner.
+    pub(super) async fn keep(&self, owner: &Key, body: &[u8], ttl: Option<i64>) -> Work<AttributeValue> {
+        if body.len() <= INLINE {
+            return Ok(bytes(body));
+        }
+        let pk = format!("body#{}", hex(&digest("iota-body-v1", [owner.pk.as_bytes(), owner.sk.as_bytes(), body])));
+        let keys = parts(&pk, body.len().div_ceil(PART));
+        let part = |(key, part): (&Key, &[u8])| {
+            let mut item = key.item();
+            item.insert("bytes".to_owned(), bytes(part));
+            item.extend(ttl.map(|ttl| (TTL.to_owned(), number(ttl))));
+            item
+        };
+        // One by one: a request has at most 16 MB.
+        for (key, bytes) in keys.iter().zip(body.chunks(PART)) {
+            self.put_all(vec![part((key, bytes))]).await?;
+        }
+        Ok(AttributeValue::M(item([("pk", text(pk)), ("parts", number(i64::try_from(keys.len()).unwrap_or(i64::MAX)))])))
+    }
+
+    /// The bytes that an attribute stands for.
+    pub(super) async fn body(&self, owner: &Item, name: &str) -> Work<Vec<u8>> {
+        if let Some(bytes) = owner.bytes_if_any(name) {
+            return Ok(bytes.to_vec());
+        }
+        let keys = owner.get(name).and_then(reference).ok_or_else(|| owner.lacks(name))?;
+        let mut found = self.get_all(keys.clone()).await?;
+        let mut body = Vec::new();
+        for key in &keys {
+            let part = found.remove(key).ok_or_else(|| lost(owner, name, key))?;
+            body.extend_from_slice(part.bytes_if_any("bytes").ok_or_else(|| part.lacks("bytes"))?);
+        }
+        Ok(body)
+    }
+}
+
+/// The items that hold what an item's attributes stand for.
+pub(super) fn parts_of(owner: &Item) -> Vec<Key> {
+    let attributes: HashMap<&String, Vec<Key>> =
+        owner.iter().filter_map(|(name, value)| Some((name, reference(value)?))).collect();
+    attributes.into_values().flatten().collect()
+}
+
+fn lost(owner: &Item, name: &str, part: &Key) -> Trouble {
+    let key = Key::of(owner).map(|key| key.to_string()).unwrap_or_default();
+    Trouble::Damaged { key, why: format!("{part} is missing, a part of attribute `{name}`") }
+}

@@ -1,0 +1,207 @@
+//! What people look at and change. Each change is in one transaction with its record in the audit log.
+
+use super::DynamoDb;
+use super::alert::{self, NewDelivery, Whole};
+use super::item::{IK, Item, Key, Read, number, text};
+use super::outbox::pending_again;
+use super::query::{Query, listed};
+use super::table::each;
+use super::trouble::Work;
+use super::write::{AT_ONCE, Write};
+use crate::store::text::{CANARY, word};
+use iota_engine::store::{
+    AlertFilter, AuditEntry, AuditRecord, ClassFilter, DeadFilter, Delivery, DeliveryAction, DeliveryId, DeliveryState, Desk,
+    FailedPair, ObjectVersion, PairFilter, Reject, RejectFilter, Result, Status, StoredAlert,
+};
+use std::collections::BTreeSet;
+
+impl Desk for DynamoDb {
+    fn alert(&self, alert_id: &str) -> Result<Option<StoredAlert>> {
+        self.wait(async { Ok(alert::alerts(&self.table, &[alert_id.to_owned()]).await?.pop()) })
+    }
+
+    fn alerts(&self, filter: &AlertFilter) -> Result<Vec<StoredAlert>> {
+        self.wait(async {
+            let status = filter.status.map(word).transpose()?;
+            let query = |ik| of_filter(Query::listed(ik), filter, status.as_ref()).backward().limit(filter.limit);
+            let mut listed = self.table.list("alert", query).await?;
+            let id = |item: &Item| Ok(item.text("pk")?.trim_start_matches("alert#").to_owned());
+            // Those of one instant in the order of their ids.
+            listed.sort_by_cached_key(|(at, item)| (std::cmp::Reverse(*at), item.text_if_any("pk").map(str::to_owned)));
+            let ids = listed.iter().map(|(_, item)| id(item)).collect::<Work<Vec<_>>>()?;
+            alert::alerts(&self.table, &ids).await
+        })
+    }
+
+    fn set_status(&self, alert_id: &str, status: Status, entry: &AuditEntry) -> Result<bool> {
+        self.wait(async {
+            let (word, key) = (word(status)?, Key::alert(alert_id));
+            let changes = || async {
+                let there = self.table.get(&key).await?.is_some();
+                let set = Write::update(key.clone(), "SET #status = :status").with("status", text(&word)).when_there();
+                Ok(there.then(|| vec![set]))
+            };
+            self.with_record(entry, changes).await
+        })
+    }
+
+    fn enqueue(&self, alert_id: &str, output: &str, action: DeliveryAction, entry: &AuditEntry) -> Result<()> {
+        self.wait(async {
+            let changes = || async {
+                let whole = Whole::read(&self.table, alert_id).await?;
+                let Some(alert) = &whole.alert else { return Ok(Some(Vec::new())) };
+                self.note_targets(&BTreeSet::from([super::Target::of(output, &alert.pack, &alert.rule)])).await?;
+                let revisions = whole.deliveries.iter().map(|row| &row.delivery.id).filter(|id| id.output == output);
+                let revision = revisions.map(|id| id.revision).min().unwrap_or(0).min(0) - 1;
+                let id = DeliveryId { alert_id: alert_id.to_owned(), output: output.to_owned(), revision };
+                let (pack, rule) = (alert.pack.as_str(), alert.rule.as_str());
+                let new = NewDelivery { id, action, pack, rule, severity: alert.severity, now_ms: entry.at_ms };
+                let mut writes = whole.stay(&self.table, alert_id).await?;
+                writes.push(new.write());
+                Ok(Some(writes))
+            };
+            self.with_record(entry, changes).await.map(drop)
+        })
+    }
+
+    fn deliveries(&self, alert_id: &str) -> Result<Vec<Delivery>> {
+        self.wait(async {
+            let whole = Whole::read(&self.table, alert_id).await?;
+            let mut rows: Vec<_> = whole.deliveries.iter().collect();
+            rows.sort_by_key(|row| (row.delivery.created_ms, row.order()));
+            rows.into_iter().map(|row| whole.delivery(row)).collect()
+        })
+    }
+
+    fn dead(&self, filter: &DeadFilter) -> Result<Vec<Delivery>> {
+        self.wait(async {
+            let mut ids: BTreeSet<DeliveryId> = BTreeSet::new();
+            for output in self.outputs().await?.into_iter().filter(|name| filter.output.as_ref().is_none_or(|only| only == name))
+            {
+                let query = Query::listed(listed::settled(DeliveryState::Dead, &output, ""));
+                for item in self.table.query(&query).await? {
+                    ids.insert(alert::delivery_id(&item)?);
+                }
+            }
+            ids.retain(|id| filter.alert_id.as_ref().is_none_or(|only| *only == id.alert_id));
+            let read = |id: DeliveryId| async move {
+                let whole = Whole::read(&self.table, &id.alert_id).await?;
+                let row = whole.find(&id).filter(|row| row.delivery.state == DeliveryState::Dead);
+                row.map(|row| whole.delivery(row)).transpose()
+            };
+            let mut dead: Vec<Delivery> = each(ids, read).await?.into_iter().flatten().collect();
+            dead.sort_by(|one, next| (one.created_ms, &one.id).cmp(&(next.created_ms, &next.id)));
+            dead.truncate(filter.limit.unwrap_or(usize::MAX));
+            Ok(dead)
+        })
+    }
+
+    fn redrive(&self, ids: &[DeliveryId], entry: &AuditEntry) -> Result<usize> {
+        self.wait(async {
+            let redriven = self.change_dead(ids, entry, |id| pending_again(id, entry.at_ms)).await?;
+            for id in &redriven {
+                self.recent.note(id, Some(entry.at_ms));
+            }
+            Ok(redriven.len())
+        })
+    }
+
+    fn give_up(&self, ids: &[DeliveryId], entry: &AuditEntry) -> Result<usize> {
+        let give_up = |id: &DeliveryId| {
+            Write::update(Key::delivery(id), "SET #state = :dropped, #settled = :now, #ik = :ik")
+                .when("#state = :dead")
+                .with("dropped", text("dropped"))
+                .with("dead", text("dead"))
+                .with("now", number(entry.at_ms))
+                .with("ik", text(listed::settled(DeliveryState::Dropped, &id.output, "")))
+        };
+        self.wait(async { Ok(self.change_dead(ids, entry, give_up).await?.len()) })
+    }
+
+    fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
+        self.wait(self.list_rejects(filter))
+    }
+
+    fn failed_pairs(&self, filter: &PairFilter) -> Result<Vec<FailedPair>> {
+        self.wait(self.list_failed_pairs(filter))
+    }
+
+    fn settle_pairs(&self, ids: &[i64]) -> Result<usize> {
+        self.wait(self.remove_pairs(ids))
+    }
+
+    fn objects_since(&self, since_ms: i64) -> Result<Vec<ObjectVersion>> {
+        self.wait(async {
+            let found = self.table.list_whole("object", |ik| Query::listed(ik).between(Some(since_ms), None)).await?;
+            let read = |item: Item| {
+                let object = ObjectVersion { object: item.text("object")?, version: item.text("version")? };
+                Ok((item.number(super::item::AT)?, object))
+            };
+            let mut found = found.into_iter().map(read).collect::<Work<Vec<_>>>()?;
+            found.sort();
+            Ok(found.into_iter().map(|(_, object)| object).collect())
+        })
+    }
+
+    fn record(&self, entry: &AuditEntry) -> Result<()> {
+        self.wait(async { self.with_record(entry, || async { Ok(Some(Vec::new())) }).await.map(drop) })
+    }
+
+    fn audit_log(&self, newest: Option<usize>) -> Result<Vec<AuditRecord>> {
+        self.wait(self.records(newest))
+    }
+}
+
+/// By what the index has of an alert.
+fn of_filter(mut query: Query, filter: &AlertFilter, status: Option<&String>) -> Query {
+    query = query.between(filter.since_ms, None);
+    query = match filter.class {
+        ClassFilter::Sent => query.and("#class IN (:alert, :late)").with("alert", text("alert")).with("late", text("late")),
+        ClassFilter::Signals => query.and("#class = :class").with("class", text("signal")),
+        ClassFilter::Suppressed => query.and("#class = :class").with("class", text("suppressed")),
+        ClassFilter::All => query,
+    };
+    query = match &filter.rule {
+        Some(rule) => query.and("#rule = :rule").with("rule", text(rule)),
+        None => query.and("#rule <> :rule").with("rule", text(CANARY)),
+    };
+    if let Some(severity) = filter.severity {
+        query = query.and("#severity >= :severity").with("severity", number(severity as u8));
+    }
+    if let Some(status) = status {
+        query = query.and("#status = :status").with("status", text(status));
+    }
+    query
+}
+
+impl DynamoDb {
+    /// Changes those of the deliveries that are dead, as many at once as a transaction takes. The record comes with the
+    /// first of them: nothing is changed without one.
+    async fn change_dead(
+        &self,
+        ids: &[DeliveryId],
+        entry: &AuditEntry,
+        change: impl Fn(&DeliveryId) -> Write,
+    ) -> Work<Vec<DeliveryId>> {
+        let ids: BTreeSet<&DeliveryId> = ids.iter().collect();
+        let found = self.table.get_all(ids.iter().map(|id| Key::delivery(id))).await?;
+        let is_dead = |id: &&DeliveryId| {
+            found.get(&Key::delivery(id)).is_some_and(|item| item.contains_key(IK) && item.text_if_any("state") == Some("dead"))
+        };
+        let dead: Vec<&DeliveryId> = ids.into_iter().filter(is_dead).collect();
+        let mut changed = Vec::new();
+        for some in dead.chunks(AT_ONCE - 1) {
+            let writes: Vec<Write> = some.iter().map(|id| change(id)).collect();
+            let done = if changed.is_empty() {
+                let writes = &writes;
+                self.with_record(entry, || async move { Ok(Some(writes.clone())) }).await?
+            } else {
+                self.table.transact(&writes).await.map(|()| true)?
+            };
+            if done {
+                changed.extend(some.iter().map(|id| (*id).clone()));
+            }
+        }
+        Ok(changed)
+    }
+}

@@ -1,0 +1,161 @@
+//! Rejects and failed pairs: kept with their bytes until somebody has looked at them, or they are old.
+
+use super::DynamoDb;
+use super::item::{AT, IK, Item, Key, Read, TTL, bytes, item, number, text};
+use super::query::{Query, SHARDS, listed};
+use super::table::{each, wall_ms};
+use super::trouble::{Trouble, Work};
+use super::write::Write;
+use iota_engine::alert::Origin;
+use iota_engine::event::Identity;
+use iota_engine::store::{FailedPair, KEEP_ALERTS_MS, PairFilter, Reject, RejectFilter};
+use std::collections::BTreeMap;
+
+/// Where the pair with this id is listed; by the id, so that it is found by it.
+fn list_of(id: i64) -> String {
+    format!("pair#{}", id.rem_euclid(i64::from(SHARDS)))
+}
+
+fn ttl() -> i64 {
+    (wall_ms() + KEEP_ALERTS_MS) / 1000
+}
+
+impl DynamoDb {
+    pub(super) async fn put_rejects(&self, rejects: &[Reject]) -> Work<()> {
+        let mut items: BTreeMap<Key, Item> = BTreeMap::new();
+        for Reject { origin, reason, line, offset, bytes: raw, at_ms } in rejects {
+            let record = origin.record.to_string();
+            // Without a version (standard input) two reads are two things.
+            let at = at_ms.to_string();
+            let version = origin.version.as_deref().filter(|version| !version.is_empty());
+            let key = Key::reject(&[&origin.object, version.unwrap_or_default(), &record, version.map_or(&at, |_| "")]);
+            let mut reject = item([
+                ("object", text(&origin.object)),
+                ("version", text(version.unwrap_or_default())),
+                ("record", number(origin.record)),
+                ("reason", text(reason)),
+                ("line", number(*line)),
+                ("offset", number(*offset)),
+                ("bytes", bytes(raw.clone())),
+                (IK, text(listed::shard("reject", key.pk.as_bytes()))),
+                (AT, number(*at_ms)),
+                (TTL, number(ttl())),
+            ]);
+            reject.extend(key.item());
+            items.entry(key).or_insert(reject);
+        }
+        self.table.put_all(items.into_values().collect()).await
+    }
+
+    pub(super) async fn list_rejects(&self, filter: &RejectFilter) -> Work<Vec<Reject>> {
+        let query = |ik| Query::listed(ik).between(filter.since_ms, None).limit(filter.limit);
+        let read = |item: Item| {
+            let version = item.text_if_any("version").filter(|version| !version.is_empty()).map(str::to_owned);
+            Ok(Reject {
+                origin: Origin { object: item.text("object")?, version, record: item.number("record")?.cast_unsigned() },
+                reason: item.text("reason")?,
+                line: item.number("line")?.cast_unsigned(),
+                offset: item.number("offset")?.cast_unsigned(),
+                bytes: item.bytes_if_any("bytes").ok_or_else(|| item.lacks("bytes"))?.to_vec(),
+                at_ms: item.number(AT)?,
+            })
+        };
+        let mut found = self.table.list_whole("reject", query).await?.into_iter().map(read).collect::<Work<Vec<_>>>()?;
+        let place = |reject: &Reject| (reject.at_ms, reject.origin.object.clone(), reject.origin.record);
+        found.sort_by_key(place);
+        Ok(found)
+    }
+
+    pub(super) async fn put_failed_pairs(&self, pairs: &[FailedPair]) -> Work<()> {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        // Numbers for all of them; some stay unused where a pair has one.
+        let count = i64::try_from(pairs.len()).unwrap_or(i64::MAX);
+        let counted = Write::update(Key::last_pair(), "ADD #last :count").with("count", number(count));
+        let last = self.table.update(&counted).await?.number("last")?;
+        // One pair is in a unit once; if not, the last holds.
+        let pairs: BTreeMap<Key, (i64, &FailedPair)> =
+            (last - count + 1..).zip(pairs).map(|(id, pair)| (key_of(pair), (id, pair))).collect();
+        let puts = pairs.into_iter().map(|(key, (id, pair))| async move {
+            let failure = serde_json::to_vec(&pair.failure)?;
+            let change = "SET #id = if_not_exists(#id, :id), #ik = if_not_exists(#ik, :ik), #at = if_not_exists(#at, :id), \
+                          #pack = :pack, #rule = :rule, #function = :function, #record = :record, #object = :object, \
+                          #version = :version, #number = :number, #raw = :raw, #failure = :failure, #at_ms = :at_ms, #ttl = :ttl";
+            let Origin { object, version, record } = &pair.origin;
+            let write = Write::update(key.clone(), change)
+                .with("id", number(id))
+                .with("ik", text(list_of(id)))
+                .with("pack", text(&pair.pack))
+                .with("rule", text(&pair.rule))
+                .with("function", text(&pair.function))
+                .with("record", bytes(pair.record.0))
+                .with("object", text(object))
+                .with("version", text(serde_json::to_string(version)?))
+                .with("number", number(*record))
+                .with("raw", self.table.keep(&key, &pair.raw, Some(ttl())).await?)
+                .with("failure", self.table.keep(&key, &failure, Some(ttl())).await?)
+                .with("at_ms", number(pair.at_ms))
+                .with("ttl", number(ttl()));
+            self.table.write(&write).await
+        });
+        each(puts, |put| put).await.map(drop)
+    }
+
+    pub(super) async fn list_failed_pairs(&self, filter: &PairFilter) -> Work<Vec<FailedPair>> {
+        let query = |ik| {
+            let query = Query::listed(ik).between(Some(filter.after.saturating_add(1)), None);
+            match &filter.rule {
+                Some(rule) => query.and("#rule = :rule").with("rule", text(rule)),
+                None => query,
+            }
+            // How many are old enough is known when they are read.
+            .limit(filter.limit.filter(|_| filter.since_ms.is_none()))
+        };
+        let (mut pairs, listed) = (Vec::new(), self.table.list_whole("pair", query).await?);
+        for item in
+            listed.iter().filter(|item| item.number("at_ms").is_ok_and(|at| filter.since_ms.is_none_or(|since| at >= since)))
+        {
+            if filter.limit.is_some_and(|limit| pairs.len() >= limit) {
+                break;
+            }
+            pairs.push(self.pair_of(item).await?);
+        }
+        Ok(pairs)
+    }
+
+    async fn pair_of(&self, item: &Item) -> Work<FailedPair> {
+        let record = item.bytes_if_any("record").and_then(|bytes| bytes.try_into().ok());
+        let version = serde_json::from_str(&item.text("version")?)?;
+        Ok(FailedPair {
+            id: item.number("id")?,
+            pack: item.text("pack")?,
+            rule: item.text("rule")?,
+            function: item.text("function")?,
+            record: Identity(record.ok_or_else(|| item.lacks("record"))?),
+            origin: Origin { object: item.text("object")?, version, record: item.number("number")?.cast_unsigned() },
+            raw: self.table.body(item, "raw").await?,
+            failure: serde_json::from_slice(&self.table.body(item, "failure").await?)?,
+            at_ms: item.number("at_ms")?,
+        })
+    }
+
+    pub(super) async fn remove_pairs(&self, ids: &[i64]) -> Work<usize> {
+        let remove = |id: i64| async move {
+            let query = Query::listed(list_of(id)).between(Some(id), Some(id.saturating_add(1)));
+            let Some(item) = self.table.query(&query).await?.pop() else { return Ok(false) };
+            let delete = Write::delete(Key::of(&item)?).when("#id = :id").with("id", number(id));
+            match self.table.write(&delete).await {
+                Ok(()) => Ok(true),
+                Err(Trouble::Changed) => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        let removed = each(ids.iter().copied(), remove).await?;
+        Ok(removed.into_iter().filter(|removed| *removed).count())
+    }
+}
+
+fn key_of(pair: &FailedPair) -> Key {
+    Key::pair(&[&pair.pack, &pair.rule, &pair.function, &iota_engine::digest::hex(&pair.record.0)])
+}

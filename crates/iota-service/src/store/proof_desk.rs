@@ -1,0 +1,297 @@
+//! What every store has to show beside alerts: deliveries, the audit log, rejects, failed pairs, checkpoints, rule state.
+
+use super::proof::{MINUTE, alerts, found, unit};
+use iota_engine::aggregate::Window;
+use iota_engine::alert::{Origin, Severity};
+use iota_engine::dedup::Seen;
+use iota_engine::event::{Fingerprint, Identity};
+use iota_engine::rule::Failure;
+use iota_engine::store::{
+    Actor, AlertFilter, AuditEntry, Checkpoint, ClassFilter, DeadFilter, Delivery, DeliveryAction, FailedPair, Limited,
+    ObjectVersion, PairFilter, Reject, RejectFilter, RuleStateUpdate, Settled, Status, Store, Unit, verify_audit_log,
+};
+use serde_json::json;
+
+const HOUR: Window = Window { ms: 60 * MINUTE, threshold: 1 };
+/// When the units of these tests are committed.
+const NOW: i64 = 1_700_000_000_000;
+
+fn entry(action: &str) -> AuditEntry {
+    AuditEntry {
+        at_ms: NOW + 5,
+        actor: Actor::User("alice".to_owned()),
+        action: action.to_owned(),
+        subject: "x".to_owned(),
+        why: None,
+        before: None,
+        after: None,
+    }
+}
+
+fn retry(due_ms: i64) -> Settled {
+    Settled::Retry { due_ms, why: "no answer".to_owned(), counts: true }
+}
+
+fn titles(deliveries: &[Delivery]) -> Vec<String> {
+    let title = |delivery: &Delivery| {
+        let json: serde_json::Value = serde_json::from_slice(&delivery.json).unwrap();
+        format!("{} {}", json["title"].as_str().unwrap(), delivery.id.revision)
+    };
+    deliveries.iter().map(title).collect()
+}
+
+/// Three alerts to output `out`, one after the other.
+fn three(store: &dyn Store) {
+    for (group, later) in [(0, 0), (1, 1), (2, 2)] {
+        let unit = Unit { now_ms: NOW + later, ..unit(vec![found(group, group, 0, HOUR)]) };
+        store.commit(&unit).unwrap();
+    }
+}
+
+pub(crate) fn deliveries_are_leased_and_settled(store: &dyn Store) {
+    three(store);
+    let lease = |now: i64, limit: usize| store.lease("out", now, now + 1_000, limit).unwrap();
+    assert_eq!(store.next_due("out").unwrap(), Some(NOW));
+    assert_eq!((store.next_due("other").unwrap(), store.lease("other", NOW + 9, NOW + 10, 5).unwrap().len()), (None, 0));
+    let first = lease(NOW + 10, 2);
+    assert_eq!(titles(&first), ["title 0 0", "title 1 0"], "oldest first");
+    assert_eq!(titles(&lease(NOW + 10, 5)), ["title 2 0"], "what is leased is not leased again");
+    assert_eq!(lease(NOW + 10, 5).len(), 0);
+    assert_eq!(store.next_due("out").unwrap(), Some(NOW + 1_010));
+    // The lease of the first runs out; whoever had it settles nothing any more.
+    let again = lease(NOW + 1_010, 1);
+    assert_eq!(titles(&again), ["title 0 0"]);
+    assert!(!store.settle(&first[0], &Settled::Delivered, NOW + 1_011).unwrap());
+    assert!(store.settle(&again[0], &Settled::Delivered, NOW + 1_011).unwrap());
+    assert!(store.settle(&first[1], &retry(NOW + 60_000), NOW + 1_011).unwrap());
+    let backlog = store.backlog().unwrap().remove(0);
+    assert_eq!((backlog.pending, backlog.delivered, backlog.oldest_pending_ms), (2, 1, Some(NOW + 1)));
+    assert_eq!(titles(&lease(NOW + 2_000, 5)), ["title 2 0"]);
+    assert_eq!(store.next_due("out").unwrap(), Some(NOW + 3_000));
+    store.hasten("out", NOW + 2_001).unwrap();
+    let hastened = lease(NOW + 2_001, 5);
+    assert_eq!((titles(&hastened), hastened[0].attempts), (vec!["title 1 0".to_owned()], 1), "and not what is leased");
+    assert_eq!(hastened[0].last_error.as_deref(), Some("no answer"));
+    store.release().unwrap();
+    assert!(!store.settle(&hastened[0], &Settled::Delivered, NOW + 2_002).unwrap(), "its lease was ended");
+    let free = lease(NOW + 2_003, 5);
+    assert_eq!(titles(&free), ["title 1 0", "title 2 0"]);
+    assert!(store.settle(&free[0], &Settled::Limited, NOW + 2_004).unwrap());
+    assert!(store.settle(&free[1], &Settled::Dead { why: "refused".to_owned() }, NOW + 2_004).unwrap());
+    assert_eq!(store.next_due("out").unwrap(), None);
+    let counts = |since| {
+        ["r0", "r1"].map(|rule| {
+            let delivered = store.delivered_since("out", "p", rule, since).unwrap();
+            (delivered, store.limited_since("out", "p", rule, since).unwrap())
+        })
+    };
+    assert_eq!(counts(NOW), [(1, 0), (0, 1)]);
+    assert_eq!(counts(NOW + 5_000), [(0, 0), (0, 0)]);
+    let limited = Limited { output: "out".to_owned(), pack: "p".to_owned(), rule: "r1".to_owned(), count: 1 };
+    assert_eq!(store.limited_between(NOW, NOW + 2_005).unwrap(), [limited]);
+    assert_eq!(store.limited_between(NOW, NOW + 2_004).unwrap(), []);
+    let backlog = store.backlog().unwrap().remove(0);
+    assert_eq!((backlog.pending, backlog.delivered, backlog.limited, backlog.dead, backlog.dropped), (0, 1, 1, 1, 0));
+}
+
+pub(crate) fn an_update_waits_for_the_alert(store: &dyn Store) {
+    store.commit(&unit((0..12).map(|n| found(0, n, 0, HOUR)).collect())).unwrap();
+    let create = store.lease("out", NOW, NOW + 1_000, 5).unwrap();
+    assert_eq!(titles(&create), ["title 0 0"], "the update is behind it");
+    assert_eq!(store.lease("out", NOW, NOW + 1_000, 5).unwrap().len(), 0);
+    assert!(store.settle(&create[0], &retry(NOW + 5_000), NOW).unwrap());
+    assert_eq!(store.lease("out", NOW + 1, NOW + 1_001, 5).unwrap().len(), 0);
+    assert_eq!(store.next_due("out").unwrap(), Some(NOW + 5_000));
+    let create = store.lease("out", NOW + 5_000, NOW + 60_000, 5).unwrap();
+    assert_eq!(store.lease("out", NOW + 5_001, NOW + 60_001, 5).unwrap().len(), 0);
+    assert!(store.settle(&create[0], &Settled::Delivered, NOW + 5_002).unwrap());
+    let update = store.lease("out", NOW + 5_003, NOW + 6_000, 5).unwrap();
+    assert_eq!((titles(&update), update[0].action), (vec!["title 0 10".to_owned()], DeliveryAction::Update), "at once");
+}
+
+pub(crate) fn people_change_alerts_and_dead_letters(store: &dyn Store) {
+    three(store);
+    let found = alerts(store);
+    let id = found.last().unwrap().alert_id.clone();
+    assert_eq!(found.iter().map(|alert| alert.created_ms).collect::<Vec<_>>(), [NOW + 2, NOW + 1, NOW], "newest first");
+    let list = |filter: AlertFilter| store.alerts(&filter).unwrap().len();
+    let some = |filter: AlertFilter| AlertFilter { class: ClassFilter::Sent, ..filter };
+    assert_eq!(list(some(AlertFilter { limit: Some(2), ..AlertFilter::default() })), 2);
+    assert_eq!(list(some(AlertFilter { rule: Some("r0".to_owned()), ..AlertFilter::default() })), 2);
+    assert_eq!(list(some(AlertFilter { since_ms: Some(NOW + 2), ..AlertFilter::default() })), 1);
+    assert_eq!(list(some(AlertFilter { severity: Some(Severity::Critical), ..AlertFilter::default() })), 0);
+    assert_eq!(list(AlertFilter { class: ClassFilter::Signals, ..AlertFilter::default() }), 0);
+    assert!(store.set_status(&id, Status::Acknowledged, &entry("alert.ack")).unwrap());
+    assert!(!store.set_status("nothing", Status::Acknowledged, &entry("alert.ack")).unwrap());
+    assert_eq!(store.alert(&id).unwrap().unwrap().status, Status::Acknowledged);
+    assert_eq!(list(some(AlertFilter { status: Some(Status::Acknowledged), ..AlertFilter::default() })), 1);
+    assert!(store.alert("nothing").unwrap().is_none());
+    for action in [DeliveryAction::Acknowledge, DeliveryAction::Create] {
+        store.enqueue(&id, "pager", action, &entry("alert.resend")).unwrap();
+    }
+    let revisions: Vec<i64> = store.deliveries(&id).unwrap().iter().map(|delivery| delivery.id.revision).collect();
+    assert_eq!(revisions, [0, -1, -2]);
+    for delivery in store.lease("out", NOW + 10, NOW + 20, 5).unwrap() {
+        assert!(store.settle(&delivery, &Settled::Dead { why: "refused".to_owned() }, NOW + 11).unwrap());
+    }
+    let dead = store.dead(&DeadFilter::default()).unwrap();
+    assert_eq!(titles(&dead), ["title 0 0", "title 1 0", "title 2 0"]);
+    assert_eq!(store.dead(&DeadFilter { output: Some("pager".to_owned()), ..DeadFilter::default() }).unwrap().len(), 0);
+    assert_eq!(store.dead(&DeadFilter { alert_id: Some(id), limit: Some(5), output: None }).unwrap().len(), 1);
+    let ids: Vec<_> = dead.into_iter().map(|delivery| delivery.id).collect();
+    assert_eq!(store.redrive(&ids[..2], &entry("dlq.redrive")).unwrap(), 2);
+    assert_eq!(store.give_up(&ids, &entry("dlq.drop")).unwrap(), 1, "two are not dead any more");
+    assert_eq!(store.give_up(&ids, &entry("dlq.drop")).unwrap(), 0, "and nothing is recorded");
+    let backlogs = store.backlog().unwrap();
+    let of_out = backlogs.iter().find(|backlog| backlog.output == "out").unwrap();
+    assert_eq!((of_out.pending, of_out.dead, of_out.dropped), (2, 0, 1));
+    assert_eq!(store.lease("out", NOW + 20, NOW + 30, 5).unwrap().len(), 2);
+    store.record(&entry("rules.reload")).unwrap();
+    let log = store.audit_log(None).unwrap();
+    let actions: Vec<&str> = log.iter().map(|record| record.entry.action.as_str()).collect();
+    assert_eq!(actions, ["alert.ack", "alert.resend", "alert.resend", "dlq.redrive", "dlq.drop", "rules.reload"]);
+    verify_audit_log(&log).unwrap();
+    assert_eq!(store.audit_log(Some(2)).unwrap(), log[4..]);
+}
+
+fn origin(object: &str, version: Option<&str>, record: u64) -> Origin {
+    Origin { object: object.to_owned(), version: version.map(str::to_owned), record }
+}
+
+fn pair(rule: &str, record: u8, raw: Vec<u8>) -> FailedPair {
+    let failure = Failure {
+        r#type: "KeyError".to_owned(),
+        message: "x".repeat(40_000),
+        path: None,
+        line: Some(3),
+        traceback: String::new(),
+    };
+    FailedPair {
+        id: 0,
+        pack: "p".to_owned(),
+        rule: rule.to_owned(),
+        function: "rule".to_owned(),
+        record: Identity([record; 16]),
+        origin: origin("o", Some("v"), 1),
+        raw,
+        failure: (record != 2).then_some(failure),
+        at_ms: NOW + i64::from(record),
+    }
+}
+
+pub(crate) fn what_failed_is_kept(store: &dyn Store) {
+    let reject = |object: &str, version: Option<&str>, at_ms: i64| Reject {
+        origin: origin(object, version, 7),
+        reason: "not_json".to_owned(),
+        line: 3,
+        offset: 99,
+        bytes: vec![0xff; 64 << 10],
+        at_ms,
+    };
+    let rejects = vec![reject("a", Some("v"), NOW), reject("-", None, NOW + 1)];
+    let pairs = vec![pair("r", 1, vec![b'x'; 900_000]), pair("s", 2, b"{}".to_vec()), pair("r", 3, b"{}".to_vec())];
+    let finished = vec![ObjectVersion { object: "b".to_owned(), version: "1".to_owned() }];
+    let long = format!("directory:{}", "é".repeat(2_000));
+    let checkpoint = |key: &str, value: &str| Checkpoint { key: key.to_owned(), value: value.to_owned() };
+    let checkpoints =
+        vec![checkpoint("directory:a", "1"), checkpoint(&long, "2"), checkpoint("sqs:a", "3"), checkpoint("directory:a", "4")];
+    let unit = Unit { now_ms: NOW, rejects, failed_pairs: pairs, finished, checkpoints, ..unit(vec![found(0, 1, 0, HOUR)]) };
+    for _ in 0..2 {
+        store.commit(&unit).unwrap();
+        let kept = store.rejects(&RejectFilter::default()).unwrap();
+        assert_eq!(kept, unit.rejects, "once, with all bytes");
+        let kept = store.failed_pairs(&PairFilter::default()).unwrap();
+        assert!(kept.windows(2).all(|pair| pair[0].id < pair[1].id));
+        assert_eq!(kept.iter().map(|pair| FailedPair { id: 0, ..pair.clone() }).collect::<Vec<_>>(), unit.failed_pairs);
+    }
+    assert_eq!(store.rejects(&RejectFilter { since_ms: Some(NOW + 1), limit: None }).unwrap().len(), 1);
+    assert_eq!(store.rejects(&RejectFilter { since_ms: None, limit: Some(1) }).unwrap()[0].origin.object, "a");
+    let all = store.failed_pairs(&PairFilter::default()).unwrap();
+    let list = |filter: PairFilter| store.failed_pairs(&filter).unwrap().iter().map(|pair| pair.record.0[0]).collect::<Vec<_>>();
+    assert_eq!(list(PairFilter { rule: Some("r".to_owned()), ..PairFilter::default() }), [1, 3]);
+    assert_eq!(list(PairFilter { since_ms: Some(NOW + 2), limit: Some(1), ..PairFilter::default() }), [2]);
+    assert_eq!(list(PairFilter { after: all[0].id, limit: Some(1), ..PairFilter::default() }), [2]);
+    assert_eq!(store.settle_pairs(&[all[1].id, all[1].id + 1_000]).unwrap(), 1);
+    assert_eq!(list(PairFilter::default()), [1, 3]);
+
+    let record = |n: u8, print: u8| (Identity([n; 16]), Fingerprint([print; 4]));
+    let seen = store.seen(&[record(1, 0), record(1, 9), record(5, 0), record(1, 0)]).unwrap();
+    assert_eq!(seen, [Seen::Duplicate, Seen::Variant, Seen::First, Seen::Duplicate]);
+    let object = |object: &str, version: &str| ObjectVersion { object: object.to_owned(), version: version.to_owned() };
+    assert!(store.is_finished(&object("b", "1")).unwrap() && !store.is_finished(&object("b", "2")).unwrap());
+    assert_eq!((store.objects_since(NOW).unwrap(), store.objects_since(NOW + 1).unwrap()), (vec![object("b", "1")], vec![]));
+    assert_eq!(store.checkpoints("directory:").unwrap(), [checkpoint("directory:a", "4"), checkpoint(&long, "2")]);
+    assert_eq!(store.checkpoints(&long).unwrap().len(), 1);
+    assert_eq!(store.checkpoints("").unwrap().len(), 3);
+}
+
+pub(crate) fn rule_state_is_applied_once(store: &dyn Store) {
+    let increment = |key: &str| json!({"op": "increment", "kind": "counter", "key": key, "by": 1});
+    let update = |record: u8, ops: Vec<serde_json::Value>| RuleStateUpdate {
+        pack: "p".to_owned(),
+        rule: "r".to_owned(),
+        record: Identity([record; 16]),
+        ops,
+    };
+    let many = (0..120).map(|n| increment(&format!("k{}", n % 100))).collect();
+    let rule_state = vec![update(1, vec![increment("k0"), increment("k0")]), update(2, vec![increment("k0")]), update(3, many)];
+    let unit = Unit { now_ms: NOW, rule_state, ..Unit::default() };
+    for _ in 0..2 {
+        store.commit(&unit).unwrap();
+        let value = |key: &str| store.rule_state("p", "counter", key).unwrap()["value"].clone();
+        assert_eq!((value("k0"), value("k1"), value("k99"), value("k100")), (json!(5), json!(2), json!(1), json!(null)));
+    }
+    let set = json!({"op": "put", "kind": "string_set", "key": "s", "values": (0..40_000).map(|n| format!("v{n:020}")).collect::<Vec<_>>()});
+    store.commit(&Unit { now_ms: NOW, rule_state: vec![update(4, vec![set])], ..Unit::default() }).unwrap();
+    assert_eq!(store.rule_state("p", "string_set", "s").unwrap()["value"].as_array().unwrap().len(), 40_000);
+    let reset = json!({"op": "reset", "kind": "counter", "key": "k0"});
+    store.commit(&Unit { now_ms: NOW, rule_state: vec![update(5, vec![reset])], ..Unit::default() }).unwrap();
+    store.commit(&Unit { now_ms: NOW, rule_state: vec![update(6, vec![increment("k0")])], ..Unit::default() }).unwrap();
+    assert_eq!(store.rule_state("p", "counter", "k0").unwrap()["value"], 1);
+}
+
+/// Alerts whose content is as large as a record may be.
+pub(crate) fn large_content_is_kept(store: &dyn Store) {
+    let mut large = found(0, 1, 0, Window { threshold: 2, ..HOUR });
+    let text = "x".repeat(2_000_000);
+    large.content = format!("\"title\":\"title 1\",\"context\":\"{text}\"").into_bytes().into();
+    store.commit(&unit(vec![large])).unwrap();
+    let small = found(0, 2, 1, Window { threshold: 2, ..HOUR });
+    store.commit(&unit(vec![small])).unwrap();
+    let leased = store.lease("out", NOW, NOW + 1, 1).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&leased[0].json).unwrap();
+    assert_eq!(json["context"].as_str().map(str::len), Some(2_000_000));
+}
+
+pub(crate) fn old_alerts_are_forgotten_unless_they_are_to_be_delivered(store: &dyn Store) {
+    const DAY: i64 = 24 * 60 * MINUTE;
+    three(store);
+    let leased = store.lease("out", NOW + 10, NOW + 20, 2).unwrap();
+    assert!(store.settle(&leased[0], &Settled::Delivered, NOW + 11).unwrap());
+    assert!(store.settle(&leased[1], &Settled::Dead { why: "refused".to_owned() }, NOW + 11).unwrap());
+    store.retain(NOW + 34 * DAY).unwrap();
+    assert_eq!(alerts(store).len(), 3);
+    store.retain(NOW + 36 * DAY).unwrap();
+    assert_eq!(alerts(store).len(), 2, "one is pending, one is dead");
+    let ids: Vec<_> = store.dead(&DeadFilter::default()).unwrap().into_iter().map(|delivery| delivery.id).collect();
+    store.give_up(&ids, &entry("dlq.drop")).unwrap();
+    store.retain(NOW + 36 * DAY).unwrap();
+    assert_eq!(alerts(store).len(), 1);
+    assert_eq!(store.alert(&ids[0].alert_id).unwrap(), None);
+}
+
+/// All of them, each on a store of its own.
+pub(crate) fn all(new: impl Fn() -> Box<dyn Store>) {
+    let proofs: [fn(&dyn Store); 7] = [
+        deliveries_are_leased_and_settled,
+        an_update_waits_for_the_alert,
+        people_change_alerts_and_dead_letters,
+        what_failed_is_kept,
+        rule_state_is_applied_once,
+        large_content_is_kept,
+        old_alerts_are_forgotten_unless_they_are_to_be_delivered,
+    ];
+    for proof in proofs {
+        proof(&*new());
+    }
+}

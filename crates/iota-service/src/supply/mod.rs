@@ -1,0 +1,11 @@
+//! Where packs come from: whether they are what somebody signed, and fetching them.
+
+mod git;
+mod manifest;
+mod pull;
+mod signature;
+
+pub use git::{GitError, Revision};
+pub use manifest::{Difference, MANIFEST, Manifest, SIGNATURE};
+pub use pull::{PullError, Pulled, Source, Staged, stage};
+pub use signature::{PublicKeys, SignatureError, check_directory, check_snapshot, commit_differences};

@@ -1,0 +1,82 @@
+//! When rules that are paused are tried again: after 1, 5 and 15 minutes, and then every 15.
+
+use crate::pipeline::RuleOfPack;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const WAITS: [Duration; 3] = [MINUTE, MINUTE.saturating_mul(5), MINUTE.saturating_mul(15)];
+
+#[derive(Debug, Default)]
+pub(super) struct Pauses {
+    /// `None` stands for calls that were left out although their rule is not paused.
+    waiting: BTreeMap<Option<RuleOfPack>, Pause>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    /// How often it was tried again.
+    tries: usize,
+    until: Instant,
+}
+
+impl Pauses {
+    /// At a start nothing is paused, and what an earlier process left out is due.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { waiting: [(None, Pause { tries: 0, until: now })].into() }
+    }
+
+    /// These are to be tried again some time; what is known of is not put off.
+    pub(super) fn note(&mut self, left_out: impl IntoIterator<Item = Option<RuleOfPack>>, now: Instant) {
+        for rule in left_out {
+            self.waiting.entry(rule).or_insert(Pause { tries: 0, until: now + WAITS[0] });
+        }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.waiting.values().map(|pause| pause.until).min()
+    }
+
+    /// Those to try now.
+    pub(super) fn due(&self, now: Instant) -> Vec<Option<RuleOfPack>> {
+        self.waiting.iter().filter(|(_, pause)| pause.until <= now).map(|(rule, _)| *rule).collect()
+    }
+
+    /// It was tried. If it did not work the next try is further away.
+    pub(super) fn tried(&mut self, rule: Option<RuleOfPack>, works: bool, now: Instant) {
+        let Some(pause) = self.waiting.get_mut(&rule) else { return };
+        if works {
+            self.waiting.remove(&rule);
+        } else {
+            pause.tries += 1;
+            pause.until = now + WAITS[pause.tries.min(WAITS.len() - 1)];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_are_further_and_further_apart_until_one_works() {
+        let start = Instant::now();
+        let minutes = |count: u32| start + MINUTE * count;
+        let rule = Some((0, 7));
+        let mut pauses = Pauses::new(start);
+        assert_eq!(pauses.due(start), [None], "what an earlier process left out");
+        pauses.tried(None, true, start);
+        assert_eq!(pauses.next_due(), None);
+        pauses.note([rule], start);
+        for due in [1, 6, 21, 36] {
+            assert_eq!(pauses.due(minutes(due) - Duration::from_secs(1)), []);
+            // Seen to be paused once more meanwhile.
+            pauses.note([rule], minutes(due));
+            assert_eq!((pauses.due(minutes(due)), pauses.next_due()), (vec![rule], Some(minutes(due))));
+            pauses.tried(rule, false, minutes(due));
+        }
+        pauses.tried(rule, true, minutes(51));
+        pauses.note([rule], minutes(60));
+        assert_eq!(pauses.next_due(), Some(minutes(61)), "it begins anew");
+    }
+}

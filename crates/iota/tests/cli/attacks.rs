@@ -1,0 +1,340 @@
+//! Rules that are not content with their events (`testdata/attacks`), as root and as a user without privileges.
+
+use crate::harness::{Detected, Files, NOW, in_repository, iota, root};
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const NOBODY: u32 = 65_534;
+
+/// Who runs iota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum User {
+    /// Whoever runs the tests.
+    Same,
+    Nobody,
+}
+
+impl User {
+    /// Root also plays the user without privileges.
+    fn all() -> Vec<Self> {
+        let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+        if is_root { vec![Self::Same, Self::Nobody] } else { vec![Self::Same] }
+    }
+}
+
+/// A directory that every user can read, with a binary, input and rules, and one to write to.
+struct Place {
+    files: Files,
+    user: User,
+}
+
+impl Place {
+    fn new(user: User) -> Self {
+        let files = Files::new(&[]);
+        let real = fs::read_to_string(root().join("testdata/real-cloudtrail.jsonl")).unwrap();
+        let mut input: String = real.lines().take(200).map(|line| format!("{line}\n")).collect();
+        input += "{\"eventName\":\"Attack\",\"eventID\":\"a\",\"eventTime\":\"2020-01-01T00:00:00Z\",\"text\":\"control-credential\"}\n";
+        input.extend(real.lines().skip(200).take(100).map(|line| format!("{line}\n")));
+        files.write("in.jsonl", input.as_bytes());
+        files.write("out/.made", b"");
+        open_to_all(Path::new(files.root()));
+        if user == User::Nobody {
+            chown(files.path("out"), Some(NOBODY), Some(NOBODY)).unwrap();
+            let (binary, here) = (PathBuf::from(iota().get_program()), files.path("iota"));
+            if fs::hard_link(&binary, &here).is_err() {
+                fs::copy(&binary, &here).unwrap();
+            }
+        }
+        let place = Self { files, user };
+        place.copy("testdata/rules", "rules");
+        place
+    }
+
+    /// A file or directory of the repository.
+    fn copy(&self, from: &str, to: &str) -> String {
+        let (from, to) = (root().join(from), PathBuf::from(self.files.path(to)));
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        assert!(Command::new("cp").arg("-r").args([&from, &to]).status().unwrap().success());
+        open_to_all(Path::new(self.files.root()));
+        to.to_str().unwrap().to_owned()
+    }
+
+    fn pack(&self, name: &str) -> String {
+        self.copy(&format!("testdata/attacks/{name}"), name)
+    }
+
+    /// Every pack below a directory of `testdata/attacks`.
+    fn packs(&self, name: &str) -> Vec<String> {
+        let below = fs::read_dir(self.pack(name)).unwrap().map(|entry| entry.unwrap().path().to_str().unwrap().to_owned());
+        below.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// A command of this user.
+    fn command(&self, launcher: &[&str]) -> Command {
+        let program = if self.user == User::Nobody { self.files.path("iota").into() } else { iota().get_program().to_owned() };
+        let mut command = match launcher {
+            [] => Command::new(program),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        };
+        in_repository(&mut command);
+        command.current_dir(self.files.root()).env("XDG_CACHE_HOME", self.files.path("out/cache"));
+        if self.user == User::Nobody {
+            command.uid(NOBODY).gid(NOBODY).env("IOTA_PYTHON", python_of_nobody());
+        }
+        command
+    }
+
+    /// A run over `in.jsonl`, with the ordinary rules beside others.
+    fn run(&self, launcher: &[&str], packs: &[String], flags: &[&str]) -> Ran {
+        let stats = self.files.path("out/stats.json");
+        let mut command = self.command(launcher);
+        // By a name that is the same wherever the directory is: alerts hold it.
+        command.args([
+            "run",
+            "in.jsonl",
+            "--now",
+            NOW,
+            "--workers",
+            "1",
+            "--stats",
+            &stats,
+            "--rules",
+            &self.files.path("rules"),
+        ]);
+        command.args(packs.iter().flat_map(|pack| ["--rules", pack])).args(flags).stdin(Stdio::null());
+        command.env("AWS_SECRET_ACCESS_KEY", "planted-credential");
+        let output = command.output().unwrap();
+        let (stdout, stderr) = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).into();
+        let code = output.status.code();
+        assert!(code == Some(0) || code == Some(3), "{:?} {code:?}: {stderr}", self.user);
+        let stats = serde_json::from_slice(&fs::read(&stats).unwrap()).unwrap();
+        let (ordinary, other): (Vec<&str>, Vec<&str>) = stdout.lines().partition(|line| line.contains(r#""pack":"rules""#));
+        let ordinary = ordinary.into_iter().map(|line| format!("{line}\n")).collect();
+        let alerts = other.into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        Ran { ordinary, found: Detected { code, alerts, stats, stderr } }
+    }
+}
+
+struct Ran {
+    /// The alerts of the ordinary rules, as printed.
+    ordinary: String,
+    /// With the alerts of the others.
+    found: Detected,
+}
+
+fn open_to_all(directory: &Path) {
+    assert!(Command::new("chmod").args(["-R", "a+rX"]).arg(directory).status().unwrap().success());
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// One that is not somewhere below the home of root.
+fn python_of_nobody() -> String {
+    let asked = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    let of_root = String::from_utf8(asked.stdout).unwrap().trim().to_owned();
+    let candidates = [of_root.as_str(), "/usr/bin/python3", "/usr/local/bin/python3"];
+    let runs = |python: &&str| {
+        let tried = Command::new(python).args(["-c", "import ctypes"]).current_dir("/").uid(NOBODY).gid(NOBODY).output();
+        tried.is_ok_and(|output| output.status.success())
+    };
+    let found = candidates.into_iter().find(runs);
+    found.expect("a Python that every user can run, such as the package python3 has").to_owned()
+}
+
+/// What the ordinary rules find when they are alone.
+fn undisturbed() -> String {
+    let ran = Place::new(User::Same).run(&[], &[], &[]);
+    assert!(ran.ordinary.lines().count() > 3, "{}", ran.found.stderr);
+    ran.ordinary
+}
+
+/// By attack, what came of it at import and in a call.
+fn attempts(found: &Detected) -> BTreeMap<String, [String; 2]> {
+    let text = |alert: &Json, place: &str| alert["context"][place].as_str().unwrap().to_owned();
+    let of_pack = found.alerts.iter().filter(|alert| alert["pack"] == "denied");
+    of_pack
+        .map(|alert| (alert["rule_id"].as_str().unwrap().to_owned(), ["import", "call"].map(|place| text(alert, place))))
+        .collect()
+}
+
+#[track_caller]
+fn all_denied(found: &Detected) {
+    let attempts = attempts(found);
+    let files = fs::read_dir(root().join("testdata/attacks/denied")).unwrap().count();
+    assert_eq!(attempts.len(), files - 1, "each has said what came of it: {}", found.stderr);
+    assert!(attempts.len() >= 40);
+    for (attack, came_of_it) in attempts {
+        assert!(came_of_it.iter().all(|text| text.starts_with("denied: ")), "{attack}: {came_of_it:?}");
+    }
+}
+
+#[test]
+fn what_can_be_denied_is_and_other_packs_do_not_notice() {
+    let expected = undisturbed();
+    for user in User::all() {
+        let place = Place::new(user);
+        let packs = [place.pack("denied")];
+        let ran = place.run(&[], &packs, &["--rule-timeout", "20s"]);
+        all_denied(&ran.found);
+        assert!(ran.ordinary == expected, "{user:?}: the results of another pack");
+    }
+}
+
+/// Seccomp alone is enough: there are kernels without Landlock.
+#[test]
+fn all_of_it_is_denied_without_landlock_too() {
+    let place = Place::new(User::Same);
+    let packs = [place.pack("denied")];
+    let launcher = root().join("crates/iota/tests/cli/without.py");
+    let launcher = ["/usr/bin/env", "python3", launcher.to_str().unwrap(), "landlock"];
+    let ran = place.run(&launcher, &packs, &["--rule-timeout", "20s"]);
+    assert_eq!(ran.found.stats["python"]["sandbox"]["landlock_abi"], Json::Null);
+    all_denied(&ran.found);
+}
+
+#[test]
+fn the_worker_of_the_source_tree_is_confined_as_well() {
+    let place = Place::new(User::Same);
+    let (packs, engine) = ([place.pack("denied")], root().join("engines/iota/engine.py"));
+    all_denied(&place.run(&[], &packs, &["--rule-timeout", "20s", "--engine", engine.to_str().unwrap()]).found);
+}
+
+/// These are not tried unconfined: they would leave this machine, end the worker or harm others.
+const ONLY_CONFINED: [&str; 6] =
+    ["control_of_engine", "exec", "exec_by_system_call", "metadata_service", "mode_changed", "name_service"];
+/// These fail without a sandbox as well, for want of memory or stack.
+const BOUNDED: [&str; 4] = ["memory", "memory_by_compression", "memory_by_numbers", "recursion"];
+/// These may fail without one: it depends on what the kernel has and what the user may.
+const DEPENDING: [&str; 9] = [
+    "descriptors_by_number",
+    "environ_of_engine",
+    "file_by_x32",
+    "io_uring",
+    "key_ring",
+    "landlock",
+    "limits_of_engine",
+    "memory_of_engine",
+    "threads",
+];
+
+/// An attack that nothing keeps from succeeding, and does not, would prove nothing.
+#[test]
+fn without_a_sandbox_the_attacks_succeed() {
+    let place = Place::new(User::Same);
+    let packs = [place.pack("denied")];
+    let overrides: String = ONLY_CONFINED.iter().map(|attack| format!("  {attack}: {{enabled: false}}\n")).collect();
+    let config = place.files.write("iota.yaml", format!("version: 1\noverrides:\n{overrides}").as_bytes());
+    let ran = place.run(&[], &packs, &["--rule-timeout", "20s", "--sandbox", "off", "--config", &config]);
+    let mut attempts = attempts(&ran.found);
+    attempts.retain(|attack, _| !DEPENDING.contains(&attack.as_str()));
+    assert!(attempts.len() >= 40, "{}", ran.found.stderr);
+    for (attack, came_of_it) in attempts {
+        let outcome = if BOUNDED.contains(&attack.as_str()) { "denied: " } else { "succeeded: " };
+        assert!(came_of_it.iter().all(|text| text.starts_with(outcome)), "{attack}: {came_of_it:?}");
+    }
+}
+
+/// What is said of each, by the type of the error of `rule`; without one it only has no effect elsewhere.
+const ERRORS: &[(&str, &str)] = &[
+    ("abort", "WorkerDied"),
+    ("announced_frame", "ProtocolError"),
+    ("closed_pipes", "WorkerDied"),
+    ("compat_call", "WorkerDied"),
+    ("crash", "WorkerDied"),
+    ("endless_loop", "TimeoutError"),
+    ("endless_questions", "TimeoutError"),
+    ("exit", "WorkerDied"),
+    ("forged_counts", "ProtocolError"),
+    ("forged_load_report", "ProtocolError"),
+    ("forged_progress", "TimeoutError"),
+    ("forged_result", "ProtocolError"),
+    ("forged_state", "ProtocolError"),
+    ("garbage", "ProtocolError"),
+    ("large_exception", "ValueError"),
+    ("regular_expression", "TimeoutError"),
+    ("sleep", "TimeoutError"),
+    ("system_exit", "SystemExit"),
+];
+
+#[test]
+fn what_cannot_be_denied_ends_with_its_pack() {
+    let expected = undisturbed();
+    for user in User::all() {
+        let place = Place::new(user);
+        let packs = place.packs("contained");
+        let ran = place.run(&[], &packs, &["--rule-timeout", "300ms"]);
+        assert!(ran.ordinary == expected, "{user:?}: the results of another pack");
+        let errors: BTreeMap<String, String> = ran
+            .found
+            .rule_errors()
+            .into_iter()
+            .filter(|(_, function, _)| function == "rule")
+            .map(|(rule, _, kind)| (rule, kind))
+            .collect();
+        for (attack, kind) in ERRORS {
+            assert_eq!(
+                errors.get(&format!("{attack}/{attack}")).map(String::as_str),
+                Some(*kind),
+                "{attack}: {}",
+                ran.found.stderr
+            );
+        }
+        // What it says of itself is cut to the size of anybody's.
+        let large = ran.found.alerts.iter().find(|alert| alert["rule_id"] == "large_results").unwrap();
+        assert!(large.to_string().len() < 20_000, "{}", large.to_string().len());
+        assert_eq!(ran.found.alerts.len(), 1, "and nobody has forged an alert");
+    }
+}
+
+/// At import, which is code of the pack as well.
+#[test]
+fn what_a_top_level_does_ends_with_its_pack() {
+    let expected = undisturbed();
+    for user in User::all() {
+        let place = Place::new(user);
+        let mut packs = place.packs("contained");
+        // An import has 30 s: see the next test.
+        let endless = |pack: &String| ERRORS.iter().any(|(attack, kind)| pack.ends_with(attack) && *kind == "TimeoutError");
+        packs.retain(|pack| !endless(pack));
+        for pack in &packs {
+            let name = pack.rsplit('/').next().unwrap();
+            let file = format!("contained/{name}/{name}.py");
+            let source = fs::read_to_string(place.files.path(&file)).unwrap();
+            place.files.write(&file, format!("{source}\n\nattack()\n").as_bytes());
+        }
+        let ran = place.run(&[], &packs, &[]);
+        assert!(ran.ordinary == expected, "{user:?}: the results of another pack: {}", ran.found.stderr);
+        assert!(ran.found.count("/rules_failed") >= 10, "{}", ran.found.stderr);
+    }
+}
+
+#[test]
+fn a_top_level_that_does_not_end_is_ended() {
+    let place = Place::new(User::Same);
+    let packs = [place.pack("contained/sleep")];
+    place.files.write("contained/sleep/sleep.py", b"import time\ntime.sleep(3600)\ndef rule(event):\n    return True\n");
+    let ran = place.run(&[], &packs, &[]);
+    assert!(ran.ordinary == undisturbed(), "{}", ran.found.stderr);
+    assert!(ran.found.stderr.contains("ran longer than 30s"), "{}", ran.found.stderr);
+}
+
+#[test]
+fn no_credential_of_the_engine_is_anywhere_a_rule_can_look() {
+    for user in User::all() {
+        let place = Place::new(user);
+        let packs = [place.pack("search")];
+        let ran = place.run(&[], &packs, &["--rule-timeout", "60s"]);
+        let context = &ran.found.alerts[0]["context"];
+        assert_eq!(context["control"], true, "it looks where its own record is: {context}");
+        assert!(context["searched"].as_u64().unwrap() > 1 << 20, "{context}");
+        assert_eq!(context["found"], Json::Array(Vec::new()), "{user:?}");
+    }
+}

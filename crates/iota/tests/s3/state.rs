@@ -1,0 +1,116 @@
+//! State in a DynamoDB table, through the binary.
+
+use crate::harness::{Target, moto, root};
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+/// A table as docs/OPERATING.md has it made.
+fn table(name: &str) {
+    let script = "import boto3, json, sys
+client = boto3.client('dynamodb', endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id='test', aws_secret_access_key='test')
+client.create_table(TableName=sys.argv[2], **json.load(open('deploy/dynamodb-table.json')))
+client.update_time_to_live(TableName=sys.argv[2], TimeToLiveSpecification={'Enabled': True, 'AttributeName': 'ttl'})";
+    let python = root().join(".venv/bin/python");
+    let made = Command::new(python).current_dir(root()).args(["-c", script, moto(), name]).status().unwrap();
+    assert!(made.success());
+}
+
+fn record(n: usize) -> String {
+    format!("{{\"eventName\":\"E{n}\",\"eventID\":\"{n}\",\"eventTime\":\"2026-01-01T00:00:{n:02}Z\"}}\n")
+}
+
+fn target() -> Target {
+    let target = Target::new();
+    let write = |name: &str, text: &str| {
+        fs::create_dir_all(target.path(name).parent().unwrap()).unwrap();
+        fs::write(target.path(name), text).unwrap();
+    };
+    write("rules/every.py", "def rule(event):\n    return True\ndef title(event):\n    return event['eventName']\n");
+    write("rules/fails.py", "def rule(event):\n    return event['nothing']\n");
+    write("in/a.jsonl", &(record(1) + &record(2)));
+    write("iota.yaml", "version: 1\nstate: dynamodb:from-file\n");
+    target
+}
+
+fn lines(text: &str) -> Vec<Json> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn what_a_run_keeps_in_a_table_the_other_commands_find() {
+    table("iota-run");
+    let target = target();
+    let iota = |args: &[&str]| target.run(moto(), &[args, &["--state", "dynamodb:iota-run"]].concat());
+    let run = || iota(&["run", "in", "--rules", "rules"]);
+    let first = run();
+    assert_eq!(first.code, Some(3), "a rule fails: {}", first.stderr);
+    // Those of one commit come in any order.
+    let titles =
+        |text: &str| lines(text).iter().map(|alert| alert["title"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>();
+    let set = |titles: &[&str]| titles.iter().map(|title| (*title).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!((first.stdout.lines().count(), titles(&first.stdout)), (2, set(&["E1", "E2"])));
+    let second = run();
+    assert_eq!((second.code, second.stdout.as_str()), (Some(0), ""), "read once, told once: {}", second.stderr);
+    fs::write(target.path("in/b.jsonl"), record(2) + &record(3)).unwrap();
+    assert_eq!(titles(&run().stdout), set(&["E3"]));
+    fs::write(target.path("rules/fails.py"), "def rule(event):\n    return True\ndef title(event):\n    return 'mended'\n")
+        .unwrap();
+    let rerun = iota(&["rerun", "--errors", "--rules", "rules"]);
+    assert_eq!((rerun.code, titles(&rerun.stdout).len()), (Some(0), 1), "{}", rerun.stderr);
+
+    let listed = iota(&["alerts", "list", "--format", "jsonl"]);
+    assert_eq!(titles(&listed.stdout), set(&["mended", "E3", "E2", "E1"]), "{}", listed.stderr);
+    let newest = &lines(&listed.stdout)[..2];
+    assert_eq!(newest.iter().map(|alert| alert["title"].as_str().unwrap()).collect::<Vec<_>>(), ["mended", "E3"]);
+    let id = newest[1]["alert_id"].as_str().unwrap().to_owned();
+    let acknowledged = iota(&["alerts", "ack", &id, "--why", "seen"]);
+    assert_eq!((acknowledged.code, acknowledged.stdout), (Some(0), format!("{id}: acknowledged\n")), "{}", acknowledged.stderr);
+    let shown: Json = serde_json::from_str(&iota(&["alerts", "show", &id]).stdout).unwrap();
+    assert_eq!((&shown["status"], &shown["deliveries"][0]["state"]), (&"acknowledged".into(), &"delivered".into()));
+    let verified = iota(&["audit", "verify"]);
+    assert_eq!((verified.code, verified.stdout.starts_with("1 records, unchanged")), (Some(0), true), "{}", verified.stderr);
+    for args in [&["dlq", "list"][..], &["suppress", "list"], &["outputs", "list"]] {
+        let ran = iota(args);
+        assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn two_runs_at_once_share_a_table() {
+    table("iota-two");
+    let target = target();
+    fs::write(target.path("in/a.jsonl"), (0..60).map(record).collect::<String>()).unwrap();
+    fs::remove_file(target.path("rules/fails.py")).unwrap();
+    let args = ["run", "in", "--rules", "rules", "--state", "dynamodb://iota-two"];
+    let start = || target.command(moto(), &args).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let outputs = [start(), start()].map(|run| run.wait_with_output().unwrap());
+    let mut titles: Vec<String> = Vec::new();
+    for output in outputs {
+        let text = String::from_utf8(output.stdout).unwrap();
+        titles.extend(lines(&text).iter().map(|alert| alert["title"].as_str().unwrap().to_owned()));
+    }
+    titles.sort();
+    let mut expected: Vec<String> = (0..60).map(|n| format!("E{n}")).collect();
+    expected.sort();
+    assert_eq!(titles, expected, "each alert is told once, by one of them");
+}
+
+#[test]
+fn a_table_that_cannot_be_used_is_an_error_that_says_why() {
+    let target = target();
+    let said = |args: &[&str]| {
+        let ran = target.run(moto(), args);
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        ran.stderr
+    };
+    let run = |state: &str| said(&["run", "in", "--rules", "rules", "--state", state]);
+    let missing = run("dynamodb:iota-missing");
+    assert!(missing.contains("DynamoDB table iota-missing: there is no such table in this region and account"), "{missing}");
+    let name = run("dynamodb:a/b");
+    assert!(name.contains("(from --state): the name of a DynamoDB table has 3 to 255"), "{name}");
+    table("from-file");
+    let file = said(&["alerts", "list", "--config", "iota.yaml"]);
+    assert!(file.contains("DynamoDB table from-file: there is no state in it; `iota run --state` makes it"), "{file}");
+}

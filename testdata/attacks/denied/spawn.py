@@ -1,0 +1,19 @@
+"""Start a program."""
+import os
+
+from attempt import attempt, is_attack
+
+
+def attack():
+    return os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)
+
+
+AT_IMPORT = attempt(attack)
+
+
+def rule(event):
+    return is_attack(event)
+
+
+def alert_context(event):
+    return {'import': AT_IMPORT, 'call': attempt(attack)}

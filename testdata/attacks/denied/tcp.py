@@ -1,0 +1,19 @@
+"""Connect to a service of the machine."""
+import socket
+
+from attempt import attempt, is_attack
+
+
+def attack():
+    return socket.socket().connect_ex(('127.0.0.1', 1))
+
+
+AT_IMPORT = attempt(attack)
+
+
+def rule(event):
+    return is_attack(event)
+
+
+def alert_context(event):
+    return {'import': AT_IMPORT, 'call': attempt(attack)}

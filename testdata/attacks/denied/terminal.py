@@ -1,0 +1,19 @@
+"""Open a terminal."""
+import os
+
+from attempt import attempt, is_attack
+
+
+def attack():
+    return os.openpty()
+
+
+AT_IMPORT = attempt(attack)
+
+
+def rule(event):
+    return is_attack(event)
+
+
+def alert_context(event):
+    return {'import': AT_IMPORT, 'call': attempt(attack)}

@@ -1,0 +1,19 @@
+"""List the processes."""
+import os
+
+from attempt import attempt, is_attack
+
+
+def attack():
+    return os.listdir('/proc')
+
+
+AT_IMPORT = attempt(attack)
+
+
+def rule(event):
+    return is_attack(event)
+
+
+def alert_context(event):
+    return {'import': AT_IMPORT, 'call': attempt(attack)}
