@@ -135,13 +135,13 @@ impl Evaluator {
         let _ = self.work.as_ref().map(|sender| sender.send(work));
     }
 
-    /// One batch alone. `None` when the thread has panicked.
-    pub(super) fn evaluate(&self, job: &Arc<Job>) -> Option<Evaluated> {
-        let ((queue, jobs), (results, evaluated)) = (bounded(1), bounded(1));
-        let _ = queue.send(Arc::clone(job));
-        drop(queue);
+    /// Evaluates one batch, and waits for it. `None` when the thread has panicked.
+    pub(super) fn one(&self, job: Arc<Job>) -> Option<Result<Vec<Done>, RunError>> {
+        let ((sender, jobs), (results, evaluated)) = (bounded(1), bounded(1));
+        let _ = sender.send(job);
+        drop(sender);
         self.take(Work { turn: Turn::alone(), jobs, results });
-        evaluated.recv().ok()
+        evaluated.recv().ok().map(|Evaluated { done, .. }| done)
     }
 }
 

@@ -229,7 +229,7 @@ impl Run<'_> {
             if let Some(failure) = sequenced.failure.clone() {
                 return Err(failure.into());
             }
-            make_up(&mut collector, evaluators.first().into_iter().chain(stateful.as_ref()), progress)?;
+            make_up(&mut collector, &evaluators.first().into_iter().chain(&*stateful).collect::<Vec<_>>(), progress)?;
             collector.close().map_err(RunFailure::Write)?;
             Ok(imbalance(&collector, batches, &sequenced, records_before))
         });
@@ -339,11 +339,7 @@ fn imbalance(collector: &Collector<'_>, batches: u64, sequenced: &Sequenced, rec
 }
 
 /// Runs the calls that were left out, where no state keeps them: until none are left, or it is of no use.
-fn make_up<'e>(
-    collector: &mut Collector<'_>,
-    evaluators: impl Iterator<Item = &'e Evaluator> + Clone,
-    progress: &Progress,
-) -> Result<(), RunFailure> {
+fn make_up(collector: &mut Collector<'_>, evaluators: &[&Evaluator], progress: &Progress) -> Result<(), RunFailure> {
     loop {
         let jobs = collector.deferred();
         if jobs.is_empty() || progress.stop.is_requested() {
@@ -351,9 +347,9 @@ fn make_up<'e>(
         }
         for job in jobs.into_iter().map(Arc::new) {
             let mut parts = Vec::new();
-            for evaluator in evaluators.clone() {
-                let Some(Evaluated { job, done, .. }) = evaluator.evaluate(&job) else { return Ok(()) };
-                parts.push((job, done?));
+            for evaluator in evaluators {
+                let ended = || RunFailure::Threads(io::Error::other("one has ended"));
+                parts.push((Arc::clone(&job), evaluator.one(Arc::clone(&job)).ok_or_else(ended)??));
             }
             if let Some((job, done)) = parts.into_iter().reduce(merge) {
                 collector.take(&job, done).map_err(RunFailure::Write)?;

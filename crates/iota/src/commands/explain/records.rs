@@ -200,7 +200,12 @@ impl ExplainedRecord {
         match &self.decision {
             Decision::Skip { by: Some(by) } => {
                 writeln!(out, "  skipped, because this decides that it does not match:")?;
-                write_reason(out, "    ", by, if by.why == NOT_MET { "with what this gives here, the rule does not match" } else { &by.why })?;
+                write_reason(
+                    out,
+                    "    ",
+                    by,
+                    if by.why == NOT_MET { "with what this gives here, the rule does not match" } else { &by.why },
+                )?;
             }
             Decision::Skip { by: None } => writeln!(out, "  skipped: the rule is certain not to match")?,
             Decision::Run { because: Some(because) } => {
