@@ -270,7 +270,7 @@ fn what_cannot_be_denied_ends_with_its_pack() {
     for user in User::all() {
         let place = Place::new(user);
         let packs = place.packs("contained");
-        let ran = place.run(&[], &packs, &["--rule-timeout", "300ms"]);
+        let ran = place.run(&[], &packs, &["--rule-timeout", "1s"]);
         assert!(ran.ordinary == expected, "{user:?}: the results of another pack");
         let errors: BTreeMap<String, String> = ran
             .found
