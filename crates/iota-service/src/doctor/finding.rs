@@ -79,21 +79,23 @@ impl<'a> Report<'a> {
     }
 
     /// Waits for part of a check, and tells when that takes too long.
-    pub(super) async fn within<T>(
+    /// The work is on the heap at once: futures of the SDK are large, and checks hold many.
+    pub(super) fn within<T>(
         &mut self,
         limit: Duration,
         check: &'static str,
         subject: &str,
         work: impl Future<Output = T>,
-    ) -> Option<T> {
-        match tokio::time::timeout(limit, work).await {
-            Ok(done) => Some(done),
-            Err(_) => {
-                let found = format!("no answer within {} s", limit.as_secs());
-                let hint = "let this machine reach the service: route, DNS, proxy (HTTPS_PROXY), interface endpoint";
-                self.tell(Finding::failed(check, subject, found).setting(hint));
-                None
+    ) -> impl Future<Output = Option<T>> {
+        let work = Box::pin(work);
+        async move {
+            if let Ok(done) = tokio::time::timeout(limit, work).await {
+                return Some(done);
             }
+            let found = format!("no answer within {} s", limit.as_secs());
+            let hint = "let this machine reach the service: route, DNS, proxy (HTTPS_PROXY), interface endpoint";
+            self.tell(Finding::failed(check, subject, found).setting(hint));
+            None
         }
     }
 }

@@ -66,7 +66,7 @@ pub(super) async fn check(logs: &Logs, queues: &[Queue], topics: &[String], acco
         if configured.event_bridge_configuration().is_some() {
             match rules_for(queue, account, report).await {
                 Some(rules) => {
-                    ways.extend(rules.into_iter().map(|rule| Way { how: format!("EventBridge rule {rule}"), ..Way::default() }))
+                    ways.extend(rules.into_iter().map(|rule| Way { how: format!("EventBridge rule {rule}"), ..Way::default() }));
                 }
                 None => unknown = true,
             }
@@ -92,7 +92,8 @@ fn names(events: &[Event]) -> Vec<String> {
 }
 
 fn filtered(filter: Option<&NotificationConfigurationFilter>) -> Way {
-    let rules = filter.and_then(|filter| filter.key.as_ref()).map(|key| key.filter_rules()).unwrap_or_default();
+    let rules =
+        filter.and_then(|filter| filter.key.as_ref()).map(aws_sdk_s3::types::S3KeyFilter::filter_rules).unwrap_or_default();
     let value = |name: &FilterRuleName| {
         // S3 answers with a capital letter where it was asked with none.
         let is = |found: &FilterRuleName| found.as_str().eq_ignore_ascii_case(name.as_str());

@@ -20,10 +20,8 @@ pub(super) async fn check(plan: &Plan<'_>, report: &mut Report<'_>) {
     }
     for (name, file) in &plan.settings.outputs {
         let subject = format!("outputs.{name}");
-        let built = match report.within(PATIENCE, CHECK, &subject, file.build(name, &plan.surroundings)).await {
-            Some(built) => built,
-            None => continue,
-        };
+        let building = file.build(name, &plan.surroundings);
+        let Some(built) = report.within(PATIENCE, CHECK, &subject, building).await else { continue };
         if let Err(error) = built {
             report.tell(unresolved(&subject, &error));
             continue;

@@ -42,7 +42,7 @@ pub(super) fn check(directory: &Path, report: &mut Report<'_>) {
             found.f_files > 0 && found.f_favail == 0,
         )),
         Err(why) => {
-            report.tell(Finding::warning(CHECK, &shown, format!("free space is not known: {}", std::io::Error::from(why))))
+            report.tell(Finding::warning(CHECK, &shown, format!("free space is not known: {}", std::io::Error::from(why))));
         }
     }
     if is_made {
@@ -60,7 +60,7 @@ fn judge_space(shown: &str, free: u64, no_files: bool) -> Finding {
         ..LITTLE => {
             Finding::failed(CHECK, shown, found).setting("free space, or enlarge the volume: without space no input is taken")
         }
-        ..SCARCE => Finding::warning(CHECK, shown, found).setting("free space, or enlarge the volume"),
+        LITTLE..SCARCE => Finding::warning(CHECK, shown, found).setting("free space, or enlarge the volume"),
         _ => Finding::ok(CHECK, shown, found),
     }
 }

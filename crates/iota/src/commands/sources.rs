@@ -32,7 +32,7 @@ impl Sources {
             [] => configured.s3.clone(),
             urls => urls.iter().map(|url| url.parse()).collect::<Result<_, _>>().context("--s3")?,
         };
-        let names: BTreeSet<String> = match &args.bucket[..] {
+        let wanted: BTreeSet<String> = match &args.bucket[..] {
             [] => configured.buckets.iter().map(|trail| trail.bucket.clone()).collect(),
             names => names.iter().cloned().collect(),
         };
@@ -40,8 +40,8 @@ impl Sources {
             let configured = configured.buckets.iter().find(|trail| trail.bucket == *name).cloned();
             configured.unwrap_or_else(|| TrailConfig { bucket: name.clone(), ..TrailConfig::default() })
         };
-        let named = names.iter().map(trail).collect();
-        let allowed = (!names.is_empty()).then(|| names.into_iter().chain(places.iter().map(|place| place.bucket.clone())));
+        let named = wanted.iter().map(trail).collect();
+        let allowed = (!wanted.is_empty()).then(|| wanted.into_iter().chain(places.iter().map(|place| place.bucket.clone())));
         let buckets = Buckets::new(configured.buckets.clone(), allowed.map(Iterator::collect));
         let interval = match &args.poll_interval {
             Some(text) => poll_interval(text).map_err(|why| anyhow::anyhow!("--poll-interval {why}"))?,

@@ -7,7 +7,6 @@ use iota_engine::event::format_ms;
 use iota_service::store::Sqlite;
 use serde_json::{Value as Json, json};
 use std::fs;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const ACCOUNT: &str = "123456789012";
 const RULE: &str = "def rule(event):\n    return event.get('eventName') == 'StopLogging'\n";
@@ -30,8 +29,7 @@ fn policy(queue: &str) -> Json {
 
 /// A key that is delivered so many minutes ago.
 fn key(prefix: &str, region: &str, minutes: u64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    let time = format_ms(i64::try_from(now).unwrap() - i64::try_from(minutes * 60_000).unwrap());
+    let time = format_ms(jiff::Timestamp::now().as_millisecond() - i64::try_from(minutes * 60_000).unwrap());
     let (day, stamp) = (time[..10].replace('-', "/"), time[..16].replace(['-', ':'], ""));
     format!("{prefix}AWSLogs/{ACCOUNT}/CloudTrail/{region}/{day}/{ACCOUNT}_CloudTrail_{region}_{stamp}Z_abcdefghijklmnop.json.gz")
 }
