@@ -328,10 +328,10 @@ mod tests {
     struct File {
         _list: Option<Vec<String>>,
         _number: Option<Spanned<u32>>,
-        _flag: Option<bool>,
-        _name: Option<Spanned<String>>,
+        flag: Option<bool>,
+        name: Option<Spanned<String>>,
         _kind: Option<Kind>,
-        _items: Option<Vec<Item>>,
+        items: Option<Vec<Item>>,
         _map: Option<BTreeMap<String, Vec<String>>>,
     }
 
@@ -358,15 +358,15 @@ mod tests {
             ("_list:\n  - a\n  - [b]\n", "3: _list[1]: text is expected; put it in quotes if YAML takes it for something else"),
             ("_number: many\n", "1: _number: a whole number from 0 to 4294967295 is expected"),
             ("_number: -1\n", "1: _number: a whole number from 0 to 4294967295 is expected"),
-            ("_flag: perhaps\n", "1: _flag: true or false is expected"),
-            ("_name: [a]\n", "1: _name: text is expected; put it in quotes if YAML takes it for something else"),
+            ("flag: perhaps\n", "1: flag: true or false is expected"),
+            ("name: [a]\n", "1: name: text is expected; put it in quotes if YAML takes it for something else"),
             ("_kind: pantter\n", "1: _kind: `pantter` is none of plain, panther; did you mean `panther`?"),
-            ("_items:\n  - _value: 1\n  - _value: x\n", "3: _items[1]._value: a whole number from 0 to 4294967295 is expected"),
-            ("_items:\n  - {}\n", "2: key `_value` is missing"),
+            ("items:\n  - _value: 1\n  - _value: x\n", "3: items[1]._value: a whole number from 0 to 4294967295 is expected"),
+            ("items:\n  - {}\n", "2: key `_value` is missing"),
             ("_map: {a: b}\n", "1: _map.a: a list is expected"),
             ("- a\n", "1: a mapping is expected"),
             ("_lits: []\n", "1: unknown key `_lits`; did you mean `_list`?"),
-            ("_flag: true\n_flag: true\n", "2: key `_flag` is there twice"),
+            ("flag: true\n_flag: true\n", "2: key `flag` is there twice"),
         ] {
             assert_eq!(error(text), expected);
         }
@@ -382,15 +382,12 @@ mod tests {
             [
                 "1: unknown key `_lits`; did you mean `_list`?",
                 "2: _number: a whole number from 0 to 4294967295 is expected",
-                "5: _items[0]._value: a whole number from 0 to 4294967295 is expected",
+                "5: items[0]._value: a whole number from 0 to 4294967295 is expected",
                 "7: unknown key `other`",
             ]
         );
         let file = file.expect("the rest");
-        assert_eq!(
-            (file._flag, file._name.map(|name| name.referenced.line()), file._items.is_none()),
-            (Some(true), Some(3), true)
-        );
+        assert_eq!((file.flag, file.name.map(|name| name.referenced.line()), file.items.is_none()), (Some(true), Some(3), true));
         let (file, errors) = from_yaml_with_all_errors::<File>(b"_lits: []\n_flag: true\n_flag: true\n");
         assert!(file.is_none() && errors.len() == 2, "nothing is read of a file with a key twice: {errors:?}");
     }

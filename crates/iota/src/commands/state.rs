@@ -191,8 +191,8 @@ impl Kept {
         let result = work();
         // Who interrupts a run wants it to end; what is left is kept.
         let within = stop.is_requested().then_some(INTERRUPTED);
-        let drained = deliveries.map_err(anyhow::Error::from).and_then(|deliveries| Ok(drop(deliveries.drain(within)?)));
-        (result, drained)
+        let drained = deliveries.map_err(anyhow::Error::from).and_then(|deliveries| Ok(deliveries.drain(within)?));
+        (result, drained.map(drop))
     }
 
     /// Which suppressions hid something since then goes to the audit log.

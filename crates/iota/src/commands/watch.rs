@@ -1,6 +1,6 @@
 //! `iota watch`: the pipeline for as long as the process lives.
 
-use super::run::{report_load, report_sandbox, summarize, write_stats};
+use super::run::{report_load, report_sandbox, summarize, told, write_stats};
 use super::sources::Sources;
 use super::state::Kept;
 use crate::args::{AlertFormat, WatchArgs};
@@ -110,7 +110,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let rules = RuleSet { packs, limits: settings.limits() };
     let mut load = || reload(args, matches, &python, &mut problems);
     let unread = waker.clone();
-    let (finished, left) = kept.delivering(
+    let (finished, delivered) = kept.delivering(
         &mut printer,
         &progress.stop,
         || watch.run(rules, &mut load, (waker, &woken), &progress, stats),
@@ -129,9 +129,11 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     if let Some(imbalance) = finished.imbalance {
         bail!("internal error, please report it: {imbalance}");
     }
-    match left {
+    match delivered {
         Err(error) if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_broken_pipe)) => {}
-        left => drop(left.context("delivering alerts")?),
+        counts => {
+            told(&counts.context("delivering alerts")?);
+        }
     }
     Ok(Exit::Ok)
 }

@@ -160,6 +160,6 @@ mod tests {
         assert!(!none.may_be("union"));
         assert!(attributes("class C:\n    __eq__ = f").operator().is_some());
         assert!(attributes("class C:\n    def __rmatmul__(self, x): pass").operator().is_some());
-        assert!(!attributes("class C:\n    def __init__(self): pass\n    def __len__(self): return 1").operator().is_some());
+        assert!(attributes("class C:\n    def __init__(self): pass\n    def __len__(self): return 1").operator().is_none());
     }
 }
