@@ -366,7 +366,7 @@ mod tests {
             ("_map: {a: b}\n", "1: _map.a: a list is expected"),
             ("- a\n", "1: a mapping is expected"),
             ("_lits: []\n", "1: unknown key `_lits`; did you mean `_list`?"),
-            ("flag: true\n_flag: true\n", "2: key `flag` is there twice"),
+            ("flag: true\nflag: true\n", "2: key `flag` is there twice"),
         ] {
             assert_eq!(error(text), expected);
         }
@@ -374,7 +374,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_told_and_the_rest_is_read() {
-        let text = b"_lits: []\n_number: many\n_name: n\n_items:\n  - _value: x\n_flag: true\nother:\n  - 1\n";
+        let text = b"_lits: []\n_number: many\nname: n\nitems:\n  - _value: x\nflag: true\nother:\n  - 1\n";
         let (file, errors) = from_yaml_with_all_errors::<File>(text);
         let errors: Vec<_> = errors.into_iter().map(|error| format!("{}: {}", error.line, error.message)).collect();
         assert_eq!(
@@ -388,7 +388,7 @@ mod tests {
         );
         let file = file.expect("the rest");
         assert_eq!((file.flag, file.name.map(|name| name.referenced.line()), file.items.is_none()), (Some(true), Some(3), true));
-        let (file, errors) = from_yaml_with_all_errors::<File>(b"_lits: []\n_flag: true\n_flag: true\n");
+        let (file, errors) = from_yaml_with_all_errors::<File>(b"_lits: []\nflag: true\nflag: true\n");
         assert!(file.is_none() && errors.len() == 2, "nothing is read of a file with a key twice: {errors:?}");
     }
 

@@ -181,7 +181,8 @@ impl Http {
         if let Some(host) = &answer.redirect {
             let _ = write!(why, ", which points to {host}; redirects are not followed, use that address if it is right");
         }
-        let body = super::format::text::cut_chars(answer.text().trim(), MAX_TOLD);
+        // A secret that is cut would not be found any more.
+        let body = super::format::text::cut_chars(self.redacted(&answer.text()).trim(), MAX_TOLD);
         if !body.is_empty() {
             let _ = write!(why, ": {body}");
         }
@@ -196,8 +197,11 @@ impl Http {
 
     /// On one line, and without the secrets.
     pub(crate) fn clean(&self, text: &str) -> String {
-        let text = self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose(), "***"));
-        printable(&text)
+        printable(&self.redacted(text))
+    }
+
+    fn redacted(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose(), "***"))
     }
 }
 

@@ -163,6 +163,8 @@ fn set(
     if status == Status::Acknowledged && alert.status != Status::Open {
         bail!("alert {id} is {}; only an open alert can be acknowledged", word(alert.status)?);
     }
+    // Before anything is changed: nobody would be told of it without them.
+    let outputs = super::outputs::build(settings)?;
     let mut entry = desk::entry(action, id, why);
     entry.before = Some(json!({"status": alert.status}));
     entry.after = Some(json!({"status": status}));
@@ -170,7 +172,6 @@ fn set(
         bail!("there is no alert {id}");
     }
     let told = if status == Status::Acknowledged { DeliveryAction::Acknowledge } else { DeliveryAction::Resolve };
-    let outputs = super::outputs::build(settings)?;
     for route in &alert.routes {
         if outputs.get(&route.output).is_some_and(|output| output.takes(told)) {
             let mut entry = desk::entry(action, id, why);
