@@ -18,10 +18,14 @@ class SandboxError(Exception):
     """The process could not be confined: it must not run pack code."""
 
 
-def enter(spec: dict[str, Any] | None, memory: int | None) -> None:
-    """From here on no file can be opened and no limit raised. Without `spec` only memory is limited."""
+def limit_memory(memory: int | None) -> None:
+    """Beyond so many bytes an allocation raises MemoryError."""
     if memory is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))  # beyond it an allocation raises MemoryError
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+def enter(spec: dict[str, Any] | None) -> None:
+    """From here on no file can be opened and no limit raised. Without `spec` nothing is taken away."""
     if spec is None or spec["landlock"] is None:
         os.closerange(RULESET_DESCRIPTOR, RULESET_DESCRIPTOR + 1)  # then it is somebody else's
     if spec is not None:
@@ -29,6 +33,11 @@ def enter(spec: dict[str, Any] | None, memory: int | None) -> None:
             _confine(spec)
         except (OSError, ImportError, ValueError) as exc:
             raise SandboxError(f"{type(exc).__name__}: {exc}") from None
+
+
+def refuse_late_imports(spec: dict[str, Any] | None) -> None:
+    """Says of modules that cannot be read any more why that is. To be asked after everybody who finds modules is there."""
+    if spec is not None:
         sys.meta_path.append(_NoLateImports())
 
 

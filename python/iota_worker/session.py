@@ -34,12 +34,17 @@ class Session:
         state = State(self._fetch_state, pair=lambda: progress[0], clock=self._seconds)
         shims.install(state, (header.get("pack") or {}).get("config") or {})
         global_ids = {item["id"]: item["path"] for item in header.get("globals") or ()}
+        sandbox.limit_memory(header.get("memory_bytes"))
         snapshot = Snapshot(_files(header, content), global_ids, header.get("prepared"))
-        snapshot.install()
+        # Modules of Python are imported before the pack's own can be: they try optional imports, and a file of the pack
+        # under such a name must not run before the sandbox is there. Nor may one that looks for files find the user's.
+        os.chdir("/")
         snapshot.preimport()
         import_first(header)
         # From here on nothing needs to open a file.
-        sandbox.enter(header.get("sandbox"), header.get("memory_bytes"))
+        sandbox.enter(header.get("sandbox"))
+        snapshot.install()
+        sandbox.refuse_late_imports(header.get("sandbox"))
         pack = Pack(header, snapshot)
         self.report = pack.load(header, capture, progress)
         parts = pack, state, capture, progress, self._parse_time

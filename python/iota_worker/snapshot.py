@@ -33,7 +33,8 @@ UNDEMANDING = frozenset({"__future__", "base64", "bisect", "collections", "colle
 UNDEMANDING_TYPES = frozenset({"Any", "Callable", "Dict", "Iterable", "Iterator", "List", "Mapping", "Optional", "Sequence",
                                "Set", "TYPE_CHECKING", "Tuple", "Union"})
 _IMPORTS_BY_OTHER_MEANS = re.compile(rb"__import__|__builtins__|import_module|__loader__|\b(?:exec|eval)\b")
-NEVER_PREIMPORTED = frozenset({"antigravity", "this"})
+# Modules that do something when they are imported: open a browser, print, run what they find.
+NEVER_PREIMPORTED = frozenset({"antigravity", "idlelib", "test", "this", "turtledemo"})
 # Modules that a worker may run on and has not always imported.
 RESERVED = frozenset({"_ctypes", "_opcode", "_opcode_metadata", "_weakrefset", "ast", "copy", "ctypes", "dataclasses", "dis", "inspect", "ipaddress",
                       "opcode", "token", "tokenize", "weakref"})
@@ -284,7 +285,7 @@ class Snapshot:
         """
         self._outside = dict.fromkeys(self._named_outside() if self._prepared is None else self._prepared["imports"])
         for name in self._outside:
-            if name not in sys.modules and _importable(name):
+            if name not in sys.modules and _is_inert(name) and _importable(name):
                 try:
                     importlib.import_module(name)
                 except BaseException:
@@ -435,6 +436,11 @@ def _is_demanding(statement: Import) -> bool:
     if statement.name == "typing":
         return not UNDEMANDING_TYPES.issuperset(statement.items or ("everything",))
     return statement.name not in UNDEMANDING and statement.name.partition(".")[0] not in PROVIDED
+
+
+def _is_inert(name: str) -> bool:
+    """Importing it does nothing else. Asked of every name, whoever has prepared them."""
+    return name.partition(".")[0] not in NEVER_PREIMPORTED and "__main__" not in name.split(".")
 
 
 def _importable(name: str) -> bool:

@@ -103,3 +103,21 @@ fn off_runs_anywhere_and_is_loud() {
     let stats: serde_json::Value = serde_json::from_slice(&std::fs::read(stats).unwrap()).unwrap();
     assert_eq!(stats["python"]["sandbox"], serde_json::json!({"mode": "off", "seccomp": false, "landlock_abi": null}));
 }
+
+/// Modules of Python try optional imports, and some run what lies in the current directory.
+#[test]
+fn no_file_of_a_pack_runs_before_the_sandbox_is_there() {
+    let files = files();
+    let written = files.path("written");
+    let rule = "import copy, pickle, subprocess\ntry:\n    import unittest.__main__\nexcept BaseException:\n    pass\n\
+                def rule(event):\n    return True\n";
+    files.write("rules/r.py", rule.as_bytes());
+    for name in ["java", "msvcrt", "nt", "org", "test_x", "winreg"] {
+        files.write(&format!("rules/{name}.py"), format!("open({written:?}, 'a').write({name:?})\n").as_bytes());
+    }
+    let mut command = iota();
+    command.args(run_args(&files, &[])).current_dir(files.path("rules")).env("XDG_CACHE_HOME", files.path("cache"));
+    let ran: Ran = command.stdin(Stdio::null()).output().unwrap().into();
+    assert_eq!(ran.stdout.lines().count(), 2, "both rules are run: {}", ran.stderr);
+    assert!(!std::path::Path::new(&written).exists(), "{}", std::fs::read_to_string(&written).unwrap());
+}
