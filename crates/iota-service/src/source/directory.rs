@@ -2,16 +2,17 @@
 //! Asks for nothing to be told: whoever knows of changes says so, and a rescan finds what nobody was told of.
 
 use super::files::{FileAt, Input, version};
-use super::{Data, SourceError};
+use super::{Data, SourceError, minute_of};
 use crate::pipeline::Ended;
 use iota_engine::digest::{digest, hex};
 use iota_engine::json::{Ignore, Scanned, scan};
 use iota_engine::store::{Checkpoint, Ledger, StoreError, Unit};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ const GIVE_UP: Duration = Duration::from_secs(60);
 const RANGE: u64 = 64 << 20;
 /// As much of a file as is looked at to tell lines from a document by.
 const FIRST_LINE: u64 = 512 << 10;
+/// A last line without a line end that is longer is no record.
+const LONGEST_RECORD: u64 = 16 << 20;
 /// Bytes at the start of a file, and before the place where reading goes on, that tell it from another.
 const PRINT: u64 = 4 << 10;
 const RETRY: Duration = Duration::from_secs(1);
@@ -172,9 +175,12 @@ impl Directory {
     /// These have changed, or may have.
     pub fn changed(&mut self, paths: impl IntoIterator<Item = PathBuf>) {
         for path in paths {
+            if self.is_hidden(&path) {
+                continue;
+            }
             if path.is_dir() {
                 self.walk(&path, Instant::now());
-            } else if !self.is_hidden(&path) {
+            } else {
                 self.queue.insert(path);
             }
         }
@@ -317,7 +323,8 @@ impl Directory {
     }
 
     fn look(&mut self, path: &Path, now: Instant, now_ms: i64) -> io::Result<Ready> {
-        let file = File::open(path)?;
+        // A named pipe would wait for somebody who writes to it.
+        let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Ok(Ready::Done);
@@ -332,7 +339,7 @@ impl Directory {
         if mark.is_none() {
             let input = Input::file(path.to_owned(), metadata.len(), version(&metadata));
             let delivered = input.delivered_ms().unwrap_or_else(|| changed_ms(&metadata));
-            if self.from_ms.is_some_and(|from| delivered < from) || metadata.len() == 0 {
+            if self.from_ms.is_some_and(|from| delivered < minute_of(from)) || metadata.len() == 0 {
                 return Ok(Ready::Done);
             }
             if form(&file, metadata.len())? == Form::Document {
@@ -450,8 +457,11 @@ fn last_line_end(file: &File, start: u64, end: u64) -> io::Result<Option<u64>> {
     Ok(None)
 }
 
-/// The bytes are one whole JSON value.
+/// The bytes are one whole JSON value, of a size that records have.
 fn is_record(file: &File, start: u64, end: u64) -> io::Result<bool> {
+    if end - start > LONGEST_RECORD {
+        return Ok(false);
+    }
     let mut bytes = Vec::new();
     FileAt { file: Arc::new(file.try_clone()?), at: start }.take(end - start).read_to_end(&mut bytes)?;
     let line = bytes.trim_ascii();

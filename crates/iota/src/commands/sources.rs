@@ -49,6 +49,7 @@ impl Sources {
         };
         let polls: Vec<_> =
             places.iter().map(|at| PollConfig { trail: buckets.trail(&at.bucket, &at.prefix), interval }).collect();
+        let buckets = buckets.and_below(polls.iter().map(|poll| poll.trail.clone()));
         let streams: Vec<PathBuf> = args.pipes.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect();
         if streams.len() < args.pipes.len() {
             // Two readers would tear its records apart.

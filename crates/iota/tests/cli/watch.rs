@@ -114,6 +114,9 @@ fn events_are_found_however_they_come() {
         watching.told(&["E1", "E2", "E3"]);
         // Directories made later, at some depth; hidden files are nobody's.
         files.write("in/a/b/c/.part.jsonl", record(90).as_bytes());
+        files.write("in/.stage/x.jsonl", record(91).as_bytes());
+        // A named pipe that nobody writes to holds nobody up.
+        assert!(Command::new("mkfifo").arg(files.path("in/pipe")).status().unwrap().success());
         files.write("in/a/b/c/new.jsonl", record(4).as_bytes());
         watching.told(&["E1", "E2", "E3", "E4"]);
         // Rotated: the old one under a new name, a new one under the old name.

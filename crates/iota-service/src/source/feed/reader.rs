@@ -8,6 +8,7 @@ use super::offer::{Offers, Room};
 use super::tally::Tally;
 use crate::crash_point;
 use crate::pipeline::{Clock, Ended};
+use crate::source::minute_of;
 use crate::source::s3::{Buckets, Fetched, S3Error};
 use iota_engine::alert::Severity;
 use iota_engine::notification::ObjectRef;
@@ -174,7 +175,7 @@ impl Reader {
     /// What is left alone by its name or time.
     fn skips(&self, object: &ObjectRef, named_ms: Option<i64>) -> Result<(), &'static str> {
         let key = object.keys.first().map(String::as_str).unwrap_or_default();
-        if self.shared.buckets.leaves_out(&object.bucket, key) {
+        if self.shared.buckets.leaves_out(&object.bucket, &object.keys) {
             return Err("other_prefix");
         }
         let mut delivered_ms = named_ms;
@@ -195,7 +196,7 @@ impl Reader {
             Object::Folder => return Err("folder"),
         }
         match (self.from_ms, delivered_ms) {
-            (Some(from), Some(delivered)) if delivered < from => Err("before_from"),
+            (Some(from), Some(delivered)) if delivered < minute_of(from) => Err("before_from"),
             _ => Ok(()),
         }
     }

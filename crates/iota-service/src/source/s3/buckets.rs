@@ -30,9 +30,19 @@ impl Buckets {
         self.allowed.as_ref().is_none_or(|allowed| allowed.contains(bucket))
     }
 
-    /// Keys of a bucket are limited to a prefix, and this one does not begin with it.
-    pub fn leaves_out(&self, bucket: &str, key: &str) -> bool {
-        self.configured(bucket).is_some_and(|trail| !key.starts_with(trail.prefix.trim_start_matches('/')))
+    /// Objects below these places are read, too, where those of a bucket are limited to a prefix.
+    #[must_use]
+    pub fn and_below(mut self, places: impl Iterator<Item = TrailConfig>) -> Self {
+        let places: Vec<_> = places.filter(|place| self.configured(&place.bucket).is_some()).collect();
+        self.configured.extend(places);
+        self
+    }
+
+    /// Keys of a bucket are limited to prefixes, and these, forms of one name, begin with none of them.
+    pub fn leaves_out(&self, bucket: &str, keys: &[String]) -> bool {
+        let begins = |trail: &TrailConfig| keys.iter().any(|key| key.starts_with(trail.prefix.trim_start_matches('/')));
+        let mut of_bucket = self.configured.iter().filter(|trail| trail.bucket == bucket).peekable();
+        of_bucket.peek().is_some() && !of_bucket.any(begins)
     }
 
     fn configured(&self, bucket: &str) -> Option<&TrailConfig> {
@@ -58,5 +68,33 @@ impl Buckets {
         }
         connected.insert(name.to_owned(), Arc::clone(&bucket));
         Ok(bucket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_prefix_of_a_bucket_counts() {
+        let trail = |bucket: &str, prefix: &str| TrailConfig {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            ..TrailConfig::default()
+        };
+        let buckets = Buckets::new(vec![trail("b", "one"), trail("b", "/two"), trail("c", "")], None);
+        let buckets = buckets.and_below([trail("b", "listed"), trail("d", "x")].into_iter());
+        for (bucket, keys, out) in [
+            ("b", &["one/k"][..], false),
+            ("b", &["two/k"], false),
+            ("b", &["listed/k"], false),
+            ("b", &["three/k"], true),
+            ("b", &["%6Fne/k", "one/k"], false),
+            ("c", &["any"], false),
+            ("d", &["any"], false),
+        ] {
+            let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            assert_eq!(buckets.leaves_out(bucket, &keys), out, "{bucket} {keys:?}");
+        }
     }
 }
