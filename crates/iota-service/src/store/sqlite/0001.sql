@@ -81,8 +81,8 @@ CREATE TABLE deliveries (
     severity    INTEGER NOT NULL,
     PRIMARY KEY (alert_id, output, revision)
 ) STRICT;
--- Oldest first, which is the order of delivery.
-CREATE INDEX deliveries_pending ON deliveries (output, created_ms) WHERE state = 'pending';
+-- The order of delivery: what is new is due when it was made, so that is oldest first, and what failed comes behind.
+CREATE INDEX deliveries_pending ON deliveries (output, due_ms, created_ms) WHERE state = 'pending';
 CREATE INDEX deliveries_dead ON deliveries (created_ms) WHERE state = 'dead';
 -- For the storm limit.
 CREATE INDEX deliveries_settled ON deliveries (output, pack, rule, state, settled_ms) WHERE settled_ms IS NOT NULL;

@@ -23,7 +23,7 @@ impl Outbox for Sqlite {
             let mut lease = transaction.prepare_cached(&format!(
                 "UPDATE deliveries SET leased_ms = ?3, token = token + 1 WHERE rowid IN (
                      SELECT rowid FROM deliveries WHERE output = ?1 AND due_ms <= ?2 AND leased_ms <= ?2 AND {NEXT}
-                     ORDER BY created_ms, rowid LIMIT ?4)
+                     ORDER BY due_ms, created_ms, rowid LIMIT ?4)
                  RETURNING rowid, {DELIVERY}"
             ))?;
             let mut rows = lease.query(params![output, now_ms, until_ms, i64::try_from(limit).unwrap_or(i64::MAX)])?;
@@ -120,7 +120,7 @@ impl Outbox for Sqlite {
     fn hasten(&self, output: &str, now_ms: i64) -> Result<()> {
         self.write(|transaction| {
             let mut set = transaction
-                .prepare_cached("UPDATE deliveries SET due_ms = ?2 WHERE output = ?1 AND state = 'pending' AND due_ms > ?2")?;
+                .prepare_cached("UPDATE deliveries SET due_ms = min(created_ms, ?2) WHERE output = ?1 AND state = 'pending'")?;
             set.execute(params![output, now_ms])?;
             Ok(())
         })
