@@ -1,4 +1,4 @@
-"""Peak memory of `iota run` over one large file: all processes together, resident, in MiB.
+"""Peak memory of `iota run` over one large file: all processes together, resident, in MiB; and CPU time per record.
 
 Usage: memory.py [GIGABYTES] [--groups] [--emit first|final]
 
@@ -69,12 +69,15 @@ def main() -> None:
         command = [str(IOTA), "run", str(path), "--rules", str(rules), "--emit", args.emit, "--workers", "2", "--quiet"]
         started = time.monotonic()
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        peak = 0
-        while run.poll() is None:
+        peak = ended = 0
+        while not ended:
             peak = max(peak, resident(run.pid))
             time.sleep(0.05)
+            ended, status, usage = os.wait4(run.pid, os.WNOHANG)
         seconds = time.monotonic() - started
-    print(f"{path.name}: {size / 1e9:.1f} GB, {records} records, exit code {run.returncode}, {seconds:.0f} s")
+    code = run.returncode = os.waitstatus_to_exitcode(status)
+    print(f"{path.name}: {size / 1e9:.1f} GB, {records} records, exit code {code}, {seconds:.0f} s")
+    print(f"CPU time of all processes per record: {(usage.ru_utime + usage.ru_stime) / records * 1e6:.2f} µs")
     print(f"peak resident memory of all processes: {peak / 2**20:.0f} MiB")
 
 
