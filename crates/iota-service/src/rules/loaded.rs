@@ -116,7 +116,8 @@ pub fn read_packs(directories: &[PathBuf], settings: &Settings) -> Result<Vec<(P
         if signatures.required {
             let checked = check_snapshot(directory, &snapshot, &signatures.keys);
             let directory = directory.display();
-            checked.map_err(|why| RulesError::Pack(format!("rules: {directory}: {why} (rule_signatures.required is set)")))?;
+            _ = checked
+                .map_err(|why| RulesError::Pack(format!("rules: {directory}: {why} (rule_signatures.required is set)")))?;
         }
         let mut pack = Pack::read(&directory_name(directory), snapshot, env!("CARGO_PKG_VERSION"));
         if let Some(problem) =
