@@ -1,8 +1,10 @@
 //! Where packs come from: signatures, and fetching with git from repositories that nobody vouches for.
 
 use crate::harness::{EVERY, Files, Ran, iota, run};
+use crate::watch::Watching;
 use iota_service::supply::{MANIFEST, Manifest, SIGNATURE};
 use minisign::KeyPair;
+use serde_json::Value as Json;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
@@ -91,10 +93,8 @@ fn where_signatures_are_required_nothing_else_runs() {
     };
     let (pack, input, state, yaml) = (files.path("p"), files.path("in.jsonl"), files.path("state"), config(&key(&pair)));
     let by_run = || run(&["run", &input, "--rules", &pack, "--config", &yaml]);
-    let all = || {
-        let watch = ["watch", "--events-dir", files.root(), "--rules", &pack, "--state", &state, "--config", &yaml];
-        [by_run(), run(&["test", &pack, "--config", &yaml]), run(&["check", &pack, "--config", &yaml]), run(&watch)]
-    };
+    let all = || [by_run(), run(&["test", &pack, "--config", &yaml]), run(&["check", &pack, "--config", &yaml])];
+    let watch = || run(&["watch", "--events-dir", files.root(), "--rules", &pack, "--state", &state, "--config", &yaml]);
     let ran = by_run();
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 1), "{}", ran.stderr);
     // What is not read does not matter here.
@@ -105,6 +105,13 @@ fn where_signatures_are_required_nothing_else_runs() {
             said(&ran, 2, text);
             assert!(ran.stdout.is_empty() && ran.stderr.contains("rule_signatures.required"), "{}{}", ran.stdout, ran.stderr);
         }
+        let ran = watch();
+        said(&ran, 2, text);
+        said(&ran, 2, "no rule runs: no pack is what was signed");
+        // It tells so before it ends.
+        let alert: Json = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!((&alert["rule_id"], &alert["severity"]), (&"iota.system.pack-refused".into(), &"CRITICAL".into()));
+        fs::remove_dir_all(&state).unwrap();
     };
     files.write("p/new.py", EVERY.as_bytes());
     refused("new.py is not listed");
@@ -122,6 +129,50 @@ fn where_signatures_are_required_nothing_else_runs() {
     said(&by_run(), 2, "rule_signatures.public_keys: a key is needed where signatures are required");
     config("x");
     said(&by_run(), 2, "a key of minisign is expected");
+}
+
+/// One pack of two is not what was signed: at a start it is left out, and later what ran before goes on.
+#[test]
+fn watch_tells_of_packs_that_are_not_what_was_signed() {
+    let pair = KeyPair::generate_unencrypted_keypair().unwrap();
+    let rule = |name: &str| {
+        format!(
+            "def rule(event):\n    return True\ndef title(event):\n    return {name:?} + event['eventID']\ndef dedup(event):\n    return event['eventID']\n"
+        )
+    };
+    let files = Files::new(&[("rules/a.py", &rule("a")), ("other/b.py", &rule("b"))]);
+    let yaml = files.write(
+        "iota.yaml",
+        format!("version: 1\nrule_signatures: {{required: true, public_keys: [{}]}}\n", key(&pair)).as_bytes(),
+    );
+    sign(&files, "rules", &["a.py"], &pair);
+    let other = files.path("other");
+    let (left_out, not_taken) = (
+        format!("Rules of {other} do not run: it is not what was signed"),
+        format!("A change of {other} was not taken: it is not what was signed"),
+    );
+    let record = |n: usize| format!("{{\"eventName\":\"E\",\"eventID\":\"{n}\",\"eventTime\":\"2020-01-01T00:00:00Z\"}}\n");
+    let watching = Watching::start(&files, &["--rules", &other, "--config", &yaml], &[]);
+    let gives = |n: usize, titles: &[&str]| {
+        files.write(&format!("in/{n}.jsonl"), record(n).as_bytes());
+        watching.told(titles);
+    };
+    gives(1, &[&left_out, "a1"]);
+    // Still not signed; what else has changed is taken.
+    files.write("rules/a.py", rule("A").as_bytes());
+    sign(&files, "rules", &["a.py"], &pair);
+    watching.until("read again", |watching| watching.log().matches("the rules were read again").count() == 1);
+    gives(2, &["A2", &left_out, "a1"]);
+    sign(&files, "other", &["b.py"], &pair);
+    watching.until("read again", |watching| watching.log().matches("the rules were read again").count() == 2);
+    gives(3, &["A2", "A3", &left_out, "a1", "b3"]);
+    // Changed by somebody who cannot sign, and the other pack with it.
+    files.write("other/b.py", b"def rule(event):\n    return False\n");
+    files.write("rules/a.py", rule("new").as_bytes());
+    sign(&files, "rules", &["a.py"], &pair);
+    watching.until("refused", |watching| watching.log().contains("b.py was changed"));
+    gives(4, &[&not_taken, "A2", "A3", "A4", &left_out, "a1", "b3", "b4"]);
+    watching.end();
 }
 
 /// A repository, and where its pack is pulled to.
