@@ -25,6 +25,8 @@ pub const STORM: &str = "iota.system.storm";
 pub const RULE_ERROR: &str = "iota.system.rule-error";
 /// A rule is paused because it kept ending its worker, or calls of it were left out.
 pub const QUARANTINE: &str = "iota.system.quarantine";
+/// A pack is not what somebody signed who may, and signatures are required.
+pub const PACK_REFUSED: &str = "iota.system.pack-refused";
 
 /// A message of a queue is of no known shape, or of one that is not supported.
 pub const UNKNOWN_MESSAGE: &str = "iota.system.unknown-message";

@@ -16,7 +16,8 @@ use crate::telemetry::Stats;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use iota_engine::alert::Severity;
 use iota_engine::decode::Limits;
-use iota_engine::store::Desk;
+use iota_engine::store::{Desk, Unit};
+use iota_engine::system::SystemAlert;
 use notify::{EventKind, RecursiveMode, Watcher};
 use std::io;
 use std::path::PathBuf;
@@ -71,8 +72,16 @@ fn left_out(engine: &mut Engine) -> Vec<Option<RuleOfPack>> {
     engine.paused().into_iter().map(Some).chain(other).collect()
 }
 
-/// Reads the rules again. An error says why they are not taken.
-pub type Load<'a> = dyn FnMut() -> Result<RuleSet, String> + 'a;
+/// Reads the rules again.
+pub type Load<'a> = dyn FnMut() -> Result<RuleSet, NotTaken> + 'a;
+
+/// Why rules that were read again are not taken.
+#[derive(Debug)]
+pub struct NotTaken {
+    pub why: String,
+    /// What somebody has to be told of.
+    pub alerts: Vec<SystemAlert>,
+}
 
 #[derive(Debug)]
 pub struct Watch<'a> {
@@ -368,7 +377,14 @@ impl Watch<'_> {
                 let count: usize = rules.packs.iter().map(|pack| pack.runnable.len()).sum();
                 tracing::info!("the rules were read again; {count} run now");
             }
-            Err(why) => tracing::error!("the rules have changed, and are not taken: {why}; those that ran before go on"),
+            Err(NotTaken { why, alerts }) => {
+                tracing::error!("the rules have changed, and are not taken: {why}; those that ran before go on");
+                for alert in alerts {
+                    if let Err(error) = self.durable.raise(&alert, Unit::default(), Clock::System.now_ms()) {
+                        tracing::error!("{}: could not be recorded: {error}", alert.title);
+                    }
+                }
+            }
         }
     }
 

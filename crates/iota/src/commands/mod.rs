@@ -16,6 +16,7 @@ pub(crate) mod man;
 mod objects;
 pub(crate) mod outputs;
 mod reach;
+mod reload;
 pub(crate) mod rerun;
 pub(crate) mod rules;
 pub(crate) mod run;

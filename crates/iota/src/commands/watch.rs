@@ -1,5 +1,6 @@
 //! `iota watch`: the pipeline for as long as the process lives.
 
+use super::reload::Rules;
 use super::run::{report_load, report_sandbox, summarize, told, write_stats};
 use super::sources::Sources;
 use super::state::Kept;
@@ -10,9 +11,10 @@ use crate::printer::Printer;
 use anyhow::{Context, bail};
 use clap::ArgMatches;
 use iota_engine::event::parse_ms;
+use iota_engine::store::Unit;
 use iota_service::config::{Settings, parse_duration};
 use iota_service::pipeline::{Clock, Progress, RunFailure, Stop};
-use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs};
+use iota_service::rules::RulesError;
 use iota_service::source::feed::Feed;
 use iota_service::source::{Directory, From};
 use iota_service::store::Place;
@@ -20,7 +22,6 @@ use iota_service::telemetry::Stats;
 use iota_service::watch::{RuleFiles, RuleSet, Wake, Waker, Watch, wakes};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::collections::BTreeSet;
 use std::fs;
 use std::process;
 use std::sync::Arc;
@@ -61,12 +62,13 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let rule_files = RuleFiles::new(files);
     let mut stats = Stats::new();
     report_sandbox(&python, &mut stats);
-    let packs = match load_packs(&settings.rules.value, &settings, &python, Which::Enabled) {
+    let (mut known, packs) = match Rules::start(&settings, &python) {
         Err(RulesError::Stopped) => return Ok(Exit::Ok),
-        packs => packs?,
+        loaded => loaded?,
     };
     report_load(&packs, &mut stats);
-    if packs.iter().all(|pack| pack.runnable.is_empty()) {
+    let runs = packs.iter().any(|pack| !pack.runnable.is_empty());
+    if !runs && known.alerts().next().is_none() {
         bail!("no rule runs; `iota check` says why");
     }
     let place = state_place(&settings);
@@ -78,6 +80,15 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         }
     })?;
     let kept = kept.live(no_send_before);
+    for alert in known.alerts() {
+        kept.durable().raise(&alert, Unit::default(), now_ms)?;
+    }
+    let mut printer = Printer::new(AlertFormat::Jsonl, true);
+    if !runs {
+        // Whoever is to be told is told before the end.
+        kept.delivering(&mut printer, &progress.stop, || progress.stop.request(), || ()).1?;
+        bail!("no rule runs: no pack is what was signed");
+    }
     let directories = sources.directories.iter().map(|root| {
         Directory::open(root, kept.ledger(), from, now_ms).with_context(|| format!("--events-dir {}", root.display()))
     });
@@ -105,10 +116,8 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         rule_files,
         stats_file: args.stats.clone(),
     };
-    let mut printer = Printer::new(AlertFormat::Jsonl, true);
-    let mut problems = problems(&packs);
     let rules = RuleSet { packs, limits: settings.limits() };
-    let mut load = || reload(args, matches, &python, &mut problems);
+    let mut load = || known.again(args, matches, &python);
     let unread = waker.clone();
     let (finished, delivered) = kept.delivering(
         &mut printer,
@@ -168,30 +177,6 @@ impl Times {
 pub(super) fn state_place(settings: &Settings) -> Place {
     let made = || Place::Directory(environment::state_directory().unwrap_or_else(|| STATE.into()));
     settings.state.value.clone().unwrap_or_else(made)
-}
-
-/// What keeps rules from running as written.
-fn problems(packs: &[LoadedPack]) -> BTreeSet<String> {
-    let of_pack = |pack: &LoadedPack| {
-        let directory = pack.directory.display().to_string();
-        pack.errors().map(|problem| format!("{directory}/{}: {}", problem.path, problem.message)).collect::<Vec<_>>()
-    };
-    packs.iter().flat_map(of_pack).collect()
-}
-
-/// The rules as they are now, unless something is wrong with them that was not before.
-fn reload(args: &WatchArgs, matches: &ArgMatches, python: &Python, known: &mut BTreeSet<String>) -> Result<RuleSet, String> {
-    let settings = Settings::resolve(args.given(matches)).map_err(|error| error.to_string())?;
-    let packs = load_packs(&settings.rules.value, &settings, python, Which::Enabled).map_err(|error| error.to_string())?;
-    let found = problems(&packs);
-    if let Some(new) = found.difference(known).next() {
-        return Err(new.clone());
-    }
-    if packs.iter().all(|pack| pack.runnable.is_empty()) {
-        return Err("no rule would run".to_owned());
-    }
-    *known = found;
-    Ok(RuleSet { packs, limits: settings.limits() })
 }
 
 /// SIGTERM and SIGINT end the process after the work that is under way, the second one at once; SIGHUP reads the rules

@@ -1,0 +1,69 @@
+//! The rules of `iota watch`: as they are at its start, and again whenever they have changed.
+
+use crate::args::WatchArgs;
+use clap::ArgMatches;
+use iota_engine::system::SystemAlert;
+use iota_service::config::Settings;
+use iota_service::rules::{LoadedPack, Python, Refused, RulesError, Which, load_packs, part};
+use iota_service::watch::{NotTaken, RuleSet};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// What is wrong with the rules that run, and known.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    /// Why some of them do not run as written.
+    problems: BTreeSet<String>,
+    /// Packs that are not what was signed, and left out for it.
+    refused: Vec<Refused>,
+}
+
+impl Rules {
+    /// Leaves out packs that are not what was signed: one of them does not keep the others from running.
+    pub(super) fn start(settings: &Settings, python: &Python) -> Result<(Self, Vec<LoadedPack>), RulesError> {
+        let (allowed, refused) = part(&settings.rules.value, settings)?;
+        for why in &refused {
+            tracing::error!("{why}; the pack is left out");
+        }
+        let packs = load_packs(&allowed, settings, python, Which::Enabled)?;
+        Ok((Self { problems: problems(&packs), refused }, packs))
+    }
+
+    /// Says that packs are left out.
+    pub(super) fn alerts(&self) -> impl Iterator<Item = SystemAlert> {
+        self.refused.iter().map(Refused::left_out)
+    }
+
+    /// The rules as they are now, unless something is wrong with them that was not before.
+    pub(super) fn again(&mut self, args: &WatchArgs, matches: &ArgMatches, python: &Python) -> Result<RuleSet, NotTaken> {
+        fn because(why: impl ToString) -> NotTaken {
+            NotTaken { why: why.to_string(), alerts: Vec::new() }
+        }
+        let settings = Settings::resolve(args.given(matches)).map_err(because)?;
+        let (allowed, refused) = part(&settings.rules.value, &settings).map_err(because)?;
+        let known: Vec<&PathBuf> = self.refused.iter().map(|refused| &refused.directory).collect();
+        let new: Vec<&Refused> = refused.iter().filter(|refused| !known.contains(&&refused.directory)).collect();
+        if let Some(first) = new.first() {
+            return Err(NotTaken { why: first.to_string(), alerts: new.iter().map(|refused| refused.not_taken()).collect() });
+        }
+        let packs = load_packs(&allowed, &settings, python, Which::Enabled).map_err(because)?;
+        let found = problems(&packs);
+        if let Some(new) = found.difference(&self.problems).next() {
+            return Err(because(new));
+        }
+        if packs.iter().all(|pack| pack.runnable.is_empty()) {
+            return Err(because("no rule would run"));
+        }
+        *self = Self { problems: found, refused };
+        Ok(RuleSet { packs, limits: settings.limits() })
+    }
+}
+
+/// What keeps rules from running as written.
+fn problems(packs: &[LoadedPack]) -> BTreeSet<String> {
+    let of_pack = |pack: &LoadedPack| {
+        let directory = pack.directory.display().to_string();
+        pack.errors().map(|problem| format!("{directory}/{}: {}", problem.path, problem.message)).collect::<Vec<_>>()
+    };
+    packs.iter().flat_map(of_pack).collect()
+}
