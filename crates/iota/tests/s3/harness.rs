@@ -128,6 +128,23 @@ impl Ran {
     }
 }
 
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// As SIGTERM ends it.
+    pub(crate) fn end(mut self) -> Option<i32> {
+        assert!(Command::new("kill").arg(self.0.id().to_string()).status().unwrap().success());
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Target {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
@@ -150,6 +167,11 @@ impl Target {
             .args(args)
             .stdin(Stdio::null());
         command
+    }
+
+    /// Something that goes on until it is ended.
+    pub(crate) fn start(&self, endpoint: &str, args: &[&str]) -> Running {
+        Running(self.command(endpoint, args).spawn().unwrap())
     }
 
     pub(crate) fn run(&self, endpoint: &str, args: &[&str]) -> Ran {

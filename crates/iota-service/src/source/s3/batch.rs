@@ -2,7 +2,7 @@
 
 use super::{Bucket, Buckets, Fetched, Listed, Location, Range, S3Error, Source, Wanted, list_ahead};
 use crate::source::{Data, Input};
-use iota_engine::object::{Kind, Object};
+use iota_engine::object::{Kind, Object, Root};
 use iota_python::Stop;
 use std::collections::HashMap;
 use std::fmt;
@@ -96,7 +96,9 @@ impl Batch {
             BatchObject { bucket: place.bucket.clone(), key: object.key, etag, size: object.size }
         };
         let listed = self.runtime.block_on(async {
-            let source = Source::connect(&self.buckets.trail(&place.bucket, &place.prefix)).await?;
+            // One connection for all places of a bucket: there may be thousands, each a single object.
+            let bucket = self.buckets.get(&place.bucket, None).await?;
+            let source = Source { name: place.to_string(), bucket, root: Root::of_prefix(&place.prefix) };
             let kinds = Kind::ALL.into_iter().filter(|kind| kind.has_records()).collect();
             let branches = super::branches(&source.bucket, &source.root, &Wanted { kinds, ..Wanted::default() }).await?;
             if branches.is_empty() {
