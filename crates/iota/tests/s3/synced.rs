@@ -1,11 +1,11 @@
 //! `iota ingest` on real records: what it writes, file by file, and what `iota watch` finds in it meanwhile.
 
-use crate::harness::{Seed, Target, key, moto, root};
-use crate::queue::today;
+use crate::harness::{Seed, Target, gzip, key, moto, root};
 use crate::watching::{Watching, alerts, target};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 /// Files below a directory by their paths in it.
@@ -51,20 +51,36 @@ fn the_directories_are_those_of_the_fixture() {
     assert_eq!(by_hour(&target.path("events")), by_hour(&root().join("testdata/ingest/events")));
 }
 
+/// The log files of the fixture as if they had been delivered now, with records of the last hour: those that are older than
+/// a day `iota watch` counts apart.
+fn fresh() -> Vec<(String, Vec<u8>)> {
+    let now = jiff::Timestamp::now();
+    let (mut minutes, mut made) = (BTreeMap::new(), Vec::new());
+    for (number, (path, body)) in files(&root().join("testdata/ingest/bucket")).into_iter().enumerate() {
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
+        let mut log: Json = serde_json::from_str(&text).unwrap();
+        for record in log["Records"].as_array_mut().unwrap() {
+            // One that is delivered twice is the same both times.
+            let next = minutes.len() as i64;
+            let minute = *minutes.entry(record["eventID"].to_string()).or_insert(next);
+            let time = now - jiff::SignedDuration::from_mins(10 + minute);
+            record["eventTime"] = time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
+        }
+        let parts: Vec<&str> = path.split('/').collect();
+        let key = key(parts[1], parts[3], &number.to_string());
+        let key = key.replace("2024/07/15", &now.strftime("%Y/%m/%d").to_string());
+        made.push((key.replace("20240715T1005Z", &now.strftime("%Y%m%dT%H%MZ").to_string()), gzip(log.to_string().as_bytes())));
+    }
+    made
+}
+
 /// Both at once: what one writes the other reads, and finds what `iota run` finds in the objects themselves.
 #[test]
 fn what_is_synced_is_watched_meanwhile() {
     let (mut before, mut after) = (Seed::default(), Seed::default());
-    let today = today();
-    for (number, (path, body)) in files(&root().join("testdata/ingest/bucket")).into_iter().enumerate() {
-        if number % 2 == 0 {
-            before.put(&path, &body);
-            continue;
-        }
-        // Delivered today, while both are at work.
-        let parts: Vec<&str> = path.split('/').collect();
-        let of_today = key(parts[1], parts[3], &number.to_string()).replace("2024/07/15", &today);
-        after.put(&of_today.replace("20240715T", &format!("{}T", today.replace('/', ""))), &body);
+    for (number, (key, body)) in fresh().into_iter().enumerate() {
+        if number % 2 == 0 { &mut before } else { &mut after }.put(&key, &body);
     }
     let bucket = before.plant();
     let url = format!("s3://{bucket}");
