@@ -1,7 +1,7 @@
-"""What many small objects of S3 cost: `iota run s3://BUCKET` over a growing number of them, against one large file with the
-same records.
+"""What many small objects of S3 cost: `iota run s3://BUCKET` and `iota watch --s3` over a growing number of them, against one
+large file with the same records.
 
-Usage: objects.py [--objects 10000,50000,100000] [--state] [--rules rules/aws_cloudtrail] [--binary target/release/iota]
+Usage: objects.py [--objects 10000,50000,100000] [--rules rules/aws_cloudtrail] [--binary target/release/iota]
 
 Against a server of its own on loopback, which lists and serves objects of two real test records each, made up as they are
 asked for. For each number of objects, of iota and all its workers: peak resident memory, CPU time per object (the server's is
@@ -21,6 +21,7 @@ import threading
 import time
 import urllib.parse
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from memory import resident
@@ -29,6 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ACCOUNT = "111122223333"
 PER_OBJECT = 2
 BRANCH = f"AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/"
+# `watch` lists what was delivered yesterday and today.
+DAY = time.strftime("%Y/%m/%d", time.gmtime())
 PAGE = 1000
 
 
@@ -56,7 +59,8 @@ def records(number: int) -> list[str]:
 
 def key(number: int) -> str:
     minute = number % 1440
-    return f"{BRANCH}2024/07/15/{ACCOUNT}_CloudTrail_us-east-1_20240715T{minute // 60:02}{minute % 60:02}Z_{number:016}.json.gz"
+    stamp = f"{DAY.replace('/', '')}T{minute // 60:02}{minute % 60:02}Z"
+    return f"{BRANCH}{DAY}/{ACCOUNT}_CloudTrail_us-east-1_{stamp}_{number:016}.json.gz"
 
 
 def body(number: int) -> bytes:
@@ -121,24 +125,35 @@ class Server:
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
 
-def measure(command: list[str], environment: dict[str, str]) -> tuple[float, float, float]:
-    """Peak resident bytes, CPU seconds and wall seconds of a process with all that it starts."""
+def measure(command: list[str], environment: dict[str, str], is_done: Callable[[], bool]) -> tuple[float, float, float]:
+    """Peak resident bytes, CPU seconds and wall seconds of a process with all that it starts, until it is done: it ends then, or
+    is asked to."""
     started = time.monotonic()
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
-    peak = ended = 0
+    peak = ended = seconds = 0
     while not ended:
         peak = max(peak, resident(run.pid))
+        if not seconds and is_done():
+            seconds = time.monotonic() - started
+            run.terminate()
         time.sleep(0.05)
         ended, status, usage = os.wait4(run.pid, os.WNOHANG)
     run.returncode = os.waitstatus_to_exitcode(status)
     assert run.returncode == 0, f"{command}: exit code {run.returncode}"
-    return peak, usage.ru_utime + usage.ru_stime, time.monotonic() - started
+    return peak, usage.ru_utime + usage.ru_stime, seconds or time.monotonic() - started
+
+
+def read_by_watch(stats: Path) -> int:
+    """Objects, by the accounting that `watch` writes every 10 s."""
+    try:
+        return json.loads(stats.read_text())["sources"]["objects"]["read"]
+    except (FileNotFoundError, ValueError, KeyError):
+        return 0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--objects", default="10000,50000,100000")
-    parser.add_argument("--state", action="store_true", help="keep state in SQLite, in the temporary directory")
     parser.add_argument("--rules", type=Path, default=ROOT / "rules/aws_cloudtrail")
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/iota")
     asked = parser.parse_args()
@@ -160,11 +175,17 @@ def main() -> None:
             large = Path(directory) / "large.jsonl"
             with large.open("w", encoding="utf-8") as lines:
                 lines.writelines(f"{record}\n" for number in range(count) for record in records(number))
-            flags = ["--rules", str(asked.rules), "--stats", str(stats), "--quiet", "--workers", "2"]
-            for name, source in [("objects", "s3://trail"), ("one file", str(large))]:
-                state = ["--state", f"{directory}/state {name}"] if asked.state else []
+            run = [str(asked.binary), "run", "--rules", str(asked.rules), "--quiet", "--workers", "2"]
+            watch = [str(asked.binary), "watch", *run[2:], "--state", f"{directory}/watch", "--poll-interval", "5m"]
+            for name, command, is_done in [
+                ("run, objects", [*run, "s3://trail"], None),
+                ("run --state, objects", [*run, "s3://trail", "--state", f"{directory}/run"], None),
+                ("watch, objects", [*watch, "--s3", "s3://trail"], lambda: read_by_watch(stats) == count),
+                ("run, one file", [*run, str(large)], None),
+            ]:
+                stats.unlink(missing_ok=True)
                 before = server.asked.value
-                peak, cpu, wall = measure([str(asked.binary), "run", source, *flags, *state], environment)
+                peak, cpu, wall = measure([*command, "--stats", str(stats)], environment, is_done or (lambda: False))
                 read = json.loads(stats.read_text())["records"]
                 assert read["read"] == count * PER_OBJECT and read["duplicates"] == 0, read
                 requests = server.asked.value - before
