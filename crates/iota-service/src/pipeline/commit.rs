@@ -175,7 +175,11 @@ impl<'a> Committer<'a> {
                 rule: rule.clone(),
                 function: function.to_owned(),
                 record: record.identity,
-                origin: Origin { object: input.name(), version: input.version.clone(), record: record.number },
+                origin: Origin {
+                    object: input.name(),
+                    version: input.version.as_deref().map(str::to_owned),
+                    record: record.number,
+                },
                 raw,
                 failure: failure.cloned(),
                 at_ms: self.clock.now_ms(),

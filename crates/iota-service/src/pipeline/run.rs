@@ -20,6 +20,7 @@ use iota_engine::rule::{MemoryState, RuleState};
 use iota_engine::store::{ObjectVersion, StoreError};
 use iota_python::{LeftOut, RunError, Stop};
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -257,31 +258,32 @@ impl Run<'_> {
     }
 
     /// The inputs that were not read to their end in an earlier run, and of each input whether it was.
-    fn unfinished(&self, progress: &Progress) -> Result<(Vec<Input>, Vec<bool>), StoreError> {
+    fn unfinished(&self, progress: &Progress) -> Result<(Cow<'_, [Input]>, Vec<bool>), StoreError> {
         let mut finished = vec![false; self.inputs.len()];
-        let Some(ledger) = self.durable.and_then(Durable::ledger_of_input) else { return Ok((self.inputs.to_vec(), finished)) };
+        let Some(ledger) = self.durable.and_then(Durable::ledger_of_input) else { return Ok((self.inputs.into(), finished)) };
         let object = |input: &Input| {
-            let version = input.version.clone().filter(|_| input.checkpoint.is_none())?;
+            let version = input.version.as_deref().filter(|_| input.checkpoint.is_none())?.to_owned();
             Some(ObjectVersion { object: input.name(), version })
         };
-        let known = |(number, input): (usize, &Input)| Some((number, object(input)?));
-        let (numbers, objects): (Vec<usize>, Vec<ObjectVersion>) = self.inputs.iter().enumerate().filter_map(known).unzip();
-        for (numbers, objects) in numbers.chunks(OBJECTS_AT_ONCE).zip(objects.chunks(OBJECTS_AT_ONCE)) {
-            let were = persist(&progress.stop, || ledger.are_finished(objects))?;
-            for ((&number, object), _) in numbers.iter().zip(objects).zip(were).filter(|(_, was)| *was) {
+        let mut count = 0;
+        for (inputs, finished) in self.inputs.chunks(OBJECTS_AT_ONCE).zip(finished.chunks_mut(OBJECTS_AT_ONCE)) {
+            let known = inputs.iter().zip(finished).filter_map(|(input, finished)| Some(((input, finished), object(input)?)));
+            let (known, objects): (Vec<_>, Vec<_>) = known.unzip();
+            let were = persist(&progress.stop, || ledger.are_finished(&objects))?;
+            for (((input, finished), object), _) in known.into_iter().zip(&objects).zip(were).filter(|(_, was)| *was) {
                 tracing::debug!("{}: was read in an earlier run; it is left out", object.object);
                 progress.inputs.fetch_add(1, Ordering::Relaxed);
-                progress.bytes.fetch_add(self.inputs[number].size, Ordering::Relaxed);
-                finished[number] = true;
+                progress.bytes.fetch_add(input.size, Ordering::Relaxed);
+                *finished = true;
+                count += 1;
             }
         }
-        let left = self.inputs.iter().zip(&finished).filter(|(_, finished)| !**finished);
-        let left: Vec<Input> = left.map(|(input, _)| input.clone()).collect();
-        let count = self.inputs.len() - left.len();
-        if count > 0 {
-            tracing::info!("{count} of {} inputs were read in earlier runs; they are left out", self.inputs.len());
+        if count == 0 {
+            return Ok((self.inputs.into(), finished));
         }
-        Ok((left, finished))
+        tracing::info!("{count} of {} inputs were read in earlier runs; they are left out", self.inputs.len());
+        let left = self.inputs.iter().zip(&finished).filter(|(_, finished)| !**finished);
+        Ok((left.map(|(input, _)| input.clone()).collect(), finished))
     }
 
     fn rule_state(&self, pack: &str) -> Box<dyn RuleState> {
