@@ -1,6 +1,7 @@
 //! `iota watch`: the pipeline for as long as the process lives.
 
-use super::run::{report_load, report_sandbox, summarize, told, write_stats};
+use super::run::{summarize, told, write_stats};
+use super::setup::{Setup, time};
 use super::sources::Sources;
 use super::state::Kept;
 use crate::args::{AlertFormat, WatchArgs};
@@ -9,10 +10,10 @@ use crate::exit::{Exit, is_broken_pipe};
 use crate::printer::Printer;
 use anyhow::{Context, bail};
 use clap::ArgMatches;
-use iota_engine::event::parse_ms;
-use iota_service::config::{Settings, parse_duration};
-use iota_service::pipeline::{Clock, Progress, RunFailure, Stop};
-use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs};
+use iota_engine::triage::Triage;
+use iota_service::config::{AlertSettings, Settings, parse_duration};
+use iota_service::pipeline::{Clock, RunFailure, Stop};
+use iota_service::rules::{LoadedPack, RulesError, Which, load_packs};
 use iota_service::source::feed::Feed;
 use iota_service::source::{Directory, From};
 use iota_service::store::Place;
@@ -22,6 +23,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
 use std::thread;
@@ -35,11 +37,9 @@ const AGAIN: Duration = Duration::from_millis(500);
 const STATE: &str = "/var/lib/iota";
 
 pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
-    let settings = Settings::resolve(args.given(matches))?;
-    if settings.rules.value.is_empty() {
-        bail!("no rules given; name a rule directory with --rules DIR");
-    }
-    let sources = Sources::of(args, &settings)?;
+    let setup = Setup::new(args.given(matches), None)?;
+    let Setup { settings, python, progress, .. } = &setup;
+    let sources = Sources::of(args, settings)?;
     if sources.is_empty() {
         bail!("nothing to watch; name --queue-url, --s3, --events-dir or a pipe, or `sources:` in a configuration file");
     }
@@ -52,25 +52,20 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     }
     let now_ms = Clock::System.now_ms();
     let Times { from, no_send_before, rescan } = Times::of(args)?;
-    let python = super::find_python(&settings, None)?;
-    let stop = Arc::clone(&python.program.stop);
-    let progress = Progress { stop: Arc::clone(&stop), ..Progress::default() };
     let (waker, woken) = wakes();
-    watch_signals(stop, waker.clone())?;
-    let files = settings.rules.value.iter().chain(&args.rules.python.config).cloned().collect();
-    let rule_files = RuleFiles::new(files);
+    watch_signals(Arc::clone(&progress.stop), waker.clone())?;
+    let files = files(args, settings);
+    let rule_files = RuleFiles::new(files.clone());
     let mut stats = Stats::new();
-    report_sandbox(&python, &mut stats);
-    let packs = match load_packs(&settings.rules.value, &settings, &python, Which::Enabled) {
+    let packs = match setup.load(&mut stats) {
         Err(RulesError::Stopped) => return Ok(Exit::Ok),
         packs => packs?,
     };
-    report_load(&packs, &mut stats);
     if packs.iter().all(|pack| pack.runnable.is_empty()) {
         bail!("no rule runs; `iota check` says why");
     }
-    let place = state_place(&settings);
-    let kept = Kept::open(&place, &settings, (!settings.outputs.is_empty(), false), Clock::System).with_context(|| {
+    let place = state_place(settings);
+    let kept = Kept::open(&place, &setup, (!settings.outputs.is_empty(), false)).with_context(|| {
         if settings.state.value.is_some() {
             format!("--state {place}")
         } else {
@@ -94,9 +89,9 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     }
     let feed = feed.map(|feed| Feed::start(feed, kept.durable(), (from, now_ms), &wake)).transpose()?;
     let mut watch = Watch {
-        python: &python,
+        python,
         workers: settings.workers.value,
-        durable: kept.durable(),
+        durable: kept.durable().clone(),
         desk: kept.desk(),
         directories,
         rescan,
@@ -107,13 +102,13 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     };
     let mut printer = Printer::new(AlertFormat::Jsonl, true);
     let mut problems = problems(&packs);
-    let rules = RuleSet { packs, limits: settings.limits() };
-    let mut load = || reload(args, matches, &python, &mut problems);
+    let rules = RuleSet { packs, limits: settings.limits(), triage: Arc::clone(&kept.durable().triage), files };
+    let mut load = || reload((args, matches), &setup, &kept, &mut problems);
     let unread = waker.clone();
     let (finished, delivered) = kept.delivering(
         &mut printer,
         &progress.stop,
-        || watch.run(rules, &mut load, (waker, &woken), &progress, stats),
+        || watch.run(rules, &mut load, (waker, &woken), progress, stats),
         || unread.wake(Wake::Stop),
     );
     match finished.failure {
@@ -148,9 +143,6 @@ pub(super) struct Times {
 
 impl Times {
     pub(super) fn of(args: &WatchArgs) -> anyhow::Result<Self> {
-        let time = |flag: &str, text: &str| {
-            parse_ms(text).with_context(|| format!("{flag} {text:?}: a time such as 2024-07-15T10:00:00Z was expected"))
-        };
         let from = match args.from.as_deref() {
             None => From::Start,
             Some("now") => From::Now,
@@ -179,10 +171,25 @@ fn problems(packs: &[LoadedPack]) -> BTreeSet<String> {
     packs.iter().flat_map(of_pack).collect()
 }
 
-/// The rules as they are now, unless something is wrong with them that was not before.
-fn reload(args: &WatchArgs, matches: &ArgMatches, python: &Python, known: &mut BTreeSet<String>) -> Result<RuleSet, String> {
+/// Where rules, and what decides about their alerts, are read from.
+fn files(args: &WatchArgs, settings: &Settings) -> Vec<PathBuf> {
+    let AlertSettings { accounts, suppressions, .. } = &settings.alerts;
+    settings.rules.value.iter().chain(&args.rules.python.config).chain(accounts).chain(suppressions).cloned().collect()
+}
+
+/// The rules, and what decides about their alerts, as they are now, unless something is wrong with the rules that was not
+/// before. Where alerts can go stays as it was.
+fn reload(
+    (args, matches): (&WatchArgs, &ArgMatches),
+    start: &Setup,
+    kept: &Kept,
+    known: &mut BTreeSet<String>,
+) -> Result<RuleSet, String> {
     let settings = Settings::resolve(args.given(matches)).map_err(|error| error.to_string())?;
-    let packs = load_packs(&settings.rules.value, &settings, python, Which::Enabled).map_err(|error| error.to_string())?;
+    let triage = settings.alerts.triage(Clock::System.now_ms()).map_err(|error| error.to_string())?;
+    let triage = Arc::new(Triage { routes: kept.durable().triage.routes.clone(), ..triage });
+    let files = files(args, &settings);
+    let packs = load_packs(&settings.rules.value, &settings, &start.python, Which::Enabled).map_err(|error| error.to_string())?;
     let found = problems(&packs);
     if let Some(new) = found.difference(known).next() {
         return Err(new.clone());
@@ -191,7 +198,10 @@ fn reload(args: &WatchArgs, matches: &ArgMatches, python: &Python, known: &mut B
         return Err("no rule would run".to_owned());
     }
     *known = found;
-    Ok(RuleSet { packs, limits: settings.limits() })
+    if settings.alerts.routes != start.settings.alerts.routes || !settings.outputs.keys().eq(start.settings.outputs.keys()) {
+        tracing::warn!("outputs and routes are read at the start alone; those that were there then go on until a restart");
+    }
+    Ok(RuleSet { packs, limits: settings.limits(), triage, files })
 }
 
 /// SIGTERM and SIGINT end the process after the work that is under way, the second one at once; SIGHUP reads the rules
