@@ -44,6 +44,8 @@ pub const TEST: &str = "iota.system.test";
 
 /// Those with the same rule and dedup key within an hour are one alert.
 const WINDOW_MS: i64 = 60 * 60 * 1000;
+/// The same of rules that fail, which may go on for long: within a day.
+const RULE_ERROR_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct SystemAlert {
@@ -73,12 +75,16 @@ impl SystemAlert {
         Ok(Match {
             group: GroupKey { pack: PACK.into(), rule: self.rule.into(), dedup: self.dedup.as_str().into() },
             class: Class::Alert,
-            window: Window { ms: WINDOW_MS, threshold: 1 },
+            window: Window { ms: self.window_ms(), threshold: 1 },
             sighting,
             routes,
             headline: Headline { title: self.title.clone(), severity: self.severity, account_id: None },
             content: self.content(at_ms)?,
         })
+    }
+
+    fn window_ms(&self) -> i64 {
+        if self.rule == RULE_ERROR { RULE_ERROR_WINDOW_MS } else { WINDOW_MS }
     }
 
     fn content(&self, at_ms: i64) -> Result<Arc<[u8]>, serde_json::Error> {

@@ -18,7 +18,6 @@ pub(crate) struct Printer {
     terminal: bool,
     rows: Vec<(Severity, Row)>,
     printed: u64,
-    worst: Option<Severity>,
 }
 
 /// What a table shows of an alert.
@@ -35,12 +34,7 @@ struct Row {
 impl Printer {
     pub(crate) fn new(format: AlertFormat, flush: bool) -> Self {
         let (out, terminal) = (BufWriter::new(io::stdout()), io::stdout().is_terminal());
-        Self { format, flush, out, terminal, rows: Vec::new(), printed: 0, worst: None }
-    }
-
-    /// The highest severity among the alerts.
-    pub(crate) fn worst(&self) -> Option<Severity> {
-        self.worst
+        Self { format, flush, out, terminal, rows: Vec::new(), printed: 0 }
     }
 
     pub(crate) fn finish(&mut self) -> io::Result<()> {
@@ -80,7 +74,6 @@ impl Printer {
 
 impl AlertSink for Printer {
     fn alert(&mut self, json: &[u8], severity: Severity) -> io::Result<()> {
-        self.worst = self.worst.max(Some(severity));
         let escaped = self.terminal.then(|| escaped(json)).flatten();
         let json = escaped.as_deref().unwrap_or(json);
         match self.format {

@@ -100,14 +100,16 @@ pub(super) struct Committer<'a> {
     since: Option<Instant>,
     /// Pairs of each rule that failed.
     failed: BTreeMap<String, u64>,
+    /// Suppressions that hid matches of the unit, with a title.
+    hits: BTreeMap<String, String>,
     /// Pairs were left out because the run is to stop: nothing from there on is committed, and it is read again.
     abandoned: bool,
 }
 
 impl<'a> Committer<'a> {
     pub(super) fn new(durable: &'a Durable, rules: Arc<Groupings>, clock: Clock, stop: &'a Stop) -> Self {
-        let (unit, failed) = (Unit::default(), BTreeMap::new());
-        Self { durable, rules, clock, stop, unit, records: 0, bytes: 0, since: None, failed, abandoned: false }
+        let (unit, failed, hits) = (Unit::default(), BTreeMap::new(), BTreeMap::new());
+        Self { durable, rules, clock, stop, unit, records: 0, bytes: 0, since: None, failed, hits, abandoned: false }
     }
 
     /// What follows is of this batch.
@@ -205,6 +207,10 @@ impl<'a> Committer<'a> {
         let withheld = class.is_sent() && self.durable.no_send_before_ms.is_some_and(|before| record.time.ms < before);
         let (class, routes) = if withheld { (Class::Suppressed(WITHHELD.to_owned()), Vec::new()) } else { (class, routes) };
         let (title, account_id) = (content.title.clone(), content.summary.account_id.clone());
+        if let Class::Suppressed(id) = &class {
+            stats.hidden(id);
+            self.hits.entry(id.clone()).or_insert_with(|| content.title.clone());
+        }
         let headline = Headline { title, severity: content.severity, account_id };
         let content: Arc<[u8]> = content.to_fields()?.into();
         let mut sighting = super::collect::sighting(record, found);
@@ -232,6 +238,13 @@ impl<'a> Committer<'a> {
             self.since.get_or_insert_with(Instant::now);
         }
         Ok(())
+    }
+
+    /// The suppressions that have hidden something since they were asked for, each with a title.
+    pub(super) fn take_hits(&mut self) -> BTreeMap<String, String> {
+        let mut hits = std::mem::take(&mut self.hits);
+        hits.remove(WITHHELD);
+        hits
     }
 
     /// Some of the input is left for the next run.

@@ -5,7 +5,7 @@ use super::collect::{AlertSink, At, Collector, Emit, Memory};
 use super::commit::{Durable, raise};
 use super::evaluate::{Done, Lane};
 use super::persist::persist;
-use super::run::{Clock, Engine, Progress, RunFailure, index};
+use super::run::{Clock, Engine, Keep, Progress, RunFailure, State, index};
 use super::sequence::Job;
 use super::state::CommittedState;
 use super::system;
@@ -129,10 +129,11 @@ impl Rerun<'_> {
         result: &mut RerunResult,
     ) {
         let (inputs, jobs) = self.jobs(pairs, which, memory, result);
-        let (mut sink, durable) = (NoSink, Some((self.durable, &*progress.stop)));
+        let keep = Keep::State(State { durable: self.durable, desk: self.desk });
+        let mut sink = NoSink;
         let stats = std::mem::take(&mut result.stats);
         let at = At { packs: self.packs, inputs: &inputs, clock: self.clock };
-        let mut collector = Collector::new(at, (Emit::First, false), &mut sink, stats, durable, memory);
+        let mut collector = Collector::new(at, (Emit::First, false), &mut sink, stats, (keep, &progress.stop), memory);
         let mut work = || {
             for (job, pairs) in &jobs {
                 let done = lanes.iter_mut().map(|lane| lane.evaluate(&job.batch)).collect::<Result<Vec<_>, _>>()?;

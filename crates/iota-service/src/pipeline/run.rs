@@ -17,7 +17,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use iota_engine::decode::Limits;
 use iota_engine::index::Router;
 use iota_engine::rule::{MemoryState, RuleState};
-use iota_engine::store::{ObjectVersion, StoreError};
+use iota_engine::store::{Desk, ObjectVersion, StoreError};
+use iota_engine::triage::Triage;
 use iota_python::{LeftOut, RunError, Stop};
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -67,8 +68,39 @@ pub struct Run<'a> {
     /// Also write alerts again when they have grown (with `Emit::First`).
     pub updates: bool,
     pub fast_path: FastPath,
-    /// Where state is kept. Alerts then leave through its outbox, and not through the sink.
-    pub durable: Option<&'a Durable>,
+    pub keep: Keep<'a>,
+}
+
+/// What is kept beyond a run.
+#[derive(Debug, Clone, Copy)]
+pub enum Keep<'a> {
+    /// Nothing: alerts go to the sink. What decides about them is here, with a single output for all that is printed.
+    Nothing(&'a Triage),
+    /// State: alerts leave through its outbox, and not through the sink.
+    State(State<'a>),
+}
+
+/// Where state is kept: one store, as the pipeline and as people see it.
+#[derive(Debug, Clone, Copy)]
+pub struct State<'a> {
+    pub durable: &'a Durable,
+    pub desk: &'a dyn Desk,
+}
+
+impl<'a> Keep<'a> {
+    pub(super) fn durable(self) -> Option<&'a Durable> {
+        match self {
+            Self::Nothing(_) => None,
+            Self::State(State { durable, .. }) => Some(durable),
+        }
+    }
+
+    pub(super) fn triage(self) -> &'a Triage {
+        match self {
+            Self::Nothing(triage) => triage,
+            Self::State(State { durable, .. }) => &durable.triage,
+        }
+    }
 }
 
 /// Whether rules are skipped on records that they certainly do not match.
@@ -179,16 +211,15 @@ impl Run<'_> {
         let Engine { router, evaluators, stateful, memory, .. } = engine;
         let records_before = stats.records.read;
         let mut collector = {
-            let durable = self.durable.map(|durable| (durable, &*progress.stop));
             let at = At { packs: self.packs, inputs, clock: self.clock };
-            Collector::new(at, (self.emit, self.updates), sink, stats, durable, memory)
+            Collector::new(at, (self.emit, self.updates), sink, stats, (self.keep, &progress.stop), memory)
         };
         let parts = if stateful.is_some() { 2 } else { 1 };
         for _ in 0..under_way {
             let _ = credit.send(());
         }
         let (cut, chunks) = (Parts::new(inputs, self.workers > 1), Ordered::new(self.workers));
-        let (limits, clock, keep_rejects) = (self.limits, self.clock, self.durable.is_some_and(|durable| !durable.again));
+        let (limits, clock, keep_rejects) = (self.limits, self.clock, self.keep.durable().is_some_and(|durable| !durable.again));
         let decoding = Decoding { parts: &cut, chunks: &chunks, router, limits, clock, progress, keep_rejects };
         collector.stats.inputs.total += self.inputs.len() as u64;
         collector.stats.inputs.already_finished += (self.inputs.len() - inputs.len()) as u64;
@@ -206,7 +237,7 @@ impl Run<'_> {
             }
             drop((results, queue));
             let decoders: Vec<_> = (0..self.workers).map(|_| scope.spawn(move || decoding.run())).collect();
-            let ledger = self.durable.and_then(Durable::ledger_of_input);
+            let ledger = self.keep.durable().and_then(Durable::ledger_of_input);
             let sequencer = Sequencer { inputs, chunks: decoding.chunks, progress, jobs: queues, credits, ledger, clock };
             let sequencer = scope.spawn(move || sequencer.run());
             let collected = collect(&mut collector, &evaluated, parts, || {
@@ -235,7 +266,7 @@ impl Run<'_> {
             Ok(imbalance(&collector, batches, &sequenced, records_before))
         });
         let whole = outcome.is_ok() && !collector.is_abandoned();
-        if let Some(durable) = self.durable.filter(|_| whole) {
+        if let Some(durable) = self.keep.durable().filter(|_| whole) {
             durable.begin_run();
         }
         let mut stats = collector.into_stats();
@@ -260,7 +291,9 @@ impl Run<'_> {
     /// The inputs that were not read to their end in an earlier run, and of each input whether it was.
     fn unfinished(&self, progress: &Progress) -> Result<(Cow<'_, [Input]>, Vec<bool>), StoreError> {
         let mut finished = vec![false; self.inputs.len()];
-        let Some(ledger) = self.durable.and_then(Durable::ledger_of_input) else { return Ok((self.inputs.into(), finished)) };
+        let Some(ledger) = self.keep.durable().and_then(Durable::ledger_of_input) else {
+            return Ok((self.inputs.into(), finished));
+        };
         let object = |input: &Input| {
             let version = input.version.as_deref().filter(|_| input.checkpoint.is_none())?.to_owned();
             Some(ObjectVersion { object: input.name(), version })
@@ -287,7 +320,7 @@ impl Run<'_> {
     }
 
     fn rule_state(&self, pack: &str) -> Box<dyn RuleState> {
-        let Some(durable) = self.durable else { return Box::new(MemoryState::default()) };
+        let Some(durable) = self.keep.durable() else { return Box::new(MemoryState::default()) };
         Box::new(CommittedState::new(durable, pack.to_owned(), Arc::clone(&self.python.program.stop)))
     }
 
@@ -434,7 +467,9 @@ mod tests {
     fn said(batches: &[u64], sequenced: &Sequenced) -> Option<String> {
         let mut sink = Nowhere;
         let (at, mut memory) = (At { packs: &[], inputs: &[], clock: Clock::Fixed(0) }, Memory::new(0));
-        let mut collector = Collector::new(at, (Emit::Final, false), &mut sink, Stats::new(), None, &mut memory);
+        let (triage, stop) = (Triage::default(), Stop::default());
+        let keep = (Keep::Nothing(&triage), &stop);
+        let mut collector = Collector::new(at, (Emit::Final, false), &mut sink, Stats::new(), keep, &mut memory);
         let (results, evaluated) = bounded(batches.len());
         for &number in batches {
             let job =

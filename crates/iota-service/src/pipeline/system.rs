@@ -1,9 +1,11 @@
 //! Alerts about rules that are not run as they should be.
 
+use super::failing::Untold;
 use crate::rules::LoadedPack;
 use iota_engine::alert::{Origin, Severity};
 use iota_engine::rule::Failure;
-use iota_engine::system::{QUARANTINE, SystemAlert};
+use iota_engine::system::{QUARANTINE, RULE_ERROR, SystemAlert};
+use iota_engine::text::printable;
 use iota_python::KILLS;
 use serde_json::json;
 
@@ -46,6 +48,31 @@ pub(super) fn left_out(pack: &LoadedPack, rule: u16, calls: u64) -> SystemAlert 
         ),
         runbook: "Mend the rule, then run `iota rerun --errors --rule RULE`.",
         context: json!({"pack": name, "rule": id, "calls": calls}),
+    }
+}
+
+/// Functions of a rule raise, or give the wrong type.
+pub(super) fn failing(pack: &LoadedPack, rule: u16, Untold { count, first, origin }: &Untold) -> SystemAlert {
+    let (name, rule) = (&pack.pack.name, pack.rule(rule));
+    let id = &rule.id;
+    let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
+    let (function, kind, message) = (&first.function, printable(&first.failure.r#type), printable(&first.failure.message));
+    SystemAlert {
+        rule: RULE_ERROR,
+        dedup: format!("{name}/{id}"),
+        title: format!("Rule {name}/{id} has failed {times} so far: {kind}"),
+        severity: if rule.severity >= Some(Severity::High) { Severity::High } else { Severity::Medium },
+        description: format!(
+            "{function}() of rule {name}/{id} failed on record {} of {} with {kind}: {message}. The rule has failed {times} \
+             since it was last told of. What it looks for may be among the records that it failed on; they are kept. \
+             Further failures are counted, and told after a day.",
+            origin.record, origin.object
+        ),
+        runbook: "Mend the rule, then run `iota rerun --errors --rule RULE`. `rule_errors` of `--stats` counts all failures.",
+        context: json!({
+            "pack": name, "rule": id, "failures": count, "function": function, "error": kind, "message": message,
+            "path": first.failure.path, "line": first.failure.line, "object": origin.object, "record": origin.record,
+        }),
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Stats {
     pub records: Records,
     pub pairs: Pairs,
     pub matches: Matches,
+    /// Matches that each suppression hid, by its id; also suppressions that hid none.
+    pub suppressions: BTreeMap<String, u64>,
     pub alerts: Alerts,
     pub deliveries: DeliveryCounts,
     /// By `pack/rule`.
@@ -119,7 +121,7 @@ pub struct Alerts {
     pub by_severity: BTreeMap<Severity, u64>,
 }
 
-/// What was added to the outbox, and what became of what is in it. Only where state is kept.
+/// What was added to the outbox, and what became of what is in it. Without state nothing but `unrouted`.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct DeliveryCounts {
     /// By commits of this run. The others count also what earlier runs, people and iota itself added.
@@ -228,6 +230,11 @@ impl Stats {
             self.rules.insert(name.to_owned(), RuleStats::default());
         }
         self.rules.entry(name.to_owned()).or_default()
+    }
+
+    /// Counts a match that a suppression hid.
+    pub(crate) fn hidden(&mut self, suppression: &str) {
+        *self.suppressions.entry(suppression.to_owned()).or_default() += 1;
     }
 
     /// Ranks the rules by the time they took.

@@ -7,8 +7,12 @@ mod reload;
 use pauses::Pauses;
 pub use reload::RuleFiles;
 
+use crate::audit::{InForce, Reloaded, record_in_force, record_reload};
 use crate::pipeline::RuleOfPack;
-use crate::pipeline::{AlertSink, Clock, Durable, Emit, Ended, Engine, FastPath, Progress, Rerun, RerunResult, Run, RunFailure};
+use crate::pipeline::{
+    AlertSink, Clock, Durable, Emit, Ended, Engine, FastPath, Keep, Progress, Rerun, RerunResult, Run, RunFailure, State, Stop,
+    persist,
+};
 use crate::rules::{LoadedPack, Python};
 use crate::source::feed::{Feed, Offer};
 use crate::source::{Directory, Input};
@@ -16,8 +20,9 @@ use crate::telemetry::Stats;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use iota_engine::alert::Severity;
 use iota_engine::decode::Limits;
-use iota_engine::store::{Desk, Unit};
+use iota_engine::store::{Actor, Desk, StoreError, Unit};
 use iota_engine::system::SystemAlert;
+use iota_engine::triage::Triage;
 use notify::{EventKind, RecursiveMode, Watcher};
 use std::io;
 use std::path::PathBuf;
@@ -52,11 +57,14 @@ pub enum Wake {
     Stop,
 }
 
-/// A set of rules that runs.
+/// A set of rules that runs, with what decides about their alerts.
 #[derive(Debug)]
 pub struct RuleSet {
     pub packs: Vec<LoadedPack>,
     pub limits: Limits,
+    pub triage: Arc<Triage>,
+    /// Files and directories that all this was read from.
+    pub files: Vec<PathBuf>,
 }
 
 impl RuleSet {
@@ -72,7 +80,7 @@ fn left_out(engine: &mut Engine) -> Vec<Option<RuleOfPack>> {
     engine.paused().into_iter().map(Some).chain(other).collect()
 }
 
-/// Reads the rules again.
+/// Reads the rules, and what decides about their alerts, again.
 pub type Load<'a> = dyn FnMut() -> Result<RuleSet, NotTaken> + 'a;
 
 /// Why rules that were read again are not taken.
@@ -87,7 +95,8 @@ pub struct NotTaken {
 pub struct Watch<'a> {
     pub python: &'a Python,
     pub workers: usize,
-    pub durable: &'a Durable,
+    /// Its triage is that of the rules that run.
+    pub durable: Durable,
     /// Of the same state.
     pub desk: &'a dyn Desk,
     pub directories: Vec<Directory>,
@@ -107,6 +116,13 @@ enum From {
     /// By number.
     Directory(usize),
     Feed(Offer),
+}
+
+/// What the loop does after it has waited.
+enum Next {
+    Round,
+    Reload,
+    End,
 }
 
 /// Wakes a loop from elsewhere.
@@ -179,6 +195,7 @@ impl Watch<'_> {
         // It was done when the state was opened.
         let mut next_retain = Instant::now() + RETAIN;
         let mut next_report = Instant::now() + REPORT;
+        let mut asked = false;
         loop {
             if progress.stop.is_requested() {
                 return watched;
@@ -200,8 +217,15 @@ impl Watch<'_> {
                 self.report(&mut watched.stats);
                 next_report = Instant::now() + REPORT;
             }
-            if self.rule_files.have_changed() {
-                self.reload(&mut rules, (&mut engine, &mut pauses), load);
+            let why = if std::mem::take(&mut asked) {
+                Some("SIGHUP")
+            } else {
+                self.rule_files.have_changed().then_some("files changed")
+            };
+            if let Some(why) = why
+                && let Err(error) = self.reload(&mut rules, (&mut engine, &mut pauses), load, (why, &progress.stop))
+            {
+                return Watched { failure: Some(error.into()), ..watched };
             }
             if let Err(failure) = self.make_up(&rules, (&mut engine, &mut pauses), progress, &mut watched.stats) {
                 return Watched { failure: Some(failure), ..watched };
@@ -228,8 +252,11 @@ impl Watch<'_> {
             }
             let over = self.feed.as_ref().is_some_and(Feed::is_over) && self.directories.is_empty();
             let until = if self.stats_file.is_some() { next_scan.min(next_report) } else { next_scan };
-            if over || !self.wait(woken, until, progress, &mut rules, (&mut engine, &mut pauses), load) {
-                return watched;
+            let next = if over { Next::End } else { self.wait(woken, until, progress, &pauses) };
+            match next {
+                Next::Round => {}
+                Next::Reload => asked = true,
+                Next::End => return watched,
             }
         }
     }
@@ -273,16 +300,8 @@ impl Watch<'_> {
         }
     }
 
-    /// For the next thing to do. False when it is to end.
-    fn wait(
-        &mut self,
-        wakes: &Wakes,
-        until: Instant,
-        progress: &Progress,
-        rules: &mut RuleSet,
-        (engine, pauses): (&mut Engine, &mut Pauses),
-        load: &mut Load<'_>,
-    ) -> bool {
+    /// For the next thing to do.
+    fn wait(&mut self, wakes: &Wakes, until: Instant, progress: &Progress, pauses: &Pauses) -> Next {
         let mut until = until.min(self.rule_files.next_look());
         until = pauses.next_due().map_or(until, |due| until.min(due));
         for directory in &self.directories {
@@ -305,13 +324,10 @@ impl Watch<'_> {
                     }
                 }
                 Ok(Wake::Ready) => {}
-                Ok(Wake::Reload) => {
-                    self.reload(rules, (engine, pauses), load);
-                    // What was left out may run now.
-                    return true;
-                }
-                Ok(Wake::Stop) => return false,
-                Err(_) => return !progress.stop.is_requested(),
+                Ok(Wake::Reload) => return Next::Reload,
+                Ok(Wake::Stop) => return Next::End,
+                Err(_) if progress.stop.is_requested() => return Next::End,
+                Err(_) => return Next::Round,
             }
             // What else has come goes into the same round.
             more = true;
@@ -329,7 +345,7 @@ impl Watch<'_> {
             emit: Emit::First,
             updates: false,
             fast_path: FastPath::On { verify: 0.0 },
-            durable: Some(self.durable),
+            keep: Keep::State(State { durable: &self.durable, desk: self.desk }),
         }
     }
 
@@ -365,27 +381,38 @@ impl Watch<'_> {
         failure.map_or(Ok(()), Err)
     }
 
-    /// All of the new rules, or none of them.
-    fn reload(&mut self, rules: &mut RuleSet, (engine, pauses): (&mut Engine, &mut Pauses), load: &mut Load<'_>) {
+    /// All of the new rules and of what decides about their alerts, or nothing of it.
+    fn reload(
+        &mut self,
+        rules: &mut RuleSet,
+        (engine, pauses): (&mut Engine, &mut Pauses),
+        load: &mut Load<'_>,
+        (why, stop): (&str, &Stop),
+    ) -> Result<(), StoreError> {
         self.rule_files.note();
-        match load() {
-            Ok(new) => {
-                *rules = new;
-                *engine = Engine::new(&self.of_round(rules, &[]));
-                // Nothing of them is paused, and what was left out is due.
-                *pauses = Pauses::new(Instant::now());
-                let count: usize = rules.packs.iter().map(|pack| pack.runnable.len()).sum();
-                tracing::info!("the rules were read again; {count} run now");
-            }
+        let new = match load() {
+            Ok(new) => new,
             Err(NotTaken { why, alerts }) => {
                 tracing::error!("the rules have changed, and are not taken: {why}; those that ran before go on");
                 for alert in alerts {
-                    if let Err(error) = self.durable.raise(&alert, Unit::default(), Clock::System.now_ms()) {
-                        tracing::error!("{}: could not be recorded: {error}", alert.title);
-                    }
+                    persist(stop, || self.durable.raise(&alert, Unit::default(), Clock::System.now_ms()))?;
                 }
+                return Ok(());
             }
-        }
+        };
+        let reloaded = Reloaded { before: &rules.packs, after: &new.packs, why };
+        let in_force = InForce { triage: &new.triage, sandbox: &self.python.program.sandbox.level() };
+        persist(stop, || record_reload(self.desk, reloaded, &|| Actor::Iota))?;
+        persist(stop, || record_in_force(self.desk, in_force, &|| Actor::Iota))?;
+        *rules = new;
+        self.durable.triage = Arc::clone(&rules.triage);
+        self.rule_files.follow(&rules.files);
+        *engine = Engine::new(&self.of_round(rules, &[]));
+        // Nothing of them is paused, and what was left out is due.
+        *pauses = Pauses::new(Instant::now());
+        let count: usize = rules.packs.iter().map(|pack| pack.runnable.len()).sum();
+        tracing::info!("the rules were read again; {count} run now");
+        Ok(())
     }
 
     /// Tells the loop of changes. Where that does not work, the rescan finds them.

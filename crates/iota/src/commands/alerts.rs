@@ -138,8 +138,8 @@ fn resend(
         let went = if went.is_empty() { "no output".to_owned() } else { format!("{went}, which is not in the configuration") };
         bail!("alert {id} went to {went}; name another one with --output NAME");
     }
+    let mut entry = desk::entry(settings, "alert.resend", id, why)?;
     for output in &outputs {
-        let mut entry = desk::entry("alert.resend", id, why);
         entry.after = Some(json!({"output": output}));
         store.enqueue(id, output, DeliveryAction::Create, &entry)?;
     }
@@ -165,16 +165,16 @@ fn set(
     }
     // Before anything is changed: nobody would be told of it without them.
     let outputs = super::outputs::build(settings)?;
-    let mut entry = desk::entry(action, id, why);
+    let mut entry = desk::entry(settings, action, id, why)?;
     entry.before = Some(json!({"status": alert.status}));
     entry.after = Some(json!({"status": status}));
     if !store.set_status(id, status, &entry)? {
         bail!("there is no alert {id}");
     }
+    entry.before = None;
     let told = if status == Status::Acknowledged { DeliveryAction::Acknowledge } else { DeliveryAction::Resolve };
     for route in &alert.routes {
         if outputs.get(&route.output).is_some_and(|output| output.takes(told)) {
-            let mut entry = desk::entry(action, id, why);
             entry.after = Some(json!({"output": route.output}));
             store.enqueue(id, &route.output, told, &entry)?;
         }

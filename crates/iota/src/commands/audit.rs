@@ -38,13 +38,14 @@ fn list(records: &[AuditRecord], format: ListFormat, out: &mut impl Write) -> an
     let mut table = desk::table(&["NUMBER", "AT", "WHO", "ACTION", "SUBJECT", "WHY"]);
     for AuditRecord { number, entry, .. } in records {
         let who = match &entry.actor {
-            Actor::Iota => "iota",
-            Actor::User(name) | Actor::Arn(name) => name,
+            Actor::Iota => "iota".to_owned(),
+            Actor::User(name) => name.clone(),
+            Actor::Caller { arn, user } => format!("{arn} ({user})"),
         };
         table.add_row([
             number.to_string(),
             shown_time(entry.at_ms),
-            printable(who),
+            printable(&who),
             entry.action.clone(),
             printable(&entry.subject),
             printable(entry.why.as_deref().unwrap_or("-")),

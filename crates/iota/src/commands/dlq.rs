@@ -8,6 +8,7 @@ use clap::ArgMatches;
 use iota_engine::event::format_ms;
 use iota_engine::store::{DeadFilter, Delivery};
 use iota_engine::text::printable;
+use iota_service::config::Settings;
 use serde_json::{Value as Json, json};
 use std::io::{self, Write};
 
@@ -17,7 +18,8 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     | DlqCommand::Show { dead }
     | DlqCommand::Redrive { dead, .. }
     | DlqCommand::Drop { dead, .. }) = &args.command;
-    let store = desk::open(&desk::settings(&dead.desk, matches)?)?;
+    let settings = desk::settings(&dead.desk, matches)?;
+    let store = desk::open(&settings)?;
     let alert_id = dead.id.as_ref().map(|id| desk::alert_id(&*store, id)).transpose()?;
     let filter = DeadFilter { output: dead.output.clone(), alert_id, limit: None };
     let found = store.dead(&filter)?;
@@ -32,12 +34,12 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
             }
         }
         DlqCommand::Redrive { all, why, .. } => {
-            let entry = change(&filter, *all, &found, "dlq.redrive", why.as_ref())?;
+            let entry = change(&settings, (&filter, *all), &found, "dlq.redrive", why.as_ref())?;
             let ids: Vec<_> = found.into_iter().map(|delivery| delivery.id).collect();
             writeln!(out, "{} due again", store.redrive(&ids, &entry)?)?;
         }
         DlqCommand::Drop { all, why, .. } => {
-            let entry = change(&filter, *all, &found, "dlq.drop", why.as_ref())?;
+            let entry = change(&settings, (&filter, *all), &found, "dlq.drop", why.as_ref())?;
             let ids: Vec<_> = found.into_iter().map(|delivery| delivery.id).collect();
             writeln!(out, "{} dropped", store.give_up(&ids, &entry)?)?;
         }
@@ -47,8 +49,8 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
 
 /// What the audit log says of it. All of them are only meant when that is said.
 fn change(
-    named: &DeadFilter,
-    all: bool,
+    settings: &Settings,
+    (named, all): (&DeadFilter, bool),
     found: &[Delivery],
     action: &str,
     why: Option<&String>,
@@ -57,7 +59,7 @@ fn change(
         bail!("name an alert, or an output with --output NAME, or say --all");
     }
     let subject = named.alert_id.as_deref().or(named.output.as_deref()).unwrap_or("all");
-    let mut entry = desk::entry(action, subject, why);
+    let mut entry = desk::entry(settings, action, subject, why)?;
     entry.before = Some(found.iter().map(row).collect::<Vec<_>>().into());
     Ok(entry)
 }

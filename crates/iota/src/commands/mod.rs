@@ -21,6 +21,7 @@ pub(crate) mod rerun;
 pub(crate) mod rules;
 pub(crate) mod run;
 mod select;
+mod setup;
 mod signals;
 mod sources;
 mod state;

@@ -1,7 +1,8 @@
 //! `iota watch`: the pipeline for as long as the process lives.
 
-use super::reload::Rules;
-use super::run::{report_load, report_sandbox, summarize, told, write_stats};
+use super::reload::{Rules, files};
+use super::run::{summarize, told, write_stats};
+use super::setup::{Setup, time};
 use super::sources::Sources;
 use super::state::Kept;
 use crate::args::{AlertFormat, WatchArgs};
@@ -10,10 +11,9 @@ use crate::exit::{Exit, is_broken_pipe};
 use crate::printer::Printer;
 use anyhow::{Context, bail};
 use clap::ArgMatches;
-use iota_engine::event::parse_ms;
 use iota_engine::store::Unit;
 use iota_service::config::{Settings, parse_duration};
-use iota_service::pipeline::{Clock, Progress, RunFailure, Stop};
+use iota_service::pipeline::{Clock, RunFailure, Stop};
 use iota_service::rules::RulesError;
 use iota_service::source::feed::Feed;
 use iota_service::source::{Directory, From};
@@ -36,11 +36,9 @@ const AGAIN: Duration = Duration::from_millis(500);
 const STATE: &str = "/var/lib/iota";
 
 pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
-    let settings = Settings::resolve(args.given(matches))?;
-    if settings.rules.value.is_empty() {
-        bail!("no rules given; name a rule directory with --rules DIR");
-    }
-    let sources = Sources::of(args, &settings)?;
+    let setup = Setup::new(args.given(matches), None)?;
+    let Setup { settings, python, progress, .. } = &setup;
+    let sources = Sources::of(args, settings)?;
     if sources.is_empty() {
         bail!("nothing to watch; name --queue-url, --s3, --events-dir or a pipe, or `sources:` in a configuration file");
     }
@@ -53,26 +51,21 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     }
     let now_ms = Clock::System.now_ms();
     let Times { from, no_send_before, rescan } = Times::of(args)?;
-    let python = super::find_python(&settings, None)?;
-    let stop = Arc::clone(&python.program.stop);
-    let progress = Progress { stop: Arc::clone(&stop), ..Progress::default() };
     let (waker, woken) = wakes();
-    watch_signals(stop, waker.clone())?;
-    let files = settings.rules.value.iter().chain(&args.rules.python.config).cloned().collect();
-    let rule_files = RuleFiles::new(files);
+    watch_signals(Arc::clone(&progress.stop), waker.clone())?;
+    let files = files(args, settings);
+    let rule_files = RuleFiles::new(files.clone());
     let mut stats = Stats::new();
-    report_sandbox(&python, &mut stats);
-    let (mut known, packs) = match Rules::start(&settings, &python) {
+    let (mut known, packs) = match setup.load_by(&mut stats, || Rules::start(settings, python)) {
         Err(RulesError::Stopped) => return Ok(Exit::Ok),
         loaded => loaded?,
     };
-    report_load(&packs, &mut stats);
     let runs = packs.iter().any(|pack| !pack.runnable.is_empty());
     if !runs && known.alerts().next().is_none() {
         bail!("no rule runs; `iota check` says why");
     }
-    let place = state_place(&settings);
-    let kept = Kept::open(&place, &settings, (!settings.outputs.is_empty(), false), Clock::System).with_context(|| {
+    let place = state_place(settings);
+    let kept = Kept::open(&place, &setup, (!settings.outputs.is_empty(), false)).with_context(|| {
         if settings.state.value.is_some() {
             format!("--state {place}")
         } else {
@@ -105,9 +98,9 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     }
     let feed = feed.map(|feed| Feed::start(feed, kept.durable(), (from, now_ms), &wake)).transpose()?;
     let mut watch = Watch {
-        python: &python,
+        python,
         workers: settings.workers.value,
-        durable: kept.durable(),
+        durable: kept.durable().clone(),
         desk: kept.desk(),
         directories,
         rescan,
@@ -116,13 +109,13 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         rule_files,
         stats_file: args.stats.clone(),
     };
-    let rules = RuleSet { packs, limits: settings.limits() };
-    let mut load = || known.again(args, matches, &python);
+    let rules = RuleSet { packs, limits: settings.limits(), triage: Arc::clone(&kept.durable().triage), files };
+    let mut load = || known.again((args, matches), &setup, &kept.durable().triage.routes);
     let unread = waker.clone();
     let (finished, delivered) = kept.delivering(
         &mut printer,
         &progress.stop,
-        || watch.run(rules, &mut load, (waker, &woken), &progress, stats),
+        || watch.run(rules, &mut load, (waker, &woken), progress, stats),
         || unread.wake(Wake::Stop),
     );
     match finished.failure {
@@ -157,9 +150,6 @@ pub(super) struct Times {
 
 impl Times {
     pub(super) fn of(args: &WatchArgs) -> anyhow::Result<Self> {
-        let time = |flag: &str, text: &str| {
-            parse_ms(text).with_context(|| format!("{flag} {text:?}: a time such as 2024-07-15T10:00:00Z was expected"))
-        };
         let from = match args.from.as_deref() {
             None => From::Start,
             Some("now") => From::Now,
