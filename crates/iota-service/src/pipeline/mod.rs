@@ -32,4 +32,4 @@ pub use persist::persist;
 pub use rerun::{Rerun, RerunResult};
 pub use run::{Clock, Engine, FastPath, Progress, Run, RunFailure, RunResult};
 pub use sequence::Ended;
-pub(crate) use trouble::RuleOfPack;
+pub(crate) use trouble::Paused;
