@@ -19,6 +19,6 @@ pub use interpreter::{Interpreter, InterpreterError};
 pub use load::{LoadError, load};
 pub use patience::Over;
 pub use process::{Death, StartError};
-pub use runner::{KILLS, LeftOut, PackRunner, Program, RunError};
+pub use runner::{KILLS, LeftOut, PACK_KILLS, PackRunner, Program};
 pub use sandbox::{Sandbox, SandboxError, SandboxLevel, SandboxMode};
 pub use stop::Stop;

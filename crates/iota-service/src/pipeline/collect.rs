@@ -12,8 +12,8 @@ use super::journal::Journal;
 use super::live::Live;
 use super::run::{Clock, Keep, index};
 use super::sequence::Job;
-use super::system::paused;
-use super::trouble::{RuleOfPack, Trouble};
+use super::system::{pack_paused, paused};
+use super::trouble::{Pause, Reason, RuleOfPack, Trouble};
 use super::verify::verify;
 use crate::rules::LoadedPack;
 use crate::source::Input;
@@ -25,7 +25,7 @@ use iota_engine::index::Candidate;
 use iota_engine::rule::{BatchRecord, Outcome, Pair, RuleError, RuleLog, RuleMatch};
 use iota_engine::store::{Class, StoreError, UPDATE_COUNTS};
 use iota_engine::text::printable;
-use iota_python::{KILLS, Stop};
+use iota_python::{KILLS, PACK_KILLS, Stop};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io;
@@ -129,9 +129,16 @@ impl<'a> Collector<'a> {
         matches!(&self.groups, Groups::Stored(committer) if committer.is_abandoned())
     }
 
-    /// Pauses rules that keep ending their workers, and tells of it.
+    /// Pauses rules that keep ending their workers, and packs as a whole, and tells of it.
     fn judge(&mut self, job: &Job, pack: usize, given: &[Pair], outcome: &mut Outcome) -> io::Result<()> {
-        for pair in self.memory.trouble.judge(pack, given, outcome) {
+        for pause in self.memory.trouble.judge(pack, given, outcome) {
+            let pair = match pause {
+                Pause::Rule(pair) => pair,
+                Pause::Pack(reason) => {
+                    self.pack_paused(pack, &reason, outcome.not_run.len())?;
+                    continue;
+                }
+            };
             let (of_pack, record) = (&self.packs[pack], &job.batch.records()[pair.record as usize]);
             let rule = name(of_pack, pair.rule);
             tracing::error!(
@@ -145,6 +152,20 @@ impl<'a> Collector<'a> {
                 self.memory.journal.paused(rule, alert.context.clone());
                 committer.raise(&alert, &mut self.stats)?;
             }
+        }
+        Ok(())
+    }
+
+    /// `calls` of the batch are left out.
+    fn pack_paused(&mut self, pack: usize, reason: &Reason, calls: usize) -> io::Result<()> {
+        let pack = &self.packs[pack];
+        let why = match reason {
+            Reason::NoWorker(why) => format!("no worker can be started, its rules are not run: {why}"),
+            Reason::Killed => format!("its rules have ended {PACK_KILLS} workers"),
+        };
+        tracing::error!("pack {} is paused, and calls that are left out are run later: {why}", pack.pack.name);
+        if let Groups::Stored(committer) = &mut self.groups {
+            committer.raise(&pack_paused(pack, &why, calls), &mut self.stats)?;
         }
         Ok(())
     }
@@ -191,20 +212,18 @@ impl<'a> Collector<'a> {
         Ok(not_run)
     }
 
-    /// Calls that were left out and are to be run now, as far as that is of any use; their rules are resumed.
+    /// Calls that were left out and are to be run now, as far as that is of any use; their rules and packs are resumed.
     pub(super) fn deferred(&mut self) -> Vec<Job> {
         if self.deferred.is_empty() {
             return Vec::new();
         }
         let (packs, trouble) = (self.packs, &mut self.memory.trouble);
-        let resumed: Vec<RuleOfPack> = trouble.paused().filter(|rule| !trouble.is_hopeless(*rule)).collect();
+        for paused in trouble.hopeful() {
+            trouble.resume(paused);
+        }
         let rule_of = |candidate: &Candidate| (usize::from(candidate.pack), candidate.rule);
         let keeps_state = |candidate: &Candidate| packs[usize::from(candidate.pack)].uses_state(candidate.rule);
-        let jobs = self.deferred.take(|candidate| resumed.contains(&rule_of(candidate)), keeps_state);
-        for rule in resumed {
-            trouble.resume(rule);
-        }
-        jobs
+        self.deferred.take(|candidate| !trouble.is_paused(rule_of(candidate)), keeps_state)
     }
 
     /// Hands on what is kept besides matches: changes of state, and pairs that failed or were not run.

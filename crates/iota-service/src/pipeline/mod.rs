@@ -34,4 +34,4 @@ pub use persist::persist;
 pub use rerun::{Rerun, RerunResult};
 pub use run::{Clock, Engine, FastPath, Keep, Progress, Run, RunFailure, RunResult, State};
 pub use sequence::Ended;
-pub(crate) use trouble::RuleOfPack;
+pub(crate) use trouble::Paused;

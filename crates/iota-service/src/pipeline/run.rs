@@ -9,7 +9,7 @@ use super::parts::Parts;
 use super::persist::persist;
 use super::sequence::{Ended, Job, Sequenced, Sequencer};
 use super::state::CommittedState;
-use super::trouble::RuleOfPack;
+use super::trouble::Paused;
 use crate::rules::{LoadedPack, Python};
 use crate::source::Input;
 use crate::telemetry::{Stats, Times};
@@ -19,7 +19,7 @@ use iota_engine::index::Router;
 use iota_engine::rule::{MemoryState, RuleState};
 use iota_engine::store::{Desk, ObjectVersion, StoreError};
 use iota_engine::triage::Triage;
-use iota_python::{LeftOut, RunError, Stop};
+use iota_python::{LeftOut, Stop};
 use jiff::Timestamp;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -125,8 +125,6 @@ pub struct Progress {
 
 #[derive(Debug, Error)]
 pub enum RunFailure {
-    #[error(transparent)]
-    Python(#[from] RunError),
     #[error("writing alerts")]
     Write(#[source] io::Error),
     #[error("starting threads")]
@@ -174,13 +172,13 @@ impl Engine {
         Self { router: run.router(), evaluators, stateful, broken, memory }
     }
 
-    /// Rules that are not run for now.
-    pub(crate) fn paused(&self) -> Vec<RuleOfPack> {
+    /// What is not run for now.
+    pub(crate) fn paused(&self) -> Vec<Paused> {
         self.memory.trouble.paused().collect()
     }
 
-    pub(crate) fn resume(&mut self, rule: RuleOfPack) {
-        self.memory.trouble.resume(rule);
+    pub(crate) fn resume(&mut self, paused: Paused) {
+        self.memory.trouble.resume(paused);
     }
 
     /// Whether calls were left out, since this was last asked, because no worker could be started.
@@ -384,7 +382,7 @@ fn make_up(collector: &mut Collector<'_>, evaluators: &[&Evaluator], progress: &
             let mut parts = Vec::new();
             for evaluator in evaluators {
                 let ended = || RunFailure::Threads(io::Error::other("one has ended"));
-                parts.push((Arc::clone(&job), evaluator.one(Arc::clone(&job)).ok_or_else(ended)??));
+                parts.push((Arc::clone(&job), evaluator.one(Arc::clone(&job)).ok_or_else(ended)?));
             }
             if let Some((job, done)) = parts.into_iter().reduce(merge) {
                 collector.take(&job, done).map_err(RunFailure::Write)?;
@@ -419,7 +417,7 @@ fn collect(
             Err(RecvTimeoutError::Disconnected) => break,
         };
         Times::add(&mut collector.stats.seconds.evaluate, time);
-        waiting.entry(job.number).or_default().push((job, done?));
+        waiting.entry(job.number).or_default().push((job, done));
         while waiting.get(&next).is_some_and(|found| found.len() == parts) {
             let started = Instant::now();
             let found = waiting.remove(&next).unwrap_or_default();
@@ -474,7 +472,7 @@ mod tests {
         for &number in batches {
             let job =
                 Arc::new(Job { number, records: Records { read: 1, duplicates: 1, ..Records::default() }, ..Job::default() });
-            results.send(Evaluated { job, done: Ok(Vec::new()), time: Duration::ZERO }).unwrap();
+            results.send(Evaluated { job, done: Vec::new(), time: Duration::ZERO }).unwrap();
         }
         drop(results);
         let collected = collect(&mut collector, &evaluated, 1, || {}).unwrap();

@@ -8,10 +8,9 @@ use pauses::Pauses;
 pub use reload::RuleFiles;
 
 use crate::audit::{InForce, Reloaded, record_in_force, record_reload};
-use crate::pipeline::RuleOfPack;
 use crate::pipeline::{
-    AlertSink, Clock, Durable, Emit, Ended, Engine, FastPath, Keep, Progress, Rerun, RerunResult, Run, RunFailure, State, Stop,
-    persist,
+    AlertSink, Clock, Durable, Emit, Ended, Engine, FastPath, Keep, Paused, Progress, Rerun, RerunResult, Run, RunFailure, State,
+    Stop, persist,
 };
 use crate::rules::{LoadedPack, Python};
 use crate::source::feed::{Feed, Offer};
@@ -68,14 +67,19 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
-    fn name(&self, (pack, rule): RuleOfPack) -> String {
-        let pack = &self.packs[pack];
-        format!("{}/{}", pack.pack.name, pack.rule(rule).id)
+    fn name(&self, paused: Paused) -> String {
+        match paused {
+            Paused::Rule((pack, rule)) => {
+                let pack = &self.packs[pack];
+                format!("rule {}/{}", pack.pack.name, pack.rule(rule).id)
+            }
+            Paused::Pack(pack) => format!("pack {}", self.packs[pack].pack.name),
+        }
     }
 }
 
-/// Rules that are paused; `None` stands for calls that were left out for another reason.
-fn left_out(engine: &mut Engine) -> Vec<Option<RuleOfPack>> {
+/// What is paused; `None` stands for calls that were left out for another reason.
+fn left_out(engine: &mut Engine) -> Vec<Option<Paused>> {
     let other = engine.had_no_worker().then_some(None);
     engine.paused().into_iter().map(Some).chain(other).collect()
 }
@@ -349,7 +353,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Runs what was left out of rules whose pause is over.
+    /// Runs what was left out of rules and packs whose pause is over.
     fn make_up(
         &self,
         rules: &RuleSet,
@@ -361,9 +365,9 @@ impl Watch<'_> {
         if due.is_empty() {
             return Ok(());
         }
-        for rule in due.iter().flatten() {
-            tracing::info!("rule {}: its pause is over; it is tried again", rules.name(*rule));
-            engine.resume(*rule);
+        for paused in due.iter().flatten() {
+            tracing::info!("{}: its pause is over; it is tried again", rules.name(*paused));
+            engine.resume(*paused);
         }
         let durable = self.durable.again();
         let (python, limits, clock) = (self.python, rules.limits, Clock::System);
@@ -374,8 +378,8 @@ impl Watch<'_> {
             tracing::info!("{pairs} calls that had been left out were made");
         }
         let (now, still) = (Instant::now(), left_out(engine));
-        for rule in due {
-            pauses.tried(rule, !still.contains(&rule), now);
+        for paused in due {
+            pauses.tried(paused, !still.contains(&paused), now);
         }
         pauses.note(still, now);
         failure.map_or(Ok(()), Err)

@@ -23,6 +23,7 @@ mod harness;
 mod hostile_input;
 mod hostile_rules;
 mod outputs;
+mod paused_packs;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(target_os = "linux")]

@@ -38,7 +38,7 @@ impl Watching {
         Self { child: command.spawn().unwrap(), output, log }
     }
 
-    fn titles(&self) -> Vec<String> {
+    pub(crate) fn titles(&self) -> Vec<String> {
         titles(&self.output)
     }
 
@@ -62,7 +62,7 @@ impl Watching {
         assert_eq!(titles, expected, "{}", self.log());
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
 
