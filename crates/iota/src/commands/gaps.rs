@@ -5,6 +5,7 @@ use super::ingest::summarize;
 use super::signals::Signals;
 use crate::args::{GapsArgs, ReportFormat};
 use crate::exit::Exit;
+use crate::printer::write_json;
 use iota_engine::text::printable;
 use iota_service::ingest::{State, Sync};
 use iota_service::integrity::{Gap, gaps as find_gaps};
@@ -44,7 +45,7 @@ pub(crate) fn gaps(args: &GapsArgs) -> anyhow::Result<Exit> {
     let mut out = io::stdout().lock();
     for (url, (gap, _)) in &found {
         match args.format {
-            ReportFormat::Json => writeln!(out, "{}", json!({ "object": url, "gap": gap }))?,
+            ReportFormat::Json => write_json(&mut out, &json!({ "object": url, "gap": gap }), false)?,
             ReportFormat::Text => {
                 let why = match gap {
                     Gap::NotRead => "in the bucket, not read",
