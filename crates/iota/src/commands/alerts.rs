@@ -3,7 +3,7 @@
 use super::desk::{self, alert_json, shown_time, word};
 use crate::args::{AlertsArgs, AlertsCommand, CloseAs, DeskArgs, ListFormat, subcommand};
 use crate::exit::Exit;
-use crate::printer::counted;
+use crate::printer::{counted, write_json};
 use anyhow::{Context, bail};
 use clap::ArgMatches;
 use iota_engine::store::{AlertFilter, Class, ClassFilter, DeliveryAction, Desk, Status, Store, StoredAlert};
@@ -64,7 +64,7 @@ pub(super) fn list(alerts: &[StoredAlert], format: ListFormat) -> anyhow::Result
     let mut out = io::stdout().lock();
     if format == ListFormat::Jsonl {
         for alert in alerts {
-            writeln!(out, "{}", alert_json(alert)?)?;
+            write_json(&mut out, &alert_json(alert)?, false)?;
         }
         return Ok(Exit::Ok);
     }
@@ -111,7 +111,7 @@ fn show(store: &dyn Desk, id: &str) -> anyhow::Result<Exit> {
     let deliveries = deliveries.collect::<anyhow::Result<Vec<_>>>()?;
     let mut json = alert_json(&alert)?;
     json["deliveries"] = deliveries.into();
-    writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(&json)?)?;
+    write_json(&mut io::stdout().lock(), &json, true)?;
     Ok(Exit::Ok)
 }
 

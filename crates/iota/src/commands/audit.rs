@@ -3,6 +3,7 @@
 use super::desk::{self, shown_time};
 use crate::args::{AuditArgs, AuditCommand, ListFormat, subcommand};
 use crate::exit::Exit;
+use crate::printer::write_json;
 use clap::ArgMatches;
 use iota_engine::store::{Actor, AuditRecord, verify_audit_log};
 use iota_engine::text::printable;
@@ -31,7 +32,7 @@ pub(crate) fn audit(args: &AuditArgs, matches: &ArgMatches) -> anyhow::Result<Ex
 fn list(records: &[AuditRecord], format: ListFormat, out: &mut impl Write) -> anyhow::Result<()> {
     if format == ListFormat::Jsonl {
         for record in records {
-            writeln!(out, "{}", serde_json::to_string(record)?)?;
+            write_json(out, record, false)?;
         }
         return Ok(());
     }

@@ -3,6 +3,7 @@
 use super::desk::{self, shown_time};
 use crate::args::{DlqArgs, DlqCommand, ListFormat, subcommand};
 use crate::exit::Exit;
+use crate::printer::write_json;
 use anyhow::bail;
 use clap::ArgMatches;
 use iota_engine::event::format_ms;
@@ -30,7 +31,7 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
             for delivery in &found {
                 let mut json = row(delivery);
                 json["alert"] = serde_json::from_slice(&delivery.json)?;
-                writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
+                write_json(&mut out, &json, true)?;
             }
         }
         DlqCommand::Redrive { all, why, .. } => {
@@ -67,7 +68,7 @@ fn change(
 fn list(found: &[Delivery], format: ListFormat, out: &mut impl Write) -> anyhow::Result<()> {
     if format == ListFormat::Jsonl {
         for delivery in found {
-            writeln!(out, "{}", row(delivery))?;
+            write_json(out, &row(delivery), false)?;
         }
         return Ok(());
     }

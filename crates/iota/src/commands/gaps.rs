@@ -5,6 +5,7 @@ use super::ingest::summarize;
 use super::signals::Signals;
 use crate::args::{GapsArgs, GapsFormat};
 use crate::exit::Exit;
+use crate::printer::write_json;
 use anyhow::bail;
 use iota_engine::text::printable;
 use iota_service::ingest::{IngestConfig, Job, Known, State, Sync};
@@ -92,7 +93,7 @@ fn print(found: &Found, format: GapsFormat) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for (url, (gap, job)) in found {
         match format {
-            GapsFormat::Json => writeln!(out, "{}", json!({ "object": url, "gap": gap }))?,
+            GapsFormat::Json => write_json(&mut out, &json!({ "object": url, "gap": gap }), false)?,
             GapsFormat::Text => writeln!(out, "{}\t{}", printable(url), why(gap))?,
             GapsFormat::Urls if job.is_some() => writeln!(out, "{}", printable(url))?,
             GapsFormat::Urls => {}

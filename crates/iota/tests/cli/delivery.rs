@@ -212,8 +212,8 @@ fn names_of_outputs_that_are_not_there_are_refused_with_their_line() {
     assert!(error.contains("iota.yaml:8: routes[0].outputs: there is no output `caht`; did you mean `chat`?"), "{error}");
 }
 
-/// A server that answers every request with what `answer` holds, and counts those that it took.
-fn receiver(answer: &Arc<AtomicU16>, taken: &Arc<AtomicU16>) -> String {
+/// A server that answers every request with the status that `answer` holds, and counts those that it took.
+pub(crate) fn receiver(answer: &Arc<AtomicU16>, taken: &Arc<AtomicU16>, body: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (answer, taken) = (Arc::clone(answer), Arc::clone(taken));
@@ -233,8 +233,8 @@ fn receiver(answer: &Arc<AtomicU16>, taken: &Arc<AtomicU16>) -> String {
             stream.read_exact(&mut vec![0; length]).unwrap();
             let status = answer.load(Ordering::SeqCst);
             taken.fetch_add(u16::from(status == 200), Ordering::SeqCst);
-            let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            stream.get_mut().write_all(head.as_bytes()).unwrap();
+            let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            stream.get_mut().write_all((head + body).as_bytes()).unwrap();
         }
     });
     url
@@ -243,7 +243,7 @@ fn receiver(answer: &Arc<AtomicU16>, taken: &Arc<AtomicU16>) -> String {
 #[test]
 fn dead_letters_are_listed_sent_again_or_dropped_by_people() {
     let (answer, taken) = (Arc::new(AtomicU16::new(400)), Arc::default());
-    let url = receiver(&answer, &taken);
+    let url = receiver(&answer, &taken, "");
     let site = Site::new(&format!("outputs:\n  hook: {{type: webhook, url: '{url}'}}\n"));
     let stats = site.0.path("stats.json");
     let ran = run(&["run", &site.0.path("in.jsonl"), "--deliver", "--stats", &stats, "--config", &site.0.path("iota.yaml")]);
