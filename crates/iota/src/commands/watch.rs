@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use clap::ArgMatches;
 use iota_engine::event::parse_ms;
 use iota_service::config::{Settings, parse_duration};
+use iota_service::metrics::Metrics;
 use iota_service::pipeline::{Clock, Progress, RunFailure, Stop};
 use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs};
 use iota_service::source::feed::Feed;
@@ -22,6 +23,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpListener;
 use std::process;
 use std::sync::Arc;
 use std::thread;
@@ -50,6 +52,10 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         // Better now than when it is first written.
         fs::File::create(path).with_context(|| format!("--stats {}", path.display()))?;
     }
+    let listener = settings.metrics_listen.value.map(|address| {
+        TcpListener::bind(address).with_context(|| format!("metrics.listen {address} ({})", settings.metrics_listen.origin))
+    });
+    let listener = listener.transpose()?;
     let now_ms = Clock::System.now_ms();
     let Times { from, no_send_before, rescan } = Times::of(args)?;
     let python = super::find_python(&settings, None)?;
@@ -78,6 +84,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         }
     })?;
     let kept = kept.live(no_send_before);
+    let metrics = listener.map(|listener| serve_metrics(listener, &kept, &progress.stop)).transpose()?;
     let directories = sources.directories.iter().map(|root| {
         Directory::open(root, kept.ledger(), from, now_ms).with_context(|| format!("--events-dir {}", root.display()))
     });
@@ -104,6 +111,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         feed,
         rule_files,
         stats_file: args.stats.clone(),
+        metrics,
     };
     let mut printer = Printer::new(AlertFormat::Jsonl, true);
     let mut problems = problems(&packs);
@@ -136,6 +144,13 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         }
     }
     Ok(Exit::Ok)
+}
+
+fn serve_metrics(listener: TcpListener, kept: &Kept, stop: &Arc<Stop>) -> anyhow::Result<Arc<Metrics>> {
+    let metrics = Arc::new(Metrics::new(kept.outbox(), Arc::clone(stop)));
+    let address = metrics.serve(listener).context("metrics.listen")?;
+    tracing::info!("metrics: http://{address}/metrics");
+    Ok(metrics)
 }
 
 /// The flags that are times.
