@@ -3,6 +3,7 @@
 
 mod answer;
 mod cache;
+mod counts;
 mod embedded;
 mod frame;
 mod interpreter;
@@ -15,6 +16,7 @@ mod spawn;
 mod stop;
 
 pub use cache::LoadCache;
+pub use counts::WorkerCounts;
 pub use interpreter::{Interpreter, InterpreterError};
 pub use load::{LoadError, load};
 pub use patience::Over;

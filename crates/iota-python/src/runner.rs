@@ -1,6 +1,7 @@
 //! Runs the rules of one pack on one worker, whatever happens to the worker.
 //! A pair that kills it is found, reported as that rule's error, and the rest of the batch is run again without it.
 
+use crate::counts::WorkerCounts;
 use crate::interpreter::Interpreter;
 use crate::load;
 use crate::process::{Death, NoState, Process, StartError};
@@ -41,6 +42,7 @@ pub struct Program {
     pub now_ms: Option<i64>,
     /// Ends the work of every worker.
     pub stop: Arc<Stop>,
+    pub counts: Arc<WorkerCounts>,
 }
 
 /// What of a pack is not run for now. Shared by the runners of a pack; decided by whoever sees their results in input
@@ -175,7 +177,13 @@ impl PackRunner {
             if self.program.stop.is_over() {
                 return Err(StartError::Stopped);
             }
-            match Process::start(&self.program, &self.load_body) {
+            let started = Process::start(&self.program, &self.load_body);
+            match &started {
+                Ok(_) => self.program.counts.has_started(),
+                Err(StartError::Stopped) => {}
+                Err(_) => self.program.counts.has_failed(),
+            }
+            match started {
                 Ok((process, _)) => return Ok(process),
                 // One that took its time has had it, and the other packs have waited.
                 Err(error @ StartError::Died { death: Death::TooLong(_), .. }) => return Err(error),
@@ -221,6 +229,7 @@ impl PackRunner {
             Err(death) => {
                 let suspect = process.working_on().filter(|at| *at < pairs.len());
                 tracing::debug!(%death, pairs = pairs.len(), ?suspect, "a worker died");
+                self.program.counts.has_died();
                 Ran::Died { death, suspect, fresh, time: started.elapsed() }
             }
         }

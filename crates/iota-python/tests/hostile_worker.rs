@@ -48,6 +48,7 @@ impl Hostile {
             call_time: CALL_TIME,
             now_ms: Some(0),
             stop: Arc::<Stop>::default(),
+            counts: Arc::default(),
         };
         Self { directory, program }
     }

@@ -9,6 +9,7 @@ pub mod deliver;
 pub mod doctor;
 pub mod ingest;
 pub mod integrity;
+pub mod metrics;
 pub mod output;
 pub mod pipeline;
 pub mod rules;

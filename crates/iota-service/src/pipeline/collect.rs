@@ -175,6 +175,7 @@ impl<'a> Collector<'a> {
     pub(super) fn take(&mut self, job: &Job, done: Vec<Done>) -> io::Result<NotRun> {
         self.stats.inputs.add(&job.inputs);
         self.stats.records.add(&job.records);
+        job.batch.records().iter().for_each(|record| self.stats.records.note_time(record.time.ms));
         if let Groups::Stored(committer) = &mut self.groups {
             committer.begin(job);
         }

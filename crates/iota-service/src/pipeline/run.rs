@@ -268,6 +268,7 @@ impl Run<'_> {
             durable.begin_run();
         }
         let mut stats = collector.into_stats();
+        stats.python.count_workers(&self.python.program.counts);
         Times::add(&mut stats.seconds.aggregate, finishing.elapsed());
         Times::add(&mut stats.seconds.total, started.elapsed());
         let ended = if whole { by_input(&finished, sequenced.ended) } else { Vec::new() };

@@ -370,6 +370,7 @@ impl Python {
             call_time: settings.rule_timeout.value,
             now_ms,
             stop: Arc::default(),
+            counts: Arc::default(),
         };
         Ok(Self { program, cache: cache.map(LoadCache::new) })
     }

@@ -4,7 +4,7 @@ use super::sources::Sources;
 use iota_engine::alert::Severity;
 use iota_engine::decode::{RejectReason, Skip};
 use iota_engine::rule::Failure;
-use iota_python::SandboxLevel;
+use iota_python::{SandboxLevel, WorkerCounts};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -80,6 +80,9 @@ pub struct Records {
     /// Not events, left out on purpose.
     pub skipped: u64,
     pub skipped_by_reason: BTreeMap<&'static str, u64>,
+    /// Of those evaluated; in milliseconds since the Unix epoch.
+    #[serde(skip)]
+    pub newest_event_ms: Option<i64>,
 }
 
 /// (rule, record): total = skipped + returned + errored + `not_run`
@@ -186,8 +189,12 @@ pub struct PythonStats {
     /// Pairs that were handed to Python.
     pub calls: u64,
     pub batches: u64,
-    /// At most so many worker processes; one starts with the first pair it is given.
+    /// At most so many worker processes at once; one starts with the first pair it is given.
     pub workers: u64,
+    /// Worker processes so far: that loaded their pack, that ended at work or had to be ended, that did not start.
+    pub workers_started: u64,
+    pub workers_died: u64,
+    pub workers_failed: u64,
     /// What confines them.
     pub sandbox: SandboxLevel,
 }
@@ -320,6 +327,11 @@ impl Records {
         self.abandoned += count;
     }
 
+    /// A record of this time is to be evaluated.
+    pub(crate) fn note_time(&mut self, ms: i64) {
+        self.newest_event_ms = self.newest_event_ms.max(Some(ms));
+    }
+
     pub(crate) fn evaluated(&mut self, variant: bool) {
         self.read += 1;
         self.evaluated += 1;
@@ -338,6 +350,7 @@ impl Records {
             rejected_by_reason,
             skipped,
             skipped_by_reason,
+            newest_event_ms,
         } = more;
         self.read += read;
         self.no_candidate += no_candidate;
@@ -347,12 +360,20 @@ impl Records {
         self.abandoned += abandoned;
         self.rejected += rejected;
         self.skipped += skipped;
+        self.newest_event_ms = self.newest_event_ms.max(*newest_event_ms);
         for (all, more) in [(&mut self.rejected_by_reason, rejected_by_reason), (&mut self.skipped_by_reason, skipped_by_reason)]
         {
             for (&reason, count) in more {
                 *all.entry(reason).or_default() += count;
             }
         }
+    }
+}
+
+impl PythonStats {
+    /// All workers of the process.
+    pub(crate) fn count_workers(&mut self, counts: &WorkerCounts) {
+        (self.workers_started, self.workers_died, self.workers_failed) = (counts.started(), counts.died(), counts.failed());
     }
 }
 

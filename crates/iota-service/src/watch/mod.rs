@@ -8,6 +8,7 @@ use pauses::Pauses;
 pub use reload::RuleFiles;
 
 use crate::audit::{InForce, Reloaded, record_in_force, record_reload};
+use crate::metrics::{Metrics, PausedName, Snapshot};
 use crate::pipeline::{
     AlertSink, Clock, Durable, Emit, Ended, Engine, FastPath, Keep, Paused, Progress, Rerun, RerunResult, Run, RunFailure, State,
     Stop, persist,
@@ -67,14 +68,18 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
-    fn name(&self, paused: Paused) -> String {
+    fn name(&self, paused: Paused) -> PausedName {
         match paused {
             Paused::Rule((pack, rule)) => {
                 let pack = &self.packs[pack];
-                format!("rule {}/{}", pack.pack.name, pack.rule(rule).id)
+                PausedName { kind: "rule", name: format!("{}/{}", pack.pack.name, pack.rule(rule).id) }
             }
-            Paused::Pack(pack) => format!("pack {}", self.packs[pack].pack.name),
+            Paused::Pack(pack) => PausedName { kind: "pack", name: self.packs[pack].pack.name.clone() },
         }
+    }
+
+    fn count(&self) -> usize {
+        self.packs.iter().map(|pack| pack.runnable.len()).sum()
     }
 }
 
@@ -113,6 +118,8 @@ pub struct Watch<'a> {
     pub rule_files: RuleFiles,
     /// Where the accounting is written, as JSON.
     pub stats_file: Option<PathBuf>,
+    /// Who is told of it after every round.
+    pub metrics: Option<Arc<Metrics>>,
 }
 
 /// Where an input came from, and is to be told to.
@@ -196,6 +203,7 @@ impl Watch<'_> {
         let _notifier = (self.inotify && !self.directories.is_empty()).then(|| self.notifier(&waker));
         let mut next_scan = Instant::now();
         let mut pauses = Pauses::new(next_scan);
+        let mut rounds = 0;
         // It was done when the state was opened.
         let mut next_retain = Instant::now() + RETAIN;
         let mut next_report = Instant::now() + REPORT;
@@ -251,11 +259,14 @@ impl Watch<'_> {
                 if failed {
                     return Watched { failure: result.failure, imbalance: result.imbalance, ..watched };
                 }
+                rounds += 1;
                 self.settle(&inputs, from, result.ended);
                 pauses.note(left_out(&mut engine), Instant::now());
             }
             let over = self.feed.as_ref().is_some_and(Feed::is_over) && self.directories.is_empty();
-            let until = if self.stats_file.is_some() { next_scan.min(next_report) } else { next_scan };
+            self.publish(&mut watched.stats, &rules, &engine, rounds);
+            let reports = self.stats_file.is_some() || self.metrics.is_some();
+            let until = if reports { next_scan.min(next_report) } else { next_scan };
             let next = if over { Next::End } else { self.wait(woken, until, progress, &pauses) };
             match next {
                 Next::Round => {}
@@ -302,6 +313,14 @@ impl Watch<'_> {
         if let Err(error) = stats.write(path) {
             tracing::warn!("--stats {}: {error}", path.display());
         }
+    }
+
+    /// Tells the metrics of what is known now.
+    fn publish(&self, stats: &mut Stats, rules: &RuleSet, engine: &Engine, rounds: u64) {
+        let Some(metrics) = &self.metrics else { return };
+        stats.sources = self.feed.as_ref().map(Feed::sources);
+        let paused = engine.paused().into_iter().map(|paused| rules.name(paused)).collect();
+        metrics.publish(Snapshot { stats: stats.clone(), rules: rules.count() as u64, paused, rounds });
     }
 
     /// For the next thing to do.
@@ -366,7 +385,8 @@ impl Watch<'_> {
             return Ok(());
         }
         for paused in due.iter().flatten() {
-            tracing::info!("{}: its pause is over; it is tried again", rules.name(*paused));
+            let PausedName { kind, name } = rules.name(*paused);
+            tracing::info!("{kind} {name}: its pause is over; it is tried again");
             engine.resume(*paused);
         }
         let durable = self.durable.again();
@@ -414,8 +434,7 @@ impl Watch<'_> {
         *engine = Engine::new(&self.of_round(rules, &[]));
         // Nothing of them is paused, and what was left out is due.
         *pauses = Pauses::new(Instant::now());
-        let count: usize = rules.packs.iter().map(|pack| pack.runnable.len()).sum();
-        tracing::info!("the rules were read again; {count} run now");
+        tracing::info!("the rules were read again; {} run now", rules.count());
         Ok(())
     }
 

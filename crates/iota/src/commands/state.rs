@@ -120,6 +120,10 @@ impl Kept {
         Arc::clone(&self.durable.ledger)
     }
 
+    pub(super) fn outbox(&self) -> Arc<dyn Outbox> {
+        Arc::clone(&self.store) as Arc<dyn Store>
+    }
+
     pub(super) fn durable(&self) -> &Durable {
         &self.durable
     }

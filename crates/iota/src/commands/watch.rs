@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use clap::ArgMatches;
 use iota_engine::store::Unit;
 use iota_service::config::{Settings, parse_duration};
+use iota_service::metrics::Metrics;
 use iota_service::pipeline::{Clock, RunFailure, Stop};
 use iota_service::rules::RulesError;
 use iota_service::source::feed::Feed;
@@ -23,6 +24,7 @@ use iota_service::watch::{RuleFiles, RuleSet, Wake, Waker, Watch, wakes};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs;
+use std::net::TcpListener;
 use std::process;
 use std::sync::Arc;
 use std::thread;
@@ -49,6 +51,10 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         // Better now than when it is first written.
         fs::File::create(path).with_context(|| format!("--stats {}", path.display()))?;
     }
+    let listener = settings.metrics_listen.value.map(|address| {
+        TcpListener::bind(address).with_context(|| format!("metrics.listen {address} ({})", settings.metrics_listen.origin))
+    });
+    let listener = listener.transpose()?;
     let now_ms = Clock::System.now_ms();
     let Times { from, no_send_before, rescan } = Times::of(args)?;
     let (waker, woken) = wakes();
@@ -82,6 +88,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         kept.delivering(&mut printer, &progress.stop, || progress.stop.request(), || ()).1?;
         bail!("no rule runs: no pack is what was signed");
     }
+    let metrics = listener.map(|listener| serve_metrics(listener, &kept, &progress.stop)).transpose()?;
     let directories = sources.directories.iter().map(|root| {
         Directory::open(root, kept.ledger(), from, now_ms).with_context(|| format!("--events-dir {}", root.display()))
     });
@@ -108,6 +115,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         feed,
         rule_files,
         stats_file: args.stats.clone(),
+        metrics,
     };
     let rules = RuleSet { packs, limits: settings.limits(), triage: Arc::clone(&kept.durable().triage), files };
     let mut load = || known.again((args, matches), &setup, &kept.durable().triage.routes);
@@ -138,6 +146,13 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         }
     }
     Ok(Exit::Ok)
+}
+
+fn serve_metrics(listener: TcpListener, kept: &Kept, stop: &Arc<Stop>) -> anyhow::Result<Arc<Metrics>> {
+    let metrics = Arc::new(Metrics::new(kept.outbox(), Arc::clone(stop)));
+    let address = metrics.serve(listener).context("metrics.listen")?;
+    tracing::info!("metrics: http://{address}/metrics");
+    Ok(metrics)
 }
 
 /// The flags that are times.

@@ -39,6 +39,7 @@ pub(crate) fn in_repository(command: &mut Command) {
         "STATE",
         "SANDBOX",
         "WORKER_MEMORY",
+        "METRICS_LISTEN",
     ] {
         command.env_remove(format!("IOTA_{name}"));
     }

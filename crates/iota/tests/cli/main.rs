@@ -22,6 +22,7 @@ mod formats;
 mod harness;
 mod hostile_input;
 mod hostile_rules;
+mod metrics;
 mod outputs;
 mod paused_packs;
 #[cfg(target_os = "linux")]
