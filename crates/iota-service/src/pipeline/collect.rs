@@ -150,6 +150,7 @@ impl<'a> Collector<'a> {
                 let object = self.inputs[record.unit as usize].name();
                 let alert = paused(of_pack, pair.rule, failure, &Origin { object, version: None, record: record.number });
                 self.memory.journal.paused(rule, alert.context.clone());
+                self.memory.failing.told((pack, pair.rule), self.clock.now_ms());
                 committer.raise(&alert, &mut self.stats)?;
             }
         }
@@ -333,9 +334,12 @@ impl<'a> Collector<'a> {
         *self.stats.rule(&rule).errors.entry(error.function.clone()).or_default() += 1;
         let record = &job.batch.records()[error.record as usize];
         let object = self.inputs[record.unit as usize].name();
-        if let Groups::Stored(_) = &self.groups {
-            let origin = || Origin { object: object.clone(), version: None, record: record.number };
-            self.memory.failing.note((pack, error.rule), &error, origin);
+        if let Keep::State(state) = self.keep {
+            // Whoever has pairs evaluated again sees for himself.
+            if job.again || !state.durable.again {
+                let origin = || Origin { object: object.clone(), version: None, record: record.number };
+                self.memory.failing.note((pack, error.rule), &error, origin);
+            }
             if error.fatal {
                 let (kind, message) = (&error.failure.r#type, &error.failure.message);
                 let pair = json!({"object": object, "record": record.number, "error": kind, "message": message});

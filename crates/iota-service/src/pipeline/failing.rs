@@ -36,6 +36,11 @@ impl Failing {
         of_rule.untold.get_or_insert_with(first).count += 1;
     }
 
+    /// It was told of in another way.
+    pub(super) fn told(&mut self, rule: RuleOfPack, now_ms: i64) {
+        self.0.insert(rule, OfRule { told_ms: Some(now_ms), untold: None });
+    }
+
     /// What is to be told now; it counts as told then.
     pub(super) fn due(&mut self, packs: &[LoadedPack], now_ms: i64) -> Vec<SystemAlert> {
         let is_due = |of_rule: &OfRule| of_rule.told_ms.is_none_or(|told_ms| now_ms >= told_ms + QUIET_MS);

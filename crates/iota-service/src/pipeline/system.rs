@@ -95,7 +95,11 @@ pub(super) fn left_out(pack: &LoadedPack, rule: u16, calls: u64) -> SystemAlert 
 pub(super) fn failing(pack: &LoadedPack, rule: u16, Untold { count, first, origin }: &Untold) -> SystemAlert {
     let (name, rule) = (&pack.pack.name, pack.rule(rule));
     let id = &rule.id;
-    let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
+    let times = match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        _ => format!("{count} times"),
+    };
     let (function, kind, message) = (&first.function, printable(&first.failure.r#type), printable(&first.failure.message));
     SystemAlert {
         rule: RULE_ERROR,

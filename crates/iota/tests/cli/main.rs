@@ -11,6 +11,7 @@
 mod alerts;
 #[cfg(target_os = "linux")]
 mod attacks;
+mod audit;
 mod bad_input;
 mod check_command;
 #[cfg(target_os = "linux")]
@@ -36,4 +37,5 @@ mod streaming;
 mod supply;
 mod test_command;
 mod threads;
+mod triage;
 mod watch;
