@@ -83,6 +83,14 @@ impl SystemAlert {
         })
     }
 
+    /// The same where each of many occurrences counts, once: the bytes tell them apart, whenever they are committed.
+    pub fn to_counted_match(&self, at_ms: i64, routes: Vec<Route>, occurrence: &[u8]) -> Result<Match, serde_json::Error> {
+        let mut found = self.to_match(at_ms, routes)?;
+        let identity = digest("iota-system-occurrence-v1", [self.rule.as_bytes(), self.dedup.as_bytes(), occurrence]);
+        found.sighting.identity = Identity(identity);
+        Ok(found)
+    }
+
     fn window_ms(&self) -> i64 {
         if self.rule == RULE_ERROR { RULE_ERROR_WINDOW_MS } else { WINDOW_MS }
     }

@@ -6,6 +6,7 @@ use super::groups::{Groupings, RuleIndex};
 use super::persist::persist;
 use super::run::Clock;
 use super::sequence::Job;
+use super::system::failing;
 use crate::crash_point;
 use crate::rules::LoadedPack;
 use crate::source::Input;
@@ -141,10 +142,17 @@ impl<'a> Committer<'a> {
         self.unit.checkpoints.extend(job.checkpoints.iter().cloned());
     }
 
-    /// Changes of rule state, and pairs that failed or were not run.
-    pub(super) fn keep(&mut self, job: &Job, pack: &LoadedPack, inputs: &[Input], outcome: &mut Outcome) {
+    /// Changes of rule state, and pairs that failed or were not run. `told` says of which rules failures are told.
+    pub(super) fn keep(
+        &mut self,
+        job: &Job,
+        pack: &LoadedPack,
+        inputs: &[Input],
+        (outcome, told): (&mut Outcome, &dyn Fn(u16) -> bool),
+        stats: &mut Stats,
+    ) -> io::Result<()> {
         if self.abandoned {
-            return;
+            return Ok(());
         }
         let name = &pack.pack.name;
         for update in outcome.state.drain(..) {
@@ -154,8 +162,8 @@ impl<'a> Committer<'a> {
         }
         let errors = outcome.errors.iter().map(|error| (error.record, error.rule, error.function.as_str(), Some(&error.failure)));
         let not_run = outcome.not_run.iter().map(|pair| (pair.record, pair.rule, "rule", None));
-        for (index, rule, function, failure) in errors.chain(not_run) {
-            let rule = &pack.rule(rule).id;
+        for (index, number, function, failure) in errors.chain(not_run) {
+            let rule = &pack.rule(number).id;
             let count = self.failed.entry(format!("{name}/{rule}")).or_default();
             *count += 1;
             if *count > KEPT_PAIRS {
@@ -171,22 +179,28 @@ impl<'a> Committer<'a> {
             let raw = job.batch.raw(index as usize).to_vec();
             self.bytes += raw.len();
             let input = &inputs[record.unit as usize];
+            let origin =
+                Origin { object: input.name(), version: input.version.as_deref().map(str::to_owned), record: record.number };
+            if let Some(failure) = failure.filter(|_| told(number)) {
+                let alert = failing(pack, number, function, failure, &origin);
+                let routes = alert.routes(&self.durable.triage.routes);
+                let occurrence = [&record.identity.0[..], function.as_bytes()].concat();
+                stats.matches.total += 1;
+                self.unit.matches.push(alert.to_counted_match(self.clock.now_ms(), routes, &occurrence)?);
+            }
             self.unit.failed_pairs.push(FailedPair {
                 id: 0,
                 pack: name.clone(),
                 rule: rule.clone(),
                 function: function.to_owned(),
                 record: record.identity,
-                origin: Origin {
-                    object: input.name(),
-                    version: input.version.as_deref().map(str::to_owned),
-                    record: record.number,
-                },
+                origin,
                 raw,
                 failure: failure.cloned(),
                 at_ms: self.clock.now_ms(),
             });
         }
+        Ok(())
     }
 
     pub(super) fn matched(&mut self, index: RuleIndex, described: &Described<'_>, stats: &mut Stats) -> io::Result<()> {
