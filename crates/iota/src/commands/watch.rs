@@ -86,7 +86,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     if !runs {
         // Whoever is to be told is told before the end.
         kept.delivering(&mut printer, &progress.stop, || progress.stop.request(), || ()).1?;
-        bail!("no rule runs: no pack is what was signed");
+        bail!("no rule runs; the log says which packs were left out, and `iota check` more");
     }
     let metrics = listener.map(|listener| serve_metrics(listener, &kept, &progress.stop)).transpose()?;
     let directories = sources.directories.iter().map(|root| {
