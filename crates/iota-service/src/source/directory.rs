@@ -368,7 +368,7 @@ impl Directory {
         let checkpoint = Some(self.checkpoint(stamp.0, &mark));
         let data = Data::Range { file: Arc::new(file), start };
         let version = Some(format!("{start}-{end}"));
-        let input = Input { path: path.to_owned(), size: end - start, version, data, checkpoint, whole_only: false };
+        let input = Input { path: path.to_owned(), size: end - start, version, data, checkpoint, whole_only: false, terms: None };
         Ok(Ready::Now(Box::new((input, Out { stamp, mark: Some(mark), whole: end == size }))))
     }
 

@@ -18,7 +18,7 @@ use iota_service::source::s3::BatchObject;
 use iota_service::source::{Input, find_inputs};
 use iota_service::telemetry::Stats;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
@@ -29,7 +29,7 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     }
     let now_ms = time("--now", args.now.as_ref())?;
     let clock = now_ms.map_or(Clock::System, Clock::Fixed);
-    let since_ms = desk::since(args.since.as_ref(), clock.now_ms())?;
+    let since_ms = desk::since(args.since.as_ref(), Clock::System.now_ms())?;
     let python = super::find_python(&settings, now_ms)?;
     let progress = Progress { stop: Arc::clone(&python.program.stop), ..Progress::default() };
     let signal = watch_signals(Arc::clone(&progress.stop))?;
@@ -118,16 +118,16 @@ fn only(packs: &mut [LoadedPack], id: &str) -> anyhow::Result<()> {
 impl Kept {
     /// Files and objects that were read since then. Files that are gone are told, and count as unreadable.
     fn inputs_since(&self, since_ms: i64, stats: &mut Stats) -> anyhow::Result<(Vec<Input>, Vec<BatchObject>)> {
-        let (mut inputs, mut objects, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
-        for found in self.desk().objects_since(since_ms)? {
-            match BatchObject::of_url(&found.object, &found.version) {
+        let (mut inputs, mut objects, mut files) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for finished in self.desk().objects_since(since_ms)? {
+            match BatchObject::of_finished(&finished) {
                 Some(object) => objects.push(object),
-                None => drop(names.insert(found.object)),
+                None => drop(files.insert(finished.object.object, finished.terms)),
             }
         }
-        for name in names {
+        for (name, terms) in files {
             match find_inputs(&[name.into()]) {
-                Ok(found) => inputs.extend(found.inputs),
+                Ok(found) => inputs.extend(found.inputs.into_iter().map(|input| Input { terms: Some(terms), ..input })),
                 Err(error) => {
                     tracing::error!("{error}");
                     stats.inputs.total += 1;

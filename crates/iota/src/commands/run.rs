@@ -147,7 +147,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         }
     });
     if let Some(kept) = &kept {
-        kept.record_hits(clock.now_ms() - HITS_MS)?;
+        kept.record_hits(Clock::System.now_ms() - HITS_MS)?;
     }
     if let Ok(counts) = &delivered {
         stats.deliveries.became(counts);

@@ -3,6 +3,7 @@
 use super::{Bucket, Buckets, Fetched, Listed, Location, Range, S3Error, Source, Wanted, list_ahead};
 use crate::source::{Data, Input};
 use iota_engine::object::{Kind, Object};
+use iota_engine::store::{Finished, Terms};
 use iota_python::Stop;
 use std::collections::HashMap;
 use std::fmt;
@@ -30,6 +31,8 @@ pub struct BatchObject {
     pub etag: Option<String>,
     /// In bytes, where it is known.
     pub size: u64,
+    /// It was read before: its events are judged as they were then.
+    pub terms: Option<Terms>,
 }
 
 impl BatchObject {
@@ -37,10 +40,10 @@ impl BatchObject {
         format!("s3://{}/{}", self.bucket, self.key)
     }
 
-    /// Of an URL, as objects are named in the state.
-    pub fn of_url(url: &str, etag: &str) -> Option<Self> {
-        let Location { bucket, prefix } = url.parse().ok()?;
-        Some(Self { bucket, key: prefix, etag: Some(etag.to_owned()), size: 0 })
+    /// One that was read before, if it is from a bucket.
+    pub fn of_finished(Finished { object, terms }: &Finished) -> Option<Self> {
+        let Location { bucket, prefix } = object.object.parse().ok()?;
+        Some(Self { bucket, key: prefix, etag: Some(object.version.clone()), size: 0, terms: Some(*terms) })
     }
 }
 
@@ -93,7 +96,7 @@ impl Batch {
     pub fn list(&self, place: &Location) -> Result<Vec<BatchObject>, S3Error> {
         let of = |object: Listed| {
             let etag = Some(object.etag).filter(|etag| !etag.is_empty());
-            BatchObject { bucket: place.bucket.clone(), key: object.key, etag, size: object.size }
+            BatchObject { bucket: place.bucket.clone(), key: object.key, etag, size: object.size, terms: None }
         };
         let listed = self.runtime.block_on(async {
             let source = Source::connect(&self.buckets.trail(&place.bucket, &place.prefix)).await?;
@@ -119,10 +122,10 @@ impl Batch {
         let count = objects.len();
         let ahead = Arc::new(Ahead { batch: self, objects, slots: Mutex::default(), failed_in_a_row: AtomicU32::new(0) });
         let input = |index: usize| {
-            let BatchObject { etag, size, .. } = &ahead.objects[index];
+            let BatchObject { etag, size, terms, .. } = &ahead.objects[index];
             let data = Data::Remote(Remote { ahead: Arc::clone(&ahead), index });
             let path = ahead.objects[index].url().into();
-            Input { path, size: *size, version: etag.clone(), data, checkpoint: None, whole_only: false }
+            Input { path, size: *size, version: etag.clone(), data, checkpoint: None, whole_only: false, terms: *terms }
         };
         (0..count).map(input).collect()
     }

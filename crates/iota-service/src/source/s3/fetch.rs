@@ -157,7 +157,7 @@ impl Fetched {
             SpooledData::InMemory(bytes) => Input::bytes(url, version, bytes.into_inner()),
             SpooledData::OnDisk(file) => {
                 let data = Data::Range { file: Arc::new(file), start: 0 };
-                Input { path: url.into(), size: self.size, version, data, checkpoint: None, whole_only: false }
+                Input { path: url.into(), size: self.size, version, data, checkpoint: None, whole_only: false, terms: None }
             }
         }
     }
