@@ -1,10 +1,12 @@
 //! Alerts as they are kept.
 
+use super::outbox::DeliveryAction;
 use super::unit::Route;
 use crate::aggregate::GroupKey;
 use crate::alert::Severity;
 use crate::digest::digest;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What kind of alert the matches of a group make. Part of the group: matches of one class never count with another's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,6 +69,22 @@ pub enum Status {
     ClosedFalsePositive,
 }
 
+/// What somebody does to an alert: all of it at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handling {
+    pub status: Option<StatusChange>,
+    /// Outputs that are told, and of what.
+    pub outputs: BTreeSet<String>,
+    pub action: DeliveryAction,
+}
+
+/// From the status that was seen, so that of two people who change an alert at once one is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusChange {
+    pub from: Status,
+    pub to: Status,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredAlert {
     pub alert_id: String,
@@ -85,6 +103,8 @@ pub struct StoredAlert {
     pub last_ms: i64,
     /// Wall clock when the alert was created.
     pub created_ms: i64,
+    /// When it is said to be detected: the same, or what `--now` said.
+    pub detected_ms: i64,
     pub routes: Vec<Route>,
     /// The alert as JSON on one line, as it stands now.
     pub json: Vec<u8>,

@@ -47,7 +47,21 @@ pub struct Extent {
     pub last_ms: i64,
 }
 
-/// An alert that came to be.
+impl Extent {
+    /// At least what is known from before: cells are forgotten sooner than alerts, and what comes then is counted in new
+    /// ones. Whether it was counted in the old ones nobody can tell, so it is not added.
+    #[must_use]
+    pub fn with_forgotten(self, before: Option<Self>) -> Self {
+        let Some(before) = before else { return self };
+        Self {
+            count: self.count.max(before.count),
+            first_ms: self.first_ms.min(before.first_ms),
+            last_ms: self.last_ms.max(before.last_ms),
+        }
+    }
+}
+
+/// An alert that came to be. One that is known already is not new: its cells were forgotten (`Extent::with_forgotten`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
     pub body: Body,
@@ -187,6 +201,7 @@ impl StoredGroup {
         for number in self.looked_at.clone() {
             standing.extend(self.segments(number, cells)?);
         }
+        self.write_together(&standing);
         let opened = |cell: i64| match self.get(cell).map(|stored| &stored.named) {
             Some(Named::Now(opened)) => Some((**opened).clone()),
             _ => None,
@@ -204,7 +219,18 @@ impl StoredGroup {
         Ok(changes.into_iter().map(|(_, change)| change).collect())
     }
 
-    /// The cells that changed.
+    /// Both cells of an alert across an edge are written when one of them changes: they are kept equally long, so that none
+    /// is forgotten while the alert still counts in the other.
+    fn write_together(&mut self, standing: &BTreeSet<Segment>) {
+        for segment in standing.iter().filter(|segment| segment.with_next) {
+            let both = segment.cell..=segment.cell + 1;
+            let is_changed = self.cells.range(both.clone()).any(|(_, stored)| stored.as_ref().is_some_and(|cell| cell.changed));
+            let stored = self.cells.range_mut(both).filter_map(|(_, stored)| stored.as_mut());
+            stored.for_each(|stored| stored.changed |= is_changed);
+        }
+    }
+
+    /// The cells that are to be written.
     pub fn kept(&mut self) -> Result<Vec<(i64, Vec<u8>)>, Damaged> {
         for stored in self.cells.values_mut().flatten() {
             // The alert has it now, for good.

@@ -7,13 +7,13 @@ mod group;
 mod outbox;
 mod unit;
 
-pub use alert::{AlertFilter, Class, ClassFilter, Status, StoredAlert};
+pub use alert::{AlertFilter, Class, ClassFilter, Handling, Status, StatusChange, StoredAlert};
 pub use audit::{Actor, AuditEntry, AuditRecord, Tampered, verify_audit_log};
 pub use group::{AlertChange, Body, Cells, Damaged, Extent, Opened, Outcome, StoredGroup};
 pub use outbox::{Backlog, DeadFilter, Delivery, DeliveryAction, DeliveryId, DeliveryState, Limited, Settled};
 pub use unit::{
-    Checkpoint, Committed, Created, FailedPair, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter, Route,
-    RuleStateUpdate, Unit,
+    Checkpoint, Committed, Created, FailedPair, Finished, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter,
+    Route, RuleStateUpdate, Terms, Unit,
 };
 
 use crate::aggregate::Window;
@@ -115,11 +115,8 @@ pub trait Outbox: Send + Sync + Debug {
     /// Every output that has deliveries, with what became of them.
     fn backlog(&self) -> Result<Vec<Backlog>>;
 
-    /// Deliveries of a rule's alerts made to an output since then, for the storm limit.
+    /// Deliveries of a rule's alerts made to an output since then that nobody asked for, for the storm limit.
     fn delivered_since(&self, output: &str, pack: &str, rule: &str, since_ms: i64) -> Result<u64>;
-
-    /// Deliveries of a rule's alerts held back by the storm limit since then.
-    fn limited_since(&self, output: &str, pack: &str, rule: &str, since_ms: i64) -> Result<u64>;
 
     /// How many deliveries the storm limit held back from `from_ms` until before `until_ms`, by output and rule.
     fn limited_between(&self, from_ms: i64, until_ms: i64) -> Result<Vec<Limited>>;
@@ -142,11 +139,9 @@ pub trait Desk: Send + Sync + Debug {
     /// Newest first. Canaries only when their rule is asked for.
     fn alerts(&self, filter: &AlertFilter) -> Result<Vec<StoredAlert>>;
 
-    /// False when there is no such alert.
-    fn set_status(&self, alert_id: &str, status: Status, entry: &AuditEntry) -> Result<bool>;
-
-    /// Adds a delivery of a stored alert: a re-send, an acknowledgement, a resolution.
-    fn enqueue(&self, alert_id: &str, output: &str, action: DeliveryAction, entry: &AuditEntry) -> Result<()>;
+    /// Changes the status of an alert, adds the deliveries that tell of it, and records it: all of it or nothing. False when
+    /// there is no such alert, or it has another status by now.
+    fn handle(&self, alert_id: &str, handling: &Handling, entry: &AuditEntry) -> Result<bool>;
 
     /// Every delivery of an alert.
     fn deliveries(&self, alert_id: &str) -> Result<Vec<Delivery>>;
@@ -154,10 +149,10 @@ pub trait Desk: Send + Sync + Debug {
     /// Oldest first.
     fn dead(&self, filter: &DeadFilter) -> Result<Vec<Delivery>>;
 
-    /// Makes dead deliveries due now. Returns how many.
+    /// Makes dead deliveries due now, as many at once as the database can with the record. Returns how many.
     fn redrive(&self, ids: &[DeliveryId], entry: &AuditEntry) -> Result<usize>;
 
-    /// Gives dead deliveries up for good; they stay listed as dropped. Returns how many.
+    /// Gives dead deliveries up for good, in the same way; they stay listed as dropped. Returns how many.
     fn give_up(&self, ids: &[DeliveryId], entry: &AuditEntry) -> Result<usize>;
 
     /// Oldest first.
@@ -169,8 +164,8 @@ pub trait Desk: Send + Sync + Debug {
     /// Removes pairs that were evaluated again. Returns how many.
     fn settle_pairs(&self, ids: &[i64]) -> Result<usize>;
 
-    /// Objects finished since then, by name and version, oldest first.
-    fn objects_since(&self, since_ms: i64) -> Result<Vec<ObjectVersion>>;
+    /// Objects finished since then, oldest first.
+    fn objects_since(&self, since_ms: i64) -> Result<Vec<Finished>>;
 
     fn record(&self, entry: &AuditEntry) -> Result<()>;
 

@@ -53,6 +53,8 @@ pub struct Delivery {
     pub pack: String,
     pub rule: String,
     pub severity: crate::alert::Severity,
+    /// Somebody asked for it: a re-send, a redriven dead letter. No limit holds it back.
+    pub asked: bool,
     /// Attempts that were made before.
     pub attempts: u32,
     pub created_ms: i64,

@@ -13,6 +13,10 @@ use std::sync::Arc;
 pub struct Unit {
     /// Wall clock of the commit, in milliseconds since the Unix epoch.
     pub now_ms: i64,
+    /// When the alerts are said to be detected, where that is another time (`--now`).
+    pub detected_ms: Option<i64>,
+    /// By which the events of its objects were judged.
+    pub terms: Terms,
     /// Records that had a candidate rule: the next time they are duplicates.
     pub seen: Vec<(Identity, Fingerprint)>,
     pub matches: Vec<Match>,
@@ -95,6 +99,8 @@ pub struct FailedPair {
     pub origin: Origin,
     /// The whole record.
     pub raw: Vec<u8>,
+    /// By which the event is judged, whenever the pair is evaluated.
+    pub terms: Terms,
     /// `None`: the pair was not run.
     pub failure: Option<Failure>,
     pub at_ms: i64,
@@ -106,6 +112,33 @@ pub struct ObjectVersion {
     /// As in `Origin::object`.
     pub object: String,
     pub version: String,
+}
+
+/// Up to which age events count with others and are sent. Settled when an input is read: what is evaluated again later is
+/// judged as it would have been then. Milliseconds since the Unix epoch; `None` is any age.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Terms {
+    /// Matches of older events count among themselves (`Class::Late`).
+    pub late_before_ms: Option<i64>,
+    /// Matches of older events are kept and not sent.
+    pub send_from_ms: Option<i64>,
+}
+
+impl Terms {
+    pub fn is_late(&self, event_ms: i64) -> bool {
+        self.late_before_ms.is_some_and(|before_ms| event_ms < before_ms)
+    }
+
+    pub fn is_withheld(&self, event_ms: i64) -> bool {
+        self.send_from_ms.is_some_and(|from_ms| event_ms < from_ms)
+    }
+}
+
+/// An object that was read to its end.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finished {
+    pub object: ObjectVersion,
+    pub terms: Terms,
 }
 
 /// Where a source goes on. A later one with the same key takes the place of an earlier one.

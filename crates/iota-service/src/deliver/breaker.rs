@@ -99,14 +99,18 @@ impl Breaker {
         });
     }
 
-    /// What to raise an alarm about: once each time it opens, at once when it will not pass by itself.
-    pub(super) fn alarm(&mut self, now_ms: i64) -> Option<Open> {
+    /// What to raise an alarm about, until it was: at once when it will not pass by itself.
+    pub(super) fn alarm(&self, now_ms: i64) -> Option<&Open> {
         match self {
-            Self::Open(open) if !open.alarmed && (open.permanent || now_ms - open.since_ms >= ALARM_AFTER_MS) => {
-                open.alarmed = true;
-                Some(open.clone())
-            }
+            Self::Open(open) if !open.alarmed && (open.permanent || now_ms - open.since_ms >= ALARM_AFTER_MS) => Some(open),
             _ => None,
+        }
+    }
+
+    /// The alarm was raised: once each time it opens.
+    pub(super) fn alarmed(&mut self) {
+        if let Self::Open(open) = self {
+            open.alarmed = true;
         }
     }
 }
@@ -148,6 +152,8 @@ mod tests {
         let mut refused = Breaker::default();
         refused.refused("403", 7);
         assert_eq!(refused.alarm(7).unwrap().why, "403");
+        assert!(refused.alarm(7).is_some(), "it could not be raised");
+        refused.alarmed();
         refused.refused("403", 8);
         assert_eq!(refused.alarm(1 << 40), None);
         let mut down = Breaker::default();
@@ -155,6 +161,7 @@ mod tests {
         assert_eq!(down.alarm(ALARM_AFTER_MS - 1), None);
         down.failed("reset", ALARM_AFTER_MS);
         assert_eq!(down.alarm(ALARM_AFTER_MS).unwrap().since_ms, 0);
+        down.alarmed();
         assert_eq!(down.alarm(ALARM_AFTER_MS), None);
     }
 }

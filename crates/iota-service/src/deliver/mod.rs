@@ -30,6 +30,8 @@ use tokio::time::sleep;
 
 /// How long a delivery is leased: longer than any attempt takes. One that crashed is tried again after it at the latest.
 const LEASE_MS: i64 = 5 * 60 * 1000;
+/// An attempt, whatever it consists of, is given up after so long. The rest of the lease is for settling it.
+pub(crate) const LONGEST_ATTEMPT: Duration = Duration::from_secs(4 * 60);
 /// How often the store is asked for what other processes have added.
 pub const POLL: Duration = Duration::from_secs(1);
 /// Draining waits for retries that are due within this time, not longer.

@@ -4,7 +4,8 @@
 use super::breaker::Breaker;
 use super::schedule::{after_failure, asked_ms, backoff_ms};
 use super::shared::{Shared, To};
-use super::{DRAIN_PATIENCE_MS, LEASE_MS, Mode};
+use super::{DRAIN_PATIENCE_MS, LEASE_MS, LONGEST_ATTEMPT, Mode};
+use crate::crash_point;
 use crate::output::{Message, Output, Purpose, Sent};
 use iota_engine::alert::Severity;
 use iota_engine::event::format_ms;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// The window of the storm limit.
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -127,7 +128,9 @@ impl Queue {
             if self.is_stormy(&delivery).await.unwrap_or(false) {
                 self.settle(delivery, Settled::Limited).await;
             } else {
-                *self.under_way.entry(rule_of(&delivery)).or_default() += 1;
+                if !delivery.asked {
+                    *self.under_way.entry(rule_of(&delivery)).or_default() += 1;
+                }
                 admitted.push(delivery);
             }
         }
@@ -137,8 +140,13 @@ impl Queue {
             let output = Arc::clone(&self.output);
             self.sending.spawn(async move {
                 let messages: Vec<Message> = batch.iter().map(message).collect();
-                let mut sent = output.send(&messages).await.into_iter();
-                let unanswered = || Sent::Retry { after: None, why: "the output did not say what became of it".to_owned() };
+                crash_point("send.leased");
+                // Whatever takes longer is somebody else's when it comes back, and would be sent for ever.
+                let sent = timeout(LONGEST_ATTEMPT, output.send(&messages)).await;
+                crash_point("send.sent");
+                let why = if sent.is_ok() { "the output did not say what became of it" } else { "the attempt took too long" };
+                let mut sent = sent.unwrap_or_default().into_iter();
+                let unanswered = || Sent::Retry { after: None, why: why.to_owned() };
                 batch.into_iter().map(|delivery| (delivery, sent.next().unwrap_or_else(unanswered))).collect()
             });
         }
@@ -146,9 +154,9 @@ impl Queue {
     }
 
     /// A rule that has sent its share of this hour waits for nobody: what comes now is only listed, and counted in a summary.
-    /// What is critical, what people send again, and what is about iota itself is sent.
+    /// What is critical, what people ask for, and what is about iota itself is sent.
     async fn is_stormy(&self, delivery: &Delivery) -> Result<bool> {
-        if delivery.severity == Severity::Critical || delivery.id.revision < 0 || delivery.pack == PACK {
+        if delivery.severity == Severity::Critical || delivery.asked || delivery.pack == PACK {
             return Ok(false);
         }
         let (name, (pack, rule), since) = (self.name.clone(), rule_of(delivery), self.shared.now_ms() - HOUR_MS);
@@ -160,7 +168,7 @@ impl Queue {
     async fn settle_all(&mut self, done: std::result::Result<Vec<(Delivery, Sent)>, JoinError>) {
         let done = done.unwrap_or_else(|error| resume_unwind(error.into_panic()));
         for (delivery, sent) in done {
-            if let Some(count) = self.under_way.get_mut(&rule_of(&delivery)) {
+            if let Some(count) = self.under_way.get_mut(&rule_of(&delivery)).filter(|_| !delivery.asked) {
                 *count = count.saturating_sub(1);
             }
             let settled = self.judge(&delivery, sent).await;
@@ -241,11 +249,15 @@ impl Queue {
     }
 
     async fn settle(&mut self, delivery: Delivery, settled: Settled) {
+        crash_point("send.judged");
         let delivery = Arc::new(delivery);
         for attempt in 1..=SETTLE_TRIES {
             let (leased, outcome, now) = (Arc::clone(&delivery), settled.clone(), self.shared.now_ms());
             match self.shared.ask(move |store| store.settle(&leased, &outcome, now)).await {
-                Ok(true) => return,
+                Ok(true) => {
+                    crash_point("send.settled");
+                    return;
+                }
                 Ok(false) => {
                     let alert = &delivery.id.alert_id;
                     tracing::warn!(
@@ -270,7 +282,7 @@ impl Queue {
     /// Says through other outputs that this one does not work.
     async fn alarm(&mut self) {
         let now = self.shared.now_ms();
-        let Some(open) = self.breaker.alarm(now) else { return };
+        let Some(open) = self.breaker.alarm(now).cloned() else { return };
         let name = &self.name;
         let alert = SystemAlert {
             rule: OUTPUT_FAILING,
@@ -285,8 +297,10 @@ impl Queue {
             context: json!({"output": name, "since": format_ms(open.since_ms), "why": open.why}),
         };
         tracing::error!("{}", printable(&alert.title));
-        if let Err(error) = self.shared.raise(alert, To::AllBut(name), now).await {
-            tracing::error!("output {name}: its failure could not be recorded: {error}");
+        // As of when it began: raised again, because the state did not say that it has it, it is still one alert.
+        match self.shared.raise(alert, To::AllBut(name), open.since_ms).await {
+            Ok(_) => self.breaker.alarmed(),
+            Err(error) => tracing::error!("output {name}: its failure could not be recorded: {error}"),
         }
     }
 

@@ -9,6 +9,9 @@ use serde_json::json;
 use std::sync::Arc;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
+/// How long after its end an hour is summed up: what was held back in it is settled by then, by other processes, too, and so
+/// is a clock that is a little slow.
+const SETTLED_MS: i64 = 60 * 1000;
 /// How far back summaries are made up for after a stop.
 const LOOK_BACK_HOURS: i64 = 24;
 
@@ -24,17 +27,21 @@ impl Storms {
         Self { next_ms: hour_of(now_ms) - LOOK_BACK_HOURS * HOUR_MS }
     }
 
-    /// Sums up the hours that have ended, and with `all` the one that has not. Summing up an hour again changes nothing,
+    /// Sums up the hours that have ended a while ago, and with `all` those that have not. Summing up an hour again changes nothing,
     /// unless more was held back in it meanwhile. Returns how many summaries are new.
     pub(super) async fn sum_up(&mut self, shared: &Arc<Shared>, all: bool) -> Result<u64> {
         let now = shared.now_ms();
         let mut new = 0;
-        while self.next_ms + HOUR_MS <= now {
+        while self.next_ms + HOUR_MS + SETTLED_MS <= now {
             new += sum_up_hour(shared, self.next_ms, self.next_ms + HOUR_MS).await?;
             self.next_ms += HOUR_MS;
         }
         if all {
-            new += sum_up_hour(shared, self.next_ms, now + 1).await?;
+            let mut from_ms = self.next_ms;
+            while from_ms <= now {
+                new += sum_up_hour(shared, from_ms, from_ms + HOUR_MS).await?;
+                from_ms += HOUR_MS;
+            }
         }
         Ok(new)
     }

@@ -512,3 +512,107 @@ async fn one_that_never_gets_through_holds_up_no_other() {
         task.await.unwrap().unwrap();
     }
 }
+
+/// An attempt that took longer than the lease would be made again and again, each time by two.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_is_given_up_before_its_lease_ends() {
+    let mut world = World::new();
+    let slow = Fake {
+        clock: world.clock,
+        behaviour: Box::new(|_, _| Sent::Delivered),
+        sent: Mutex::default(),
+        takes_ms: 10 * 60 * 1000,
+        at_once: 2,
+    };
+    let slow = Arc::new(slow);
+    world.outputs.insert("out".to_owned(), Arc::clone(&slow));
+    world.alert("r", 0, Severity::High, &["out"]);
+    let (mode, receiver) = watch::channel(Mode::Go);
+    let task = tokio::spawn(world.deliverer().run(receiver));
+    sleep(Duration::from_secs(60 * 60)).await;
+    assert_eq!(slow.attempts(), 0, "none came to its end");
+    let alert = world.alerts_of("r").remove(0);
+    let delivery = world.store.deliveries(&alert.alert_id).unwrap().remove(0);
+    assert_eq!(delivery.last_error.as_deref(), Some("the attempt took too long"));
+    assert!(i64::from(delivery.attempts) <= HOUR / (4 * MINUTE) && delivery.attempts > 3, "{}", delivery.attempts);
+    mode.send_replace(Mode::Drain { deadline_ms: Some(world.clock.now_ms()) });
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_people_ask_for_passes_the_storm_limit() {
+    let mut world = World::new();
+    world.policy.storm_limit = 2;
+    let output = world.output("out", |message, at| {
+        if at < MINUTE && message.json.ends_with(b"early 0\"}") {
+            Sent::Refused { why: "400".to_owned() }
+        } else {
+            Sent::Delivered
+        }
+    });
+    world.alert("early", 0, Severity::High, &["out"]);
+    world.drain().await;
+    (1..4).for_each(|n| world.alert("early", n, Severity::High, &["out"]));
+    sleep(Duration::from_millis(MINUTE.unsigned_abs())).await;
+    world.drain().await;
+    assert_eq!((world.backlog("out").dead, world.backlog("out").limited), (1, 1));
+    let dead: Vec<_> = world.store.dead(&DeadFilter::default()).unwrap().into_iter().map(|delivery| delivery.id).collect();
+    let entry = AuditEntry {
+        at_ms: world.clock.now_ms(),
+        actor: Actor::User("a".into()),
+        action: "dlq.redrive".into(),
+        subject: "out".into(),
+        why: None,
+        before: None,
+        after: None,
+    };
+    assert_eq!(world.store.redrive(&dead, &entry).unwrap(), 1);
+    world.drain().await;
+    assert!(output.delivered_at("early 0").is_some(), "{:?}", output.delivered());
+}
+
+/// The state is busy for a moment just when an output is found to be down.
+#[tokio::test(start_paused = true)]
+async fn an_alarm_that_could_not_be_kept_is_raised_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut world = World { store: Arc::new(Sqlite::open(directory.path()).unwrap()), ..World::new() };
+    let other = world.output("other", |_, _| Sent::Delivered);
+    world.output("closed", |_, _| Sent::Closed { why: "401".to_owned() });
+    world.alert("r", 0, Severity::High, &["closed"]);
+    let beside = rusqlite::Connection::open(directory.path().join("iota.db")).unwrap();
+    let busy = "CREATE TRIGGER busy BEFORE INSERT ON alerts BEGIN SELECT RAISE(ABORT, 'busy'); END";
+    beside.execute_batch(busy).unwrap();
+    let (mode, receiver) = watch::channel(Mode::Go);
+    let task = tokio::spawn(world.deliverer().run(receiver));
+    sleep(Duration::from_secs(10 * 60)).await;
+    assert_eq!(other.attempts(), 0);
+    beside.execute_batch("DROP TRIGGER busy").unwrap();
+    sleep(Duration::from_secs(10 * 60)).await;
+    assert_eq!(other.delivered(), ["Nothing gets through to output closed: 401"]);
+    mode.send_replace(Mode::Drain { deadline_ms: None });
+    task.await.unwrap().unwrap();
+}
+
+/// What was held back in the last moments of an hour may be settled in the next one.
+#[tokio::test(start_paused = true)]
+async fn an_hour_is_summed_up_when_all_of_it_is_settled() {
+    let mut world = World::new();
+    world.policy.storm_limit = 2;
+    let output = world.output("out", |_, _| Sent::Delivered);
+    let (mode, receiver) = watch::channel(Mode::Go);
+    let task = tokio::spawn(world.deliverer().run(receiver));
+    // Just before the end of the hour, and, by a process whose clock is a little slow, just after it.
+    sleep(Duration::from_millis((HOUR - 5_000).unsigned_abs())).await;
+    (0..5).for_each(|n| world.alert("storm", n, Severity::High, &["out"]));
+    sleep(Duration::from_secs(20)).await;
+    world.alert("storm", 5, Severity::High, &["elsewhere"]);
+    let late = world.store.lease("elsewhere", world.clock.now_ms(), world.clock.now_ms() + 1_000, 1).unwrap().remove(0);
+    let in_the_hour = START + HOUR - 1;
+    assert!(world.store.settle(&late, &iota_engine::store::Settled::Limited, in_the_hour).unwrap());
+    sleep(Duration::from_secs(10 * 60)).await;
+    let elsewhere = world.alerts_of(STORM).into_iter().filter(|alert| alert.title.starts_with("1 more alerts"));
+    assert_eq!((elsewhere.count(), world.alerts_of(STORM).len()), (1, 2), "once for each output");
+    assert!(output.delivered().contains(&"3 more alerts of rule storm were not sent here".to_owned()));
+    mode.send_replace(Mode::Drain { deadline_ms: None });
+    task.await.unwrap().unwrap();
+}

@@ -50,7 +50,7 @@ impl Evaluated {
         let since_ms = self.since_ms;
         let read = || async move {
             let found = self.ask(move |store| store.objects_since(since_ms)).await?;
-            Ok::<_, GapsError>(found.iter().map(|object| name(&object.object)).collect())
+            Ok::<_, GapsError>(found.iter().map(|finished| name(&finished.object.object)).collect())
         };
         Ok(self.names.get_or_try_init(read).await?.contains(&name(url)))
     }

@@ -13,7 +13,7 @@ use crate::source::Input;
 use crate::telemetry::Stats;
 use iota_engine::alert::Origin;
 use iota_engine::rule::Outcome;
-use iota_engine::store::{Class, Committed, FailedPair, Headline, Ledger, Match, RuleStateUpdate, StoreError, Unit};
+use iota_engine::store::{Class, Committed, FailedPair, Headline, Ledger, Match, RuleStateUpdate, StoreError, Terms, Unit};
 use iota_engine::system::SystemAlert;
 use iota_engine::triage::Triage;
 use iota_python::Stop;
@@ -31,8 +31,8 @@ const UNIT_BYTES: usize = 8 << 20;
 /// How long anything waits for its commit, at most.
 const UNIT_TIME: Duration = Duration::from_millis(500);
 /// Pairs of one rule that are kept in a run when it fails. A rule that fails on everything would fill the device;
-/// `iota rerun --rule` reads the objects again instead.
-const KEPT_PAIRS: u64 = 10_000;
+/// `iota rerun --rule` reads the objects again instead. Pairs that were not run are kept however many they are.
+const KEPT_FAILURES: u64 = 10_000;
 
 /// Stands in the place of a suppression's id with what is kept and not sent because it is too old.
 const WITHHELD: &str = "no-send-before";
@@ -62,6 +62,12 @@ impl Durable {
         Self { ledger, triage, lateness_ms, again: false, no_send_before_ms: None, delivered, runs, failure }
     }
 
+    /// By which events are judged that are read now.
+    fn terms(&self, now_ms: i64) -> Terms {
+        let late_before_ms = self.lateness_ms.map(|lateness| now_ms - lateness);
+        Terms { late_before_ms, send_from_ms: self.no_send_before_ms }
+    }
+
     /// Commits an alert about iota itself, to the outputs that the routes name. The same alert at the same time is one.
     pub fn raise(&self, alert: &SystemAlert, unit: Unit, now_ms: i64) -> Result<(), StoreError> {
         let broken = |error: serde_json::Error| StoreError::Broken { what: alert.rule.to_owned(), why: error.to_string() };
@@ -88,6 +94,21 @@ impl Durable {
     }
 }
 
+/// How much of each was in the unit before the batch that is under way.
+#[derive(Debug, Clone, Copy, Default)]
+struct Before {
+    rule_state: usize,
+    failed_pairs: usize,
+    matches: usize,
+}
+
+impl Before {
+    fn all(unit: &Unit) -> Self {
+        let Unit { rule_state, failed_pairs, matches, .. } = unit;
+        Self { rule_state: rule_state.len(), failed_pairs: failed_pairs.len(), matches: matches.len() }
+    }
+}
+
 pub(super) struct Committer<'a> {
     durable: &'a Durable,
     rules: Arc<Groupings>,
@@ -103,20 +124,35 @@ pub(super) struct Committer<'a> {
     failed: BTreeMap<String, u64>,
     /// Suppressions that hid matches of the unit, with a title.
     hits: BTreeMap<String, String>,
+    before: Before,
     /// Pairs were left out because the run is to stop: nothing from there on is committed, and it is read again.
     abandoned: bool,
 }
 
 impl<'a> Committer<'a> {
     pub(super) fn new(durable: &'a Durable, rules: Arc<Groupings>, clock: Clock, stop: &'a Stop) -> Self {
-        let (unit, failed, hits) = (Unit::default(), BTreeMap::new(), BTreeMap::new());
-        Self { durable, rules, clock, stop, unit, records: 0, bytes: 0, since: None, failed, hits, abandoned: false }
+        let (unit, failed, hits, before) = (Unit::default(), BTreeMap::new(), BTreeMap::new(), Before::default());
+        Self { durable, rules, clock, stop, unit, records: 0, bytes: 0, since: None, failed, hits, before, abandoned: false }
     }
 
     /// What follows is of this batch.
     pub(super) fn begin(&mut self, job: &Job) {
-        self.since.get_or_insert_with(Instant::now);
+        self.begin_unit();
+        self.before = Before::all(&self.unit);
         self.bytes += job.rejects.iter().map(|reject| reject.bytes.len()).sum::<usize>();
+    }
+
+    /// Something is in the unit from now on.
+    fn begin_unit(&mut self) {
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+            self.unit.terms = self.durable.terms(self.clock.now_ms());
+        }
+    }
+
+    /// By which events of this input are judged.
+    fn terms_of(&self, input: &Input) -> Terms {
+        input.terms.unwrap_or(self.unit.terms)
     }
 
     /// A rule that still runs was not run on some record of this batch.
@@ -127,6 +163,10 @@ impl<'a> Committer<'a> {
     /// That was all of the batch.
     pub(super) fn end(&mut self, job: &Job, stats: &mut Stats) {
         if self.abandoned {
+            // Nor what rules of other packs have said of it.
+            self.unit.rule_state.truncate(self.before.rule_state);
+            self.unit.failed_pairs.truncate(self.before.failed_pairs);
+            stats.matches.total -= self.unit.matches.drain(self.before.matches..).count() as u64;
             stats.records.abandon(job.batch.records().len() as u64);
             stats.inputs.read -= job.inputs.read;
             stats.inputs.interrupted += job.inputs.read;
@@ -164,15 +204,7 @@ impl<'a> Committer<'a> {
         let not_run = outcome.not_run.iter().map(|pair| (pair.record, pair.rule, "rule", None));
         for (index, number, function, failure) in errors.chain(not_run) {
             let rule = &pack.rule(number).id;
-            let count = self.failed.entry(format!("{name}/{rule}")).or_default();
-            *count += 1;
-            if *count > KEPT_PAIRS {
-                if *count == KEPT_PAIRS + 1 {
-                    tracing::error!(
-                        "rule {name}/{rule}: failed on {KEPT_PAIRS} records; further ones are counted, but not kept: \
-                         once it is repaired, `iota rerun --rule {rule} --since TIME` reads the input again"
-                    );
-                }
+            if failure.is_some() && !self.may_keep(name, rule) {
                 continue;
             }
             let record = &job.batch.records()[index as usize];
@@ -196,11 +228,25 @@ impl<'a> Committer<'a> {
                 record: record.identity,
                 origin,
                 raw,
+                terms: self.terms_of(input),
                 failure: failure.cloned(),
-                at_ms: self.clock.now_ms(),
+                at_ms: wall_ms(),
             });
         }
         Ok(())
+    }
+
+    /// Counts a failure of a rule, and says whether it is one of those that are kept.
+    fn may_keep(&mut self, pack: &str, rule: &str) -> bool {
+        let count = self.failed.entry(format!("{pack}/{rule}")).or_default();
+        *count += 1;
+        if *count == KEPT_FAILURES + 1 {
+            tracing::error!(
+                "rule {pack}/{rule}: failed on {KEPT_FAILURES} records; further ones are counted, but not kept: \
+                 once it is repaired, `iota rerun --rule {rule} --since TIME` reads the input again"
+            );
+        }
+        *count <= KEPT_FAILURES
     }
 
     pub(super) fn matched(&mut self, index: RuleIndex, described: &Described<'_>, stats: &mut Stats) -> io::Result<()> {
@@ -210,15 +256,15 @@ impl<'a> Committer<'a> {
         stats.matches.total += 1;
         let Described { rule, found, .. } = *described;
         let (record, now_ms) = (described.record(), self.clock.now_ms());
-        let late = self.durable.lateness_ms.is_some_and(|lateness| record.time.ms < now_ms - lateness);
-        let class = match (rule.create_alert, late) {
+        let terms = self.terms_of(&described.inputs[record.unit as usize]);
+        let class = match (rule.create_alert, terms.is_late(record.time.ms)) {
             (false, _) => Class::Signal,
             (true, true) => Class::Late,
             (true, false) => Class::Alert,
         };
         let Judged { class, routes, content } = described.judged(&self.durable.triage, &class, now_ms)?;
         // A class of its own: what comes later, in the same group, is sent.
-        let withheld = class.is_sent() && self.durable.no_send_before_ms.is_some_and(|before| record.time.ms < before);
+        let withheld = class.is_sent() && terms.is_withheld(record.time.ms);
         let (class, routes) = if withheld { (Class::Suppressed(WITHHELD.to_owned()), Vec::new()) } else { (class, routes) };
         let (title, account_id) = (content.title.clone(), content.summary.account_id.clone());
         if let Class::Suppressed(id) = &class {
@@ -248,8 +294,8 @@ impl<'a> Committer<'a> {
         if !self.abandoned {
             stats.matches.total += 1;
             let routes = alert.routes(&self.durable.triage.routes);
+            self.begin_unit();
             self.unit.matches.push(alert.to_match(self.clock.now_ms(), routes)?);
-            self.since.get_or_insert_with(Instant::now);
         }
         Ok(())
     }
@@ -285,7 +331,8 @@ impl<'a> Committer<'a> {
         if self.since.take().is_none() {
             return Ok(());
         }
-        let unit = Unit { now_ms: self.clock.now_ms(), ..std::mem::take(&mut self.unit) };
+        let (now_ms, detected_ms) = (wall_ms(), self.clock.stated_ms());
+        let unit = Unit { now_ms, detected_ms, ..std::mem::take(&mut self.unit) };
         let records = std::mem::take(&mut self.records);
         self.bytes = 0;
         let started = Instant::now();
@@ -318,9 +365,14 @@ pub(super) fn raise(
     let to_match = |alert: &SystemAlert| alert.to_match(now_ms, alert.routes(&durable.triage.routes)).map_err(broken);
     let matches = alerts.iter().map(to_match).collect::<Result<Vec<Match>, _>>()?;
     stats.matches.total += matches.len() as u64;
-    let unit = Unit { now_ms, matches, ..Unit::default() };
+    let unit = Unit { now_ms: wall_ms(), detected_ms: clock.stated_ms(), matches, ..Unit::default() };
     count(&persist(stop, || durable.ledger.commit(&unit))?, stats);
     Ok(())
+}
+
+/// What is kept, and when it is sent, goes by the wall clock, whatever time the rules are told.
+fn wall_ms() -> i64 {
+    Clock::System.now_ms()
 }
 
 fn count(committed: &Committed, stats: &mut Stats) {
@@ -438,5 +490,39 @@ mod tests {
         assert_eq!((stats.records.evaluated, stats.records.abandoned, stats.inputs.interrupted), (2, 2, 2));
         stats.inputs.total = 4;
         assert_eq!(stats.imbalance(), None);
+    }
+
+    /// One pack was through with the batch before another one was interrupted.
+    #[test]
+    fn nothing_is_kept_of_a_batch_that_is_left_for_the_next_run() {
+        let (durable, stop, mut stats) = (durable(0), Stop::default(), Stats::new());
+        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
+        let update = |record: u8| {
+            let ops = vec![serde_json::json!({"op": "increment", "kind": "counter", "key": "k", "by": 1})];
+            RuleStateUpdate { pack: "p".to_owned(), rule: "r".to_owned(), record: Identity([record; 16]), ops }
+        };
+        for number in [1, 2] {
+            let job = job(number);
+            stats.records.add(&job.records);
+            stats.inputs.add(&job.inputs);
+            committer.begin(&job);
+            committer.unit.rule_state.push(update(number));
+            if number == 2 {
+                stop.request();
+                committer.not_run();
+            }
+            committer.end(&job, &mut stats);
+        }
+        committer.commit(&mut stats).unwrap();
+        assert_eq!(durable.ledger.rule_state("p", "counter", "k").unwrap()["value"], 1);
+    }
+
+    #[test]
+    fn failures_are_kept_up_to_a_number() {
+        let (durable, stop) = (durable(0), Stop::default());
+        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
+        let kept = (0..KEPT_FAILURES + 5).filter(|_| committer.may_keep("p", "r")).count();
+        assert_eq!(kept as u64, KEPT_FAILURES);
+        assert!(committer.may_keep("p", "other"));
     }
 }

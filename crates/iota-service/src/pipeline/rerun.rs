@@ -191,9 +191,9 @@ impl Rerun<'_> {
         let pairs = self.wanted(pairs, which, memory, result);
         for of_record in pairs.chunk_by(|(one, _), (next, _)| one.record == next.record) {
             let Some((first, _)) = of_record.first() else { continue };
-            let unit = *units.entry(&first.origin.object).or_insert_with(|| {
-                let version = first.origin.version.clone();
-                inputs.push(Input::file(first.origin.object.clone().into(), 0, version));
+            let unit = *units.entry((&first.origin.object, first.terms)).or_insert_with(|| {
+                let (path, version) = (first.origin.object.clone().into(), first.origin.version.clone());
+                inputs.push(Input { terms: Some(first.terms), ..Input::file(path, 0, version) });
                 u32::try_from(inputs.len() - 1).unwrap_or(u32::MAX)
             });
             let Some(batch_record) = self.record(first, &inputs[unit as usize], unit) else { continue };

@@ -53,6 +53,14 @@ impl Clock {
             Self::Fixed(ms) => ms,
         }
     }
+
+    /// The time that was stated, if one was.
+    pub fn stated_ms(self) -> Option<i64> {
+        match self {
+            Self::System => None,
+            Self::Fixed(ms) => Some(ms),
+        }
+    }
 }
 
 /// What one run does.
@@ -236,7 +244,7 @@ impl Run<'_> {
             drop((results, queue));
             let decoders: Vec<_> = (0..self.workers).map(|_| scope.spawn(move || decoding.run())).collect();
             let ledger = self.keep.durable().and_then(Durable::ledger_of_input);
-            let sequencer = Sequencer { inputs, chunks: decoding.chunks, progress, jobs: queues, credits, ledger, clock };
+            let sequencer = Sequencer { inputs, chunks: decoding.chunks, progress, jobs: queues, credits, ledger };
             let sequencer = scope.spawn(move || sequencer.run());
             let collected = collect(&mut collector, &evaluated, parts, || {
                 // Full or without a reader: either way nobody waits for it.

@@ -67,7 +67,6 @@ pub(super) struct Sequencer<'a> {
     pub(super) credits: Receiver<()>,
     /// Where state is kept: knows the records of earlier runs.
     pub(super) ledger: Option<&'a dyn Ledger>,
-    pub(super) clock: Clock,
 }
 
 /// What is being put together.
@@ -245,7 +244,7 @@ impl Sequencer<'_> {
         let bytes = if input.kept < REJECT_BYTES { reject.bytes.clone() } else { Vec::new() };
         input.kept += bytes.len();
         let origin = Origin { object: of.name(), version: of.version.as_deref().map(str::to_owned), record };
-        Reject { origin, reason: reject.reason.code().to_owned(), line, offset, bytes, at_ms: self.clock.now_ms() }
+        Reject { origin, reason: reject.reason.code().to_owned(), line, offset, bytes, at_ms: Clock::System.now_ms() }
     }
 
     fn end(&self, pending: &mut Pending, input: &mut OfInput, end: &End) {

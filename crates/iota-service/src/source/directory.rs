@@ -369,7 +369,7 @@ impl Directory {
         let data = Data::Range { file: Arc::new(file), start };
         let version = Some(format!("{start}-{end}"));
         let (path, version) = (path.into(), version.map(Into::into));
-        let input = Input { path, size: end - start, version, data, checkpoint, whole_only: false };
+        let input = Input { path, size: end - start, version, data, checkpoint, whole_only: false, terms: None };
         Ok(Ready::Now(Box::new((input, Out { stamp, mark: Some(mark), whole: end == size }))))
     }
 

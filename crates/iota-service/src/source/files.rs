@@ -2,7 +2,7 @@
 
 use super::s3::Remote;
 use iota_engine::event::parse_ms;
-use iota_engine::store::Checkpoint;
+use iota_engine::store::{Checkpoint, Terms};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Cursor, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -36,6 +36,8 @@ pub struct Input {
     pub checkpoint: Option<Checkpoint>,
     /// It counts as read only when it is whole: whoever handed it in decides what becomes of damaged ones.
     pub whole_only: bool,
+    /// It was read before: its events are judged as they were then.
+    pub terms: Option<Terms>,
 }
 
 /// Where the bytes of an input are.
@@ -57,14 +59,14 @@ impl Input {
     /// A whole file.
     pub fn file(path: PathBuf, size: u64, version: Option<String>) -> Self {
         let (path, version) = (path.into(), version.map(Into::into));
-        Self { path, size, version, data: Data::Path, checkpoint: None, whole_only: false }
+        Self { path, size, version, data: Data::Path, checkpoint: None, whole_only: false, terms: None }
     }
 
     /// Bytes in memory.
     pub fn bytes(name: &str, version: Option<String>, bytes: Vec<u8>) -> Self {
         let size = bytes.len() as u64;
         let (path, version) = (Path::new(name).into(), version.map(Into::into));
-        Self { path, size, version, data: Data::Memory(bytes.into()), checkpoint: None, whole_only: false }
+        Self { path, size, version, data: Data::Memory(bytes.into()), checkpoint: None, whole_only: false, terms: None }
     }
 
     pub fn is_stdin(&self) -> bool {

@@ -291,3 +291,43 @@ pub(crate) fn worked_cases(new: impl Fn() -> Box<dyn Store>) {
     let committed = store.commit(&unit(vec![nowhere])).expect("commits");
     assert_eq!((committed.unrouted, committed.deliveries, alerts(&*store).len()), (1, 0, 1), "kept, and counted");
 }
+
+/// Cells are kept for days, alerts for weeks. `forget` removes the cells of a group.
+pub(crate) fn cells_are_forgotten(store: &dyn Store, forget: impl Fn(&[u8; 16])) {
+    let hour = Window { ms: 60 * MINUTE, threshold: 1 };
+    let group = Class::Alert.group(&key(0));
+    let commit = |numbers: std::ops::Range<u8>| {
+        let matches = numbers.map(|n| found(0, n, i64::from(n) % 5, hour)).collect();
+        store.commit(&unit(matches)).expect("commits");
+    };
+    let alert = || alerts(store).remove(0);
+    let edge = Cut::new(key(0).digest(), hour);
+    assert_eq!(edge.cell(0), edge.cell(4 * MINUTE), "all in one cell");
+    commit(0..30);
+    let before = alert();
+    assert_eq!((before.count, before.first_ms, before.last_ms), (30, 0, 4 * MINUTE));
+    forget(&group);
+    // What comes now is counted in a new cell: whether it was in the old one nobody knows.
+    commit(32..34);
+    commit(34..35);
+    let after = alert();
+    assert_eq!((after.count, after.first_ms, after.last_ms), (30, 0, 4 * MINUTE), "no less than before");
+    forget(&group);
+    commit(40..80);
+    assert_eq!((alert().count, alerts(store).len()), (40, 1), "more than before");
+    let told: Vec<i64> =
+        store.deliveries(&after.alert_id).expect("deliveries are listed").iter().map(|delivery| delivery.id.revision).collect();
+    assert_eq!(BTreeSet::from_iter(told), BTreeSet::from([0, 10]), "nothing is told twice");
+
+    // An alert across an edge may lose the matches behind it: then it has fewer, as it should.
+    let pair = Window { ms: 60 * MINUTE, threshold: 5 };
+    let cut = Cut::new(key(1).digest(), pair);
+    let edge = (0..60).find(|minute| cut.cell(minute * MINUTE) != cut.cell((minute + 1) * MINUTE)).unwrap_or(0);
+    let at = |n: u8, minute: i64| found(1, n, minute, pair);
+    let across = (100..104).map(|n| at(n, edge)).chain((104..108).map(|n| at(n, edge + 1)));
+    store.commit(&unit(across.collect())).expect("commits");
+    let of_group = || alerts(store).into_iter().find(|alert| alert.dedup == "d1" && alert.first_ms == edge * MINUTE);
+    assert_eq!(of_group().map(|alert| alert.count), Some(8));
+    store.commit(&unit(vec![at(109, edge)])).expect("commits");
+    assert_eq!(of_group().map(|alert| alert.count), Some(5), "its first cell is enough now");
+}

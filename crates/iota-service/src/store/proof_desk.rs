@@ -7,10 +7,12 @@ use iota_engine::dedup::Seen;
 use iota_engine::event::{Fingerprint, Identity};
 use iota_engine::rule::Failure;
 use iota_engine::store::{
-    Actor, AlertFilter, AuditEntry, Checkpoint, ClassFilter, DeadFilter, Delivery, DeliveryAction, FailedPair, Limited,
-    ObjectVersion, PairFilter, Reject, RejectFilter, RuleStateUpdate, Settled, Status, Store, Unit, verify_audit_log,
+    Actor, AlertFilter, AuditEntry, Checkpoint, ClassFilter, DeadFilter, Delivery, DeliveryAction, FailedPair, Finished,
+    Handling, Limited, ObjectVersion, PairFilter, Reject, RejectFilter, RuleStateUpdate, Settled, Status, StatusChange, Store,
+    Terms, Unit, verify_audit_log,
 };
 use serde_json::json;
+use std::collections::BTreeSet;
 
 const HOUR: Window = Window { ms: 60 * MINUTE, threshold: 1 };
 /// When the units of these tests are committed.
@@ -79,14 +81,9 @@ pub(crate) fn deliveries_are_leased_and_settled(store: &dyn Store) {
     assert!(store.settle(&free[0], &Settled::Limited, NOW + 2_004).unwrap());
     assert!(store.settle(&free[1], &Settled::Dead { why: "refused".to_owned() }, NOW + 2_004).unwrap());
     assert_eq!(store.next_due("out").unwrap(), None);
-    let counts = |since| {
-        ["r0", "r1"].map(|rule| {
-            let delivered = store.delivered_since("out", "p", rule, since).unwrap();
-            (delivered, store.limited_since("out", "p", rule, since).unwrap())
-        })
-    };
-    assert_eq!(counts(NOW), [(1, 0), (0, 1)]);
-    assert_eq!(counts(NOW + 5_000), [(0, 0), (0, 0)]);
+    let counts = |since| ["r0", "r1"].map(|rule| store.delivered_since("out", "p", rule, since).unwrap());
+    assert_eq!(counts(NOW), [1, 0]);
+    assert_eq!(counts(NOW + 5_000), [0, 0]);
     let limited = Limited { output: "out".to_owned(), pack: "p".to_owned(), rule: "r1".to_owned(), count: 1 };
     assert_eq!(store.limited_between(NOW, NOW + 2_005).unwrap(), [limited]);
     assert_eq!(store.limited_between(NOW, NOW + 2_004).unwrap(), []);
@@ -109,6 +106,35 @@ pub(crate) fn an_update_waits_for_the_alert(store: &dyn Store) {
     assert_eq!((titles(&update), update[0].action), (vec!["title 0 10".to_owned()], DeliveryAction::Update), "at once");
 }
 
+/// An update that failed for good and is sent again waits for nothing, and lets wait what comes after it.
+pub(crate) fn a_redriven_delivery_keeps_its_place(store: &dyn Store) {
+    store.commit(&unit((0..102).map(|n| found(0, n, 0, HOUR)).collect())).unwrap();
+    let lease = |now: i64| store.lease("out", now, now + 1_000, 5).unwrap();
+    let create = lease(NOW);
+    assert!(store.settle(&create[0], &Settled::Delivered, NOW + 1).unwrap());
+    let at_ten = lease(NOW + 2);
+    assert_eq!(titles(&at_ten), ["title 0 10"], "the one at a hundred is behind it");
+    assert!(store.settle(&at_ten[0], &Settled::Dead { why: "refused".to_owned() }, NOW + 3).unwrap());
+    assert_eq!(store.next_due("out").unwrap(), Some(NOW));
+    assert_eq!(store.redrive(&[at_ten[0].id.clone()], &entry("dlq.redrive")).unwrap(), 1);
+    let again = lease(NOW + 10);
+    assert_eq!(titles(&again), ["title 0 10"]);
+    assert!(store.settle(&again[0], &Settled::Delivered, NOW + 11).unwrap());
+    assert_eq!(titles(&lease(NOW + 12)), ["title 0 100"]);
+    assert_eq!(lease(NOW + 13).len(), 0);
+}
+
+/// `--now` is for rules and for what the alert says of itself.
+pub(crate) fn what_is_delivered_goes_by_the_wall_clock(store: &dyn Store) {
+    store.commit(&Unit { detected_ms: Some(86_400_000), ..unit(vec![found(0, 1, 0, HOUR)]) }).unwrap();
+    let alert = alerts(store).remove(0);
+    assert_eq!((alert.created_ms, alert.detected_ms), (NOW, 86_400_000));
+    let json: serde_json::Value = serde_json::from_slice(&alert.json).unwrap();
+    assert_eq!(json["detected_at"], "1970-01-02T00:00:00.000Z");
+    let delivery = store.deliveries(&alert.alert_id).unwrap().remove(0);
+    assert_eq!((delivery.created_ms, delivery.due_ms), (NOW, NOW));
+}
+
 pub(crate) fn people_change_alerts_and_dead_letters(store: &dyn Store) {
     three(store);
     let found = alerts(store);
@@ -121,16 +147,30 @@ pub(crate) fn people_change_alerts_and_dead_letters(store: &dyn Store) {
     assert_eq!(list(some(AlertFilter { since_ms: Some(NOW + 2), ..AlertFilter::default() })), 1);
     assert_eq!(list(some(AlertFilter { severity: Some(Severity::Critical), ..AlertFilter::default() })), 0);
     assert_eq!(list(AlertFilter { class: ClassFilter::Signals, ..AlertFilter::default() }), 0);
-    assert!(store.set_status(&id, Status::Acknowledged, &entry("alert.ack")).unwrap());
-    assert!(!store.set_status("nothing", Status::Acknowledged, &entry("alert.ack")).unwrap());
+    let told = |outputs: &[&str], action| {
+        let outputs = outputs.iter().map(|output| (*output).to_owned()).collect();
+        Handling { status: None, outputs, action }
+    };
+    let status = StatusChange { from: Status::Open, to: Status::Acknowledged };
+    let acknowledged = Handling { status: Some(status), ..told(&["pager"], DeliveryAction::Acknowledge) };
+    assert!(store.handle(&id, &acknowledged, &entry("alert.ack")).unwrap());
+    assert!(!store.handle(&id, &acknowledged, &entry("alert.ack")).unwrap(), "somebody else did it meanwhile");
+    assert!(!store.handle("nothing", &acknowledged, &entry("alert.ack")).unwrap());
     assert_eq!(store.alert(&id).unwrap().unwrap().status, Status::Acknowledged);
     assert_eq!(list(some(AlertFilter { status: Some(Status::Acknowledged), ..AlertFilter::default() })), 1);
     assert!(store.alert("nothing").unwrap().is_none());
-    for action in [DeliveryAction::Acknowledge, DeliveryAction::Create] {
-        store.enqueue(&id, "pager", action, &entry("alert.resend")).unwrap();
-    }
-    let revisions: Vec<i64> = store.deliveries(&id).unwrap().iter().map(|delivery| delivery.id.revision).collect();
-    assert_eq!(revisions, [0, -1, -2]);
+    assert!(store.handle(&id, &told(&["chat", "pager"], DeliveryAction::Create), &entry("alert.resend")).unwrap());
+    assert!(!store.handle("nothing", &told(&["pager"], DeliveryAction::Create), &entry("alert.resend")).unwrap());
+    let deliveries = store.deliveries(&id).unwrap();
+    let added: BTreeSet<_> =
+        deliveries.iter().map(|delivery| (delivery.id.output.as_str(), delivery.id.revision, delivery.asked)).collect();
+    assert_eq!(added, BTreeSet::from([("out", 0, false), ("pager", -1, true), ("pager", -2, true), ("chat", -1, true)]));
+    let leased = store.lease("pager", NOW + 10, NOW + 20, 5).unwrap();
+    assert_eq!(
+        leased.iter().map(|delivery| delivery.action).collect::<Vec<_>>(),
+        [DeliveryAction::Acknowledge],
+        "in their order"
+    );
     for delivery in store.lease("out", NOW + 10, NOW + 20, 5).unwrap() {
         assert!(store.settle(&delivery, &Settled::Dead { why: "refused".to_owned() }, NOW + 11).unwrap());
     }
@@ -145,13 +185,19 @@ pub(crate) fn people_change_alerts_and_dead_letters(store: &dyn Store) {
     let backlogs = store.backlog().unwrap();
     let of_out = backlogs.iter().find(|backlog| backlog.output == "out").unwrap();
     assert_eq!((of_out.pending, of_out.dead, of_out.dropped), (2, 0, 1));
-    assert_eq!(store.lease("out", NOW + 20, NOW + 30, 5).unwrap().len(), 2);
+    let redriven = store.lease("out", NOW + 20, NOW + 30, 5).unwrap();
+    assert_eq!(redriven.iter().map(|delivery| delivery.asked).collect::<Vec<_>>(), [true, true]);
+    for delivery in redriven {
+        assert!(store.settle(&delivery, &Settled::Delivered, NOW + 21).unwrap());
+    }
+    let counted = ["r0", "r1"].map(|rule| store.delivered_since("out", "p", rule, NOW).unwrap());
+    assert_eq!(counted, [0, 0], "what people ask for uses up no limit");
     store.record(&entry("rules.reload")).unwrap();
     let log = store.audit_log(None).unwrap();
     let actions: Vec<&str> = log.iter().map(|record| record.entry.action.as_str()).collect();
-    assert_eq!(actions, ["alert.ack", "alert.resend", "alert.resend", "dlq.redrive", "dlq.drop", "rules.reload"]);
+    assert_eq!(actions, ["alert.ack", "alert.resend", "dlq.redrive", "dlq.drop", "rules.reload"]);
     verify_audit_log(&log).unwrap();
-    assert_eq!(store.audit_log(Some(2)).unwrap(), log[4..]);
+    assert_eq!(store.audit_log(Some(2)).unwrap(), log[3..]);
 }
 
 fn origin(object: &str, version: Option<&str>, record: u64) -> Origin {
@@ -174,6 +220,7 @@ fn pair(rule: &str, record: u8, raw: Vec<u8>) -> FailedPair {
         record: Identity([record; 16]),
         origin: origin("o", Some("v"), 1),
         raw,
+        terms: Terms { late_before_ms: (record != 3).then_some(NOW - 5), send_from_ms: (record == 1).then_some(7) },
         failure: (record != 2).then_some(failure),
         at_ms: NOW + i64::from(record),
     }
@@ -195,7 +242,9 @@ pub(crate) fn what_failed_is_kept(store: &dyn Store) {
     let checkpoint = |key: &str, value: &str| Checkpoint { key: key.to_owned(), value: value.to_owned() };
     let checkpoints =
         vec![checkpoint("directory:a", "1"), checkpoint(&long, "2"), checkpoint("sqs:a", "3"), checkpoint("directory:a", "4")];
-    let unit = Unit { now_ms: NOW, rejects, failed_pairs: pairs, finished, checkpoints, ..unit(vec![found(0, 1, 0, HOUR)]) };
+    let terms = Terms { late_before_ms: Some(NOW - 9), send_from_ms: None };
+    let unit =
+        Unit { now_ms: NOW, terms, rejects, failed_pairs: pairs, finished, checkpoints, ..unit(vec![found(0, 1, 0, HOUR)]) };
     for _ in 0..2 {
         store.commit(&unit).unwrap();
         let kept = store.rejects(&RejectFilter::default()).unwrap();
@@ -221,7 +270,8 @@ pub(crate) fn what_failed_is_kept(store: &dyn Store) {
     assert!(store.is_finished(&object("b", "1")).unwrap() && !store.is_finished(&object("b", "2")).unwrap());
     let objects = [object("b", "2"), object("b", "1"), object("b", "2"), object("b", "1")];
     assert_eq!(store.are_finished(&objects).unwrap(), [false, true, false, true]);
-    assert_eq!((store.objects_since(NOW).unwrap(), store.objects_since(NOW + 1).unwrap()), (vec![object("b", "1")], vec![]));
+    let finished = Finished { object: object("b", "1"), terms };
+    assert_eq!((store.objects_since(NOW).unwrap(), store.objects_since(NOW + 1).unwrap()), (vec![finished], vec![]));
     assert_eq!(store.checkpoints("directory:").unwrap(), [checkpoint("directory:a", "4"), checkpoint(&long, "2")]);
     assert_eq!(store.checkpoints(&long).unwrap().len(), 1);
     assert_eq!(store.checkpoints("").unwrap().len(), 3);
@@ -284,9 +334,11 @@ pub(crate) fn old_alerts_are_forgotten_unless_they_are_to_be_delivered(store: &d
 
 /// All of them, each on a store of its own.
 pub(crate) fn all(new: impl Fn() -> Box<dyn Store>) {
-    let proofs: [fn(&dyn Store); 7] = [
+    let proofs: [fn(&dyn Store); 9] = [
         deliveries_are_leased_and_settled,
         an_update_waits_for_the_alert,
+        a_redriven_delivery_keeps_its_place,
+        what_is_delivered_goes_by_the_wall_clock,
         people_change_alerts_and_dead_letters,
         what_failed_is_kept,
         rule_state_is_applied_once,

@@ -39,7 +39,7 @@ pub(super) fn alert_json(alert: &StoredAlert, of: DeliveryAction, supersedes: Ve
         alert_id: alert.alert_id.clone(),
         action: if of == DeliveryAction::Create { Action::Create } else { Action::Update },
         supersedes,
-        detected_at: format_ms(alert.created_ms),
+        detected_at: format_ms(alert.detected_ms),
         count: alert.count,
         first_seen: format_ms(alert.first_ms),
         last_seen: format_ms(alert.last_ms),

@@ -6,7 +6,9 @@ use crate::exit::Exit;
 use crate::printer::{counted, write_json};
 use anyhow::{Context, bail};
 use clap::ArgMatches;
-use iota_engine::store::{AlertFilter, Class, ClassFilter, DeliveryAction, Desk, Status, Store, StoredAlert};
+use iota_engine::store::{
+    AlertFilter, Class, ClassFilter, DeliveryAction, Desk, Handling, Status, StatusChange, Store, StoredAlert,
+};
 use iota_engine::text::printable;
 use iota_service::config::Settings;
 use serde_json::json;
@@ -139,11 +141,12 @@ fn resend(
         bail!("alert {id} went to {went}; name another one with --output NAME");
     }
     let mut entry = desk::entry(settings, "alert.resend", id, why)?;
-    for output in &outputs {
-        entry.after = Some(json!({"output": output}));
-        store.enqueue(id, output, DeliveryAction::Create, &entry)?;
+    entry.after = Some(json!({"outputs": outputs}));
+    let count = outputs.len();
+    if !store.handle(id, &Handling { status: None, outputs, action: DeliveryAction::Create }, &entry)? {
+        bail!("there is no alert {id}");
     }
-    writeln!(io::stdout().lock(), "{id}: {} added", counted(outputs.len(), "delivery"))?;
+    writeln!(io::stdout().lock(), "{id}: {} added", counted(count, "delivery"))?;
     Ok(Exit::Ok)
 }
 
@@ -165,19 +168,15 @@ fn set(
     }
     // Before anything is changed: nobody would be told of it without them.
     let outputs = super::outputs::build(settings)?;
+    let told = if status == Status::Acknowledged { DeliveryAction::Acknowledge } else { DeliveryAction::Resolve };
+    let takes = |name: &String| outputs.get(name).is_some_and(|output| output.takes(told));
+    let outputs: BTreeSet<String> = alert.routes.iter().map(|route| &route.output).filter(|name| takes(name)).cloned().collect();
     let mut entry = desk::entry(settings, action, id, why)?;
     entry.before = Some(json!({"status": alert.status}));
-    entry.after = Some(json!({"status": status}));
-    if !store.set_status(id, status, &entry)? {
-        bail!("there is no alert {id}");
-    }
-    entry.before = None;
-    let told = if status == Status::Acknowledged { DeliveryAction::Acknowledge } else { DeliveryAction::Resolve };
-    for route in &alert.routes {
-        if outputs.get(&route.output).is_some_and(|output| output.takes(told)) {
-            entry.after = Some(json!({"output": route.output}));
-            store.enqueue(id, &route.output, told, &entry)?;
-        }
+    entry.after = Some(json!({"status": status, "outputs": outputs}));
+    let change = StatusChange { from: alert.status, to: status };
+    if !store.handle(id, &Handling { status: Some(change), outputs, action: told }, &entry)? {
+        bail!("alert {id} was changed by somebody else meanwhile; `iota alerts show {id}` says what it is now");
     }
     writeln!(io::stdout().lock(), "{id}: {}", word(status)?)?;
     Ok(Exit::Ok)

@@ -28,9 +28,13 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     match &args.command {
         DlqCommand::List { format, .. } => list(&found, *format, &mut out)?,
         DlqCommand::Show { .. } => {
+            if found.is_empty() {
+                bail!("there are no such dead letters; `iota dlq list` lists those that there are");
+            }
             for delivery in &found {
                 let mut json = row(delivery);
-                json["alert"] = serde_json::from_slice(&delivery.json)?;
+                // Of an alert that is gone there is nothing more to show.
+                json["alert"] = if delivery.json.is_empty() { Json::Null } else { serde_json::from_slice(&delivery.json)? };
                 write_json(&mut out, &json, true)?;
             }
         }

@@ -13,20 +13,20 @@ use clap::ArgMatches;
 use iota_engine::store::{AuditEntry, PairFilter};
 use iota_engine::text::did_you_mean;
 use iota_service::audit;
-use iota_service::pipeline::{Keep, Rerun, RerunResult, RunResult, State};
+use iota_service::pipeline::{Clock, Keep, Rerun, RerunResult, RunResult, State};
 use iota_service::rules::LoadedPack;
 use iota_service::source::s3::BatchObject;
 use iota_service::source::{Input, find_inputs};
 use iota_service::telemetry::Stats;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
     let setup = Setup::new(args.state.with(args.rules.given(matches), matches), args.now.as_ref())?;
     let Setup { settings, clock, python, progress } = &setup;
     let Some(place) = &settings.state.value else { bail!("{NO_STATE}") };
-    let since_ms = desk::since(args.since.as_ref(), clock.now_ms())?;
+    let since_ms = desk::since(args.since.as_ref(), Clock::System.now_ms())?;
     let signal = watch_signals(Arc::clone(&progress.stop))?;
     let mut stats = Stats::new();
     let mut packs = setup.load(&mut stats)?;
@@ -104,16 +104,16 @@ fn only(packs: &mut [LoadedPack], id: &str) -> anyhow::Result<()> {
 impl Kept {
     /// Files and objects that were read since then. Files that are gone are told, and count as unreadable.
     fn inputs_since(&self, since_ms: i64, stats: &mut Stats) -> anyhow::Result<(Vec<Input>, Vec<BatchObject>)> {
-        let (mut inputs, mut objects, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
-        for found in self.desk().objects_since(since_ms)? {
-            match BatchObject::of_url(&found.object, &found.version) {
+        let (mut inputs, mut objects, mut files) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for finished in self.desk().objects_since(since_ms)? {
+            match BatchObject::of_finished(&finished) {
                 Some(object) => objects.push(object),
-                None => drop(names.insert(found.object)),
+                None => drop(files.insert(finished.object.object, finished.terms)),
             }
         }
-        for name in names {
+        for (name, terms) in files {
             match find_inputs(&[name.into()]) {
-                Ok(found) => inputs.extend(found.inputs),
+                Ok(found) => inputs.extend(found.inputs.into_iter().map(|input| Input { terms: Some(terms), ..input })),
                 Err(error) => {
                     tracing::error!("{error}");
                     stats.inputs.total += 1;

@@ -90,9 +90,10 @@ impl Kept {
         Setup { settings, clock, python, .. }: &Setup,
         (deliver, updates): (bool, bool),
     ) -> anyhow::Result<Self> {
-        let now_ms = clock.now_ms();
+        // What is kept goes by the wall clock, whatever time the rules are told.
+        let now_ms = Clock::System.now_ms();
         // Before the state is touched: what is wrong with the configuration is said first.
-        let triage = settings.alerts.triage(now_ms)?;
+        let triage = settings.alerts.triage(clock.now_ms())?;
         let outputs = if deliver { super::outputs::build(settings)? } else { BTreeMap::new() };
         let store = place.open()?;
         store.retain(now_ms)?;

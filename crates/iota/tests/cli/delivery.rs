@@ -1,10 +1,14 @@
 //! Alerts through the outbox to outputs, and what people see and change of them.
 
 use crate::harness::{EVERY, Files, iota, run};
+use iota_engine::store::{AlertFilter, Delivery, Desk};
+use iota_service::store::Sqlite;
 use serde_json::Value as Json;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -270,6 +274,76 @@ fn dead_letters_are_listed_sent_again_or_dropped_by_people() {
     let told = |n: usize| (recorded[n]["action"].as_str().unwrap(), recorded[n]["why"].as_str().unwrap());
     assert_eq!((told(0), told(1), recorded.len()), (("dlq.redrive", "mended"), ("dlq.drop", "old"), 2));
     assert_eq!(recorded[1]["before"].as_array().unwrap().len(), 2, "what was dropped is named");
+}
+
+/// Whatever instant the process ends at: the alert, who is told of it, and the record of it go together.
+#[test]
+fn what_people_do_is_done_as_a_whole_or_not_at_all() {
+    let (answer, taken) = (Arc::new(AtomicU16::new(200)), Arc::default());
+    let url = receiver(&answer, &taken, "");
+    let site = Site::new(&format!("outputs:\n  hook: {{type: webhook, url: '{url}'}}\n"));
+    assert_eq!(site.deliver(), Some(0));
+    let id = &ids(&site)[0];
+    let seen = || {
+        let shown: Json = serde_json::from_str(&site.iota(&["alerts", "show", id]).1).unwrap();
+        let log = site.iota(&["audit", "list", "--format", "jsonl"]).1.lines().count();
+        (shown["status"].clone(), shown["deliveries"].as_array().unwrap().len(), log)
+    };
+    let before = seen();
+    for command in [
+        &["alerts", "ack", id][..],
+        &["alerts", "close", id, "--as", "false_positive"],
+        &["alerts", "resend", id, "--output", "hook"],
+    ] {
+        let mut killed = iota();
+        killed.args(command).args(["--config", &site.0.path("iota.yaml")]).env("IOTA_CRASH", "desk.changed:1");
+        assert_eq!(killed.output().unwrap().status.signal(), Some(9), "{command:?}");
+        assert_eq!(seen(), before, "{command:?}");
+    }
+    assert_eq!(site.iota(&["alerts", "ack", id]).0, Some(0));
+    assert_eq!(seen(), ("acknowledged".into(), before.1 + 1, before.2 + 1));
+}
+
+#[test]
+fn dead_letters_that_are_not_there_are_said_not_to_be() {
+    let site = Site::new(TWO);
+    site.deliver();
+    let (code, said) = site.iota(&["dlq", "show", &ids(&site)[0]]);
+    assert!(code == Some(2) && said.contains("there are no such dead letters"), "{said}");
+}
+
+/// A run over the past is about the past; what it sends is sent now, and kept from now on.
+#[test]
+fn a_stated_time_is_for_rules_and_not_for_deliveries() {
+    let (answer, taken) = (Arc::new(AtomicU16::new(503)), Arc::default());
+    let url = receiver(&answer, &taken, "");
+    let site = Site::new(&format!("outputs:\n  hook: {{type: webhook, url: '{url}'}}\n"));
+    let started = jiff::Timestamp::now().as_millisecond();
+    let input = site.0.path("in.jsonl");
+    let at = ["--now", "2026-01-02T00:00:00Z"];
+    let mut ran = iota();
+    ran.args(["run", &input, "--deliver", "--config", &site.0.path("iota.yaml")]).args(at);
+    let mut ran = ran.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let store = || Sqlite::open_beside(Path::new(&site.0.path("state")));
+    let failed = || -> Vec<Delivery> {
+        let Ok(store) = store() else { return Vec::new() };
+        let alerts = store.alerts(&AlertFilter::default()).unwrap_or_default();
+        let all = alerts.iter().flat_map(|alert| store.deliveries(&alert.alert_id).unwrap());
+        all.filter(|delivery| delivery.attempts > 0).collect()
+    };
+    while failed().is_empty() {
+        assert!(jiff::Timestamp::now().as_millisecond() - started < 60_000);
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(failed().iter().all(|delivery| delivery.created_ms >= started && delivery.last_error.is_some()), "{:?}", failed());
+    answer.store(200, Ordering::SeqCst);
+    assert_eq!(ran.wait().unwrap().code(), Some(0), "it is not given up for its age");
+    let alert = store().unwrap().alerts(&AlertFilter::default()).unwrap().remove(0);
+    assert_eq!((alert.created_ms >= started, alert.detected_ms), (true, 1_767_312_000_000));
+    // A run of today forgets what is old, and this is not.
+    site.0.write("more.jsonl", b"");
+    assert_eq!(site.iota(&["run", &site.0.path("more.jsonl")]).0, Some(0));
+    assert_eq!(site.list(&[]).len(), 3);
 }
 
 fn ids(site: &Site) -> Vec<String> {

@@ -1,8 +1,13 @@
 //! Runs that keep state: what is read once, told once, and found again.
 
 use crate::harness::{EVERY, Files, NOW, detect, run};
-use iota_engine::store::{AlertFilter, Desk, PairFilter, RejectFilter};
+use iota_engine::alert::Origin;
+use iota_engine::event::Identity;
+use iota_engine::store::{
+    AlertFilter, Class, ClassFilter, Desk, FailedPair, Ledger, ObjectVersion, PairFilter, RejectFilter, Terms, Unit,
+};
 use iota_service::store::Sqlite;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 fn record(n: usize) -> String {
@@ -229,6 +234,77 @@ fn records_made_to_end_a_worker_do_not_hide_the_others() {
     // The last five are told when it has been resumed.
     let told = ["HIGH Rule rules/r is paused: it has ended 10 workers", "MEDIUM Rule rules/r fails: WorkerDied in rule()"];
     assert_eq!(of_system(&found), told);
+}
+
+/// However many they are: nobody reads their input again.
+#[test]
+fn every_call_that_is_left_out_is_kept() {
+    // A signal, so that none of them is to be delivered.
+    let signal = "AnalysisType: rule\nCreateAlert: false\n";
+    let files = Files::new(&[("rules/r.py", &dies("int(event['eventID']) < 10")), ("rules/r.yml", signal)]);
+    files.write("in/a.jsonl", (0..10_100).map(record).collect::<String>().as_bytes());
+    let found = detect(&[&files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+    assert_eq!((found.count("/pairs/errored"), found.count("/pairs/not_run")), (10, 0), "{}", found.stderr);
+    assert_eq!(found.count("/matches/signals"), 10_090);
+}
+
+/// A pair that failed is judged by the time at which it was read first, and so is an object.
+#[test]
+fn what_is_evaluated_again_is_as_late_as_it_was() {
+    let files = Files::new(&[("rules/r.py", "def rule(event):\n    return event['missing']\n")]);
+    let records = |ids: std::ops::Range<usize>| ids.map(record).collect::<String>();
+    files.write("in/late.jsonl", records(1..2).as_bytes());
+    files.write("in/withheld.jsonl", records(2..3).as_bytes());
+    files.write("in/timely.jsonl", records(3..4).as_bytes());
+    let terms = [
+        ("late", Terms { late_before_ms: Some(i64::MAX), send_from_ms: None }),
+        ("withheld", Terms { late_before_ms: None, send_from_ms: Some(i64::MAX) }),
+        ("timely", Terms { late_before_ms: Some(0), send_from_ms: Some(0) }),
+    ];
+    let store = Sqlite::open(Path::new(&files.path("state"))).unwrap();
+    for (n, (name, terms)) in (1..).zip(terms) {
+        let object = files.path(&format!("in/{name}.jsonl"));
+        let pair = FailedPair {
+            id: 0,
+            pack: "rules".to_owned(),
+            rule: "r".to_owned(),
+            function: "rule".to_owned(),
+            record: Identity([n; 16]),
+            origin: Origin { object: object.clone(), version: None, record: 1 },
+            raw: record(n.into()).into_bytes(),
+            terms,
+            failure: None,
+            at_ms: i64::MAX,
+        };
+        let finished = vec![ObjectVersion { object, version: "v".to_owned() }];
+        store.commit(&Unit { now_ms: i64::MAX - 1, terms, failed_pairs: vec![pair], finished, ..Unit::default() }).unwrap();
+    }
+    drop(store);
+    let classes = |title: &str| {
+        let store = Sqlite::open_beside(Path::new(&files.path("state"))).unwrap();
+        let all = store.alerts(&AlertFilter { class: ClassFilter::All, ..AlertFilter::default() }).unwrap();
+        let of_title = all.into_iter().filter(|alert| alert.title.starts_with(title));
+        of_title.map(|alert| (alert.title, alert.class)).collect::<BTreeMap<_, _>>()
+    };
+    let expected = |title: &str| {
+        let withheld = Class::Suppressed("no-send-before".to_owned());
+        [(1, Class::Late), (2, withheld), (3, Class::Alert)].map(|(n, class)| (format!("{title}{n}"), class)).into()
+    };
+    let rule = |title: &str| {
+        format!(
+            "def rule(event):\n    return True\ndef title(event):\n    return '{title}' + event['eventID']\ndef dedup(event):\n    return event['eventID']\n"
+        )
+    };
+    // It fails once more first, which changes nothing.
+    assert_eq!(rerun(&files, &["--errors"]).0, Some(3));
+    files.write("rules/r.py", rule("pair ").as_bytes());
+    let (code, sent, stderr) = rerun(&files, &["--errors"]);
+    assert_eq!((code, sent.len()), (Some(0), 2), "{stderr}");
+    assert_eq!(classes("pair "), expected("pair "));
+    files.write("rules/new.py", rule("object ").as_bytes());
+    let (code, sent, stderr) = rerun(&files, &["--rule", "new", "--since", "2000-01-01T00:00:00Z"]);
+    assert_eq!((code, sent.len()), (Some(0), 2), "{stderr}");
+    assert_eq!(classes("object "), expected("object "));
 }
 
 #[test]

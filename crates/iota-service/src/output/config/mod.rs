@@ -367,7 +367,7 @@ mod tests {
             ("outputs:\n  a:\n    type: file\n    path: x\n    timout: y\n", "5: unknown key `timout`; did you mean `timeout`?"),
             ("outputs:\n  a:\n    type: file\n", "3: key `path` is missing"),
             ("outputs:\n  a:\n    type: stdout\n    timeout: soon\n", "4: outputs.a.timeout: a duration such as 500ms"),
-            ("outputs:\n  a:\n    type: stdout\n    timeout: 2h\n", "4: outputs.a.timeout: must be more than 0 and at most 1h"),
+            ("outputs:\n  a:\n    type: stdout\n    timeout: 2h\n", "4: outputs.a.timeout: must be more than 0 and at most 2m"),
             (
                 "outputs:\n  a:\n    type: stdout\n    redact: [alert_id]\n",
                 "4: outputs.a.redact: \"alert_id\" cannot be redacted",

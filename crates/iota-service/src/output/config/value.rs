@@ -8,19 +8,22 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// A time to wait, as in `500ms`, `10s`, `2m`. More than nothing and at most an hour.
+/// How long one attempt may take, as in `500ms`, `10s`, `2m`. More than nothing and at most `LONGEST`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
 pub struct Wait(pub Duration);
+
+/// Well below `deliver::LONGEST_ATTEMPT`, so that an output says itself what did not answer.
+const LONGEST: Duration = Duration::from_secs(120);
 
 impl TryFrom<String> for Wait {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
         let duration = crate::config::parse_duration(&text)?;
-        if duration.is_zero() || duration > Duration::from_secs(3600) {
-            return Err("must be more than 0 and at most 1h".to_owned());
+        if duration.is_zero() || duration > LONGEST {
+            return Err("must be more than 0 and at most 2m: what takes longer is tried again".to_owned());
         }
         Ok(Self(duration))
     }

@@ -3,6 +3,7 @@
 use super::{Bucket, Buckets, Fetched, Listed, Location, LocationError, Range, S3Error, Source, Wanted, list_ahead};
 use crate::source::{Data, Input};
 use iota_engine::object::{Kind, Object, Root};
+use iota_engine::store::{Finished, Terms};
 use iota_python::Stop;
 use std::collections::HashMap;
 use std::fmt;
@@ -31,18 +32,22 @@ pub struct BatchObject {
     pub etag: Option<Arc<str>>,
     /// In bytes, where it is known.
     pub size: u64,
+    /// It was read before: its events are judged as they were then.
+    pub terms: Option<Terms>,
 }
 
 impl BatchObject {
-    /// `None` when it is the URL of something else.
-    pub fn of_url(url: &str, etag: &str) -> Option<Self> {
-        url.parse::<Location>().ok()?;
-        Some(Self { url: Path::new(url).into(), etag: Some(etag.into()), size: 0 })
+    /// One that was read before, if it is from a bucket.
+    pub fn of_finished(Finished { object, terms }: &Finished) -> Option<Self> {
+        object.object.parse::<Location>().ok()?;
+        let (url, etag) = (Path::new(&object.object).into(), Some(object.version.as_str().into()));
+        Some(Self { url, etag, size: 0, terms: Some(*terms) })
     }
 
     fn of_listed(bucket: &Bucket, object: Listed) -> Self {
         let etag = Some(object.etag).filter(|etag| !etag.is_empty());
-        Self { url: PathBuf::from(bucket.url(&object.key)).into(), etag: etag.map(Into::into), size: object.size }
+        let url = PathBuf::from(bucket.url(&object.key)).into();
+        Self { url, etag: etag.map(Into::into), size: object.size, terms: None }
     }
 }
 
@@ -118,9 +123,9 @@ impl Batch {
         let count = objects.len();
         let ahead = Arc::new(Ahead { batch: self, objects, slots: Mutex::default(), failed_in_a_row: AtomicU32::new(0) });
         let input = |index: usize| {
-            let BatchObject { url, etag, size } = ahead.objects[index].clone();
+            let BatchObject { url, etag, size, terms } = ahead.objects[index].clone();
             let data = Data::Remote(Remote { ahead: Arc::clone(&ahead), index });
-            Input { path: url, size, version: etag, data, checkpoint: None, whole_only: false }
+            Input { path: url, size, version: etag, data, checkpoint: None, whole_only: false, terms }
         };
         (0..count).map(input).collect()
     }

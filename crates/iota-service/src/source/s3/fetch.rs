@@ -158,7 +158,7 @@ impl Fetched {
             SpooledData::OnDisk(file) => {
                 let data = Data::Range { file: Arc::new(file), start: 0 };
                 let (path, version) = (Path::new(url).into(), version.map(Into::into));
-                Input { path, size: self.size, version, data, checkpoint: None, whole_only: false }
+                Input { path, size: self.size, version, data, checkpoint: None, whole_only: false, terms: None }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Alerts and deliveries as items, and back. All that belongs to an alert is under one partition key.
 
-use super::item::{AT, IK, Item, Key, Read, TTL, item, number, rule_name, text};
+use super::item::{AT, IK, Item, Key, Read, TTL, item, number, rule_name, short, text};
 use super::query::listed;
 use super::table::{Table, each, wall_ms};
 use super::trouble::Work;
@@ -8,7 +8,8 @@ use super::write::Write;
 use crate::store::text::{alert_json, class, from_word, severity, word};
 use iota_engine::alert::Severity;
 use iota_engine::store::{
-    Body, Class, Delivery, DeliveryAction, DeliveryId, DeliveryState, Extent, KEEP_ALERTS_MS, Match, StoredAlert,
+    Body, Class, Delivery, DeliveryAction, DeliveryId, DeliveryState, Extent, Handling, KEEP_ALERTS_MS, Match, StatusChange,
+    StoredAlert,
 };
 
 /// An alert that is to be made.
@@ -22,6 +23,7 @@ pub(super) struct NewAlert<'a> {
     pub(super) supersedes: Option<&'a str>,
     pub(super) superseded_by: Option<&'a str>,
     pub(super) now_ms: i64,
+    pub(super) detected_ms: Option<i64>,
 }
 
 impl NewAlert<'_> {
@@ -36,8 +38,8 @@ impl NewAlert<'_> {
             ("class", text(class.name())),
             ("pack", text(&*group.pack)),
             ("rule", text(&*group.rule)),
-            ("dedup", text(&*group.dedup)),
-            ("title", text(&headline.title)),
+            ("dedup", text(short(&group.dedup))),
+            ("title", text(short(&headline.title))),
             ("severity", number(headline.severity as u8)),
             ("status", text("open")),
             ("supersedes", text(serde_json::to_string(&supersedes)?)),
@@ -53,7 +55,10 @@ impl NewAlert<'_> {
             alert.insert("suppression".to_owned(), text(by));
         }
         if let Some(account) = &headline.account_id {
-            alert.insert("account_id".to_owned(), text(account));
+            alert.insert("account_id".to_owned(), text(short(account)));
+        }
+        if let Some(detected_ms) = self.detected_ms {
+            alert.insert("detected".to_owned(), number(detected_ms));
         }
         if let Some(by) = self.superseded_by {
             alert.insert("superseded_by".to_owned(), text(by));
@@ -89,9 +94,17 @@ pub(super) fn alert(item: &Item) -> Work<StoredAlert> {
         first_ms: item.number("first")?,
         last_ms: item.number("last")?,
         created_ms: item.number("created")?,
+        detected_ms: item.number_if_any("detected")?.map_or_else(|| item.number("created"), Ok)?,
         routes: serde_json::from_str(&item.text("routes")?)?,
         json: Vec::new(),
     })
+}
+
+/// What an alert had when its cells were forgotten, if they were: it has at least that much.
+pub(super) fn forgotten(item: &Item) -> Work<Option<Extent>> {
+    let Some(count) = item.number_if_any("forgotten_count")? else { return Ok(None) };
+    let (first_ms, last_ms) = (item.number("forgotten_first")?, item.number("forgotten_last")?);
+    Ok(Some(Extent { count: count.cast_unsigned(), first_ms, last_ms }))
 }
 
 pub(super) fn supersedes(item: &Item) -> Work<Vec<String>> {
@@ -111,6 +124,8 @@ pub(super) struct NewDelivery<'a> {
     pub(super) rule: &'a str,
     pub(super) severity: Severity,
     pub(super) now_ms: i64,
+    /// Somebody asked for it.
+    pub(super) asked: bool,
 }
 
 impl NewDelivery<'_> {
@@ -121,6 +136,7 @@ impl NewDelivery<'_> {
             ("revision", number(self.id.revision)),
             ("action", text(self.action.name())),
             ("state", text("pending")),
+            ("asked", number(i64::from(self.asked))),
             ("attempts", number(0)),
             // When it was added; `created` begins anew with a redrive.
             ("added", number(self.now_ms)),
@@ -146,10 +162,8 @@ pub(super) fn pending(id: &DeliveryId) -> String {
 pub(super) fn listed_in(state: DeliveryState, delivery: &Delivery) -> String {
     match state {
         DeliveryState::Pending => pending(&delivery.id),
-        // What people send again does not count for the storm limit.
-        _ if delivery.id.revision < 0 && state == DeliveryState::Delivered => {
-            listed::settled(state, &delivery.id.output, "again")
-        }
+        // What people ask for does not count for the storm limit.
+        _ if delivery.asked && state == DeliveryState::Delivered => listed::settled(state, &delivery.id.output, "again"),
         _ => listed::settled(state, &delivery.id.output, &rule_name(&delivery.pack, &delivery.rule)),
     }
 }
@@ -167,8 +181,11 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn of(item: &Item) -> Work<Self> {
+        let id = delivery_id(item)?;
         let delivery = Delivery {
-            id: delivery_id(item)?,
+            // Those of people are numbered downwards; items of earlier versions say no more.
+            asked: item.number_if_any("asked")?.map_or(id.revision < 0, |asked| asked != 0),
+            id,
             action: from_word(item.text("action")?)?,
             state: from_word(item.text("state")?)?,
             pack: item.text("pack")?,
@@ -239,15 +256,26 @@ impl Whole {
         Ok(whole)
     }
 
-    /// Keeps the alert from going by its age alone: there is something to deliver from now on.
-    pub(super) async fn stay(&self, table: &Table, alert_id: &str) -> Work<Vec<Write>> {
+    /// Changes the status of the alert, if it is to be changed, and with something to deliver keeps the alert from going by
+    /// its age alone.
+    pub(super) async fn handled(&self, table: &Table, alert_id: &str, handling: &Handling) -> Work<Vec<Write>> {
         let (alert, content) = (Key::alert(alert_id), Key::content(alert_id));
-        if !self.expires {
-            return Ok(vec![Write::check(alert).when_there()]);
+        let stays = self.expires && !handling.outputs.is_empty();
+        let change = [handling.status.map(|_| "SET #status = :to"), stays.then_some("REMOVE #ttl")];
+        let change = change.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let write = if change.is_empty() { Write::check(alert) } else { Write::update(alert, change) };
+        let mut writes = vec![match handling.status {
+            Some(StatusChange { from, to }) => {
+                write.when("#status = :from").with("from", text(word(from)?)).with("to", text(word(to)?))
+            }
+            None => write.when_there(),
+        }];
+        if stays {
+            let kept = table.keep(&content, &self.content, None).await?;
+            let content = Write::update(content, "SET #content = :content REMOVE #ttl").with("content", kept);
+            writes.push(content.when_there());
         }
-        let kept = table.keep(&content, &self.content, None).await?;
-        let content = Write::update(content, "SET #content = :content REMOVE #ttl").with("content", kept);
-        Ok(vec![Write::update(alert, "REMOVE #ttl").when_there(), content.when_there()])
+        Ok(writes)
     }
 
     pub(super) fn find(&self, id: &DeliveryId) -> Option<&Row> {

@@ -47,6 +47,19 @@ impl Table {
         Ok(AttributeValue::M(item([("pk", text(pk)), ("parts", number(i64::try_from(keys.len()).unwrap_or(i64::MAX)))])))
     }
 
+    /// The same for a text; a short one is kept as such.
+    pub(super) async fn keep_text(&self, owner: &Key, value: &str, ttl: Option<i64>) -> Work<AttributeValue> {
+        if value.len() <= INLINE { Ok(text(value)) } else { self.keep(owner, value.as_bytes(), ttl).await }
+    }
+
+    /// The text that an attribute stands for.
+    pub(super) async fn text(&self, owner: &Item, name: &str) -> Work<String> {
+        match owner.text_if_any(name) {
+            Some(text) => Ok(text.to_owned()),
+            None => String::from_utf8(self.body(owner, name).await?).map_err(|_| owner.lacks(name)),
+        }
+    }
+
     /// The bytes that an attribute stands for.
     pub(super) async fn body(&self, owner: &Item, name: &str) -> Work<Vec<u8>> {
         if let Some(bytes) = owner.bytes_if_any(name) {

@@ -2,7 +2,8 @@
 
 use super::DynamoDb;
 use super::alert::{self, NewDelivery, Whole};
-use super::item::{IK, Item, Key, Read, number, text};
+use super::item::{Item, Key, Read, number, text};
+use super::ledger::terms;
 use super::outbox::pending_again;
 use super::query::{Query, listed};
 use super::table::each;
@@ -10,9 +11,10 @@ use super::trouble::Work;
 use super::write::{AT_ONCE, Write};
 use crate::store::text::{CANARY, word};
 use iota_engine::store::{
-    AlertFilter, AuditEntry, AuditRecord, ClassFilter, DeadFilter, Delivery, DeliveryAction, DeliveryId, DeliveryState, Desk,
-    FailedPair, ObjectVersion, PairFilter, Reject, RejectFilter, Result, Status, StoredAlert,
+    AlertFilter, AuditEntry, AuditRecord, ClassFilter, DeadFilter, Delivery, DeliveryId, DeliveryState, Desk, FailedPair,
+    Finished, Handling, ObjectVersion, PairFilter, Reject, RejectFilter, Result, StoredAlert,
 };
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 impl Desk for DynamoDb {
@@ -44,34 +46,29 @@ impl Desk for DynamoDb {
         })
     }
 
-    fn set_status(&self, alert_id: &str, status: Status, entry: &AuditEntry) -> Result<bool> {
-        self.wait(async {
-            let (word, key) = (word(status)?, Key::alert(alert_id));
-            let changes = || async {
-                let there = self.table.get(&key).await?.is_some();
-                let set = Write::update(key.clone(), "SET #status = :status").with("status", text(&word)).when_there();
-                Ok(there.then(|| vec![set]))
-            };
-            self.with_record(entry, changes).await
-        })
-    }
-
-    fn enqueue(&self, alert_id: &str, output: &str, action: DeliveryAction, entry: &AuditEntry) -> Result<()> {
+    fn handle(&self, alert_id: &str, handling: &Handling, entry: &AuditEntry) -> Result<bool> {
         self.wait(async {
             let changes = || async {
                 let whole = Whole::read(&self.table, alert_id).await?;
-                let Some(alert) = &whole.alert else { return Ok(Some(Vec::new())) };
-                self.note_targets(&BTreeSet::from([super::Target::of(output, &alert.pack, &alert.rule)])).await?;
-                let revisions = whole.deliveries.iter().map(|row| &row.delivery.id).filter(|id| id.output == output);
-                let revision = revisions.map(|id| id.revision).min().unwrap_or(0).min(0) - 1;
-                let id = DeliveryId { alert_id: alert_id.to_owned(), output: output.to_owned(), revision };
-                let (pack, rule) = (alert.pack.as_str(), alert.rule.as_str());
-                let new = NewDelivery { id, action, pack, rule, severity: alert.severity, now_ms: entry.at_ms };
-                let mut writes = whole.stay(&self.table, alert_id).await?;
-                writes.push(new.write());
+                let Some(alert) = &whole.alert else { return Ok(None) };
+                if handling.status.is_some_and(|status| status.from != alert.status) {
+                    return Ok(None);
+                }
+                let target = |output: &String| super::Target::of(output, &alert.pack, &alert.rule);
+                self.note_targets(&handling.outputs.iter().map(target).collect()).await?;
+                let mut writes = whole.handled(&self.table, alert_id, handling).await?;
+                for output in &handling.outputs {
+                    let revisions = whole.deliveries.iter().map(|row| &row.delivery.id).filter(|id| id.output == *output);
+                    // Those of people are numbered downwards.
+                    let revision = revisions.map(|id| id.revision).min().unwrap_or(0).min(0) - 1;
+                    let id = DeliveryId { alert_id: alert_id.to_owned(), output: output.clone(), revision };
+                    let (pack, rule, severity) = (alert.pack.as_str(), alert.rule.as_str(), alert.severity);
+                    let (action, now_ms) = (handling.action, entry.at_ms);
+                    writes.push(NewDelivery { id, action, pack, rule, severity, now_ms, asked: true }.write());
+                }
                 Ok(Some(writes))
             };
-            self.with_record(entry, changes).await.map(drop)
+            self.with_record(entry, changes).await
         })
     }
 
@@ -141,16 +138,17 @@ impl Desk for DynamoDb {
         self.wait(self.remove_pairs(ids))
     }
 
-    fn objects_since(&self, since_ms: i64) -> Result<Vec<ObjectVersion>> {
+    fn objects_since(&self, since_ms: i64) -> Result<Vec<Finished>> {
         self.wait(async {
             let found = self.table.list_whole("object", |ik| Query::listed(ik).between(Some(since_ms), None)).await?;
-            let read = |item: Item| {
-                let object = ObjectVersion { object: item.text("object")?, version: item.text("version")? };
-                Ok((item.number(super::item::AT)?, object))
-            };
-            let mut found = found.into_iter().map(read).collect::<Work<Vec<_>>>()?;
-            found.sort();
-            Ok(found.into_iter().map(|(_, object)| object).collect())
+            let mut finished = Vec::new();
+            for item in &found {
+                let (object, version) = (self.table.text(item, "object").await?, self.table.text(item, "version").await?);
+                let object = ObjectVersion { object, version };
+                finished.push((item.number(super::item::AT)?, Finished { object, terms: terms(item)? }));
+            }
+            finished.sort();
+            Ok(finished.into_iter().map(|(_, finished)| finished).collect())
         })
     }
 
@@ -186,8 +184,8 @@ fn of_filter(mut query: Query, filter: &AlertFilter, status: Option<&String>) ->
 }
 
 impl DynamoDb {
-    /// Changes those of the deliveries that are dead, as many at once as a transaction takes. The record comes with the
-    /// first of them: nothing is changed without one.
+    /// Changes those of the deliveries that are dead, as many at once as a transaction takes, each time with a record: nothing
+    /// is changed without one.
     async fn change_dead(
         &self,
         ids: &[DeliveryId],
@@ -195,22 +193,19 @@ impl DynamoDb {
         change: impl Fn(&DeliveryId) -> Write,
     ) -> Work<Vec<DeliveryId>> {
         let ids: BTreeSet<&DeliveryId> = ids.iter().collect();
-        let found = self.table.get_all(ids.iter().map(|id| Key::delivery(id))).await?;
-        let is_dead = |id: &&DeliveryId| {
-            found.get(&Key::delivery(id)).is_some_and(|item| item.contains_key(IK) && item.text_if_any("state") == Some("dead"))
-        };
-        let dead: Vec<&DeliveryId> = ids.into_iter().filter(is_dead).collect();
-        let mut changed = Vec::new();
-        for some in dead.chunks(AT_ONCE - 1) {
-            let writes: Vec<Write> = some.iter().map(|id| change(id)).collect();
-            let done = if changed.is_empty() {
-                let writes = &writes;
-                self.with_record(entry, || async move { Ok(Some(writes.clone())) }).await?
-            } else {
-                self.table.transact(&writes).await.map(|()| true)?
+        let (ids, mut changed) = (Vec::from_iter(ids), Vec::new());
+        for some in ids.chunks(AT_ONCE - 1) {
+            let dead = RefCell::new(Vec::new());
+            let changes = || async {
+                let found = self.table.get_all(some.iter().map(|id| Key::delivery(id))).await?;
+                let state = |id: &DeliveryId| found.get(&Key::delivery(id)).and_then(|item| item.text_if_any("state"));
+                let now: Vec<DeliveryId> = some.iter().filter(|id| state(id) == Some("dead")).map(|id| (*id).clone()).collect();
+                let writes: Vec<Write> = now.iter().map(&change).collect();
+                dead.replace(now);
+                Ok((!writes.is_empty()).then_some(writes))
             };
-            if done {
-                changed.extend(some.iter().map(|id| (*id).clone()));
+            if self.with_record(entry, changes).await? {
+                changed.extend(dead.into_inner());
             }
         }
         Ok(changed)

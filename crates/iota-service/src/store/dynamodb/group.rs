@@ -4,7 +4,7 @@
 //! every cell that this depends on is as it was read. So there is no instant at which a cell knows a match whose alert is
 //! not there, and two processes that add matches on both sides of an edge cannot both miss the alert across it.
 
-use super::alert::{NewAlert, NewDelivery, alert, supersedes};
+use super::alert::{NewAlert, NewDelivery, alert, forgotten, supersedes};
 use super::cells::{Known, Loaded, Miss};
 use super::item::{Item, Key, number, text};
 use super::table::pause;
@@ -15,8 +15,7 @@ use crate::crash_point;
 use iota_engine::alert::Severity;
 use iota_engine::event::Identity;
 use iota_engine::store::{
-    AlertChange, Committed, Created, DeliveryAction, DeliveryId, Extent, Match, Opened, Outcome, StoredAlert, StoredGroup,
-    updates_between,
+    AlertChange, Committed, Created, DeliveryAction, DeliveryId, Extent, Match, Opened, Outcome, StoredGroup, updates_between,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -31,6 +30,7 @@ pub(super) struct Group<'a> {
     pub(super) store: &'a DynamoDb,
     pub(super) id: [u8; 16],
     pub(super) now_ms: i64,
+    pub(super) detected_ms: Option<i64>,
     /// Any match of it.
     pub(super) of: &'a Match,
 }
@@ -167,7 +167,7 @@ impl Group<'_> {
             AlertChange::Stands { alert_id, extent, opened } => (alert_id, Some(*extent), None, opened),
         };
         match (before, opened) {
-            (Some(before), _) => self.change(plan, &alert(before)?, extent, by).await,
+            (Some(before), _) => self.change(plan, before, opened.is_some(), (extent, by)).await,
             (None, Some(opened)) => self.open(plan, alert_id, opened, extent, by).await,
             // It was kept long enough.
             (None, None) => Ok(()),
@@ -192,6 +192,7 @@ impl Group<'_> {
             supersedes: supersedes.as_deref(),
             superseded_by: by.map(String::as_str),
             now_ms: self.now_ms,
+            detected_ms: self.detected_ms,
         };
         plan.writes.extend(new.writes(&self.store.table).await?);
         plan.supersedes.extend(supersedes.iter().map(|before| (alert_id.to_owned(), before.clone())));
@@ -217,8 +218,15 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// An alert that is there already.
-    async fn change(self, plan: &mut Plan, before: &StoredAlert, extent: Option<Extent>, by: Option<&String>) -> Work<()> {
+    /// An alert that is there already. `is_opened`: its cells were forgotten; it has at least what it had.
+    async fn change(
+        self,
+        plan: &mut Plan,
+        item: &Item,
+        is_opened: bool,
+        (extent, by): (Option<Extent>, Option<&String>),
+    ) -> Work<()> {
+        let before = alert(item)?;
         let key = Key::alert(&before.alert_id);
         if let Some(by) = by.filter(|by| before.superseded_by.as_ref() != Some(by)) {
             plan.writes.push(Write::update(key, "SET #superseded_by = :by").with("by", text(by)).when_there());
@@ -226,13 +234,20 @@ impl Group<'_> {
         }
         let Some(extent) = extent else { return Ok(()) };
         let is = Extent { count: before.count, first_ms: before.first_ms, last_ms: before.last_ms };
-        if is == extent && before.superseded_by.is_none() {
+        let forgotten = if is_opened { Some(is) } else { forgotten(item)? };
+        let extent = extent.with_forgotten(forgotten);
+        if is == extent && before.superseded_by.is_none() && !is_opened {
             return Ok(());
         }
-        let grown = Write::update(key, "SET #count = :count, #first = :first, #last = :last REMOVE #superseded_by")
-            .with("count", number(extent.count))
-            .with("first", number(extent.first_ms))
-            .with("last", number(extent.last_ms));
+        let mut set = "SET #count = :count, #first = :first, #last = :last".to_owned();
+        let mut values =
+            vec![("count", number(extent.count)), ("first", number(extent.first_ms)), ("last", number(extent.last_ms))];
+        if is_opened {
+            set.push_str(", #forgotten_count = :was, #forgotten_first = :was_first, #forgotten_last = :was_last");
+            values.extend([("was", number(is.count)), ("was_first", number(is.first_ms)), ("was_last", number(is.last_ms))]);
+        }
+        let grown = Write::update(key, format!("{set} REMOVE #superseded_by"));
+        let grown = values.into_iter().fold(grown, |write, (name, value)| write.with(name, value));
         plan.writes.push(grown.when_there());
         let updates = || updates_between(before.count, extent.count);
         let routes = || before.routes.iter().filter(|route| route.updates);
@@ -261,7 +276,7 @@ impl Group<'_> {
             return;
         }
         let (pack, rule) = (&*self.of.group.pack, &*self.of.group.rule);
-        let new = NewDelivery { id: id.clone(), action, pack, rule, severity, now_ms: self.now_ms };
+        let new = NewDelivery { id: id.clone(), action, pack, rule, severity, now_ms: self.now_ms, asked: false };
         plan.writes.push(new.write());
         plan.deliveries.push(id);
         plan.targets.insert(Target { output: output.to_owned(), pack: pack.to_owned(), rule: rule.to_owned() });

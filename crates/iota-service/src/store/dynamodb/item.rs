@@ -23,6 +23,8 @@ pub(super) const TTL: &str = "ttl";
 const ALONE: &str = "-";
 /// Longest text that a sort key is made of as it is, in bytes; DynamoDB takes 1,024.
 const SORTED: usize = 900;
+/// Longest text that is only shown, in bytes: titles have at most 1,000 characters.
+const SHORT: usize = 4_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
@@ -126,11 +128,13 @@ fn named(kind: &str, parts: &[&str]) -> String {
 
 /// As much of a text as a sort key takes.
 pub(super) fn start(text: &str) -> &str {
-    let mut end = SORTED.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(SORTED)]
+}
+
+/// As much of a text as lists show. Whoever makes records decides how long some texts are, and an item that DynamoDB refuses
+/// would hold up its unit for ever; the whole text is in the content of the alert.
+pub(super) fn short(text: &str) -> &str {
+    &text[..text.floor_char_boundary(SHORT)]
 }
 
 /// A rule of a pack, short enough for keys.

@@ -14,7 +14,9 @@ use super::trouble::Work;
 use crate::crash_point;
 use iota_engine::dedup::Seen;
 use iota_engine::event::{Fingerprint, Identity};
-use iota_engine::store::{Checkpoint, Committed, KEEP_ALERTS_MS, KEEP_OBJECTS_MS, Ledger, Match, ObjectVersion, Result, Unit};
+use iota_engine::store::{
+    Checkpoint, Committed, KEEP_ALERTS_MS, KEEP_OBJECTS_MS, Ledger, Match, ObjectVersion, Result, Terms, Unit,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 impl Ledger for DynamoDb {
@@ -45,11 +47,14 @@ impl Ledger for DynamoDb {
         self.wait(async {
             let pk = Key::checkpoint("").pk;
             let found = self.table.query(&Query::under(&pk, prefix)).await?;
-            let read = |item: Item| Ok(Checkpoint { key: item.text("key")?, value: item.text("value")? });
-            let mut found = found.into_iter().map(read).collect::<Work<Vec<_>>>()?;
-            found.retain(|checkpoint| checkpoint.key.starts_with(prefix));
-            found.sort_by(|one, next| one.key.cmp(&next.key));
-            Ok(found)
+            let mut checkpoints = Vec::new();
+            for item in &found {
+                let (key, value) = (self.table.text(item, "key").await?, self.table.text(item, "value").await?);
+                checkpoints.push(Checkpoint { key, value });
+            }
+            checkpoints.retain(|checkpoint| checkpoint.key.starts_with(prefix));
+            checkpoints.sort_by(|one, next| one.key.cmp(&next.key));
+            Ok(checkpoints)
         })
     }
 
@@ -106,8 +111,8 @@ impl DynamoDb {
         self.put_failed_pairs(&unit.failed_pairs).await?;
         self.table.put_all(seen(unit)).await?;
         crash_point("commit.seen");
-        self.table.put_all(finished(unit)).await?;
-        self.table.put_all(checkpoints(unit)).await?;
+        self.put_finished(unit).await?;
+        self.put_checkpoints(unit).await?;
         crash_point("commit.finished");
         Ok(committed)
     }
@@ -134,7 +139,7 @@ impl DynamoDb {
             }
         }
         let of_group = groups.iter().filter_map(|(&id, matches)| {
-            let group = Group { store: self, id, now_ms: unit.now_ms, of: matches.first()? };
+            let group = Group { store: self, id, now_ms: unit.now_ms, detected_ms: unit.detected_ms, of: matches.first()? };
             Some(group.commit(matches, &variants))
         });
         for done in each(of_group, |commit| commit).await? {
@@ -166,23 +171,44 @@ fn seen(unit: &Unit) -> Vec<Item> {
     }))
 }
 
-fn finished(unit: &Unit) -> Vec<Item> {
-    distinct(unit.finished.iter().map(|object| {
-        let mut finished = item([
-            ("object", text(&object.object)),
-            ("version", text(&object.version)),
-            (IK, text(listed::shard("object", object.object.as_bytes()))),
-            (AT, number(unit.now_ms)),
-        ]);
-        finished.extend([until(KEEP_OBJECTS_MS)]);
-        (Key::object(object), finished)
-    }))
+impl DynamoDb {
+    async fn put_finished(&self, unit: &Unit) -> Work<()> {
+        let ttl = (wall_ms() + KEEP_OBJECTS_MS) / 1000;
+        let mut items = Vec::new();
+        for object in &unit.finished {
+            let key = Key::object(object);
+            let mut finished = item([
+                ("object", self.table.keep_text(&key, &object.object, Some(ttl)).await?),
+                ("version", self.table.keep_text(&key, &object.version, Some(ttl)).await?),
+                (IK, text(listed::shard("object", object.object.as_bytes()))),
+                (AT, number(unit.now_ms)),
+                (TTL, number(ttl)),
+            ]);
+            finished.extend(of_terms(unit.terms));
+            items.push((key, finished));
+        }
+        self.table.put_all(distinct(items.into_iter())).await
+    }
+
+    async fn put_checkpoints(&self, unit: &Unit) -> Work<()> {
+        let ttl = (wall_ms() + KEEP_OBJECTS_MS) / 1000;
+        let mut items = Vec::new();
+        for Checkpoint { key: name, value } in &unit.checkpoints {
+            let key = Key::checkpoint(name);
+            let named = self.table.keep_text(&key, name, Some(ttl)).await?;
+            let value = self.table.keep_text(&key, value, Some(ttl)).await?;
+            items.push((key, item([("key", named), ("value", value), (TTL, number(ttl))])));
+        }
+        self.table.put_all(distinct(items.into_iter())).await
+    }
 }
 
-fn checkpoints(unit: &Unit) -> Vec<Item> {
-    distinct(unit.checkpoints.iter().map(|Checkpoint { key, value }| {
-        let mut checkpoint = item([("key", text(key)), ("value", text(value))]);
-        checkpoint.extend([until(KEEP_OBJECTS_MS)]);
-        (Key::checkpoint(key), checkpoint)
-    }))
+/// Terms as attributes; what is not limited is not there.
+pub(super) fn of_terms(terms: Terms) -> Item {
+    let named = [("late_before", terms.late_before_ms), ("send_from", terms.send_from_ms)];
+    named.into_iter().filter_map(|(name, ms)| Some((name.to_owned(), number(ms?)))).collect()
+}
+
+pub(super) fn terms(item: &Item) -> Work<Terms> {
+    Ok(Terms { late_before_ms: item.number_if_any("late_before")?, send_from_ms: item.number_if_any("send_from")? })
 }

@@ -5,7 +5,7 @@
 
 use super::DynamoDb;
 use super::alert::{Row, Whole, delivery_id, listed_in, pending, state_word};
-use super::item::{AT, Item, Key, Read, number, rule_name, text};
+use super::item::{AT, Item, Key, Read, number, rule_name, short, text};
 use super::query::{Query, listed};
 use super::table::{Table, each};
 use super::trouble::{Trouble, Work};
@@ -65,12 +65,6 @@ impl Outbox for DynamoDb {
     fn delivered_since(&self, output: &str, pack: &str, rule: &str, since_ms: i64) -> Result<u64> {
         let ik = listed::settled(DeliveryState::Delivered, output, &rule_name(pack, rule));
         self.wait(self.table.count(&Query::listed(ik).between(Some(since_ms), None)))
-    }
-
-    fn limited_since(&self, output: &str, pack: &str, rule: &str, since_ms: i64) -> Result<u64> {
-        let limited = self.wait(self.limited(output, Some(since_ms), None))?;
-        let of_rule = limited.into_iter().filter(|limited| limited.pack == pack && limited.rule == rule);
-        Ok(of_rule.map(|limited| limited.count).sum())
     }
 
     fn limited_between(&self, from_ms: i64, until_ms: i64) -> Result<Vec<Limited>> {
@@ -224,7 +218,7 @@ impl DynamoDb {
         match settled.why() {
             Some(why) => {
                 change.push_str(", #last_error = :why");
-                values.push(("why", text(why)));
+                values.push(("why", text(short(why))));
             }
             None => change.push_str(" REMOVE #last_error"),
         }
@@ -342,13 +336,14 @@ impl Pages {
 /// Where a delivery is listed that is pending again.
 pub(super) fn pending_again(id: &DeliveryId, now_ms: i64) -> Write {
     // A new chance: attempts and age count from now.
-    let change = "SET #state = :pending, #attempts = :none, #leased = :none, #created = :now, #due = :now, #ik = :ik, #at = :now \
+    let change = "SET #state = :pending, #asked = :yes, #attempts = :none, #leased = :none, #created = :now, #due = :now, #ik = :ik, #at = :now \
                   REMOVE #settled, #blocks";
     Write::update(Key::delivery(id), change)
         .when("#state = :dead")
         .with("pending", text("pending"))
         .with("dead", text("dead"))
         .with("none", number(0))
+        .with("yes", number(1))
         .with("now", number(now_ms))
         .with("ik", text(pending(id)))
 }

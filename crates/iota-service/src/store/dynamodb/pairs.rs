@@ -2,6 +2,7 @@
 
 use super::DynamoDb;
 use super::item::{AT, IK, Item, Key, Read, TTL, bytes, item, number, text};
+use super::ledger::{of_terms, terms};
 use super::query::{Query, SHARDS, listed};
 use super::table::{each, wall_ms};
 use super::trouble::{Trouble, Work};
@@ -30,8 +31,8 @@ impl DynamoDb {
             let version = origin.version.as_deref().filter(|version| !version.is_empty());
             let key = Key::reject(&[&origin.object, version.unwrap_or_default(), &record, version.map_or(&at, |_| "")]);
             let mut reject = item([
-                ("object", text(&origin.object)),
-                ("version", text(version.unwrap_or_default())),
+                ("object", self.table.keep_text(&key, &origin.object, Some(ttl())).await?),
+                ("version", self.table.keep_text(&key, version.unwrap_or_default(), Some(ttl())).await?),
                 ("record", number(origin.record)),
                 ("reason", text(reason)),
                 ("line", number(*line)),
@@ -49,18 +50,19 @@ impl DynamoDb {
 
     pub(super) async fn list_rejects(&self, filter: &RejectFilter) -> Work<Vec<Reject>> {
         let query = |ik| Query::listed(ik).between(filter.since_ms, None).limit(filter.limit);
-        let read = |item: Item| {
-            let version = item.text_if_any("version").filter(|version| !version.is_empty()).map(str::to_owned);
-            Ok(Reject {
-                origin: Origin { object: item.text("object")?, version, record: item.number("record")?.cast_unsigned() },
+        let mut found = Vec::new();
+        for item in self.table.list_whole("reject", query).await? {
+            let version = Some(self.table.text(&item, "version").await?).filter(|version| !version.is_empty());
+            let (object, record) = (self.table.text(&item, "object").await?, item.number("record")?.cast_unsigned());
+            found.push(Reject {
+                origin: Origin { object, version, record },
                 reason: item.text("reason")?,
                 line: item.number("line")?.cast_unsigned(),
                 offset: item.number("offset")?.cast_unsigned(),
                 bytes: item.bytes_if_any("bytes").ok_or_else(|| item.lacks("bytes"))?.to_vec(),
                 at_ms: item.number(AT)?,
-            })
-        };
-        let mut found = self.table.list_whole("reject", query).await?.into_iter().map(read).collect::<Work<Vec<_>>>()?;
+            });
+        }
         let place = |reject: &Reject| (reject.at_ms, reject.origin.object.clone(), reject.origin.record);
         found.sort_by_key(place);
         Ok(found)
@@ -79,19 +81,24 @@ impl DynamoDb {
             (last - count + 1..).zip(pairs).map(|(id, pair)| (key_of(pair), (id, pair))).collect();
         let puts = pairs.into_iter().map(|(key, (id, pair))| async move {
             let failure = serde_json::to_vec(&pair.failure)?;
-            let change = "SET #id = if_not_exists(#id, :id), #ik = if_not_exists(#ik, :ik), #at = if_not_exists(#at, :id), \
+            // Of a pair that failed before, number and terms stay.
+            let terms = of_terms(pair.terms);
+            let of_terms: String = terms.keys().map(|name| format!("#{name} = if_not_exists(#{name}, :{name}), ")).collect();
+            let change = "#id = if_not_exists(#id, :id), #ik = if_not_exists(#ik, :ik), #at = if_not_exists(#at, :id), \
                           #pack = :pack, #rule = :rule, #function = :function, #record = :record, #object = :object, \
                           #version = :version, #number = :number, #raw = :raw, #failure = :failure, #at_ms = :at_ms, #ttl = :ttl";
             let Origin { object, version, record } = &pair.origin;
-            let write = Write::update(key.clone(), change)
+            let write = Write::update(key.clone(), format!("SET {of_terms}{change}"));
+            let write = terms.into_iter().fold(write, |write, (name, value)| write.with(&name, value));
+            let write = write
                 .with("id", number(id))
                 .with("ik", text(list_of(id)))
                 .with("pack", text(&pair.pack))
                 .with("rule", text(&pair.rule))
                 .with("function", text(&pair.function))
                 .with("record", bytes(pair.record.0))
-                .with("object", text(object))
-                .with("version", text(serde_json::to_string(version)?))
+                .with("object", self.table.keep_text(&key, object, Some(ttl())).await?)
+                .with("version", self.table.keep_text(&key, &serde_json::to_string(version)?, Some(ttl())).await?)
                 .with("number", number(*record))
                 .with("raw", self.table.keep(&key, &pair.raw, Some(ttl())).await?)
                 .with("failure", self.table.keep(&key, &failure, Some(ttl())).await?)
@@ -126,15 +133,17 @@ impl DynamoDb {
 
     async fn pair_of(&self, item: &Item) -> Work<FailedPair> {
         let record = item.bytes_if_any("record").and_then(|bytes| bytes.try_into().ok());
-        let version = serde_json::from_str(&item.text("version")?)?;
+        let (object, version) = (self.table.text(item, "object").await?, self.table.text(item, "version").await?);
+        let version = serde_json::from_str(&version)?;
         Ok(FailedPair {
             id: item.number("id")?,
             pack: item.text("pack")?,
             rule: item.text("rule")?,
             function: item.text("function")?,
             record: Identity(record.ok_or_else(|| item.lacks("record"))?),
-            origin: Origin { object: item.text("object")?, version, record: item.number("number")?.cast_unsigned() },
+            origin: Origin { object, version, record: item.number("number")?.cast_unsigned() },
             raw: self.table.body(item, "raw").await?,
+            terms: terms(item)?,
             failure: serde_json::from_slice(&self.table.body(item, "failure").await?)?,
             at_ms: item.number("at_ms")?,
         })

@@ -4,7 +4,7 @@
 //! time. Very many operations of one pair are applied in parts, each with a mark.
 
 use super::alert::if_new;
-use super::item::{Item, Key, Read, TTL, item, number, text};
+use super::item::{Item, Key, Read, TTL, item, number, short, text};
 use super::table::{Table, is_live, pause, wall_ms};
 use super::trouble::{Trouble, Work};
 use super::write::Write;
@@ -130,7 +130,7 @@ async fn writes(table: &Table, parts: &[&Part<'_>]) -> Work<Vec<Write>> {
             let mut state = item([
                 ("pack", text(pack)),
                 ("kind", text(kind)),
-                ("key", text(key)),
+                ("key", text(short(&key))),
                 ("revision", number(revision.unwrap_or(0) + 1)),
                 ("value", table.keep(&name, &bytes, body_ttl).await?),
             ]);

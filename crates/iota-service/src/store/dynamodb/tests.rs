@@ -16,10 +16,11 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_smithy_types::timeout::TimeoutConfig;
 use iota_engine::aggregate::{Cut, Window};
+use iota_engine::alert::Origin;
 use iota_engine::event::Identity;
 use iota_engine::store::{
-    Actor, AuditEntry, Class, DeliveryAction, Desk, Ledger, Match, Outbox, Result, Settled, Store, StoreError, Unit,
-    verify_audit_log,
+    Actor, AuditEntry, Checkpoint, Class, DeliveryAction, Desk, FailedPair, Handling, Ledger, Match, ObjectVersion, Outbox,
+    PairFilter, Reject, RejectFilter, Result, RuleStateUpdate, Settled, Store, StoreError, Terms, Unit, verify_audit_log,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -452,6 +453,68 @@ fn no_item_is_larger_than_350_kb_and_no_transaction_too_large() {
     assert!((250 << 10..350 << 10).contains(&largest), "{largest}");
 }
 
+/// Whoever makes records and names of objects decides how long they are: an item that is refused would hold up its unit for
+/// ever.
+#[test]
+fn texts_of_any_length_are_kept() {
+    let watched = Watched::default();
+    let store = watched.store(&AS_DOCUMENTED.make());
+    let long = |start: &str| format!("{start}{}", "é".repeat(250_000));
+    let origin = || Origin { object: long("object"), version: Some(long("version")), record: 1 };
+    let mut found = proof::found(0, 1, 0, HOUR);
+    (found.headline.title, found.headline.account_id) = (long("title"), Some(long("account")));
+    found.group.dedup = long("dedup").into();
+    let rule = || ("p".to_owned(), "r".to_owned());
+    let ((pack, rule), ops) =
+        (rule(), vec![serde_json::json!({"op": "increment", "kind": "counter", "key": long("key"), "by": 2})]);
+    let rule_state = vec![RuleStateUpdate { pack: pack.clone(), rule: rule.clone(), record: Identity([1; 16]), ops }];
+    let pair = FailedPair {
+        id: 0,
+        pack,
+        rule,
+        function: "rule".to_owned(),
+        record: Identity([1; 16]),
+        origin: origin(),
+        raw: b"{}".to_vec(),
+        terms: Terms::default(),
+        failure: None,
+        at_ms: 1,
+    };
+    let reject = Reject { origin: origin(), reason: "x".to_owned(), line: 1, offset: 0, bytes: vec![b'x'; 1 << 16], at_ms: 1 };
+    let object = ObjectVersion { object: long("object"), version: long("version") };
+    let checkpoint = Checkpoint { key: long("key"), value: long("value") };
+    let unit = Unit {
+        rule_state,
+        failed_pairs: vec![pair.clone()],
+        rejects: vec![reject.clone()],
+        finished: vec![object.clone()],
+        checkpoints: vec![checkpoint.clone()],
+        ..proof::unit(vec![found])
+    };
+    store.commit(&unit).unwrap();
+    assert!(proof::alerts(&store)[0].account_id.as_ref().unwrap().starts_with("accounté"));
+    assert_eq!(store.failed_pairs(&PairFilter::default()).unwrap()[0].origin, pair.origin);
+    assert_eq!(store.rejects(&RejectFilter::default()).unwrap(), [reject]);
+    assert_eq!(store.objects_since(0).unwrap()[0].object, object);
+    assert_eq!(store.checkpoints("key").unwrap(), [checkpoint]);
+    assert_eq!(store.rule_state("p", "counter", &long("key")).unwrap()["value"], 2);
+    let leased = store.lease("out", unit.now_ms, unit.now_ms + 1_000, 1).unwrap().remove(0);
+    assert!(store.settle(&leased, &Settled::Dead { why: long("why") }, unit.now_ms + 1).unwrap());
+    watched.check();
+}
+
+#[test]
+fn an_alert_keeps_what_it_had_when_its_cells_are_forgotten() {
+    let store = new();
+    proof::cells_are_forgotten(&store, |group| {
+        let cells = super::query::Query::under(&super::item::Key::cell(group, 0).pk, "cell#");
+        for item in store.wait(store.table.query(&cells)).unwrap() {
+            let gone = Write::delete(super::item::Key::of(&item).unwrap());
+            store.wait(store.table.write(&gone)).unwrap();
+        }
+    });
+}
+
 /// The index of the real DynamoDB is a little behind.
 #[test]
 fn what_was_just_done_is_known_before_the_index_shows_it() {
@@ -582,7 +645,8 @@ fn an_alert_that_is_sent_by_hand_stays_until_it_is_delivered() {
         scanned.items().iter().filter(of_alert).filter(|item| item.contains_key(TTL)).count()
     };
     assert_eq!(with_ttl(), 3);
-    store.enqueue(&id, "pager", DeliveryAction::Create, &entry("resend")).unwrap();
+    let to_pager = Handling { status: None, outputs: BTreeSet::from(["pager".to_owned()]), action: DeliveryAction::Create };
+    assert!(store.handle(&id, &to_pager, &entry("resend")).unwrap());
     assert_eq!(with_ttl(), 0);
     assert!(store.lease("pager", 10, 20, 1).unwrap()[0].json.len() > 40_000);
 }

@@ -24,14 +24,14 @@ pub(super) fn insert(transaction: &Transaction<'_>, unit: &Unit, known: &HashSet
         }
     }
     for (group, matches) in groups {
-        insert_group(transaction, unit.now_ms, &group, &matches, &mut committed)?;
+        insert_group(transaction, unit, &group, &matches, &mut committed)?;
     }
     Ok(committed)
 }
 
 fn insert_group(
     transaction: &Transaction<'_>,
-    now_ms: i64,
+    unit: &Unit,
     group: &[u8; 16],
     matches: &[&Match],
     committed: &mut Committed,
@@ -42,7 +42,7 @@ fn insert_group(
     for found in matches {
         committed.count(stored.add(found, &mut cells)?, &found.class);
     }
-    let mut alerts = Alerts { transaction, now_ms, of: first, committed };
+    let mut alerts = Alerts { transaction, unit, of: first, committed };
     for change in stored.alerts(&mut cells)? {
         alerts.apply(&change)?;
     }
@@ -52,7 +52,7 @@ fn insert_group(
          ON CONFLICT (\"group\", cell) DO UPDATE SET kept = ?3, expires_ms = ?4",
     )?;
     for (number, kept) in stored.kept()? {
-        put.execute(params![group, number, kept, kept_until_ms(now_ms, first.window)])?;
+        put.execute(params![group, number, kept, kept_until_ms(unit.now_ms, first.window)])?;
     }
     Ok(())
 }
@@ -80,7 +80,7 @@ impl Cells for GroupCells<'_> {
 /// The alerts of one group, and what is to be sent of them.
 struct Alerts<'a> {
     transaction: &'a Transaction<'a>,
-    now_ms: i64,
+    unit: &'a Unit,
     /// A match of the group.
     of: &'a Match,
     committed: &'a mut Committed,
@@ -106,7 +106,7 @@ impl Alerts<'_> {
         Ok(())
     }
 
-    /// An alert that was kept longer than its cells is the same alert: nothing is sent again.
+    /// An alert that was kept longer than its cells is the same alert: nothing is sent again, and it has what it had.
     fn open(&mut self, alert_id: &str, Opened { body, extent, supersedes }: &Opened) -> Work<()> {
         let Match { group, class, .. } = self.of;
         let Body { headline, routes, content } = body;
@@ -116,8 +116,8 @@ impl Alerts<'_> {
         };
         let mut insert = self.transaction.prepare_cached(
             "INSERT OR IGNORE INTO alerts (alert_id, class, suppression, pack, rule, dedup, title, severity, account_id, status,
-                 supersedes, count, first_ms, last_ms, created_ms, routes, content)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'open', ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                 supersedes, count, first_ms, last_ms, created_ms, detected_ms, routes, content)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'open', ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?;
         let inserted = insert.execute(params![
             alert_id,
@@ -133,11 +133,17 @@ impl Alerts<'_> {
             integer(extent.count),
             extent.first_ms,
             extent.last_ms,
-            self.now_ms,
+            self.unit.now_ms,
+            self.unit.detected_ms,
             serde_json::to_string(routes)?,
             content,
         ])?;
         if inserted == 0 {
+            let mut set = self.transaction.prepare_cached(
+                "UPDATE alerts SET forgotten_count = count, forgotten_first_ms = first_ms, forgotten_last_ms = last_ms
+                 WHERE alert_id = ?1",
+            )?;
+            set.execute([alert_id])?;
             return Ok(());
         }
         let superseding = supersedes.is_some();
@@ -170,9 +176,12 @@ impl Alerts<'_> {
     }
 
     fn grow(&mut self, alert_id: &str, extent: &Extent) -> Work<()> {
-        let mut get = self.transaction.prepare_cached("SELECT count, severity, routes FROM alerts WHERE alert_id = ?1")?;
-        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, u8>(1)?, row.get::<_, String>(2)?));
-        let Some((before, severity, routes)) = get.query_row([alert_id], read).optional()? else { return Ok(()) };
+        let mut get = self.transaction.prepare_cached(
+            "SELECT count, severity, routes, forgotten_count, forgotten_first_ms, forgotten_last_ms FROM alerts WHERE alert_id = ?1",
+        )?;
+        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, u8>(1)?, row.get::<_, String>(2)?, forgotten(row)?));
+        let Some((before, severity, routes, forgotten)) = get.query_row([alert_id], read).optional()? else { return Ok(()) };
+        let extent = extent.with_forgotten(forgotten);
         let mut set = self.transaction.prepare_cached(
             "UPDATE alerts SET count = ?2, first_ms = ?3, last_ms = ?4, superseded_by = NULL WHERE alert_id = ?1",
         )?;
@@ -189,12 +198,21 @@ impl Alerts<'_> {
 
     fn deliver(&mut self, alert_id: &str, output: &str, revision: i64, action: DeliveryAction, severity: Severity) -> Work<()> {
         let mut insert = self.transaction.prepare_cached(
-            "INSERT OR IGNORE INTO deliveries (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity)
-             VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?6, ?7, ?8)",
+            "INSERT OR IGNORE INTO deliveries
+                 (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity, waits)
+             VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?6, ?7, ?8,
+                 EXISTS (SELECT 1 FROM deliveries WHERE alert_id = ?1 AND output = ?2 AND state = 'pending'))",
         )?;
         let (pack, rule) = (&*self.of.group.pack, &*self.of.group.rule);
-        let row = params![alert_id, output, revision, action.name(), self.now_ms, pack, rule, severity as u8];
+        let row = params![alert_id, output, revision, action.name(), self.unit.now_ms, pack, rule, severity as u8];
         self.committed.deliveries += insert.execute(row)? as u64;
         Ok(())
     }
+}
+
+/// What an alert had when its cells were forgotten.
+fn forgotten(row: &Row<'_>) -> rusqlite::Result<Option<Extent>> {
+    let Some(count) = row.get::<_, Option<i64>>("forgotten_count")? else { return Ok(None) };
+    let (first_ms, last_ms) = (row.get("forgotten_first_ms")?, row.get("forgotten_last_ms")?);
+    Ok(Some(Extent { count: count.cast_unsigned(), first_ms, last_ms }))
 }

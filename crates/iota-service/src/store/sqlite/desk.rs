@@ -1,14 +1,15 @@
 //! What people look at and change. Each change is in one transaction with its record in the audit log.
 
-use super::outbox::with_alert;
-use super::row::{ALERT, DELIVERY, alert, delivery};
+use super::outbox::{line_up, with_alert};
+use super::row::{ALERT, DELIVERY, alert, delivery, terms};
 use super::{Sqlite, Work};
+use crate::crash_point;
 use crate::store::text::{CANARY, word};
 use iota_engine::alert::Origin;
 use iota_engine::event::Identity;
 use iota_engine::store::{
     AlertFilter, AuditEntry, AuditRecord, ClassFilter, DeadFilter, Delivery, DeliveryAction, DeliveryId, Desk, FailedPair,
-    ObjectVersion, PairFilter, Reject, RejectFilter, Result, Status, StoredAlert,
+    Finished, Handling, ObjectVersion, PairFilter, Reject, RejectFilter, Result, StoredAlert,
 };
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
@@ -47,28 +48,23 @@ impl Desk for Sqlite {
         })
     }
 
-    fn set_status(&self, alert_id: &str, status: Status, entry: &AuditEntry) -> Result<bool> {
+    fn handle(&self, alert_id: &str, handling: &Handling, entry: &AuditEntry) -> Result<bool> {
+        let Handling { status, outputs, action } = handling;
         self.write(|transaction| {
-            let changed =
-                transaction.execute("UPDATE alerts SET status = ?2 WHERE alert_id = ?1", params![alert_id, word(status)?])?;
-            if changed > 0 {
-                append(transaction, entry)?;
-            }
-            Ok(changed > 0)
-        })
-    }
-
-    fn enqueue(&self, alert_id: &str, output: &str, action: DeliveryAction, entry: &AuditEntry) -> Result<()> {
-        self.write(|transaction| {
-            transaction.execute(
-                "INSERT INTO deliveries (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity)
-                 SELECT alert_id, ?2,
-                     (SELECT min(coalesce(min(revision), 0), 0) - 1 FROM deliveries WHERE alert_id = ?1 AND output = ?2),
-                     ?3, 'pending', ?4, ?4, pack, rule, severity
-                 FROM alerts WHERE alert_id = ?1",
-                params![alert_id, output, action.name(), entry.at_ms],
+            let (from, to) = (status.map(|status| word(status.from)), status.map(|status| word(status.to)));
+            let changed = transaction.execute(
+                "UPDATE alerts SET status = coalesce(?3, status) WHERE alert_id = ?1 AND (?2 IS NULL OR status = ?2)",
+                params![alert_id, from.transpose()?, to.transpose()?],
             )?;
-            append(transaction, entry)
+            if changed == 0 {
+                return Ok(false);
+            }
+            for output in outputs {
+                enqueue(transaction, alert_id, output, *action, entry.at_ms)?;
+            }
+            crash_point("desk.changed");
+            append(transaction, entry)?;
+            Ok(true)
         })
     }
 
@@ -93,7 +89,8 @@ impl Desk for Sqlite {
 
     fn redrive(&self, ids: &[DeliveryId], entry: &AuditEntry) -> Result<usize> {
         // A new chance: attempts and age count from now.
-        let sql = "UPDATE deliveries SET state = 'pending', attempts = 0, created_ms = ?4, due_ms = ?4, settled_ms = NULL
+        let sql =
+            "UPDATE deliveries SET state = 'pending', asked = 1, attempts = 0, created_ms = ?4, due_ms = ?4, settled_ms = NULL
              WHERE alert_id = ?1 AND output = ?2 AND revision = ?3 AND state = 'dead'";
         self.write(|transaction| change_dead(transaction, sql, ids, entry))
     }
@@ -126,10 +123,13 @@ impl Desk for Sqlite {
         })
     }
 
-    fn objects_since(&self, since_ms: i64) -> Result<Vec<ObjectVersion>> {
+    fn objects_since(&self, since_ms: i64) -> Result<Vec<Finished>> {
         self.read(|connection| {
-            let sql = "SELECT object, version FROM objects WHERE finished_ms >= ?1 ORDER BY finished_ms, object, version";
-            select(connection, sql, &[&since_ms], |row| Ok(ObjectVersion { object: row.get(0)?, version: row.get(1)? }))
+            let sql = "SELECT object, version, late_before_ms, send_from_ms FROM objects WHERE finished_ms >= ?1
+                 ORDER BY finished_ms, object, version";
+            select(connection, sql, &[&since_ms], |row| {
+                Ok(Finished { object: ObjectVersion { object: row.get(0)?, version: row.get(1)? }, terms: terms(row)? })
+            })
         })
     }
 
@@ -165,12 +165,31 @@ fn change_dead(transaction: &Transaction<'_>, sql: &str, ids: &[DeliveryId], ent
     let mut change = transaction.prepare_cached(sql)?;
     let mut changed = 0;
     for id in ids {
-        changed += change.execute(params![id.alert_id, id.output, id.revision, entry.at_ms])?;
+        let was_dead = change.execute(params![id.alert_id, id.output, id.revision, entry.at_ms])?;
+        if was_dead > 0 {
+            line_up(transaction, id)?;
+        }
+        changed += was_dead;
     }
     if changed > 0 {
         append(transaction, entry)?;
     }
     Ok(changed)
+}
+
+/// Those of people are numbered downwards.
+fn enqueue(transaction: &Transaction<'_>, alert_id: &str, output: &str, action: DeliveryAction, now_ms: i64) -> Work<()> {
+    transaction.execute(
+        "INSERT INTO deliveries
+             (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity, asked, waits)
+         SELECT alert_id, ?2,
+             (SELECT min(coalesce(min(revision), 0), 0) - 1 FROM deliveries WHERE alert_id = ?1 AND output = ?2),
+             ?3, 'pending', ?4, ?4, pack, rule, severity, 1,
+             EXISTS (SELECT 1 FROM deliveries WHERE alert_id = ?1 AND output = ?2 AND state = 'pending')
+         FROM alerts WHERE alert_id = ?1",
+        params![alert_id, output, action.name(), now_ms],
+    )?;
+    Ok(())
 }
 
 fn append(transaction: &Transaction<'_>, entry: &AuditEntry) -> Work<()> {
@@ -216,6 +235,7 @@ fn failed_pair(row: &Row<'_>) -> Work<FailedPair> {
         record: Identity(row.get("record")?),
         origin: Origin { object: row.get("object")?, version: row.get("version")?, record: number },
         raw: row.get("raw")?,
+        terms: terms(row)?,
         failure: failure.as_deref().map(serde_json::from_str).transpose()?,
         at_ms: row.get("at_ms")?,
     })

@@ -2,9 +2,10 @@
 
 use super::{Sqlite, Work};
 use crate::crash_point;
+use iota_engine::alert::Origin;
 use iota_engine::dedup::Seen;
 use iota_engine::event::{Fingerprint, Identity};
-use iota_engine::store::{Checkpoint, Committed, FailedPair, Ledger, ObjectVersion, Reject, Result, Unit};
+use iota_engine::store::{Checkpoint, Committed, FailedPair, Ledger, ObjectVersion, Reject, Result, Terms, Unit};
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::collections::HashSet;
 
@@ -98,25 +99,40 @@ fn insert_rejects(transaction: &Transaction<'_>, rejects: &[Reject]) -> Work<()>
 
 fn insert_failed_pairs(transaction: &Transaction<'_>, pairs: &[FailedPair]) -> Work<()> {
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO failed_pairs (pack, rule, function, record, object, version, number, raw, failure, at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+        "INSERT INTO failed_pairs
+             (pack, rule, function, record, object, version, number, raw, failure, at_ms, late_before_ms, send_from_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
          ON CONFLICT (pack, rule, function, record) DO UPDATE SET failure = excluded.failure, at_ms = excluded.at_ms",
     )?;
-    for FailedPair { id: _, pack, rule, function, record, origin, raw, failure, at_ms } in pairs {
+    for FailedPair { id: _, pack, rule, function, record, origin, raw, terms, failure, at_ms } in pairs {
         let failure = failure.as_ref().map(serde_json::to_string).transpose()?;
-        let number = integer(origin.record);
-        insert.execute(params![pack, rule, function, record.0, origin.object, origin.version, number, raw, failure, at_ms])?;
+        let (Origin { object, version, record: number }, Terms { late_before_ms, send_from_ms }) = (origin, terms);
+        insert.execute(params![
+            pack,
+            rule,
+            function,
+            record.0,
+            object,
+            version,
+            integer(*number),
+            raw,
+            failure,
+            at_ms,
+            late_before_ms,
+            send_from_ms
+        ])?;
     }
     Ok(())
 }
 
 fn insert_finished(transaction: &Transaction<'_>, unit: &Unit) -> Work<()> {
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO objects (object, version, finished_ms) VALUES (?1, ?2, ?3)
-         ON CONFLICT (object, version) DO UPDATE SET finished_ms = ?3",
+        "INSERT INTO objects (object, version, finished_ms, late_before_ms, send_from_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (object, version) DO UPDATE SET finished_ms = ?3, late_before_ms = ?4, send_from_ms = ?5",
     )?;
     for ObjectVersion { object, version } in &unit.finished {
-        insert.execute(params![object, version, unit.now_ms])?;
+        let Terms { late_before_ms, send_from_ms } = unit.terms;
+        insert.execute(params![object, version, unit.now_ms, late_before_ms, send_from_ms])?;
     }
     Ok(())
 }

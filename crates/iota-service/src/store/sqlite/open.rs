@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// From version 0, a new database, to the newest: what makes version n + 1 of version n.
-const MIGRATIONS: &[&str] = &[include_str!("0001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("0001.sql"), include_str!("0002.sql")];
 /// Who holds it takes input.
 pub(super) const LOCK: &str = "iota.lock";
 /// `iota` in ASCII: tells the database from those of other programs.
@@ -56,9 +56,6 @@ impl Sqlite {
         }
         migrate(&mut write, &path, migrations)?;
         crash_point("open.migrated");
-        // With the lock held, whoever leased them is gone.
-        let release = "UPDATE deliveries SET leased_ms = 0, token = token + 1 WHERE state = 'pending' AND leased_ms > 0";
-        write.execute(release, []).map_err(|error| sql_error(&name, &error))?;
         let read = connect(&path, &name, migrations.len())?;
         Ok(Self { name, write: Mutex::new(write), read: Some(Mutex::new(read)), _lock: Some(lock) })
     }

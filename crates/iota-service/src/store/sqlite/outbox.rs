@@ -3,15 +3,21 @@
 use super::row::{ALERT, DELIVERY, alert_of, delivery};
 use super::{Sqlite, Work};
 use crate::store::text::{from_word, word};
-use iota_engine::store::{Backlog, Delivery, DeliveryState, Limited, Outbox, Result, Settled};
-use rusqlite::{Connection, Params, params};
+use iota_engine::store::{Backlog, Delivery, DeliveryId, DeliveryState, Limited, Outbox, Result, Settled};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::collections::BTreeMap;
 
-/// What may be tried: pending, and not behind an earlier delivery of the same alert to the same output, which would tell
-/// of an update or a resolution before the alert.
-const NEXT: &str = "state = 'pending' AND NOT EXISTS (SELECT 1 FROM deliveries AS earlier
-    WHERE earlier.alert_id = deliveries.alert_id AND earlier.output = deliveries.output
-    AND earlier.state = 'pending' AND earlier.rowid < deliveries.rowid)";
+/// When the first of an output's deliveries may be tried.
+pub(super) const NEXT_DUE: &str =
+    "SELECT next_ms FROM deliveries WHERE output = ?1 AND state = 'pending' AND waits = 0 ORDER BY next_ms LIMIT 1";
+/// Those of an output that may be tried by a time, in the order in which they are.
+pub(super) const DUE: &str =
+    "SELECT rowid FROM deliveries WHERE output = ?1 AND state = 'pending' AND waits = 0 AND next_ms <= ?2
+    ORDER BY next_ms, created_ms, rowid LIMIT ?4";
+/// Which deliveries of an alert to an output are behind another one, after one of them has begun or ended to be pending.
+const LINE_UP: &str = "UPDATE deliveries SET waits = EXISTS (SELECT 1 FROM deliveries AS earlier
+        WHERE earlier.alert_id = ?1 AND earlier.output = ?2 AND earlier.state = 'pending' AND earlier.rowid < deliveries.rowid)
+    WHERE alert_id = ?1 AND output = ?2 AND state = 'pending'";
 
 impl Outbox for Sqlite {
     fn lease(&self, output: &str, now_ms: i64, until_ms: i64, limit: usize) -> Result<Vec<Delivery>> {
@@ -21,10 +27,7 @@ impl Outbox for Sqlite {
         }
         self.write(|transaction| {
             let mut lease = transaction.prepare_cached(&format!(
-                "UPDATE deliveries SET leased_ms = ?3, token = token + 1 WHERE rowid IN (
-                     SELECT rowid FROM deliveries WHERE output = ?1 AND due_ms <= ?2 AND leased_ms <= ?2 AND {NEXT}
-                     ORDER BY due_ms, created_ms, rowid LIMIT ?4)
-                 RETURNING rowid, {DELIVERY}"
+                "UPDATE deliveries SET leased_ms = ?3, token = token + 1 WHERE rowid IN ({DUE}) RETURNING rowid, {DELIVERY}"
             ))?;
             let mut rows = lease.query(params![output, now_ms, until_ms, i64::try_from(limit).unwrap_or(i64::MAX)])?;
             let mut leased = Vec::new();
@@ -58,15 +61,17 @@ impl Outbox for Sqlite {
                 settled.counts(),
                 settled_ms
             ])?;
+            if changed == 1 && state != DeliveryState::Pending {
+                line_up(transaction, id)?;
+            }
             Ok(changed == 1)
         })
     }
 
     fn next_due(&self, output: &str) -> Result<Option<i64>> {
         self.read(|connection| {
-            let mut get = connection
-                .prepare_cached(&format!("SELECT min(max(due_ms, leased_ms)) FROM deliveries WHERE output = ?1 AND {NEXT}"))?;
-            Ok(get.query_row([output], |row| row.get(0))?)
+            let mut get = connection.prepare_cached(NEXT_DUE)?;
+            Ok(get.query_row([output], |row| row.get(0)).optional()?)
         })
     }
 
@@ -96,11 +101,13 @@ impl Outbox for Sqlite {
     }
 
     fn delivered_since(&self, output: &str, pack: &str, rule: &str, since_ms: i64) -> Result<u64> {
-        self.read(|connection| count(connection, COUNT_SETTLED, params![output, pack, rule, "delivered", since_ms]))
-    }
-
-    fn limited_since(&self, output: &str, pack: &str, rule: &str, since_ms: i64) -> Result<u64> {
-        self.read(|connection| count(connection, COUNT_SETTLED, params![output, pack, rule, "limited", since_ms]))
+        self.read(|connection| {
+            let mut get = connection.prepare_cached(
+                "SELECT count(*) FROM deliveries WHERE output = ?1 AND pack = ?2 AND rule = ?3 AND state = 'delivered'
+                 AND settled_ms >= ?4 AND asked = 0",
+            )?;
+            Ok(get.query_row(params![output, pack, rule, since_ms], |row| row.get::<_, i64>(0))?.cast_unsigned())
+        })
     }
 
     fn limited_between(&self, from_ms: i64, until_ms: i64) -> Result<Vec<Limited>> {
@@ -137,13 +144,10 @@ impl Outbox for Sqlite {
     }
 }
 
-/// What the storm limit counts: what the engine sent, not what people sent again.
-const COUNT_SETTLED: &str = "SELECT count(*) FROM deliveries
-    WHERE output = ?1 AND pack = ?2 AND rule = ?3 AND state = ?4 AND settled_ms >= ?5 AND revision >= 0";
-
-fn count(connection: &Connection, sql: &str, params: impl Params) -> Work<u64> {
-    let count: i64 = connection.prepare_cached(sql)?.query_row(params, |row| row.get(0))?;
-    Ok(count.cast_unsigned())
+/// Says which deliveries of an alert to an output wait for which.
+pub(super) fn line_up(transaction: &Transaction<'_>, id: &DeliveryId) -> Work<()> {
+    transaction.prepare_cached(LINE_UP)?.execute([&id.alert_id, &id.output])?;
+    Ok(())
 }
 
 /// Adds the alert to a delivery.

@@ -2,13 +2,13 @@
 
 use super::Work;
 use crate::store::text::{alert_json, class, from_word, severity};
-use iota_engine::store::{Delivery, DeliveryAction, DeliveryId, StoredAlert};
+use iota_engine::store::{Delivery, DeliveryAction, DeliveryId, StoredAlert, Terms};
 use rusqlite::Row;
 
 /// Columns of `alerts` that `alert` reads.
 pub(super) const ALERT: &str =
     "alert_id, class, suppression, pack, rule, dedup, title, severity, account_id, status, superseded_by,
-    supersedes, count, first_ms, last_ms, created_ms, routes, content";
+    supersedes, count, first_ms, last_ms, created_ms, detected_ms, routes, content";
 
 pub(super) fn alert(row: &Row<'_>) -> Work<StoredAlert> {
     let mut alert = StoredAlert {
@@ -26,6 +26,7 @@ pub(super) fn alert(row: &Row<'_>) -> Work<StoredAlert> {
         first_ms: row.get("first_ms")?,
         last_ms: row.get("last_ms")?,
         created_ms: row.get("created_ms")?,
+        detected_ms: row.get::<_, Option<i64>>("detected_ms")?.map_or_else(|| row.get("created_ms"), Ok)?,
         routes: serde_json::from_str(&row.get::<_, String>("routes")?)?,
         json: Vec::new(),
     };
@@ -36,7 +37,7 @@ pub(super) fn alert(row: &Row<'_>) -> Work<StoredAlert> {
 
 /// Columns of `deliveries` that `delivery` reads.
 pub(super) const DELIVERY: &str =
-    "alert_id, output, revision, action, state, attempts, created_ms, due_ms, token, last_error, pack, rule, severity";
+    "alert_id, output, revision, action, state, asked, attempts, created_ms, due_ms, token, last_error, pack, rule, severity";
 
 /// Without the alert.
 pub(super) fn delivery(row: &Row<'_>) -> Work<Delivery> {
@@ -47,6 +48,7 @@ pub(super) fn delivery(row: &Row<'_>) -> Work<Delivery> {
         pack: row.get("pack")?,
         rule: row.get("rule")?,
         severity: severity(row.get("severity")?),
+        asked: row.get("asked")?,
         attempts: row.get("attempts")?,
         created_ms: row.get("created_ms")?,
         due_ms: row.get("due_ms")?,
@@ -60,4 +62,8 @@ pub(super) fn delivery(row: &Row<'_>) -> Work<Delivery> {
 pub(super) fn alert_of(row: &Row<'_>, of: DeliveryAction) -> Work<Vec<u8>> {
     let supersedes = serde_json::from_str(&row.get::<_, String>("supersedes")?)?;
     Ok(alert_json(&alert(row)?, of, supersedes, &row.get::<_, Vec<u8>>("content")?)?)
+}
+
+pub(super) fn terms(row: &Row<'_>) -> rusqlite::Result<Terms> {
+    Ok(Terms { late_before_ms: row.get("late_before_ms")?, send_from_ms: row.get("send_from_ms")? })
 }

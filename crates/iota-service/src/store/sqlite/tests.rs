@@ -1,7 +1,7 @@
 use super::{Sqlite, lock};
 use crate::store::{proof, proof_desk};
-use iota_engine::aggregate::Window;
-use iota_engine::store::{Ledger, Store, StoreError, Unit};
+use iota_engine::aggregate::{Cut, Window};
+use iota_engine::store::{Ledger, Match, Outbox, Store, StoreError, Unit};
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -72,7 +72,7 @@ fn what_is_not_understood_is_left_as_it_is() {
     let middle = damaged.len() / 2;
     damaged[4096..middle].fill(0x5a);
     let cases: [(&[u8], &str); 5] = [
-        (&newer, "it is of version 99, this iota knows versions up to 1; it was left as it is: use the newer iota"),
+        (&newer, "it is of version 99, this iota knows versions up to 2; it was left as it is: use the newer iota"),
         (&other, "this is the database of another program; it was left as it is"),
         (b"notes of somebody else", "this is no SQLite database; it was left as it is"),
         (&damaged, "the database is damaged"),
@@ -91,19 +91,91 @@ fn what_is_not_understood_is_left_as_it_is() {
 fn an_older_database_is_copied_and_migrated() {
     let directory = tempfile::tempdir().unwrap();
     Sqlite::open(directory.path()).unwrap().commit(&one(1)).unwrap();
-    let migrations = [include_str!("0001.sql"), "ALTER TABLE seen ADD COLUMN note TEXT"];
+    let migrations = [include_str!("0001.sql"), include_str!("0002.sql"), "ALTER TABLE seen ADD COLUMN note TEXT"];
     let store = Sqlite::open_with(directory.path(), &migrations).unwrap();
     store.read(|connection| Ok(connection.execute("UPDATE seen SET note = 'x'", [])?)).unwrap();
     drop(store);
-    let copy = directory.path().join("iota.db.version-1");
+    let copy = directory.path().join("iota.db.version-2");
     assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     let restored = tempfile::tempdir().unwrap();
     fs::copy(copy, restored.path().join("iota.db")).unwrap();
     assert_eq!(proof::alerts(&Sqlite::open(restored.path()).unwrap()).len(), 1);
-    assert!(text(Sqlite::open(directory.path())).contains("it is of version 2"));
-    let broken = [migrations[0], migrations[1], "CREATE TABLE x (y); CREATE TABLE x (y)"];
+    assert!(text(Sqlite::open(directory.path())).contains("it is of version 3"));
+    let broken = [migrations[0], migrations[1], migrations[2], "CREATE TABLE x (y); CREATE TABLE x (y)"];
     assert!(text(Sqlite::open_with(directory.path(), &broken)).contains("already exists"));
     assert_eq!(text(Sqlite::open_with(directory.path(), &migrations)), "opened", "a migration that fails changes nothing");
+}
+
+#[test]
+fn version_1_is_migrated_with_the_order_of_its_deliveries() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = Sqlite::open_with(directory.path(), &[include_str!("0001.sql")]).unwrap();
+    let fill = "INSERT INTO alerts (alert_id, class, pack, rule, dedup, title, severity, status, count, first_ms, last_ms,
+             created_ms, routes, content) VALUES ('a', 'alert', 'p', 'r', 'd', 't', 3, 'open', 1, 1, 1, 1, '[]', CAST('\"title\":\"t\"' AS BLOB));
+         INSERT INTO deliveries (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity) VALUES
+             ('a', 'out', 0, 'create', 'pending', 1, 5, 'p', 'r', 3), ('a', 'out', -1, 'create', 'pending', 2, 2, 'p', 'r', 3)";
+    lock(&old.write).execute_batch(fill).unwrap();
+    drop(old);
+    let store = Sqlite::open(directory.path()).unwrap();
+    assert_eq!(store.next_due("out").unwrap(), Some(5));
+    let first = store.lease("out", 9, 10, 5).unwrap();
+    assert_eq!(first.iter().map(|delivery| (delivery.id.revision, delivery.asked)).collect::<Vec<_>>(), [(0, false)]);
+    assert!(store.settle(&first[0], &iota_engine::store::Settled::Delivered, 9).unwrap());
+    let second = store.lease("out", 9, 10, 5).unwrap();
+    assert_eq!(second.iter().map(|delivery| (delivery.id.revision, delivery.asked)).collect::<Vec<_>>(), [(-1, true)]);
+    assert_eq!(proof::alerts(&store)[0].detected_ms, 1);
+}
+
+/// An output that was down for a day has a hundred thousand of them.
+#[test]
+fn looking_for_the_next_delivery_reads_none_that_wait() {
+    let store = Sqlite::memory().unwrap();
+    let plan = |sql: &str| {
+        store
+            .read(|connection| {
+                let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                for parameter in 1..=explain.parameter_count() {
+                    explain.raw_bind_parameter(parameter, 1)?;
+                }
+                let mut rows = explain.raw_query();
+                let mut steps: Vec<String> = Vec::new();
+                while let Some(row) = rows.next()? {
+                    steps.push(row.get("detail")?);
+                }
+                Ok(steps)
+            })
+            .unwrap()
+    };
+    let search = "SEARCH deliveries USING INDEX deliveries_next (output=? AND waits=?";
+    assert_eq!(plan(super::outbox::NEXT_DUE), [format!("{search})")], "in the order of the index: the first row is the answer");
+    assert_eq!(plan(super::outbox::DUE), [format!("{search} AND next_ms<?)")]);
+}
+
+#[test]
+fn an_alert_keeps_what_it_had_when_its_cells_are_forgotten() {
+    let store = Sqlite::memory().unwrap();
+    proof::cells_are_forgotten(&store, |group| {
+        lock(&store.write).execute("DELETE FROM cells WHERE \"group\" = ?1", [group]).unwrap();
+    });
+}
+
+/// Both cells of an alert across an edge are forgotten at once, whichever was written last.
+#[test]
+fn cells_of_one_alert_are_kept_equally_long() {
+    let (store, three) = (Sqlite::memory().unwrap(), Window { threshold: 3, ..HOUR });
+    let cut = Cut::new(proof::key(0).digest(), three);
+    let cell = |minute: i64| cut.cell(minute * proof::MINUTE);
+    let edge = (0..60).find(|minute| cell(*minute) != cell(minute + 1)).unwrap();
+    let commit = |now_ms: i64, matches: Vec<Match>| store.commit(&Unit { now_ms, ..proof::unit(matches) }).unwrap();
+    commit(1_000, vec![proof::found(0, 1, edge + 1, three), proof::found(0, 2, edge + 1, three)]);
+    commit(2_000, vec![proof::found(0, 3, edge, three)]);
+    commit(3_000, vec![proof::found(0, 4, edge, three)]);
+    let ends = |connection: &rusqlite::Connection| {
+        let mut get = connection.prepare("SELECT expires_ms FROM cells")?;
+        Ok(get.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?)
+    };
+    let expires = iota_engine::store::kept_until_ms(3_000, three);
+    assert_eq!(store.read(ends).unwrap(), [expires, expires]);
 }
 
 #[test]

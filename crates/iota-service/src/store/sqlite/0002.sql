@@ -1,0 +1,32 @@
+-- Version 2.
+
+-- Behind an earlier pending delivery of the same alert to the same output, which would otherwise be overtaken by an update or
+-- a resolution. Told by every statement that makes a delivery pending or ends it.
+ALTER TABLE deliveries ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
+-- Somebody asked for it: no limit holds it back, and it uses up none.
+ALTER TABLE deliveries ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
+-- When it may be tried next.
+ALTER TABLE deliveries ADD COLUMN next_ms INTEGER GENERATED ALWAYS AS (max(due_ms, leased_ms)) VIRTUAL;
+UPDATE deliveries SET asked = 1 WHERE revision < 0;
+UPDATE deliveries SET waits = 1 WHERE state = 'pending' AND EXISTS (SELECT 1 FROM deliveries AS earlier
+    WHERE earlier.alert_id = deliveries.alert_id AND earlier.output = deliveries.output
+    AND earlier.state = 'pending' AND earlier.rowid < deliveries.rowid);
+DROP INDEX deliveries_pending;
+-- The order of delivery: what is new is due when it was made, so that is oldest first, and what failed comes behind.
+CREATE INDEX deliveries_next ON deliveries (output, waits, next_ms, created_ms) WHERE state = 'pending';
+DROP INDEX deliveries_settled;
+-- For the storm limit.
+CREATE INDEX deliveries_settled ON deliveries (output, pack, rule, state, settled_ms) WHERE settled_ms IS NOT NULL AND asked = 0;
+
+-- What `--now` said; none is the time of creation.
+ALTER TABLE alerts ADD COLUMN detected_ms INTEGER;
+-- What the alert had when its cells were forgotten, if they were: it has at least that much.
+ALTER TABLE alerts ADD COLUMN forgotten_count INTEGER;
+ALTER TABLE alerts ADD COLUMN forgotten_first_ms INTEGER;
+ALTER TABLE alerts ADD COLUMN forgotten_last_ms INTEGER;
+
+-- `Terms`, event times.
+ALTER TABLE objects ADD COLUMN late_before_ms INTEGER;
+ALTER TABLE objects ADD COLUMN send_from_ms INTEGER;
+ALTER TABLE failed_pairs ADD COLUMN late_before_ms INTEGER;
+ALTER TABLE failed_pairs ADD COLUMN send_from_ms INTEGER;
