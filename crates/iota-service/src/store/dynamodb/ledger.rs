@@ -180,9 +180,25 @@ fn finished(unit: &Unit) -> Vec<Item> {
 }
 
 fn checkpoints(unit: &Unit) -> Vec<Item> {
-    distinct(unit.checkpoints.iter().map(|Checkpoint { key, value }| {
-        let mut checkpoint = item([("key", text(key)), ("value", text(value))]);
-        checkpoint.extend([until(KEEP_OBJECTS_MS)]);
-        (Key::checkpoint(key), checkpoint)
+    distinct(unit.checkpoints.iter().map(|checkpoint| {
+        let Checkpoint { key, value } = checkpoint;
+        let mut found = item([("key", text(key)), ("value", text(value))]);
+        if !checkpoint.is_lasting() {
+            found.extend([until(KEEP_OBJECTS_MS)]);
+        }
+        (Key::checkpoint(key), found)
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_when_a_source_is_read_has_no_time_to_live() {
+        let checkpoint = |key: &str| Checkpoint { key: key.to_owned(), value: "1".to_owned() };
+        let unit = Unit { checkpoints: vec![checkpoint("begin:q"), checkpoint("poll:q")], ..Unit::default() };
+        let expires: Vec<bool> = checkpoints(&unit).iter().map(|item| item.contains_key(TTL)).collect();
+        assert_eq!(expires, [false, true]);
+    }
 }
