@@ -7,11 +7,14 @@ mod connection;
 #[cfg(test)]
 pub(crate) mod emulator;
 mod fault;
+mod remedy;
 mod secret;
 mod signed;
 
 pub use access::{Access, AccessError, Role, region_of_arn, region_of_queue};
 pub use connection::Connection;
 pub use fault::{Fault, Verdict, fault_of, verdict_of};
+pub use remedy::Remedy;
+pub(crate) use remedy::{Account, Call, assume, is_denied, remedies};
 pub use secret::Secrets;
 pub use signed::Signed;

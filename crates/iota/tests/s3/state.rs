@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 /// A table as docs/OPERATING.md has it made.
-fn table(name: &str) {
+pub(crate) fn table(name: &str) {
     let script = "import boto3, json, sys
 client = boto3.client('dynamodb', endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id='test', aws_secret_access_key='test')
 client.create_table(TableName=sys.argv[2], **json.load(open('deploy/dynamodb-table.json')))

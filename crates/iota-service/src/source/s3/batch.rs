@@ -1,8 +1,8 @@
 //! Objects as inputs of one run: listed before it begins, and fetched a little ahead of whoever reads them, in order.
 
-use super::{Bucket, Buckets, Fetched, Listed, Location, Range, S3Error, Source, Wanted, list_ahead};
+use super::{Bucket, Buckets, Fetched, Listed, Location, Range, S3Error, Source, Spool, Wanted, list_ahead};
 use crate::source::{Data, Input};
-use iota_engine::object::{Kind, Object};
+use iota_engine::object::Object;
 use iota_python::Stop;
 use std::collections::HashMap;
 use std::fmt;
@@ -97,8 +97,7 @@ impl Batch {
         };
         let listed = self.runtime.block_on(async {
             let source = Source::connect(&self.buckets.trail(&place.bucket, &place.prefix)).await?;
-            let kinds = Kind::ALL.into_iter().filter(|kind| kind.has_records()).collect();
-            let branches = super::branches(&source.bucket, &source.root, &Wanted { kinds, ..Wanted::default() }).await?;
+            let branches = super::branches(&source.bucket, &source.root, &Wanted::records()).await?;
             if branches.is_empty() {
                 return plain(&source.bucket, &place.prefix).await;
             }
@@ -192,6 +191,8 @@ impl Ahead {
     fn fetch(&self, index: usize) -> JoinHandle<Result<Fetched, S3Error>> {
         let BatchObject { bucket, key, etag, .. } = self.objects[index].clone();
         let buckets = Arc::clone(&self.batch.buckets);
-        self.batch.runtime.spawn(async move { buckets.get(&bucket, None).await?.fetch(&key, etag.as_deref(), None).await })
+        self.batch
+            .runtime
+            .spawn(async move { buckets.get(&bucket, None).await?.fetch(&key, etag.as_deref(), Spool::default()).await })
     }
 }
