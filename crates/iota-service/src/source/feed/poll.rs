@@ -79,7 +79,7 @@ impl Poll {
             () = self.rounds() => {}
             () = reader.shared.stopped() => {}
         }
-        while self.working.join_next().await.is_some() {}
+        self.working.join_all().await;
     }
 
     /// Never returns.
