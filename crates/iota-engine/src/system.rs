@@ -36,6 +36,8 @@ pub const FOREIGN_BUCKET: &str = "iota.system.foreign-bucket";
 pub const DAMAGED_OBJECT: &str = "iota.system.damaged-object";
 /// A message names an object that is not there, or not to be had.
 pub const MISSING_OBJECT: &str = "iota.system.missing-object";
+/// So many messages of a queue are in flight that it will soon look empty.
+pub const CROWDED_QUEUE: &str = "iota.system.crowded-queue";
 /// Nothing can be read from a source.
 pub const SOURCE_FAILING: &str = "iota.system.source-failing";
 

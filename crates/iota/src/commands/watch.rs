@@ -145,7 +145,8 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
             told(&counts.context("delivering alerts")?);
         }
     }
-    Ok(Exit::Ok)
+    // It is at an end that is none: what it was to hold is not known.
+    finished.broken.map_or(Ok(Exit::Ok), |why| bail!(why))
 }
 
 fn serve_metrics(listener: TcpListener, kept: &Kept, stop: &Arc<Stop>) -> anyhow::Result<Arc<Metrics>> {

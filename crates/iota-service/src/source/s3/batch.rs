@@ -1,8 +1,8 @@
 //! Objects as inputs of one run: listed before it begins, and fetched a little ahead of whoever reads them, in order.
 
-use super::{Bucket, Buckets, Fetched, Listed, Location, LocationError, Range, S3Error, Source, Wanted, list_ahead};
+use super::{Bucket, Buckets, Fetched, Listed, Location, LocationError, Range, S3Error, Source, Spool, Wanted, list_ahead};
 use crate::source::{Data, Input};
-use iota_engine::object::{Kind, Object, Root};
+use iota_engine::object::{Object, Root};
 use iota_engine::store::{Finished, Terms};
 use iota_python::Stop;
 use std::collections::HashMap;
@@ -102,8 +102,7 @@ impl Batch {
             // One connection for all places of a bucket: there may be thousands, each a single object.
             let bucket = self.buckets.get(&place.bucket, None).await?;
             let source = Source { name: place.to_string(), bucket, root: Root::of_prefix(&place.prefix) };
-            let kinds = Kind::ALL.into_iter().filter(|kind| kind.has_records()).collect();
-            let branches = super::branches(&source.bucket, &source.root, &Wanted { kinds, ..Wanted::default() }).await?;
+            let branches = super::branches(&source.bucket, &source.root, &Wanted::records()).await?;
             if branches.is_empty() {
                 return plain(&source.bucket, &place.prefix).await;
             }
@@ -198,7 +197,7 @@ impl Ahead {
         let buckets = Arc::clone(&self.batch.buckets);
         self.batch.runtime.spawn(async move {
             let Location { bucket, prefix: key } = location(&url)?;
-            buckets.get(&bucket, None).await?.fetch(&key, etag.as_deref(), None).await
+            buckets.get(&bucket, None).await?.fetch(&key, etag.as_deref(), Spool::default()).await
         })
     }
 }
