@@ -128,7 +128,7 @@ fn in_table(target: &Target, table: &str) -> Vec<(String, u64)> {
 #[test]
 fn a_backlog_survives_kills() {
     #[expect(clippy::disallowed_methods, reason = "no setting of iota")]
-    let size: usize = std::env::var("IOTA_QUEUE_OBJECTS").map_or(240, |size| size.parse().unwrap());
+    let size: usize = std::env::var("IOTA_QUEUE_OBJECTS").map_or(400, |size| size.parse().unwrap());
     let backlog = Backlog::new((size, 97));
     let (expected, expected_told) = backlog.undisturbed();
     let queue = backlog.queue();

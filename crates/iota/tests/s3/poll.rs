@@ -11,6 +11,8 @@ use serde_json::Value as Json;
 use std::fs;
 use std::io::Write;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 const ACCOUNT: &str = "111122223333";
 const OTHER: &str = "444455556666";
@@ -161,6 +163,38 @@ fn an_archived_object_holds_up_no_list() {
     let objects = |name: &str| count(&stats, &format!("/sources/objects/{name}"));
     assert_eq!((objects("read"), objects("left"), objects("returned")), (2, 1, 0), "once, not with each list: {stats:#}");
     assert_eq!(titles(&target).1.len(), 1);
+}
+
+/// Nothing of the bucket may be read for a while, and one object is cut: what is there waits, and what is cut is told.
+#[test]
+fn a_bucket_that_denies_is_read_later_and_a_cut_object_is_told() {
+    let bucket = Bucket::new();
+    let whole = objects(&["cut"]);
+    bucket.put(&fresh(ACCOUNT, "us-east-1", "cut"), &whole[..whole.len() - 12]);
+    bucket.put(&fresh(ACCOUNT, "us-east-1", "good"), &objects(&["good"]));
+    let (down, denied) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
+    let script = {
+        let (down, denied) = (Arc::clone(&down), Arc::clone(&denied));
+        move |_: &str, _| {
+            if down.load(Ordering::Relaxed) {
+                denied.fetch_add(1, Ordering::Relaxed);
+                return Answer::Error(403, "AccessDenied");
+            }
+            Answer::Pass
+        }
+    };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--s3", &bucket.url(""), "--poll-interval", "1s"]);
+    watching.until("denied", |watching| {
+        denied.load(Ordering::Relaxed) >= 3 && watching.log().contains("s3:ListBucket: AccessDenied")
+    });
+    assert_eq!(watching.told(), (vec![], vec![]));
+    down.store(false, Ordering::Relaxed);
+    watching.until("told", |watching| watching.told().0.contains(&"good".to_owned()) && !watching.told().1.is_empty());
+    let stats = watching.end();
+    let own = titles(&target).1;
+    assert!(own.len() == 1 && own[0].contains("_cut.json.gz cannot be decoded: truncated_gzip"), "{own:?}");
+    assert_eq!(count(&stats, "/inputs/unreadable"), 3, "it was read three times: {stats:#}");
 }
 
 #[test]
