@@ -1,8 +1,8 @@
 //! `iota watch --queue-url`: messages of every shape, and ends of every kind.
 
 use crate::aws::{Bucket, Queue};
-use crate::harness::{Target, key};
-use crate::proxy::{Answer, proxy, recording};
+use crate::harness::key;
+use crate::proxy::{Answer, recording};
 use crate::watching::{Watching, alerts, count, objects, target, titles};
 use serde_json::{Value as Json, json};
 use std::fs;
