@@ -117,7 +117,7 @@ async fn reach(plan: &Plan<'_>, subject: &str, file: &OutputFile, report: &mut R
 mod tests {
     use super::*;
     use crate::doctor::Level;
-    use iota_engine::yaml::from_yaml;
+    use crate::output::config::read;
 
     #[test]
     fn alarms_about_an_output_need_another_one_that_calls_somebody() {
@@ -125,7 +125,7 @@ mod tests {
         let chat = "chat: {type: slack, url: 'https://hooks.slack.com/services/T/B/x'}";
         let archive = "archive: {type: file, path: alerts.jsonl}";
         let told = |entries: &[&str]| -> Vec<(String, String)> {
-            let outputs: BTreeMap<String, OutputFile> = from_yaml(entries.join("\n").as_bytes()).unwrap();
+            let outputs = read(format!("outputs:\n  {}\n", entries.join("\n  ")).as_bytes()).unwrap();
             let found = alarms(&outputs);
             assert!(found.iter().all(|finding| finding.level == Level::Warning && finding.remedies.len() == 1));
             found.into_iter().map(|finding| (finding.subject, finding.found)).collect()

@@ -217,8 +217,10 @@ impl<'a> Committer<'a> {
                 let alert = failing(pack, number, function, failure, &origin);
                 let routes = alert.routes(&self.durable.triage.routes);
                 let occurrence = [&record.identity.0[..], function.as_bytes()].concat();
+                let found = alert.to_counted_match(self.clock.now_ms(), routes, &occurrence)?;
                 stats.matches.total += 1;
-                self.unit.matches.push(alert.to_counted_match(self.clock.now_ms(), routes, &occurrence)?);
+                self.bytes += found.content.len();
+                self.unit.matches.push(found);
             }
             self.unit.failed_pairs.push(FailedPair {
                 id: 0,

@@ -8,6 +8,9 @@ use iota_engine::text::printable;
 use iota_python::KILLS;
 use serde_json::json;
 
+/// Code points of the kind of an error, and of what it says, that an alert shows; the log and `--stats` have all of it.
+const MAX_ERROR_TEXT: usize = 300;
+
 /// A rule is paused because it keeps ending its worker. `origin` is the record that was one too many.
 pub(super) fn paused(pack: &LoadedPack, rule: u16, failure: Option<&Failure>, origin: &Origin) -> SystemAlert {
     let (name, rule) = (&pack.pack.name, pack.rule(rule));
@@ -95,7 +98,7 @@ pub(super) fn left_out(pack: &LoadedPack, rule: u16, calls: u64) -> SystemAlert 
 pub(super) fn failing(pack: &LoadedPack, rule: u16, function: &str, failure: &Failure, origin: &Origin) -> SystemAlert {
     let (name, rule) = (&pack.pack.name, pack.rule(rule));
     let id = &rule.id;
-    let (kind, message) = (printable(&failure.r#type), printable(&failure.message));
+    let (kind, message) = (start(&failure.r#type), start(&failure.message));
     SystemAlert {
         rule: RULE_ERROR,
         dedup: format!("{name}/{id}"),
@@ -118,6 +121,11 @@ pub(super) fn failing(pack: &LoadedPack, rule: u16, function: &str, failure: &Fa
 
 fn severity_of_pack(pack: &LoadedPack) -> Severity {
     severity(pack.runnable.iter().filter_map(|&rule| pack.rule(rule).severity).max())
+}
+
+/// What an error says, made safe to show. It is the rule's text, or even that of a record.
+fn start(text: &str) -> String {
+    printable(text).chars().take(MAX_ERROR_TEXT).collect()
 }
 
 /// Whoever is paged for a rule is paged for its absence.
