@@ -214,8 +214,8 @@ fn an_answer_takes_no_more_memory_than_it_has_bytes() {
 /// Each part is within what one may hold; together they are more than memory is to be given for.
 #[test]
 fn changes_of_state_are_limited_over_all_parts() {
-    let values = "0,".repeat(1_500_000) + "0";
-    let part = |rule: u16| result(0, &format!(r#"{{"state":[{{"record":0,"rule":{rule},"ops":[{values}]}}]}}"#));
+    let text = "x".repeat(3_000_000);
+    let part = |rule: u16| result(0, &format!(r#"{{"state":[{{"record":0,"rule":{rule},"ops":["{text}"]}}]}}"#));
     let one = Hostile::new(false).evaluate(&[loaded(), frame(b'b', &part(0))].concat());
     assert_eq!((one.state.len(), one.errors.len()), (1, 0));
     let both = Hostile::new(false).evaluate(&[loaded(), frame(b'p', &part(0)), frame(b'b', &part(1))].concat());
