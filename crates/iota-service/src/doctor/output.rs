@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn alarms_about_an_output_need_another_one_that_calls_somebody() {
         let pager = "pager: {type: webhook, url: 'https://pager.example.com'}";
-        let chat = "chat: {type: slack, url: 'https://hooks.slack.com/services/T/B/x'}";
+        let chat = "chat: {type: slack, url: 'env:CHAT_URL'}";
         let archive = "archive: {type: file, path: alerts.jsonl}";
         let told = |entries: &[&str]| -> Vec<(String, String)> {
             let outputs = read(format!("outputs:\n  {}\n", entries.join("\n  ")).as_bytes()).unwrap();

@@ -232,7 +232,7 @@ impl<'a> Collector<'a> {
         if !all && !committer.is_due() {
             return Ok(());
         }
-        self.memory.journal.hidden(committer.take_hits(), Clock::System.now_ms());
+        self.memory.journal.hidden(committer.take_hits());
         self.memory.journal.write(state.desk, self.stop)?;
         committer.commit(&mut self.stats)
     }

@@ -2,7 +2,7 @@
 //! in between does both again, and nothing is hidden or left out without a record.
 
 use super::persist::persist;
-use crate::audit::{day, entry, record_hit};
+use crate::audit::{HIT, day, entry, now_ms, record_hit};
 use iota_engine::store::{Actor, AuditEntry, Desk, StoreError};
 use iota_python::{KILLS, Stop};
 use serde_json::Value as Json;
@@ -51,9 +51,9 @@ impl Journal {
     }
 
     /// By the id of the suppression, a title that it hid.
-    pub(super) fn hidden(&mut self, hits: BTreeMap<String, String>, now_ms: i64) {
+    pub(super) fn hidden(&mut self, hits: BTreeMap<String, String>) {
         for (id, title) in hits {
-            if self.is_new("suppression.hit", id.clone(), 1, now_ms) {
+            if self.is_new(HIT, id.clone(), 1, now_ms()) {
                 self.hits.insert(id, title);
             }
         }
@@ -84,7 +84,7 @@ mod tests {
         for record in 0..1000 {
             journal.quarantined("p/r".to_owned(), json!({"record": record}));
             journal.paused("p/r".to_owned(), json!({}));
-            journal.hidden([("known".to_owned(), format!("title {record}"))].into(), 0);
+            journal.hidden([("known".to_owned(), format!("title {record}"))].into());
         }
         journal.write(&store, &Stop::default()).unwrap();
         // The same once more, as after a new start.
