@@ -4,7 +4,7 @@ use super::entry;
 use iota_engine::store::{Actor, AuditEntry, Desk, Result};
 use serde_json::json;
 
-const HIT: &str = "suppression.hit";
+pub(crate) const HIT: &str = "suppression.hit";
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// `title` is one that it hid.

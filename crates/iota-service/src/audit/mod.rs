@@ -5,8 +5,8 @@ mod hit;
 mod in_force;
 mod reload;
 
-pub(crate) use hit::day;
 pub use hit::record_hit;
+pub(crate) use hit::{HIT, day};
 pub use in_force::{InForce, record_in_force};
 pub use reload::{Reloaded, record_reload};
 
@@ -16,8 +16,13 @@ use jiff::Timestamp;
 /// Who did it, which may be asked of AWS, and is only asked where something is recorded.
 pub type Who<'a> = &'a dyn Fn() -> Actor;
 
+/// Milliseconds since the Unix epoch.
+pub(crate) fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
 /// Without a reason, and without what was before and after.
 pub fn entry(actor: Actor, action: &str, subject: &str) -> AuditEntry {
-    let (at_ms, action, subject) = (Timestamp::now().as_millisecond(), action.to_owned(), subject.to_owned());
+    let (at_ms, action, subject) = (now_ms(), action.to_owned(), subject.to_owned());
     AuditEntry { at_ms, actor, action, subject, why: None, before: None, after: None }
 }

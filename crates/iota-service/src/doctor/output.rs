@@ -1,9 +1,8 @@
 //! The outputs: whether their configuration resolves, their secrets are there, and their host takes a connection. Nothing is
 //! sent; `iota outputs test` does that.
 
-use super::finding::{Finding, Report};
+use super::finding::{Finding, Remedy, Report};
 use super::{PATIENCE, Plan};
-use crate::aws::Remedy;
 use crate::output::OutputFile;
 use crate::output::config::{Endpoint, OutputError};
 use serde_json::json;
@@ -122,7 +121,7 @@ mod tests {
     #[test]
     fn alarms_about_an_output_need_another_one_that_calls_somebody() {
         let pager = "pager: {type: webhook, url: 'https://pager.example.com'}";
-        let chat = "chat: {type: slack, url: 'env:SLACK_URL'}";
+        let chat = "chat: {type: slack, url: 'env:CHAT_URL'}";
         let archive = "archive: {type: file, path: alerts.jsonl}";
         let told = |entries: &[&str]| -> Vec<(String, String)> {
             let outputs = read(format!("outputs:\n  {}\n", entries.join("\n  ")).as_bytes()).unwrap();

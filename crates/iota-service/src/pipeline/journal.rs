@@ -2,8 +2,7 @@
 //! in between does both again, and nothing is hidden or left out without a record.
 
 use super::persist::persist;
-use super::run::Clock;
-use crate::audit::{day, entry, record_hit};
+use crate::audit::{HIT, day, entry, now_ms, record_hit};
 use iota_engine::store::{Actor, AuditEntry, Desk, StoreError};
 use iota_python::{KILLS, Stop};
 use serde_json::Value as Json;
@@ -53,9 +52,8 @@ impl Journal {
 
     /// By the id of the suppression, a title that it hid.
     pub(super) fn hidden(&mut self, hits: BTreeMap<String, String>) {
-        let now_ms = Clock::System.now_ms();
         for (id, title) in hits {
-            if self.is_new("suppression.hit", id.clone(), 1, now_ms) {
+            if self.is_new(HIT, id.clone(), 1, now_ms()) {
                 self.hits.insert(id, title);
             }
         }
