@@ -7,6 +7,7 @@ use iota_service::config::Settings;
 use iota_service::rules::{LoadedPack, Python, Refused, RulesError, Which, load_packs, part};
 use iota_service::watch::{NotTaken, RuleSet};
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::path::PathBuf;
 
 /// What is wrong with the rules that run, and known.
@@ -36,23 +37,23 @@ impl Rules {
 
     /// The rules as they are now, unless something is wrong with them that was not before.
     pub(super) fn again(&mut self, args: &WatchArgs, matches: &ArgMatches, python: &Python) -> Result<RuleSet, NotTaken> {
-        fn because(why: impl ToString) -> NotTaken {
+        fn because(why: &dyn Display) -> NotTaken {
             NotTaken { why: why.to_string(), alerts: Vec::new() }
         }
-        let settings = Settings::resolve(args.given(matches)).map_err(because)?;
-        let (allowed, refused) = part(&settings.rules.value, &settings).map_err(because)?;
+        let settings = Settings::resolve(args.given(matches)).map_err(|error| because(&error))?;
+        let (allowed, refused) = part(&settings.rules.value, &settings).map_err(|error| because(&error))?;
         let known: Vec<&PathBuf> = self.refused.iter().map(|refused| &refused.directory).collect();
         let new: Vec<&Refused> = refused.iter().filter(|refused| !known.contains(&&refused.directory)).collect();
         if let Some(first) = new.first() {
             return Err(NotTaken { why: first.to_string(), alerts: new.iter().map(|refused| refused.not_taken()).collect() });
         }
-        let packs = load_packs(&allowed, &settings, python, Which::Enabled).map_err(because)?;
+        let packs = load_packs(&allowed, &settings, python, Which::Enabled).map_err(|error| because(&error))?;
         let found = problems(&packs);
         if let Some(new) = found.difference(&self.problems).next() {
             return Err(because(new));
         }
         if packs.iter().all(|pack| pack.runnable.is_empty()) {
-            return Err(because("no rule would run"));
+            return Err(because(&"no rule would run"));
         }
         *self = Self { problems: found, refused };
         Ok(RuleSet { packs, limits: settings.limits() })
