@@ -10,6 +10,7 @@ use iota_service::pipeline::Clock;
 use iota_service::rules::{LoadedPack, Python, Refused, RulesError, Which, load_packs, part};
 use iota_service::watch::{NotTaken, RuleSet};
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -46,26 +47,26 @@ impl Rules {
         start: &Setup,
         routes: &Routes,
     ) -> Result<RuleSet, NotTaken> {
-        fn because(why: impl ToString) -> NotTaken {
+        fn because(why: &dyn Display) -> NotTaken {
             NotTaken { why: why.to_string(), alerts: Vec::new() }
         }
-        let settings = Settings::resolve(args.given(matches)).map_err(because)?;
-        let triage = settings.alerts.triage(Clock::System.now_ms()).map_err(because)?;
+        let settings = Settings::resolve(args.given(matches)).map_err(|error| because(&error))?;
+        let triage = settings.alerts.triage(Clock::System.now_ms()).map_err(|error| because(&error))?;
         let triage = Arc::new(Triage { routes: routes.clone(), ..triage });
         let files = files(args, &settings);
-        let (allowed, refused) = part(&settings.rules.value, &settings).map_err(because)?;
+        let (allowed, refused) = part(&settings.rules.value, &settings).map_err(|error| because(&error))?;
         let known: Vec<&PathBuf> = self.refused.iter().map(|refused| &refused.directory).collect();
         let new: Vec<&Refused> = refused.iter().filter(|refused| !known.contains(&&refused.directory)).collect();
         if let Some(first) = new.first() {
             return Err(NotTaken { why: first.to_string(), alerts: new.iter().map(|refused| refused.not_taken()).collect() });
         }
-        let packs = load_packs(&allowed, &settings, &start.python, Which::Enabled).map_err(because)?;
+        let packs = load_packs(&allowed, &settings, &start.python, Which::Enabled).map_err(|error| because(&error))?;
         let found = problems(&packs);
         if let Some(new) = found.difference(&self.problems).next() {
             return Err(because(new));
         }
         if packs.iter().all(|pack| pack.runnable.is_empty()) {
-            return Err(because("no rule would run"));
+            return Err(because(&"no rule would run"));
         }
         *self = Self { problems: found, refused };
         let before = &start.settings;
