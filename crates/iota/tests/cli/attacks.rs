@@ -373,7 +373,7 @@ fn nothing_of_a_pack_or_of_its_surroundings_runs_before_the_sandbox() {
         let writes =
             |name: &str| format!("try:\n    open({written:?}, 'a').write({name:?} + '\\n')\nexcept OSError:\n    pass\n");
         let imports = "import ast, copy, csv, decimal, difflib, email, gzip, html, ipaddress, json, logging, pickle, subprocess, \
-                       tempfile, unittest, urllib.parse, uuid, xml.dom.minidom, zipfile, zoneinfo\n";
+                       tempfile, unittest, uuid, zipfile, zoneinfo\n";
         let rule = format!(
             "{imports}def rule(event):\n    return event.get('eventName') == 'Attack'\ndef title(event):\n    return 'source'\n"
         );
