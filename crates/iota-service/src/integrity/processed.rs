@@ -70,10 +70,12 @@ impl Processed<'_> {
                 let (finished, versions) = evaluated.ask(move |store| Ok((store.are_finished(&versions)?, versions))).await?;
                 let mut known = Vec::with_capacity(listed.len());
                 for (finished, version) in finished.into_iter().zip(&versions) {
-                    known.push(match finished {
-                        true => Known::Yes,
-                        false if evaluated.knows_name(&version.object).await? => Known::Changed,
-                        false => Known::No,
+                    known.push(if finished {
+                        Known::Yes
+                    } else if evaluated.knows_name(&version.object).await? {
+                        Known::Changed
+                    } else {
+                        Known::No
                     });
                 }
                 Ok(known)

@@ -62,7 +62,7 @@ fn fresh() -> Vec<(String, Vec<u8>)> {
         let mut log: Json = serde_json::from_str(&text).unwrap();
         for record in log["Records"].as_array_mut().unwrap() {
             // One that is delivered twice is the same both times.
-            let next = minutes.len() as i64;
+            let next = i64::try_from(minutes.len()).unwrap();
             let minute = *minutes.entry(record["eventID"].to_string()).or_insert(next);
             let time = now - jiff::SignedDuration::from_mins(10 + minute);
             record["eventTime"] = time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
@@ -80,7 +80,7 @@ fn fresh() -> Vec<(String, Vec<u8>)> {
 fn what_is_synced_is_watched_meanwhile() {
     let (mut before, mut after) = (Seed::default(), Seed::default());
     for (number, (key, body)) in fresh().into_iter().enumerate() {
-        if number % 2 == 0 { &mut before } else { &mut after }.put(&key, &body);
+        if number.is_multiple_of(2) { &mut before } else { &mut after }.put(&key, &body);
     }
     let bucket = before.plant();
     let url = format!("s3://{bucket}");
