@@ -25,6 +25,8 @@ pub const STORM: &str = "iota.system.storm";
 pub const RULE_ERROR: &str = "iota.system.rule-error";
 /// A rule is paused because it kept ending its worker, or calls of it were left out.
 pub const QUARANTINE: &str = "iota.system.quarantine";
+/// A pack is not what somebody signed who may, and signatures are required.
+pub const PACK_REFUSED: &str = "iota.system.pack-refused";
 
 /// A message of a queue is of no known shape, or of one that is not supported.
 pub const UNKNOWN_MESSAGE: &str = "iota.system.unknown-message";
@@ -42,6 +44,8 @@ pub const TEST: &str = "iota.system.test";
 
 /// Those with the same rule and dedup key within an hour are one alert.
 const WINDOW_MS: i64 = 60 * 60 * 1000;
+/// The same of rules that fail, which may go on for long: within a day.
+const RULE_ERROR_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct SystemAlert {
@@ -71,12 +75,16 @@ impl SystemAlert {
         Ok(Match {
             group: GroupKey { pack: PACK.into(), rule: self.rule.into(), dedup: self.dedup.as_str().into() },
             class: Class::Alert,
-            window: Window { ms: WINDOW_MS, threshold: 1 },
+            window: Window { ms: self.window_ms(), threshold: 1 },
             sighting,
             routes,
             headline: Headline { title: self.title.clone(), severity: self.severity, account_id: None },
             content: self.content(at_ms)?,
         })
+    }
+
+    fn window_ms(&self) -> i64 {
+        if self.rule == RULE_ERROR { RULE_ERROR_WINDOW_MS } else { WINDOW_MS }
     }
 
     fn content(&self, at_ms: i64) -> Result<Arc<[u8]>, serde_json::Error> {

@@ -12,6 +12,9 @@ use thiserror::Error;
 /// Largest frame a worker may send, in bytes. It hands large results on in parts of about 1 MiB; what is left is what
 /// one pair, the lines of a batch or the report of a load may hold.
 const MAX_FRAME: usize = 32 << 20;
+/// Room in the pipe to a worker, in bytes: that for a batch of the largest usual size.
+#[cfg(target_os = "linux")]
+const PIPE: usize = 512 << 10;
 /// How often a wait looks at the worker's progress.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -44,6 +47,8 @@ impl Pipes {
     pub(crate) fn new(input: ChildStdin, output: ChildStdout) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&input, true)?;
         rustix::io::ioctl_fionbio(&output, true)?;
+        #[cfg(target_os = "linux")]
+        hold_a_batch(&input);
         Ok(Self { input, output })
     }
 
@@ -97,6 +102,15 @@ impl Pipes {
             }
         }
         Ok(())
+    }
+}
+
+/// Makes room for a whole batch, so that the worker finds all of it without waiting for this side in between.
+#[cfg(target_os = "linux")]
+fn hold_a_batch(input: &ChildStdin) {
+    // A user may have no more room for pipes; what there is serves, too.
+    if let Err(error) = rustix::pipe::fcntl_setpipe_size(input, PIPE) {
+        tracing::debug!(%error, "the pipe to a worker stays small");
     }
 }
 

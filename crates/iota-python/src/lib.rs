@@ -3,6 +3,7 @@
 
 mod answer;
 mod cache;
+mod counts;
 mod embedded;
 mod frame;
 mod interpreter;
@@ -15,10 +16,11 @@ mod spawn;
 mod stop;
 
 pub use cache::LoadCache;
+pub use counts::WorkerCounts;
 pub use interpreter::{Interpreter, InterpreterError};
 pub use load::{LoadError, load};
 pub use patience::Over;
 pub use process::{Death, StartError};
-pub use runner::{KILLS, LeftOut, PackRunner, Program, RunError};
+pub use runner::{KILLS, LeftOut, PACK_KILLS, PackRunner, Program};
 pub use sandbox::{Sandbox, SandboxError, SandboxLevel, SandboxMode};
 pub use stop::Stop;

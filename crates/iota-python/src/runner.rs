@@ -1,6 +1,7 @@
 //! Runs the rules of one pack on one worker, whatever happens to the worker.
 //! A pair that kills it is found, reported as that rule's error, and the rest of the batch is run again without it.
 
+use crate::counts::WorkerCounts;
 use crate::interpreter::Interpreter;
 use crate::load;
 use crate::process::{Death, NoState, Process, StartError};
@@ -11,13 +12,14 @@ use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
-use thiserror::Error;
 
 /// Workers that one rule may kill before it is paused.
 pub const KILLS: u32 = 10;
+/// Workers that all rules of a pack may kill before it is paused as a whole: each costs a start, and the other packs wait.
+pub const PACK_KILLS: u32 = 50;
 /// Workers that may die in a row while they load the pack.
 const STARTS: u32 = 3;
 /// Attempts to start a process while the system has no room for one.
@@ -40,30 +42,54 @@ pub struct Program {
     pub now_ms: Option<i64>,
     /// Ends the work of every worker.
     pub stop: Arc<Stop>,
+    pub counts: Arc<WorkerCounts>,
 }
 
-#[derive(Debug, Error)]
-pub enum RunError {
-    #[error("no worker can be started any more: {0}")]
-    Start(#[from] StartError),
-}
-
-/// Rules of a pack that are not run for now. Shared by the runners of a pack; decided by whoever sees their results in
-/// input order, so that the decision does not depend on how many runners there are.
+/// What of a pack is not run for now. Shared by the runners of a pack; decided by whoever sees their results in input
+/// order, so that the decision does not depend on how many runners there are. Only that no worker starts a runner finds
+/// out itself, for all of them.
 #[derive(Debug, Default)]
-pub struct LeftOut(RwLock<BTreeSet<u16>>);
+pub struct LeftOut(RwLock<Left>);
+
+#[derive(Debug, Default)]
+struct Left {
+    rules: BTreeSet<u16>,
+    /// All of them.
+    pack: bool,
+    /// No worker is started. Who has one goes on.
+    starts: bool,
+}
 
 impl LeftOut {
     pub fn add(&self, rule: u16) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(rule);
+        self.write().rules.insert(rule);
     }
 
     pub fn remove(&self, rule: u16) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&rule);
+        self.write().rules.remove(&rule);
+    }
+
+    pub fn add_pack(&self) {
+        self.write().pack = true;
+    }
+
+    /// Its rules are run again, but for those that are left out themselves, and workers are started again.
+    pub fn remove_pack(&self) {
+        let mut left = self.write();
+        (left.pack, left.starts) = (false, false);
     }
 
     fn holds(&self, rule: u16) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&rule)
+        let left = self.read();
+        left.pack || left.rules.contains(&rule)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Left> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Left> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -132,7 +158,7 @@ impl PackRunner {
     }
 
     /// Runs one test of a rule. An error of the second kind is the rule's: it killed the worker.
-    pub fn test(&mut self, request: &TestRequest<'_>) -> Result<Result<TestOutcome, Death>, RunError> {
+    pub fn test(&mut self, request: &TestRequest<'_>) -> Result<Result<TestOutcome, Death>, StartError> {
         let mut process = self.take_process()?;
         let verdict = process.test(request, self.state.as_ref());
         if verdict.is_ok() {
@@ -151,8 +177,16 @@ impl PackRunner {
             if self.program.stop.is_over() {
                 return Err(StartError::Stopped);
             }
-            match Process::start(&self.program, &self.load_body) {
+            let started = Process::start(&self.program, &self.load_body);
+            match &started {
+                Ok(_) => self.program.counts.has_started(),
+                Err(StartError::Stopped) => {}
+                Err(_) => self.program.counts.has_failed(),
+            }
+            match started {
                 Ok((process, _)) => return Ok(process),
+                // One that took its time has had it, and the other packs have waited.
+                Err(error @ StartError::Died { death: Death::TooLong(_), .. }) => return Err(error),
                 Err(error @ StartError::Died { .. }) if deaths + 1 < STARTS => {
                     deaths += 1;
                     tracing::warn!("pack {}: {error}", self.pack);
@@ -168,22 +202,19 @@ impl PackRunner {
     }
 
     /// Runs pairs on the worker there is, or a new one.
-    fn run(&mut self, batch: &Batch, pairs: &[Pair]) -> Result<Ran, RunError> {
+    fn run(&mut self, batch: &Batch, pairs: &[Pair]) -> Ran {
         let fresh = self.process.is_none();
+        if fresh && self.left_out.read().starts {
+            return Ran::NotAtAll { no_worker: None };
+        }
         let mut process = match self.take_process() {
             Ok(process) => process,
-            Err(StartError::Stopped) => return Ok(Ran::NotAtAll),
-            Err(error @ (StartError::Died { .. } | StartError::Refused(_))) => {
-                // The pack keeps its own workers from starting; the other packs go on.
-                tracing::error!("pack {}: no worker can be started any more, its rules are not run: {error}", self.pack);
-                return Ok(Ran::NotAtAll);
+            Err(StartError::Stopped) => return Ran::NotAtAll { no_worker: None },
+            // Whatever the reason: the other packs go on, and do not wait for one attempt after the other.
+            Err(error) => {
+                self.left_out.write().starts = true;
+                return Ran::NotAtAll { no_worker: Some(error.to_string()) };
             }
-            Err(error) if error.may_pass() => {
-                let records = batch.records().len();
-                tracing::error!("pack {}: not all rules are run on the next {records} records: {error}", self.pack);
-                return Ok(Ran::NotAtAll);
-            }
-            Err(error) => return Err(error.into()),
         };
         let started = Instant::now();
         match process.evaluate(batch, pairs, self.state.as_ref()) {
@@ -192,13 +223,14 @@ impl PackRunner {
                 for update in &outcome.state {
                     self.state.apply(&update.ops);
                 }
-                Ok(Ran::Well(outcome))
+                Ran::Well(outcome)
             }
-            Err(death) if death.is_stop() => Ok(Ran::NotAtAll),
+            Err(death) if death.is_stop() => Ran::NotAtAll { no_worker: None },
             Err(death) => {
                 let suspect = process.working_on().filter(|at| *at < pairs.len());
                 tracing::debug!(%death, pairs = pairs.len(), ?suspect, "a worker died");
-                Ok(Ran::Died { death, suspect, fresh, time: started.elapsed() })
+                self.program.counts.has_died();
+                Ran::Died { death, suspect, fresh, time: started.elapsed() }
             }
         }
     }
@@ -216,16 +248,17 @@ enum Ran {
         /// From being asked to its end.
         time: Duration,
     },
-    /// There is no worker for these, nor for others of the batch.
-    NotAtAll,
+    /// There is no worker for these, nor for others of the batch. It says why not, unless the run is to end or that was
+    /// said before.
+    NotAtAll {
+        no_worker: Option<String>,
+    },
 }
 
 impl RuleRunner for PackRunner {
-    type Error = RunError;
-
     /// When a worker dies over some pairs, the one it was working on is run alone, those before and behind it apart;
     /// where that is not known, halves are. Only what dies alone on a worker that ran nothing else is to blame.
-    fn evaluate(&mut self, batch: &Batch, pairs: &[Pair]) -> Result<Outcome, RunError> {
+    fn evaluate(&mut self, batch: &Batch, pairs: &[Pair]) -> Outcome {
         let (mut not_run, pairs): (Vec<Pair>, Vec<Pair>) = pairs.iter().partition(|pair| self.left_out.holds(pair.rule));
         let mut outcome = Outcome::default();
         // Parts still to be run, the next one last.
@@ -234,10 +267,11 @@ impl RuleRunner for PackRunner {
             parts.push(0..pairs.len());
         }
         let mut kills: BTreeMap<u16, u32> = BTreeMap::new();
+        let mut killed_by_all = 0;
         while let Some(part) = parts.pop() {
             // Here, or while this was at work in an earlier batch.
             let killed = |rule: &u16| kills.get(rule).is_some_and(|count| *count >= KILLS);
-            let over = |pair: &Pair| killed(&pair.rule) || self.left_out.holds(pair.rule);
+            let over = |pair: &Pair| killed_by_all >= PACK_KILLS || killed(&pair.rule) || self.left_out.holds(pair.rule);
             if pairs[part.clone()].iter().any(over) {
                 let (over, rest): (Vec<usize>, Vec<usize>) = part.partition(|at| over(&pairs[*at]));
                 not_run.extend(over.into_iter().map(|at| pairs[at]));
@@ -249,12 +283,13 @@ impl RuleRunner for PackRunner {
                 // A suspect gets a worker of its own.
                 self.process = None;
             }
-            let (death, suspect, fresh, time) = match self.run(batch, &pairs[part.clone()])? {
+            let (death, suspect, fresh, time) = match self.run(batch, &pairs[part.clone()]) {
                 Ran::Well(more) => {
                     outcome.append(more);
                     continue;
                 }
-                Ran::NotAtAll => {
+                Ran::NotAtAll { no_worker } => {
+                    outcome.no_worker = outcome.no_worker.or(no_worker);
                     parts.push(part);
                     not_run.extend(parts.drain(..).flatten().map(|at| pairs[at]));
                     continue;
@@ -270,6 +305,7 @@ impl RuleRunner for PackRunner {
                 parts.extend(cuts.into_iter().filter(|part| !part.is_empty()));
             } else if fresh {
                 *kills.entry(pairs[part.start].rule).or_default() += 1;
+                killed_by_all += 1;
                 let pair = pairs[part.start];
                 outcome.errors.push(blame(pair, &death));
                 // Who dies cannot say how long that took.
@@ -281,7 +317,7 @@ impl RuleRunner for PackRunner {
         }
         not_run.sort_unstable();
         outcome.not_run = not_run;
-        Ok(outcome)
+        outcome
     }
 }
 

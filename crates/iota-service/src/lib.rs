@@ -1,6 +1,7 @@
 //! Everything that touches the world: configuration, sources, rule directories, the pipeline, state, outputs, accounting.
 //! Decides nothing about rules or alerts; that is the engine's part.
 
+pub mod audit;
 pub mod aws;
 pub mod config;
 mod crash;
@@ -8,6 +9,7 @@ pub mod deliver;
 pub mod doctor;
 pub mod ingest;
 pub mod integrity;
+pub mod metrics;
 pub mod output;
 pub mod pipeline;
 pub mod rules;

@@ -1,6 +1,7 @@
 //! The environment variables iota reads, all in one place (those named `IOTA_*` are declared with their flags).
 
 use etcetera::BaseStrategy;
+use nix::unistd::{User, getuid};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -27,9 +28,15 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Who uses the command, for the audit log: the name that `sudo` was used under, else the login name.
-pub(crate) fn user_name() -> Option<String> {
-    ["SUDO_USER", "LOGNAME", "USER"].into_iter().filter_map(variable).find(|name| !name.is_empty())
+/// Who uses the command, for the audit log: the name of the process's real user, whatever the environment says.
+pub(crate) fn user_name() -> String {
+    let uid = getuid();
+    let name = User::from_uid(uid).ok().flatten().map_or_else(|| format!("uid {uid}"), |user| user.name);
+    // Who has become root could write anything anywhere, so sudo is believed.
+    match variable("SUDO_USER").filter(|before| uid.is_root() && !before.is_empty()) {
+        Some(before) => format!("{name} (sudo by {before})"),
+        None => name,
+    }
 }
 
 /// The state directory that systemd has made for the service (`StateDirectory=`).

@@ -4,9 +4,9 @@ use crate::args::AlertFormat;
 use crate::environment;
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use iota_engine::alert::Severity;
-use iota_engine::text::{is_unsafe, printable};
+use iota_engine::text::{printable, printable_json};
 use iota_service::pipeline::AlertSink;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
 pub(crate) struct Printer {
@@ -18,7 +18,6 @@ pub(crate) struct Printer {
     terminal: bool,
     rows: Vec<(Severity, Row)>,
     printed: u64,
-    worst: Option<Severity>,
 }
 
 /// What a table shows of an alert.
@@ -35,12 +34,7 @@ struct Row {
 impl Printer {
     pub(crate) fn new(format: AlertFormat, flush: bool) -> Self {
         let (out, terminal) = (BufWriter::new(io::stdout()), io::stdout().is_terminal());
-        Self { format, flush, out, terminal, rows: Vec::new(), printed: 0, worst: None }
-    }
-
-    /// The highest severity among the alerts.
-    pub(crate) fn worst(&self) -> Option<Severity> {
-        self.worst
+        Self { format, flush, out, terminal, rows: Vec::new(), printed: 0 }
     }
 
     pub(crate) fn finish(&mut self) -> io::Result<()> {
@@ -80,8 +74,7 @@ impl Printer {
 
 impl AlertSink for Printer {
     fn alert(&mut self, json: &[u8], severity: Severity) -> io::Result<()> {
-        self.worst = self.worst.max(Some(severity));
-        let escaped = self.terminal.then(|| escaped(json)).flatten();
+        let escaped = self.terminal.then(|| printable_json(json)).flatten();
         let json = escaped.as_deref().unwrap_or(json);
         match self.format {
             AlertFormat::Jsonl => {
@@ -99,22 +92,11 @@ impl AlertSink for Printer {
     }
 }
 
-/// The same JSON without the characters that steer terminals and that JSON lets stand; `None`: it has none.
-fn escaped(json: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(json).ok()?;
-    if !text.contains(is_unsafe) {
-        return None;
-    }
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_unsafe(character) {
-            let mut units = [0; 2];
-            escaped.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
-        } else {
-            escaped.push(character);
-        }
-    }
-    Some(escaped.into_bytes())
+/// Writes a value as JSON, on one line or, with `pretty`, on several. It steers no terminal: for programs it is the same.
+pub(crate) fn write_json(out: &mut impl Write, value: &impl Serialize, pretty: bool) -> io::Result<()> {
+    let json = if pretty { serde_json::to_vec_pretty(value) } else { serde_json::to_vec(value) }?;
+    out.write_all(&printable_json(&json).unwrap_or(json))?;
+    out.write_all(b"\n")
 }
 
 fn color_of(severity: Severity) -> Color {
@@ -141,7 +123,7 @@ pub(crate) fn counted(count: impl TryInto<u64>, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{counted, escaped};
+    use super::counted;
 
     #[test]
     fn nouns_follow_their_number() {
@@ -157,12 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_gets_the_same_json_without_what_steers_it() {
-        let json = "{\"a\":\"\u{9b}2J\u{7f}\u{202e}\u{feff} Zoë \\u001b\"}";
-        let safe = String::from_utf8(escaped(json.as_bytes()).expect("changed")).expect("text");
-        assert_eq!(safe, r#"{"a":"\u009b2J\u007f\u202e\ufeff Zoë \u001b"}"#);
-        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
-        assert_eq!(value(&safe), value(json));
-        assert_eq!(escaped("{\"a\":\"Zoë\"}".as_bytes()), None);
+    fn json_steers_no_terminal() {
+        let mut lines = Vec::new();
+        super::write_json(&mut lines, &serde_json::json!({"a": "\u{9b}\n"}), true).expect("written");
+        assert_eq!(String::from_utf8(lines).expect("text"), "{\n  \"a\": \"\\u009b\\n\"\n}\n");
     }
 }

@@ -7,7 +7,7 @@ import platform
 # x86-64, aarch64
 _NUMBERS = {
     "bpf": (321, 280), "clone": (56, 220), "clone3": (435, 435), "execveat": (322, 281), "fchmodat": (268, 53),
-    "io_uring_setup": (425, 425), "keyctl": (250, 219), "landlock_create_ruleset": (444, 444), "openat": (257, 56),
+    "io_uring_setup": (425, 425), "keyctl": (250, 219), "landlock_create_ruleset": (444, 444), "madvise": (28, 233), "openat": (257, 56),
     "pidfd_open": (434, 434), "prctl": (157, 167), "process_vm_readv": (310, 270), "ptrace": (101, 117),
     "seccomp": (317, 277), "shmctl": (31, 195), "shmget": (29, 194), "socket": (41, 198), "unshare": (272, 97),
 }

@@ -2,6 +2,7 @@
 
 The record holds another text of the same form, which has to be found: else this has not looked."""
 import ctypes
+import errno
 import gc
 import mmap
 import os
@@ -11,14 +12,17 @@ import re
 CREDENTIAL = re.compile(rb"planted[-]credential")
 CONTROL = re.compile(rb"control[-]credential")
 PAGE = mmap.PAGESIZE
-POPULATE_READ = 22  # of madvise: fails where nothing can be read
+# Reads a set of signals before it finds that it was not asked to do anything with it.
+SIGPROCMASK, NOTHING, SET_SIZE = {"x86_64": 14, "aarch64": 135}[os.uname().machine], 99, 8
 LIBC = ctypes.CDLL(None, use_errno=True)
-LIBC.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 LIBC.sbrk.restype = ctypes.c_void_p
 
 
 def is_readable(page):
-    return page > 0 and LIBC.madvise(page, PAGE, POPULATE_READ) == 0
+    if page <= 0:
+        return False
+    LIBC.syscall(ctypes.c_long(SIGPROCMASK), ctypes.c_long(NOTHING), ctypes.c_void_p(page), None, ctypes.c_long(SET_SIZE))
+    return ctypes.get_errno() == errno.EINVAL
 
 
 def starts():

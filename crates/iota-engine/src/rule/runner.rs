@@ -114,6 +114,9 @@ pub struct Outcome {
     /// Pairs that were not run: their rule kept killing workers, no worker could be started, or the run was ended.
     #[serde(skip)]
     pub not_run: Vec<Pair>,
+    /// Why no worker could be started for some of them; none is tried again until the pack is resumed.
+    #[serde(skip)]
+    pub no_worker: Option<String>,
 }
 
 impl Outcome {
@@ -129,6 +132,7 @@ impl Outcome {
             *sum = sum.saturating_add(nanos);
         }
         self.not_run.append(&mut later.not_run);
+        self.no_worker = self.no_worker.take().or(later.no_worker);
     }
 }
 
@@ -240,11 +244,9 @@ pub struct Warning {
 
 /// Runs the rules of one pack.
 pub trait RuleRunner {
-    type Error;
-
-    /// Runs every pair. Rules that crash, hang or raise are part of the outcome; an error means that nothing can be
-    /// run any more.
-    fn evaluate(&mut self, batch: &Batch, pairs: &[Pair]) -> Result<Outcome, Self::Error>;
+    /// Runs every pair. Rules that crash, hang or raise are part of the outcome, and so are pairs that nothing can be run
+    /// on.
+    fn evaluate(&mut self, batch: &Batch, pairs: &[Pair]) -> Outcome;
 }
 
 /// Committed state of stateful helpers: counters, string sets and dictionaries of one pack.

@@ -14,9 +14,14 @@ pub enum Actor {
     /// Name of the operating system's user.
     #[serde(rename = "user")]
     User(String),
-    /// ARN that STS gives for the caller.
-    #[serde(rename = "arn")]
-    Arn(String),
+    /// Where state is in AWS.
+    #[serde(rename = "caller")]
+    Caller {
+        /// That STS gives for the credentials.
+        arn: String,
+        /// Name of the operating system's user.
+        user: String,
+    },
 }
 
 /// What is to be recorded.
@@ -27,8 +32,8 @@ pub struct AuditEntry {
     pub actor: Actor,
     /// `alert.ack`, `alert.resend`, `alert.resolve`, `alert.close`, `dlq.redrive`, `dlq.drop`, `suppression.add`,
     /// `suppression.change`, `suppression.remove`, `suppression.hit`, `override.add`, `override.change`,
-    /// `override.remove`, `rules.reload`,
-    /// `pair.quarantine`, `sandbox.off`, `rerun`.
+    /// `override.remove`, `rules.reload`, `rule.pause`, `pair.quarantine`, `sandbox.off`, `sandbox.on`, `rerun`,
+    /// `rerun.end`.
     pub action: String,
     /// What was changed: an alert id, a suppression's id, a rule id ...
     pub subject: String,

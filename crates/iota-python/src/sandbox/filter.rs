@@ -44,6 +44,7 @@ pub(super) fn before_pack_code() -> Result<Program, Error> {
     #[cfg(target_arch = "x86_64")]
     allowed.append(&mut plain(X86_64_ALLOWED));
     allowed.insert(libc::SYS_clone, vec![flags(CLONE_THREAD | CLONE_NEW, CLONE_THREAD)?]);
+    allowed.insert(libc::SYS_madvise, ADVICE.iter().map(|advice| is_advice(*advice)).collect::<Result<_, _>>()?);
     // Limits may be asked for, not set, and only one's own.
     let own = SeccompCondition::new(0, Width::Dword, Compare::Eq, 0)?;
     let unset = SeccompCondition::new(2, Width::Qword, Compare::Eq, 0)?;
@@ -63,6 +64,11 @@ fn plain(calls: &[i64]) -> Calls {
 /// The first argument, masked, is `value`.
 fn flags(mask: u64, value: u64) -> Result<SeccompRule, Error> {
     SeccompRule::new(vec![SeccompCondition::new(0, Width::Qword, Compare::MaskedEq(mask), value)?])
+}
+
+fn is_advice(advice: i32) -> Result<SeccompRule, Error> {
+    let advice = u64::from(advice.unsigned_abs());
+    SeccompRule::new(vec![SeccompCondition::new(2, Width::Dword, Compare::Eq, advice)?])
 }
 
 fn errno(number: i32) -> u32 {
@@ -228,6 +234,23 @@ const X86_64_DENIED: &[i64] = &[
     libc::SYS_modify_ldt,
 ];
 
+/// Advice that allocators and the stacks of threads give. Not: poisoning pages, which takes them from the machine.
+const ADVICE: [i32; 10] = [
+    libc::MADV_NORMAL,
+    libc::MADV_RANDOM,
+    libc::MADV_SEQUENTIAL,
+    libc::MADV_WILLNEED,
+    libc::MADV_DONTNEED,
+    libc::MADV_FREE,
+    libc::MADV_HUGEPAGE,
+    libc::MADV_NOHUGEPAGE,
+    MADV_GUARD_INSTALL,
+    MADV_GUARD_REMOVE,
+];
+/// Of Linux 6.13; the crate does not know them.
+const MADV_GUARD_INSTALL: i32 = 102;
+const MADV_GUARD_REMOVE: i32 = 103;
+
 const ALLOWED: &[i64] = &[
     // The two pipes, and what is left of other descriptors
     libc::SYS_read,
@@ -244,7 +267,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_munmap,
     libc::SYS_mremap,
     libc::SYS_mprotect,
-    libc::SYS_madvise,
     libc::SYS_membarrier,
     // Threads; `clone` is allowed with conditions, `clone3` is answered by another filter
     libc::SYS_clone3,

@@ -7,7 +7,12 @@ use super::filter::{self, Program};
 use super::{SandboxError, SandboxMode};
 use iota_engine::digest::hex;
 use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, Scope};
+use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::thread::{
+    CapabilitiesSecureBits, CapabilitySet, CapabilitySets, capabilities, capabilities_secure_bits,
+    remove_capability_from_bounding_set, set_capabilities, set_capabilities_secure_bits,
+};
 use serde_json::{Value as Json, json};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,6 +22,9 @@ use std::thread;
 const NEWEST: ABI = ABI::V10;
 /// What a worker may write into a file, in bytes: its last words on standard error while it starts.
 const LAST_WORDS: u64 = 64 << 10;
+
+/// Being root means nothing by itself, for ever.
+const SECURE_BITS: CapabilitiesSecureBits = CapabilitiesSecureBits::NO_ROOT.union(CapabilitiesSecureBits::NO_ROOT_LOCKED);
 
 /// What is needed to confine any number of workers.
 #[derive(Debug)]
@@ -56,6 +64,7 @@ impl Confinement {
         let limit = |most| Rlimit { current: Some(most), maximum: Some(most) };
         setrlimit(Resource::Core, limit(0))?;
         setrlimit(Resource::Fsize, limit(LAST_WORDS))?;
+        drop_capabilities()?;
         self.outer.iter().try_for_each(install)
     }
 
@@ -73,6 +82,29 @@ impl Confinement {
             "landlock": self.ruleset.as_ref().map(|_| libc::SYS_landlock_restrict_self),
         })
     }
+}
+
+/// What the filters allow, such as `madvise`, may mean more to who has capabilities: a worker of root is root in name alone.
+fn drop_capabilities() -> io::Result<()> {
+    let held = capabilities(None)?;
+    if (held.permitted | held.inheritable).is_empty() {
+        return Ok(());
+    }
+    if held.effective.contains(CapabilitySet::SETPCAP) {
+        // Whatever fails here is of no use to anybody either: no-new-privs comes with the filters, so that the
+        // interpreter gets nothing by being started.
+        let bits = capabilities_secure_bits().map(|bits| bits | SECURE_BITS);
+        let _ = bits.and_then(set_capabilities_secure_bits);
+        for number in 0..u64::BITS {
+            let capability = CapabilitySet::from_bits_retain(1 << number);
+            if remove_capability_from_bounding_set(capability) == Err(Errno::INVAL) {
+                break;
+            }
+        }
+    }
+    // Ambient ones are always permitted ones, too.
+    let none = CapabilitySet::empty();
+    Ok(set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?)
 }
 
 /// Other processes of the user cannot read the memory and environment of the engine, nor trace it.

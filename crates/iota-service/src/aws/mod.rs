@@ -3,6 +3,7 @@
 //! secret is configured.
 
 mod access;
+mod caller;
 mod connection;
 #[cfg(test)]
 pub(crate) mod emulator;
@@ -11,6 +12,7 @@ mod secret;
 mod signed;
 
 pub use access::{Access, AccessError, Role, region_of_arn, region_of_queue};
+pub use caller::caller_arn;
 pub use connection::Connection;
 pub use fault::{Fault, Verdict, fault_of, verdict_of};
 pub use secret::Secrets;

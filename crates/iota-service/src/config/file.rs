@@ -68,6 +68,8 @@ pub struct ConfigFile {
     pub deliver: DeliverFile,
     #[serde(default)]
     pub sources: SourcesFile,
+    #[serde(default)]
+    pub metrics: MetricsFile,
     /// Where alerts go, by a name of your choice.
     #[serde(default, rename = "outputs")]
     #[schemars(with = "BTreeMap<String, OutputFile>")]
@@ -114,6 +116,14 @@ pub struct Override {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<Map<String, Json>>")]
     pub by_account: Vec<AccountAdjustment>,
+}
+
+/// What `iota watch` tells monitoring.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsFile {
+    /// Address and port on which metrics and probes are answered, such as 127.0.0.1:9464 [default: none].
+    pub listen: Option<String>,
 }
 
 /// When deliveries are given up or held back.

@@ -12,6 +12,7 @@ use iota_python::SandboxMode;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,6 +60,7 @@ pub struct Given {
     pub max_record: Option<Setting<String>>,
     pub max_inflated: Option<Setting<String>>,
     pub state: Option<Setting<PathBuf>>,
+    pub metrics_listen: Option<Setting<String>>,
 }
 
 /// Checked settings.
@@ -76,6 +78,8 @@ pub struct Settings {
     pub max_inflated: Setting<u64>,
     /// `None`: nothing is kept.
     pub state: Setting<Option<Place>>,
+    /// `None`: metrics are not served.
+    pub metrics_listen: Setting<Option<SocketAddr>>,
     pub rule_signatures: RuleSignatures,
     pub packs: BTreeMap<String, PackConfig>,
     pub overrides: BTreeMap<String, Override>,
@@ -134,6 +138,7 @@ impl Settings {
                 bytes,
             )?,
             state: place(layer.pick(given.state.map(some), file.state.map(Some), None))?,
+            metrics_listen: layer.parse("metrics.listen", given.metrics_listen, file.metrics.listen, "none", listen)?,
             rule_signatures: RuleSignatures::new(&file.rule_signatures)?,
             packs: file.packs,
             overrides: file.overrides,
@@ -183,6 +188,9 @@ impl Settings {
             row("max_record", &self.max_record, usize::to_string),
             row("max_inflated", &self.max_inflated, u64::to_string),
             row("state", &self.state, |place| place.as_ref().map_or_else(|| "none".to_owned(), Place::to_string)),
+            row("metrics.listen", &self.metrics_listen, |address| {
+                address.as_ref().map_or_else(|| "none".to_owned(), SocketAddr::to_string)
+            }),
         ]
     }
 
@@ -245,6 +253,11 @@ impl Layer {
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let parsed: SignedDuration = text.parse().map_err(|_| "a duration such as 500ms, 1s or 2m was expected".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())
+}
+
+fn listen(text: &str) -> Result<Option<SocketAddr>, String> {
+    let wrong = || "an address and a port such as 127.0.0.1:9464, or none, was expected".to_owned();
+    if text == "none" { Ok(None) } else { text.parse().map(Some).map_err(|_| wrong()) }
 }
 
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {

@@ -3,7 +3,6 @@
 
 mod breaker;
 mod canary;
-mod changes;
 mod clock;
 mod queue;
 mod schedule;
@@ -12,7 +11,6 @@ mod start;
 mod storm;
 
 pub use canary::CanarySchedule;
-pub use changes::{record_changes, record_hits};
 pub use clock::{Clock, SystemClock};
 pub use start::{Deliveries, StartError};
 

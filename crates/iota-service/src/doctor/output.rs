@@ -6,6 +6,7 @@ use super::{PATIENCE, Plan};
 use crate::output::OutputFile;
 use crate::output::config::{Endpoint, OutputError};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,6 +19,7 @@ pub(super) async fn check(plan: &Plan<'_>, report: &mut Report<'_>) {
         report.tell(Finding::ok(CHECK, "outputs", "none are configured: alerts go to standard output"));
         return;
     }
+    alarms(&plan.settings.outputs).into_iter().for_each(|finding| report.tell(finding));
     for (name, file) in &plan.settings.outputs {
         let subject = format!("outputs.{name}");
         let building = file.build(name, &plan.surroundings);
@@ -28,6 +30,30 @@ pub(super) async fn check(plan: &Plan<'_>, report: &mut Report<'_>) {
         }
         reach(plan, &subject, file, report).await;
     }
+}
+
+/// That an output fails, or that its canary does not get through, is told through another one. Is there one that calls
+/// somebody?
+fn alarms(outputs: &BTreeMap<String, OutputFile>) -> Vec<Finding> {
+    let mend = "add an output that calls somebody by another way, such as `second: {type: slack, url: 'env:SLACK_URL'}`, to \
+                `outputs:` of iota.yaml";
+    let lacking = |(name, file): (&String, &OutputFile)| {
+        let others: Vec<_> = outputs.iter().filter(|(other, _)| *other != name).collect();
+        if is_read_later(file) || others.iter().any(|(_, other)| !is_read_later(other)) {
+            return None;
+        }
+        let who = others.iter().map(|(name, file)| format!("{name} ({})", file.kind())).collect::<Vec<_>>().join(", ");
+        let who =
+            if who.is_empty() { "nobody is told: there is no other output".to_owned() } else { format!("only {who} is told") };
+        let found = format!("when {name} fails, or its canary does not get through, {who}");
+        Some(Finding::warning(CHECK, &format!("outputs.{name}"), found).setting(mend))
+    };
+    outputs.iter().filter_map(lacking).collect()
+}
+
+/// It keeps alerts, and calls nobody.
+fn is_read_later(file: &OutputFile) -> bool {
+    matches!(file.kind(), "stdout" | "file" | "s3")
 }
 
 fn unresolved(subject: &str, error: &OutputError) -> Finding {
@@ -83,5 +109,32 @@ async fn reach(plan: &Plan<'_>, subject: &str, file: &OutputFile, report: &mut R
                     .setting("check the address; let this machine reach it: route, DNS, firewall, proxy (HTTPS_PROXY)")
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Level;
+
+    #[test]
+    fn alarms_about_an_output_need_another_one_that_calls_somebody() {
+        let pager = "pager: {type: webhook, url: 'https://pager.example.com'}";
+        let chat = "chat: {type: slack, url: 'https://hooks.slack.com/services/T/B/x'}";
+        let archive = "archive: {type: file, path: alerts.jsonl}";
+        let told = |entries: &[&str]| -> Vec<(String, String)> {
+            let outputs = crate::output::config::read(format!("outputs:\n  {}\n", entries.join("\n  ")).as_bytes());
+            let found = alarms(&outputs.unwrap());
+            assert!(found.iter().all(|finding| finding.level == Level::Warning && finding.remedies.len() == 1));
+            found.into_iter().map(|finding| (finding.subject, finding.found)).collect()
+        };
+        let of_pager = |who: &str| {
+            let found = format!("when pager fails, or its canary does not get through, {who}");
+            vec![("outputs.pager".to_owned(), found)]
+        };
+        assert_eq!(told(&[pager]), of_pager("nobody is told: there is no other output"));
+        assert_eq!(told(&[archive, pager]), of_pager("only archive (file) is told"));
+        assert_eq!(told(&[chat, pager]), []);
+        assert_eq!(told(&[archive]), [], "what is only kept is nobody's alarm");
     }
 }

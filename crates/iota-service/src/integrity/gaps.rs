@@ -1,7 +1,8 @@
 //! Objects that were delivered and never read: those in the bucket and those that digest files list, minus the ledger.
 
+use super::processed::{Processed, name};
 use super::store::{LogStore, StoreError, log_kinds};
-use crate::ingest::{Job, Known, State, StateError};
+use crate::ingest::{Job, Known, StateError};
 use crate::source::s3::{Range, S3Error, Source, TrailConfig, Wanted};
 use iota_engine::object::{DigestFile, Kind, Object};
 use serde::Serialize;
@@ -29,12 +30,14 @@ pub enum GapsError {
     State(#[from] StateError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Ledger(#[from] iota_engine::store::StoreError),
 }
 
-/// What one trail delivered in a range and is not in the state, by URL; with what to read where it can be read.
+/// What one trail delivered in a range and was not read, by URL; with what to read where it can be read.
 pub async fn gaps(
     trail: &TrailConfig,
-    state: Option<&State>,
+    processed: &Processed<'_>,
     wanted: &Wanted,
     range: Range,
 ) -> Result<BTreeMap<String, (Gap, Option<Job>)>, GapsError> {
@@ -42,8 +45,8 @@ pub async fn gaps(
     let store = LogStore::s3(trail).await?;
     let mut found = BTreeMap::new();
     let mut digests = Vec::new();
-    let knows = |bucket: &str, key: &str, etag: &str| state.map_or(Ok(Known::No), |state| state.knows(bucket, key, etag));
     let kinds = [log_kinds(), vec![Kind::Digest]].concat();
+    // Digests of URLs: there may be millions.
     let mut in_bucket = HashSet::new();
     for branch in source.branches(&Wanted { kinds, ..wanted.clone() }).await? {
         // A digest file lists what was delivered in the hour before it, and may come late.
@@ -51,21 +54,22 @@ pub async fn gaps(
         let to_ms = range.to_ms.map(|to| if digest { to.saturating_add(86_400_000) } else { to });
         let mut files = source.files(&branch, Range { to_ms, ..range }, 1000);
         while let Some(page) = files.next().await? {
-            for object in page {
-                if digest {
-                    digests.push(object.key);
-                    continue;
-                }
-                let gap = match knows(&source.bucket.name, &object.key, &object.etag)? {
+            if digest {
+                digests.extend(page.into_iter().map(|object| object.key));
+                continue;
+            }
+            let known = processed.of_listed(&source.bucket.name, &page).await?;
+            for (object, known) in page.into_iter().zip(known) {
+                let gap = match known {
                     Known::Yes => None,
                     Known::Changed => Some(Gap::Changed),
                     Known::No => Some(Gap::NotRead),
                 };
                 let url = source.bucket.url(&object.key);
+                in_bucket.insert(name(&url));
                 if let Some(gap) = gap {
-                    found.insert(url.clone(), (gap, Some(Job { source: source.clone(), object })));
+                    found.insert(url, (gap, Some(Job { source: source.clone(), object })));
                 }
-                in_bucket.insert(url);
             }
         }
     }
@@ -84,7 +88,7 @@ pub async fn gaps(
                 Object::Log(key) => key.kind.has_records() && range.admits(key.day, key.delivered_ms),
                 _ => true,
             };
-            if wanted && !in_bucket.contains(&url) && knows(&log.bucket, &log.key, "")? == Known::No {
+            if wanted && !in_bucket.contains(&name(&url)) && !processed.knows(&log.bucket, &log.key).await? {
                 found.entry(url).or_insert((Gap::NotInBucket, None));
             }
         }

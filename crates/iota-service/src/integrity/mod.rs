@@ -5,11 +5,13 @@
 mod check;
 mod gaps;
 mod keys;
+mod processed;
 mod report;
 mod store;
 
 pub use check::{Expected, ValidateError, validate};
 pub use gaps::{Gap, GapsError, gaps};
 pub use keys::{KeyError, PublicKeys};
+pub use processed::{Evaluated, Processed};
 pub use report::{Code, Finding, Report};
 pub use store::{LogStore, StoreError};

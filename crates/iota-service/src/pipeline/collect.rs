@@ -1,17 +1,19 @@
 //! The closing end of a run: results in input order to groups, alerts and counts.
 
 use super::bodies::Bodies;
-use super::commit::{Committer, Durable};
+use super::commit::Committer;
 use super::deferred::Deferred;
-use super::describe::Described;
+use super::describe::{Described, Judged};
 use super::evaluate::Done;
+use super::failing::Failing;
 use super::gather::{Gather, Room};
 use super::groups::{Groupings, Held, RuleIndex};
+use super::journal::Journal;
 use super::live::Live;
-use super::run::{Clock, index};
+use super::run::{Clock, Keep, index};
 use super::sequence::Job;
-use super::system::paused;
-use super::trouble::{RuleOfPack, Trouble};
+use super::system::{pack_paused, paused};
+use super::trouble::{Pause, Reason, RuleOfPack, Trouble};
 use super::verify::verify;
 use crate::rules::LoadedPack;
 use crate::source::Input;
@@ -21,9 +23,10 @@ use iota_engine::alert::{Action, Origin, SCHEMA_VERSION, Severity, Standing};
 use iota_engine::event::format_ms;
 use iota_engine::index::Candidate;
 use iota_engine::rule::{BatchRecord, Outcome, Pair, RuleError, RuleLog, RuleMatch};
-use iota_engine::store::{StoreError, UPDATE_COUNTS};
+use iota_engine::store::{Class, StoreError, UPDATE_COUNTS};
 use iota_engine::text::printable;
-use iota_python::{KILLS, Stop};
+use iota_python::{KILLS, PACK_KILLS, Stop};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -63,6 +66,8 @@ pub(super) struct Collector<'a> {
     pub(super) sink: &'a mut dyn AlertSink,
     pub(super) stats: Stats,
     groups: Groups<'a>,
+    keep: Keep<'a>,
+    stop: &'a Stop,
     bodies: Bodies,
     /// Only where no state keeps them.
     deferred: Deferred,
@@ -78,6 +83,8 @@ pub(super) type NotRun = Vec<(u32, RuleOfPack)>;
 #[derive(Debug)]
 pub(super) struct Memory {
     errors: BTreeMap<(String, String), ErrorGroup>,
+    failing: Failing,
+    journal: Journal,
     pub(super) trouble: Trouble,
     /// Calls were left out although their rule is not paused: no worker could be started.
     pub(super) no_worker: bool,
@@ -85,7 +92,8 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new(packs: usize) -> Self {
-        Self { errors: BTreeMap::new(), trouble: Trouble::new(packs), no_worker: false }
+        let (errors, failing, journal) = (BTreeMap::new(), Failing::default(), Journal::default());
+        Self { errors, failing, journal, trouble: Trouble::new(packs), no_worker: false }
     }
 }
 
@@ -103,17 +111,17 @@ impl<'a> Collector<'a> {
         (emit, updates): (Emit, bool),
         sink: &'a mut dyn AlertSink,
         stats: Stats,
-        durable: Option<(&'a Durable, &'a Stop)>,
+        (keep, stop): (Keep<'a>, &'a Stop),
         memory: &'a mut Memory,
     ) -> Self {
         let rules = Arc::new(Groupings::of(packs));
-        let groups = match (durable, emit) {
-            (Some((durable, stop)), _) => Groups::Stored(Committer::new(durable, rules, clock, stop)),
+        let groups = match (keep.durable(), emit) {
+            (Some(durable), _) => Groups::Stored(Committer::new(durable, rules, clock, stop)),
             (None, Emit::First) => Groups::First(Live::new(rules)),
             (None, Emit::Final) => Groups::Final(Gather::new(rules, Room::default())),
         };
         let (bodies, deferred) = (Bodies::default(), Deferred::default());
-        Self { packs, inputs, updates, clock, sink, stats, groups, bodies, deferred, broken: None, memory }
+        Self { packs, inputs, updates, clock, sink, stats, groups, keep, stop, bodies, deferred, broken: None, memory }
     }
 
     /// Some of the input is left for the next run.
@@ -121,9 +129,16 @@ impl<'a> Collector<'a> {
         matches!(&self.groups, Groups::Stored(committer) if committer.is_abandoned())
     }
 
-    /// Pauses rules that keep ending their workers, and tells of it.
+    /// Pauses rules that keep ending their workers, and packs as a whole, and tells of it.
     fn judge(&mut self, job: &Job, pack: usize, given: &[Pair], outcome: &mut Outcome) -> io::Result<()> {
-        for pair in self.memory.trouble.judge(pack, given, outcome) {
+        for pause in self.memory.trouble.judge(pack, given, outcome) {
+            let pair = match pause {
+                Pause::Rule(pair) => pair,
+                Pause::Pack(reason) => {
+                    self.pack_paused(pack, &reason, outcome.not_run.len())?;
+                    continue;
+                }
+            };
             let (of_pack, record) = (&self.packs[pack], &job.batch.records()[pair.record as usize]);
             let rule = name(of_pack, pair.rule);
             tracing::error!(
@@ -134,8 +149,24 @@ impl<'a> Collector<'a> {
                     outcome.errors.iter().find(|error| error.fatal && error.rule == pair.rule).map(|error| &error.failure);
                 let object = self.inputs[record.unit as usize].name();
                 let alert = paused(of_pack, pair.rule, failure, &Origin { object, version: None, record: record.number });
+                self.memory.journal.paused(rule, alert.context.clone());
+                self.memory.failing.told((pack, pair.rule), self.clock.now_ms());
                 committer.raise(&alert, &mut self.stats)?;
             }
+        }
+        Ok(())
+    }
+
+    /// `calls` of the batch are left out.
+    fn pack_paused(&mut self, pack: usize, reason: &Reason, calls: usize) -> io::Result<()> {
+        let pack = &self.packs[pack];
+        let why = match reason {
+            Reason::NoWorker(why) => format!("no worker can be started, its rules are not run: {why}"),
+            Reason::Killed => format!("its rules have ended {PACK_KILLS} workers"),
+        };
+        tracing::error!("pack {} is paused, and calls that are left out are run later: {why}", pack.pack.name);
+        if let Groups::Stored(committer) = &mut self.groups {
+            committer.raise(&pack_paused(pack, &why, calls), &mut self.stats)?;
         }
         Ok(())
     }
@@ -145,6 +176,7 @@ impl<'a> Collector<'a> {
     pub(super) fn take(&mut self, job: &Job, done: Vec<Done>) -> io::Result<NotRun> {
         self.stats.inputs.add(&job.inputs);
         self.stats.records.add(&job.records);
+        job.batch.records().iter().for_each(|record| self.stats.records.note_time(record.time.ms));
         if let Groups::Stored(committer) = &mut self.groups {
             committer.begin(job);
         }
@@ -182,20 +214,18 @@ impl<'a> Collector<'a> {
         Ok(not_run)
     }
 
-    /// Calls that were left out and are to be run now, as far as that is of any use; their rules are resumed.
+    /// Calls that were left out and are to be run now, as far as that is of any use; their rules and packs are resumed.
     pub(super) fn deferred(&mut self) -> Vec<Job> {
         if self.deferred.is_empty() {
             return Vec::new();
         }
         let (packs, trouble) = (self.packs, &mut self.memory.trouble);
-        let resumed: Vec<RuleOfPack> = trouble.paused().filter(|rule| !trouble.is_hopeless(*rule)).collect();
+        for paused in trouble.hopeful() {
+            trouble.resume(paused);
+        }
         let rule_of = |candidate: &Candidate| (usize::from(candidate.pack), candidate.rule);
         let keeps_state = |candidate: &Candidate| packs[usize::from(candidate.pack)].uses_state(candidate.rule);
-        let jobs = self.deferred.take(|candidate| resumed.contains(&rule_of(candidate)), keeps_state);
-        for rule in resumed {
-            trouble.resume(rule);
-        }
-        jobs
+        self.deferred.take(|candidate| !trouble.is_paused(rule_of(candidate)), keeps_state)
     }
 
     /// Hands on what is kept besides matches: changes of state, and pairs that failed or were not run.
@@ -218,10 +248,17 @@ impl<'a> Collector<'a> {
 
     /// Commits what was taken, if it is due or `all` of it is to be.
     pub(super) fn commit(&mut self, all: bool) -> Result<(), StoreError> {
-        match &mut self.groups {
-            Groups::Stored(committer) if all || committer.is_due() => committer.commit(&mut self.stats),
-            _ => Ok(()),
+        let (Groups::Stored(committer), Keep::State(state)) = (&mut self.groups, self.keep) else { return Ok(()) };
+        if !all && !committer.is_due() {
+            return Ok(());
         }
+        for alert in self.memory.failing.due(self.packs, self.clock.now_ms()) {
+            let broken = |error: io::Error| StoreError::Broken { what: alert.rule.to_owned(), why: error.to_string() };
+            committer.raise(&alert, &mut self.stats).map_err(broken)?;
+        }
+        self.memory.journal.hidden(committer.take_hits(), Clock::System.now_ms());
+        self.memory.journal.write(state.desk, self.stop)?;
+        committer.commit(&mut self.stats)
     }
 
     /// Counts pairs by what they were given and what came back, not by what should have been.
@@ -297,6 +334,18 @@ impl<'a> Collector<'a> {
         *self.stats.rule(&rule).errors.entry(error.function.clone()).or_default() += 1;
         let record = &job.batch.records()[error.record as usize];
         let object = self.inputs[record.unit as usize].name();
+        if let Keep::State(state) = self.keep {
+            // Whoever has pairs evaluated again sees for himself.
+            if job.again || !state.durable.again {
+                let origin = || Origin { object: object.clone(), version: None, record: record.number };
+                self.memory.failing.note((pack, error.rule), &error, origin);
+            }
+            if error.fatal {
+                let (kind, message) = (&error.failure.r#type, &error.failure.message);
+                let pair = json!({"object": object, "record": record.number, "error": kind, "message": message});
+                self.memory.journal.quarantined(rule.clone(), pair);
+            }
+        }
         let group = self.memory.errors.entry((rule.clone(), error.function.clone())).or_insert_with(|| {
             let place = match (&error.failure.path, error.failure.line) {
                 (Some(path), Some(line)) => format!(" at {}:{line}", printable(path)),
@@ -331,20 +380,30 @@ impl<'a> Collector<'a> {
         let rule = pack.rule(found.rule);
         self.stats.rule(&name(pack, found.rule)).matches += 1;
         let index = RuleIndex { pack: u32::try_from(pack_index).unwrap_or(u32::MAX), rule: found.rule };
+        let described = Described { pack, rule, found, job, inputs: self.inputs };
         if let Groups::Stored(committer) = &mut self.groups {
-            committer.matched(index, &Described { pack, rule, found, job, inputs: self.inputs }, &mut self.stats)?;
-            return Ok(());
+            return committer.matched(index, &described, &mut self.stats);
         }
         self.stats.matches.total += 1;
+        let (triage, now_ms) = (self.keep.triage(), self.clock.now_ms());
+        let judge = || described.judged(triage, &Class::Alert, now_ms);
+        // What an alert says is only made where it is needed; suppressions need it.
+        let judged = if triage.suppressions.is_empty() { None } else { Some(judge()?) };
+        if let Some(Judged { class: Class::Suppressed(id), .. }) = &judged {
+            self.stats.matches.suppressed += 1;
+            self.stats.hidden(id);
+            return Ok(());
+        }
         if !rule.create_alert {
             self.stats.matches.signals += 1;
             return Ok(());
         }
         let sighting = sighting(&job.batch.records()[found.record as usize], found);
-        let (bodies, inputs) = (&mut self.bodies, self.inputs);
+        let bodies = &mut self.bodies;
         let held = || {
-            let fields = Described { pack, rule, found, job, inputs }.content()?.to_fields()?;
-            Ok(Held { body: bodies.put(&fields)?, severity: found.severity })
+            let Judged { content, routes, .. } = judged.map_or_else(judge, Ok)?;
+            let body = bodies.put(&content.to_fields()?)?;
+            Ok(Held { body, severity: content.severity, goes: !routes.is_empty() })
         };
         let change = match &mut self.groups {
             Groups::Final(gather) => return gather.add(index, &found.dedup, &sighting, held),
@@ -373,6 +432,10 @@ impl<'a> Collector<'a> {
             self.stats.alerts.total += 1;
             *self.stats.alerts.by_severity.entry(severity).or_default() += 1;
             self.stats.rule(rule).alerts += 1;
+            self.stats.deliveries.unrouted += u64::from(!held.goes);
+        }
+        if !held.goes {
+            return Ok(());
         }
         let standing = Standing {
             schema_version: SCHEMA_VERSION,
@@ -419,6 +482,9 @@ impl<'a> Collector<'a> {
             for &rule in &pack.runnable {
                 self.stats.rule(&name(pack, rule));
             }
+        }
+        for suppression in &self.keep.triage().suppressions {
+            self.stats.suppressions.entry(suppression.id().to_owned()).or_default();
         }
         if let Some(tally) = tally {
             let matches = &mut self.stats.matches;

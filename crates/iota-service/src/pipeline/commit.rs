@@ -122,14 +122,16 @@ pub(super) struct Committer<'a> {
     /// Pairs of each rule that failed.
     failed: BTreeMap<String, u64>,
     before: Before,
+    /// Suppressions that hid matches of the unit, with a title.
+    hits: BTreeMap<String, String>,
     /// Pairs were left out because the run is to stop: nothing from there on is committed, and it is read again.
     abandoned: bool,
 }
 
 impl<'a> Committer<'a> {
     pub(super) fn new(durable: &'a Durable, rules: Arc<Groupings>, clock: Clock, stop: &'a Stop) -> Self {
-        let (unit, failed, before) = (Unit::default(), BTreeMap::new(), Before::default());
-        Self { durable, rules, clock, stop, unit, records: 0, bytes: 0, since: None, failed, before, abandoned: false }
+        let (unit, failed, hits, before) = (Unit::default(), BTreeMap::new(), BTreeMap::new(), Before::default());
+        Self { durable, rules, clock, stop, unit, records: 0, bytes: 0, since: None, failed, before, hits, abandoned: false }
     }
 
     /// What follows is of this batch.
@@ -207,7 +209,11 @@ impl<'a> Committer<'a> {
                 rule: rule.clone(),
                 function: function.to_owned(),
                 record: record.identity,
-                origin: Origin { object: input.name(), version: input.version.clone(), record: record.number },
+                origin: Origin {
+                    object: input.name(),
+                    version: input.version.as_deref().map(str::to_owned),
+                    record: record.number,
+                },
                 raw,
                 terms: self.terms_of(input),
                 failure: failure.cloned(),
@@ -247,6 +253,10 @@ impl<'a> Committer<'a> {
         let withheld = class.is_sent() && terms.is_withheld(record.time.ms);
         let (class, routes) = if withheld { (Class::Suppressed(WITHHELD.to_owned()), Vec::new()) } else { (class, routes) };
         let (title, account_id) = (content.title.clone(), content.summary.account_id.clone());
+        if let Class::Suppressed(id) = &class {
+            stats.hidden(id);
+            self.hits.entry(id.clone()).or_insert_with(|| content.title.clone());
+        }
         let headline = Headline { title, severity: content.severity, account_id };
         let content: Arc<[u8]> = content.to_fields()?.into();
         let mut sighting = super::collect::sighting(record, found);
@@ -274,6 +284,13 @@ impl<'a> Committer<'a> {
             self.unit.matches.push(alert.to_match(self.clock.now_ms(), routes)?);
         }
         Ok(())
+    }
+
+    /// The suppressions that have hidden something since they were asked for, each with a title.
+    pub(super) fn take_hits(&mut self) -> BTreeMap<String, String> {
+        let mut hits = std::mem::take(&mut self.hits);
+        hits.remove(WITHHELD);
+        hits
     }
 
     /// Some of the input is left for the next run.

@@ -38,7 +38,7 @@ impl<'a> Described<'a> {
         self.job.batch.raw(self.found.record as usize)
     }
 
-    pub(super) fn content(&self) -> Result<Content, serde_json::Error> {
+    fn content(&self) -> Result<Content, serde_json::Error> {
         let Self { pack, rule, found, inputs, .. } = *self;
         let (record, raw) = (self.record(), self.raw());
         let event = String::from_utf8_lossy(&minify(raw)).into_owned();

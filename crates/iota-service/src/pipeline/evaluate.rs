@@ -4,7 +4,7 @@
 use super::sequence::Job;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use iota_engine::rule::{Batch, Outcome, Pair, RuleRunner};
-use iota_python::{PackRunner, RunError};
+use iota_python::PackRunner;
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
@@ -36,18 +36,18 @@ impl Done {
 
 impl Lane {
     /// Without a candidate the worker is left alone, and not even started.
-    pub(super) fn evaluate(&mut self, batch: &Batch) -> Result<Done, RunError> {
+    pub(super) fn evaluate(&mut self, batch: &Batch) -> Done {
         let given: Vec<Pair> = batch.pairs(self.pack).filter(|pair| self.rules.contains(&pair.rule)).collect();
-        let outcome = if given.is_empty() { Outcome::default() } else { self.runner.evaluate(batch, &given)? };
-        Ok(Done { given, outcome })
+        let outcome = if given.is_empty() { Outcome::default() } else { self.runner.evaluate(batch, &given) };
+        Done { given, outcome }
     }
 }
 
 /// What a thread made of a batch.
 pub(super) struct Evaluated {
     pub(super) job: Arc<Job>,
-    /// By pack; an error when no worker can be started any more.
-    pub(super) done: Result<Vec<Done>, RunError>,
+    /// By pack.
+    pub(super) done: Vec<Done>,
     pub(super) time: Duration,
 }
 
@@ -136,7 +136,7 @@ impl Evaluator {
     }
 
     /// Evaluates one batch, and waits for it. `None` when the thread has panicked.
-    pub(super) fn one(&self, job: Arc<Job>) -> Option<Result<Vec<Done>, RunError>> {
+    pub(super) fn one(&self, job: Arc<Job>) -> Option<Vec<Done>> {
         let ((sender, jobs), (results, evaluated)) = (bounded(1), bounded(1));
         let _ = sender.send(job);
         drop(sender);
@@ -163,8 +163,7 @@ fn evaluate(lanes: &mut [Lane], turn: &Turn, jobs: &Receiver<Arc<Job>>, results:
         if nth == 0 {
             turn.note();
         }
-        let failed = evaluated.done.is_err();
-        if results.send(evaluated).is_err() || failed {
+        if results.send(evaluated).is_err() {
             return;
         }
     }

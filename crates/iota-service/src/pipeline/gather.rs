@@ -192,13 +192,14 @@ fn put_held(out: &mut Vec<u8>, held: Held) {
     out.extend_from_slice(&held.body.start.to_be_bytes());
     out.extend_from_slice(&held.body.length.to_be_bytes());
     out.push(held.severity as u8);
+    out.push(u8::from(held.goes));
 }
 
 fn held(item: &mut Unpack<'_>) -> io::Result<Held> {
     let body = Body { start: item.u64()?, length: item.u32()? };
     let number = item.u8()?;
     let severity = Severity::ALL.into_iter().find(|severity| *severity as u8 == number).ok_or_else(damaged)?;
-    Ok(Held { body, severity })
+    Ok(Held { body, severity, goes: item.u8()? == 1 })
 }
 
 #[cfg(test)]
@@ -240,7 +241,7 @@ mod tests {
             };
             // The place of the body tells the match: record, value and time.
             let start = u64::from(record) << 32 | u64::from(value) << 16 | minute.unsigned_abs();
-            let held = Held { body: Body { start, length: 0 }, severity: Severity::High };
+            let held = Held { body: Body { start, length: 0 }, severity: Severity::High, goes: true };
             gather.add(index, &format!("key {key}"), &sighting, || Ok(held)).unwrap();
         }
         let (tally, mut findings) = gather.finish().unwrap();

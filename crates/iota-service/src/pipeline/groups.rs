@@ -21,6 +21,8 @@ pub(super) struct RuleIndex {
 pub(super) struct Held {
     pub(super) body: Body,
     pub(super) severity: Severity,
+    /// It is to be told, and not only counted.
+    pub(super) goes: bool,
 }
 
 impl Held {

@@ -35,7 +35,7 @@ struct One {
 }
 
 /// Stands in while an error is on its way.
-const NONE: Held = Held { body: Body { start: 0, length: 0 }, severity: Severity::Info };
+const NONE: Held = Held { body: Body { start: 0, length: 0 }, severity: Severity::Info, goes: false };
 
 impl Live {
     pub(super) fn new(rules: Arc<Groupings>) -> Self {

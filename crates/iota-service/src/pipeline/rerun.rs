@@ -5,11 +5,11 @@ use super::collect::{AlertSink, At, Collector, Emit, Memory};
 use super::commit::{Durable, raise};
 use super::evaluate::{Done, Lane};
 use super::persist::persist;
-use super::run::{Clock, Engine, Progress, RunFailure, index};
+use super::run::{Clock, Engine, Keep, Progress, RunFailure, State, index};
 use super::sequence::Job;
 use super::state::CommittedState;
 use super::system;
-use super::trouble::RuleOfPack;
+use super::trouble::{Paused, RuleOfPack};
 use crate::rules::{LoadedPack, Python};
 use crate::source::Input;
 use crate::telemetry::Stats;
@@ -73,9 +73,32 @@ impl Rerun<'_> {
         self.pass(filter, Which::All, &mut Memory::new(self.packs.len()), progress, stats)
     }
 
-    /// Runs what was left out, of rules that are not paused.
+    /// Runs what was left out, of rules that are not paused. Says how many calls of a pack are left out all the same.
     pub fn left_out(&self, engine: &mut Engine, progress: &Progress, stats: Stats) -> RerunResult {
+        let result = self.pass_over_left_out(engine, progress, stats);
+        self.tell(|paused| matches!(paused, Paused::Pack(_)), engine, progress, result)
+    }
+
+    fn pass_over_left_out(&self, engine: &mut Engine, progress: &Progress, stats: Stats) -> RerunResult {
         self.pass(&PairFilter::default(), Which::LeftOut, &mut engine.memory, progress, stats)
+    }
+
+    /// Raises an alert for each rule and pack that is `told` of and of which calls are left out.
+    fn tell(&self, told: impl Fn(Paused) -> bool, engine: &Engine, progress: &Progress, mut result: RerunResult) -> RerunResult {
+        let trouble = &engine.memory.trouble;
+        let mut left: BTreeMap<Paused, u64> = BTreeMap::new();
+        for (rule, calls) in std::mem::take(&mut result.left_out) {
+            let paused = if trouble.is_pack_paused(rule.0) { Paused::Pack(rule.0) } else { Paused::Rule(rule) };
+            *left.entry(paused).or_default() += calls;
+        }
+        let alert = |(paused, calls)| match paused {
+            Paused::Rule((pack, rule)) => system::left_out(&self.packs[pack], rule, calls),
+            Paused::Pack(pack) => system::pack_left_out(&self.packs[pack], calls),
+        };
+        let alerts: Vec<SystemAlert> = left.into_iter().filter(|(paused, _)| told(*paused)).map(alert).collect();
+        let raised = raise(&alerts, self.durable, self.clock, &progress.stop, &mut result.stats);
+        result.failure = result.failure.or_else(|| raised.err().map(Into::into));
+        result
     }
 
     /// At the end of a run: runs what was left out until nothing is, or it is of no use. Says of which rules calls are
@@ -83,19 +106,13 @@ impl Rerun<'_> {
     pub fn make_up(&self, engine: &mut Engine, progress: &Progress, mut stats: Stats) -> RerunResult {
         loop {
             let trouble = &mut engine.memory.trouble;
-            let resumed: Vec<RuleOfPack> = trouble.paused().filter(|rule| !trouble.is_hopeless(*rule)).collect();
-            for rule in &resumed {
-                trouble.resume(*rule);
+            for paused in trouble.hopeful() {
+                trouble.resume(paused);
             }
-            let mut result = self.left_out(engine, progress, stats);
+            let result = self.pass_over_left_out(engine, progress, stats);
             let over = result.failure.is_some() || progress.stop.is_requested();
-            if over || !resumed.iter().any(|rule| engine.memory.trouble.is_paused(*rule)) {
-                let left = std::mem::take(&mut result.left_out);
-                let alerts = left.iter().map(|(&(pack, rule), &calls)| system::left_out(&self.packs[pack], rule, calls));
-                let alerts: Vec<SystemAlert> = alerts.collect();
-                let told = raise(&alerts, self.durable, self.clock, &progress.stop, &mut result.stats);
-                result.failure = result.failure.or_else(|| told.err().map(Into::into));
-                return result;
+            if over || engine.memory.trouble.hopeful().is_empty() {
+                return self.tell(|_| true, engine, progress, result);
             }
             stats = result.stats;
         }
@@ -129,13 +146,14 @@ impl Rerun<'_> {
         result: &mut RerunResult,
     ) {
         let (inputs, jobs) = self.jobs(pairs, which, memory, result);
-        let (mut sink, durable) = (NoSink, Some((self.durable, &*progress.stop)));
+        let keep = Keep::State(State { durable: self.durable, desk: self.desk });
+        let mut sink = NoSink;
         let stats = std::mem::take(&mut result.stats);
         let at = At { packs: self.packs, inputs: &inputs, clock: self.clock };
-        let mut collector = Collector::new(at, (Emit::First, false), &mut sink, stats, durable, memory);
+        let mut collector = Collector::new(at, (Emit::First, false), &mut sink, stats, (keep, &progress.stop), memory);
         let mut work = || {
             for (job, pairs) in &jobs {
-                let done = lanes.iter_mut().map(|lane| lane.evaluate(&job.batch)).collect::<Result<Vec<_>, _>>()?;
+                let done: Vec<Done> = lanes.iter_mut().map(|lane| lane.evaluate(&job.batch)).collect();
                 // What was not run because iota is to end stays as it is.
                 if progress.stop.is_requested() && done.iter().any(|done| !done.outcome.not_run.is_empty()) {
                     break;

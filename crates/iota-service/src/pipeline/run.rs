@@ -9,7 +9,7 @@ use super::parts::Parts;
 use super::persist::persist;
 use super::sequence::{Ended, Job, Sequenced, Sequencer};
 use super::state::CommittedState;
-use super::trouble::RuleOfPack;
+use super::trouble::Paused;
 use crate::rules::{LoadedPack, Python};
 use crate::source::Input;
 use crate::telemetry::{Stats, Times};
@@ -17,9 +17,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use iota_engine::decode::Limits;
 use iota_engine::index::Router;
 use iota_engine::rule::{MemoryState, RuleState};
-use iota_engine::store::{ObjectVersion, StoreError};
-use iota_python::{LeftOut, RunError, Stop};
+use iota_engine::store::{Desk, ObjectVersion, StoreError};
+use iota_engine::triage::Triage;
+use iota_python::{LeftOut, Stop};
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -74,8 +76,39 @@ pub struct Run<'a> {
     /// Also write alerts again when they have grown (with `Emit::First`).
     pub updates: bool,
     pub fast_path: FastPath,
-    /// Where state is kept. Alerts then leave through its outbox, and not through the sink.
-    pub durable: Option<&'a Durable>,
+    pub keep: Keep<'a>,
+}
+
+/// What is kept beyond a run.
+#[derive(Debug, Clone, Copy)]
+pub enum Keep<'a> {
+    /// Nothing: alerts go to the sink. What decides about them is here, with a single output for all that is printed.
+    Nothing(&'a Triage),
+    /// State: alerts leave through its outbox, and not through the sink.
+    State(State<'a>),
+}
+
+/// Where state is kept: one store, as the pipeline and as people see it.
+#[derive(Debug, Clone, Copy)]
+pub struct State<'a> {
+    pub durable: &'a Durable,
+    pub desk: &'a dyn Desk,
+}
+
+impl<'a> Keep<'a> {
+    pub(super) fn durable(self) -> Option<&'a Durable> {
+        match self {
+            Self::Nothing(_) => None,
+            Self::State(State { durable, .. }) => Some(durable),
+        }
+    }
+
+    pub(super) fn triage(self) -> &'a Triage {
+        match self {
+            Self::Nothing(triage) => triage,
+            Self::State(State { durable, .. }) => &durable.triage,
+        }
+    }
 }
 
 /// Whether rules are skipped on records that they certainly do not match.
@@ -100,8 +133,6 @@ pub struct Progress {
 
 #[derive(Debug, Error)]
 pub enum RunFailure {
-    #[error(transparent)]
-    Python(#[from] RunError),
     #[error("writing alerts")]
     Write(#[source] io::Error),
     #[error("starting threads")]
@@ -149,13 +180,13 @@ impl Engine {
         Self { router: run.router(), evaluators, stateful, broken, memory }
     }
 
-    /// Rules that are not run for now.
-    pub(crate) fn paused(&self) -> Vec<RuleOfPack> {
+    /// What is not run for now.
+    pub(crate) fn paused(&self) -> Vec<Paused> {
         self.memory.trouble.paused().collect()
     }
 
-    pub(crate) fn resume(&mut self, rule: RuleOfPack) {
-        self.memory.trouble.resume(rule);
+    pub(crate) fn resume(&mut self, paused: Paused) {
+        self.memory.trouble.resume(paused);
     }
 
     /// Whether calls were left out, since this was last asked, because no worker could be started.
@@ -186,16 +217,15 @@ impl Run<'_> {
         let Engine { router, evaluators, stateful, memory, .. } = engine;
         let records_before = stats.records.read;
         let mut collector = {
-            let durable = self.durable.map(|durable| (durable, &*progress.stop));
             let at = At { packs: self.packs, inputs, clock: self.clock };
-            Collector::new(at, (self.emit, self.updates), sink, stats, durable, memory)
+            Collector::new(at, (self.emit, self.updates), sink, stats, (self.keep, &progress.stop), memory)
         };
         let parts = if stateful.is_some() { 2 } else { 1 };
         for _ in 0..under_way {
             let _ = credit.send(());
         }
         let (cut, chunks) = (Parts::new(inputs, self.workers > 1), Ordered::new(self.workers));
-        let (limits, clock, keep_rejects) = (self.limits, self.clock, self.durable.is_some_and(|durable| !durable.again));
+        let (limits, clock, keep_rejects) = (self.limits, self.clock, self.keep.durable().is_some_and(|durable| !durable.again));
         let decoding = Decoding { parts: &cut, chunks: &chunks, router, limits, clock, progress, keep_rejects };
         collector.stats.inputs.total += self.inputs.len() as u64;
         collector.stats.inputs.already_finished += (self.inputs.len() - inputs.len()) as u64;
@@ -213,7 +243,7 @@ impl Run<'_> {
             }
             drop((results, queue));
             let decoders: Vec<_> = (0..self.workers).map(|_| scope.spawn(move || decoding.run())).collect();
-            let ledger = self.durable.and_then(Durable::ledger_of_input);
+            let ledger = self.keep.durable().and_then(Durable::ledger_of_input);
             let sequencer = Sequencer { inputs, chunks: decoding.chunks, progress, jobs: queues, credits, ledger };
             let sequencer = scope.spawn(move || sequencer.run());
             let collected = collect(&mut collector, &evaluated, parts, || {
@@ -242,10 +272,11 @@ impl Run<'_> {
             Ok(imbalance(&collector, batches, &sequenced, records_before))
         });
         let whole = outcome.is_ok() && !collector.is_abandoned();
-        if let Some(durable) = self.durable.filter(|_| whole) {
+        if let Some(durable) = self.keep.durable().filter(|_| whole) {
             durable.begin_run();
         }
         let mut stats = collector.into_stats();
+        stats.python.count_workers(&self.python.program.counts);
         Times::add(&mut stats.seconds.aggregate, finishing.elapsed());
         Times::add(&mut stats.seconds.total, started.elapsed());
         let ended = if whole { by_input(&finished, sequenced.ended) } else { Vec::new() };
@@ -265,35 +296,38 @@ impl Run<'_> {
     }
 
     /// The inputs that were not read to their end in an earlier run, and of each input whether it was.
-    fn unfinished(&self, progress: &Progress) -> Result<(Vec<Input>, Vec<bool>), StoreError> {
+    fn unfinished(&self, progress: &Progress) -> Result<(Cow<'_, [Input]>, Vec<bool>), StoreError> {
         let mut finished = vec![false; self.inputs.len()];
-        let Some(ledger) = self.durable.and_then(Durable::ledger_of_input) else { return Ok((self.inputs.to_vec(), finished)) };
+        let Some(ledger) = self.keep.durable().and_then(Durable::ledger_of_input) else {
+            return Ok((self.inputs.into(), finished));
+        };
         let object = |input: &Input| {
-            let version = input.version.clone().filter(|_| input.checkpoint.is_none())?;
+            let version = input.version.as_deref().filter(|_| input.checkpoint.is_none())?.to_owned();
             Some(ObjectVersion { object: input.name(), version })
         };
-        let known = |(number, input): (usize, &Input)| Some((number, object(input)?));
-        let (numbers, objects): (Vec<usize>, Vec<ObjectVersion>) = self.inputs.iter().enumerate().filter_map(known).unzip();
-        for (numbers, objects) in numbers.chunks(OBJECTS_AT_ONCE).zip(objects.chunks(OBJECTS_AT_ONCE)) {
-            let were = persist(&progress.stop, || ledger.are_finished(objects))?;
-            for ((&number, object), _) in numbers.iter().zip(objects).zip(were).filter(|(_, was)| *was) {
+        let mut count = 0;
+        for (inputs, finished) in self.inputs.chunks(OBJECTS_AT_ONCE).zip(finished.chunks_mut(OBJECTS_AT_ONCE)) {
+            let known = inputs.iter().zip(finished).filter_map(|(input, finished)| Some(((input, finished), object(input)?)));
+            let (known, objects): (Vec<_>, Vec<_>) = known.unzip();
+            let were = persist(&progress.stop, || ledger.are_finished(&objects))?;
+            for (((input, finished), object), _) in known.into_iter().zip(&objects).zip(were).filter(|(_, was)| *was) {
                 tracing::debug!("{}: was read in an earlier run; it is left out", object.object);
                 progress.inputs.fetch_add(1, Ordering::Relaxed);
-                progress.bytes.fetch_add(self.inputs[number].size, Ordering::Relaxed);
-                finished[number] = true;
+                progress.bytes.fetch_add(input.size, Ordering::Relaxed);
+                *finished = true;
+                count += 1;
             }
         }
-        let left = self.inputs.iter().zip(&finished).filter(|(_, finished)| !**finished);
-        let left: Vec<Input> = left.map(|(input, _)| input.clone()).collect();
-        let count = self.inputs.len() - left.len();
-        if count > 0 {
-            tracing::info!("{count} of {} inputs were read in earlier runs; they are left out", self.inputs.len());
+        if count == 0 {
+            return Ok((self.inputs.into(), finished));
         }
-        Ok((left, finished))
+        tracing::info!("{count} of {} inputs were read in earlier runs; they are left out", self.inputs.len());
+        let left = self.inputs.iter().zip(&finished).filter(|(_, finished)| !**finished);
+        Ok((left.map(|(input, _)| input.clone()).collect(), finished))
     }
 
     fn rule_state(&self, pack: &str) -> Box<dyn RuleState> {
-        let Some(durable) = self.durable else { return Box::new(MemoryState::default()) };
+        let Some(durable) = self.keep.durable() else { return Box::new(MemoryState::default()) };
         Box::new(CommittedState::new(durable, pack.to_owned(), Arc::clone(&self.python.program.stop)))
     }
 
@@ -357,7 +391,7 @@ fn make_up(collector: &mut Collector<'_>, evaluators: &[&Evaluator], progress: &
             let mut parts = Vec::new();
             for evaluator in evaluators {
                 let ended = || RunFailure::Threads(io::Error::other("one has ended"));
-                parts.push((Arc::clone(&job), evaluator.one(Arc::clone(&job)).ok_or_else(ended)??));
+                parts.push((Arc::clone(&job), evaluator.one(Arc::clone(&job)).ok_or_else(ended)?));
             }
             if let Some((job, done)) = parts.into_iter().reduce(merge) {
                 collector.take(&job, done).map_err(RunFailure::Write)?;
@@ -392,7 +426,7 @@ fn collect(
             Err(RecvTimeoutError::Disconnected) => break,
         };
         Times::add(&mut collector.stats.seconds.evaluate, time);
-        waiting.entry(job.number).or_default().push((job, done?));
+        waiting.entry(job.number).or_default().push((job, done));
         while waiting.get(&next).is_some_and(|found| found.len() == parts) {
             let started = Instant::now();
             let found = waiting.remove(&next).unwrap_or_default();
@@ -440,12 +474,14 @@ mod tests {
     fn said(batches: &[u64], sequenced: &Sequenced) -> Option<String> {
         let mut sink = Nowhere;
         let (at, mut memory) = (At { packs: &[], inputs: &[], clock: Clock::Fixed(0) }, Memory::new(0));
-        let mut collector = Collector::new(at, (Emit::Final, false), &mut sink, Stats::new(), None, &mut memory);
+        let (triage, stop) = (Triage::default(), Stop::default());
+        let keep = (Keep::Nothing(&triage), &stop);
+        let mut collector = Collector::new(at, (Emit::Final, false), &mut sink, Stats::new(), keep, &mut memory);
         let (results, evaluated) = bounded(batches.len());
         for &number in batches {
             let job =
                 Arc::new(Job { number, records: Records { read: 1, duplicates: 1, ..Records::default() }, ..Job::default() });
-            results.send(Evaluated { job, done: Ok(Vec::new()), time: Duration::ZERO }).unwrap();
+            results.send(Evaluated { job, done: Vec::new(), time: Duration::ZERO }).unwrap();
         }
         drop(results);
         let collected = collect(&mut collector, &evaluated, 1, || {}).unwrap();

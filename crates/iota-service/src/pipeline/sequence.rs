@@ -243,7 +243,7 @@ impl Sequencer<'_> {
         let (record, line, offset) = input.place(&reject.position);
         let bytes = if input.kept < REJECT_BYTES { reject.bytes.clone() } else { Vec::new() };
         input.kept += bytes.len();
-        let origin = Origin { object: of.name(), version: of.version.clone(), record };
+        let origin = Origin { object: of.name(), version: of.version.as_deref().map(str::to_owned), record };
         Reject { origin, reason: reject.reason.code().to_owned(), line, offset, bytes, at_ms: Clock::System.now_ms() }
     }
 
@@ -286,7 +286,7 @@ impl Sequencer<'_> {
                 match (self.ledger, &of.checkpoint, &of.version) {
                     (Some(_), Some(checkpoint), _) => pending.next.checkpoints.push(checkpoint.clone()),
                     (Some(_), None, Some(version)) => {
-                        pending.next.finished.push(ObjectVersion { object: of.name(), version: version.clone() });
+                        pending.next.finished.push(ObjectVersion { object: of.name(), version: version.to_string() });
                     }
                     _ => {}
                 }

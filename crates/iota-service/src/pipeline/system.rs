@@ -1,9 +1,11 @@
-//! Alerts about rules that are not run as they should be.
+//! Alerts about rules and packs that are not run as they should be.
 
+use super::failing::Untold;
 use crate::rules::LoadedPack;
 use iota_engine::alert::{Origin, Severity};
 use iota_engine::rule::Failure;
-use iota_engine::system::{QUARANTINE, SystemAlert};
+use iota_engine::system::{QUARANTINE, RULE_ERROR, SystemAlert};
+use iota_engine::text::printable;
 use iota_python::KILLS;
 use serde_json::json;
 
@@ -31,7 +33,47 @@ pub(super) fn paused(pack: &LoadedPack, rule: u16, failure: Option<&Failure>, or
     }
 }
 
-/// Calls of a rule are left out for now. `why` ends a sentence.
+/// A pack is paused as a whole. `why` ends a sentence; `calls` of the batch in which that was seen are left out.
+pub(super) fn pack_paused(pack: &LoadedPack, why: &str, calls: usize) -> SystemAlert {
+    let name = &pack.pack.name;
+    SystemAlert {
+        rule: QUARANTINE,
+        dedup: format!("{name} (pack)"),
+        title: format!("Pack {name} is paused: {calls} calls are left out so far"),
+        severity: severity_of_pack(pack),
+        description: format!(
+            "None of the {} rules of pack {name} is run for a while: {why}. Calls that are left out are kept, and run by \
+             themselves later; other packs go on.",
+            pack.runnable.len()
+        ),
+        runbook: MEND_PACK,
+        context: json!({"pack": name, "rules": pack.runnable.len(), "reason": why, "calls": calls}),
+    }
+}
+
+/// Calls of a pack are still left out after it was tried again.
+pub(super) fn pack_left_out(pack: &LoadedPack, calls: u64) -> SystemAlert {
+    let name = &pack.pack.name;
+    SystemAlert {
+        rule: QUARANTINE,
+        dedup: format!("{name} (pack) left out"),
+        title: format!("{calls} calls of pack {name} were left out"),
+        severity: severity_of_pack(pack),
+        description: format!(
+            "Pack {name} was tried again and paused once more. {calls} calls of its {} rules are kept, and were not run: what the \
+             rules look for may be among them.",
+            pack.runnable.len()
+        ),
+        runbook: MEND_PACK,
+        context: json!({"pack": name, "rules": pack.runnable.len(), "calls": calls}),
+    }
+}
+
+const MEND_PACK: &str = "Look at the log, and try `iota check DIR` and `iota test DIR` where iota runs: Python, or what the pack \
+                         does when it is imported, may have changed. Mend it; `iota watch` then runs what was left out by \
+                         itself, elsewhere `iota rerun --errors` does.";
+
+/// Calls of a rule are left out for now.
 pub(super) fn left_out(pack: &LoadedPack, rule: u16, calls: u64) -> SystemAlert {
     let (name, rule) = (&pack.pack.name, pack.rule(rule));
     let id = &rule.id;
@@ -47,6 +89,39 @@ pub(super) fn left_out(pack: &LoadedPack, rule: u16, calls: u64) -> SystemAlert 
         runbook: "Mend the rule, then run `iota rerun --errors --rule RULE`.",
         context: json!({"pack": name, "rule": id, "calls": calls}),
     }
+}
+
+/// Functions of a rule raise, or give the wrong type.
+pub(super) fn failing(pack: &LoadedPack, rule: u16, Untold { count, first, origin }: &Untold) -> SystemAlert {
+    let (name, rule) = (&pack.pack.name, pack.rule(rule));
+    let id = &rule.id;
+    let times = match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        _ => format!("{count} times"),
+    };
+    let (function, kind, message) = (&first.function, printable(&first.failure.r#type), printable(&first.failure.message));
+    SystemAlert {
+        rule: RULE_ERROR,
+        dedup: format!("{name}/{id}"),
+        title: format!("Rule {name}/{id} has failed {times} so far: {kind}"),
+        severity: if rule.severity >= Some(Severity::High) { Severity::High } else { Severity::Medium },
+        description: format!(
+            "{function}() of rule {name}/{id} failed on record {} of {} with {kind}: {message}. The rule has failed {times} \
+             since it was last told of. What it looks for may be among the records that it failed on; they are kept. \
+             Further failures are counted, and told after a day.",
+            origin.record, origin.object
+        ),
+        runbook: "Mend the rule, then run `iota rerun --errors --rule RULE`. `rule_errors` of `--stats` counts all failures.",
+        context: json!({
+            "pack": name, "rule": id, "failures": count, "function": function, "error": kind, "message": message,
+            "path": first.failure.path, "line": first.failure.line, "object": origin.object, "record": origin.record,
+        }),
+    }
+}
+
+fn severity_of_pack(pack: &LoadedPack) -> Severity {
+    severity(pack.runnable.iter().filter_map(|&rule| pack.rule(rule).severity).max())
 }
 
 /// Whoever is paged for a rule is paged for its absence.

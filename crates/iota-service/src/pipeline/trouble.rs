@@ -1,8 +1,9 @@
-//! Rules that keep ending their workers. One is paused, which costs no call: what is left out meanwhile is run later.
+//! Rules that keep ending their workers, and packs that no worker can be started for or with many such rules. One is paused,
+//! which costs no call: what is left out meanwhile is run later.
 //! Decided in the order of the input, so that it does not depend on how many workers there are.
 
 use iota_engine::rule::{Outcome, Pair};
-use iota_python::{KILLS, LeftOut};
+use iota_python::{KILLS, LeftOut, PACK_KILLS};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,12 +14,44 @@ const FORGIVEN: u64 = 1_000;
 /// A rule of a pack, by their places.
 pub(crate) type RuleOfPack = (usize, u16);
 
-/// What is known of rules that ended workers.
+/// What is not run for now. A pack is one as a whole, whatever is known of its rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Paused {
+    Rule(RuleOfPack),
+    Pack(usize),
+}
+
+/// What is paused from now on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// With the record that it was last run on.
+    Rule(Pair),
+    Pack(Reason),
+}
+
+/// Why a pack is paused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// No worker starts, for this reason.
+    NoWorker(String),
+    /// Its rules ended too many.
+    Killed,
+}
+
+/// What is known of rules that ended workers, and of their packs.
 #[derive(Debug)]
 pub(super) struct Trouble {
     rules: BTreeMap<RuleOfPack, OfRule>,
+    packs: Vec<OfPack>,
     /// By pack: tells the runners, so that they need not try.
     left_out: Vec<Arc<LeftOut>>,
+}
+
+#[derive(Debug, Default)]
+struct OfPack {
+    paused: Option<Reason>,
+    /// Calls that were made since it was last resumed; `None`: it never was.
+    resumed: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -60,61 +93,122 @@ impl OfRule {
 
 impl Trouble {
     pub(super) fn new(packs: usize) -> Self {
-        Self { rules: BTreeMap::new(), left_out: (0..packs).map(|_| Arc::default()).collect() }
+        let of_packs = (0..packs).map(|_| OfPack::default()).collect();
+        Self { rules: BTreeMap::new(), packs: of_packs, left_out: (0..packs).map(|_| Arc::default()).collect() }
     }
 
     pub(super) fn left_out(&self) -> &[Arc<LeftOut>] {
         &self.left_out
     }
 
+    /// Whether a rule is not run for now, be it for itself or with its pack.
     pub(super) fn is_paused(&self, rule: RuleOfPack) -> bool {
-        self.rules.get(&rule).is_some_and(|of_rule| of_rule.is_paused)
+        self.packs[rule.0].paused.is_some() || self.rules.get(&rule).is_some_and(|of_rule| of_rule.is_paused)
     }
 
-    pub(super) fn paused(&self) -> impl Iterator<Item = RuleOfPack> {
-        self.rules.iter().filter(|(_, of_rule)| of_rule.is_paused).map(|(rule, _)| *rule)
+    pub(super) fn is_pack_paused(&self, pack: usize) -> bool {
+        self.packs[pack].paused.is_some()
     }
 
-    /// It is paused, and since it was resumed more of its calls ended their worker than returned: trying it once more at
-    /// once is of no use.
-    pub(super) fn is_hopeless(&self, rule: RuleOfPack) -> bool {
-        let of_rule = self.rules.get(&rule).filter(|of_rule| of_rule.is_paused);
-        of_rule.and_then(|of_rule| of_rule.resumed.as_ref()).is_some_and(|resumed| resumed.ended > resumed.returned)
+    pub(super) fn paused(&self) -> impl Iterator<Item = Paused> {
+        let packs = self.packs.iter().enumerate().filter(|(_, of_pack)| of_pack.paused.is_some());
+        let rules = self.rules.iter().filter(|(_, of_rule)| of_rule.is_paused);
+        packs.map(|(pack, _)| Paused::Pack(pack)).chain(rules.map(|(rule, _)| Paused::Rule(*rule)))
+    }
+
+    /// Those that it is of some use to try once more at once: what was not resumed yet, a rule of which then at least as many
+    /// calls returned as ended their worker, a pack that then made many. A rule of a paused pack is of no use.
+    pub(super) fn hopeful(&self) -> Vec<Paused> {
+        let is_hopeful = |paused: &Paused| match paused {
+            Paused::Rule(rule) => {
+                let resumed = self.rules.get(rule).and_then(|of_rule| of_rule.resumed.as_ref());
+                !self.is_pack_paused(rule.0) && resumed.is_none_or(|resumed| resumed.ended <= resumed.returned)
+            }
+            Paused::Pack(pack) => self.packs[*pack].resumed.is_none_or(|calls| calls >= FORGIVEN),
+        };
+        self.paused().filter(is_hopeful).collect()
     }
 
     /// It is run again.
-    pub(super) fn resume(&mut self, (pack, rule): RuleOfPack) {
-        self.rules.insert((pack, rule), OfRule { resumed: Some(Resumed::default()), ..OfRule::default() });
-        self.left_out[pack].remove(rule);
+    pub(super) fn resume(&mut self, paused: Paused) {
+        match paused {
+            Paused::Rule((pack, rule)) => {
+                self.rules.insert((pack, rule), OfRule { resumed: Some(Resumed::default()), ..OfRule::default() });
+                self.left_out[pack].remove(rule);
+            }
+            Paused::Pack(pack) => {
+                self.packs[pack] = OfPack { paused: None, resumed: Some(0) };
+                // Those that are paused for themselves stay so, and count.
+                self.rules.retain(|rule, of_rule| rule.0 != pack || of_rule.is_paused);
+                self.left_out[pack].remove_pack();
+            }
+        }
     }
 
-    /// Counts the workers that rules of a pack ended. From the one too many on, a rule's pairs count as not run, whether or
-    /// not a runner was ahead and has run some: so the outcome is the same however many runners there are. Returns the
-    /// rules that are paused from now on, with the last record that they were run on.
-    pub(super) fn judge(&mut self, pack: usize, given: &[Pair], outcome: &mut Outcome) -> Vec<Pair> {
+    /// Counts the workers that rules of a pack ended. From the one too many on, a rule's pairs, or those of all rules, count as
+    /// not run, whether or not a runner was ahead and has run some: so the outcome is the same however many runners there
+    /// are. Only where no worker starts, what runs does not depend on the input alone. Returns what is paused from now on.
+    pub(super) fn judge(&mut self, pack: usize, given: &[Pair], outcome: &mut Outcome) -> Vec<Pause> {
         let fatal: BTreeSet<Pair> = outcome.errors.iter().filter(|error| error.fatal).map(pair_of).collect();
-        for pair in &fatal {
+        let no_worker = outcome.no_worker.take();
+        let mut cuts = Cuts::default();
+        let mut pauses = Vec::new();
+        match &self.packs[pack].paused {
+            Some(Reason::Killed) => cuts.all = Some((0, 0)),
+            // Who had a worker has used it.
+            Some(Reason::NoWorker(_)) | None => self.count(pack, given, (&fatal, outcome), (&mut cuts, &mut pauses)),
+        }
+        cuts.cut(given, outcome);
+        let of_pack = &mut self.packs[pack];
+        if let Some(calls) = &mut of_pack.resumed {
+            *calls += (given.len() - outcome.not_run.len()) as u64;
+        }
+        if let Some(why) = no_worker.filter(|_| of_pack.paused.is_none()) {
+            of_pack.paused = Some(Reason::NoWorker(why));
+        } else if cuts.all.is_some_and(|cut| cut > (0, 0)) {
+            of_pack.paused = Some(Reason::Killed);
+            self.left_out[pack].add_pack();
+        } else {
+            return pauses;
+        }
+        pauses.extend(of_pack.paused.clone().map(Pause::Pack));
+        pauses
+    }
+
+    /// Goes through the calls that were made in the order of the input.
+    fn count(
+        &mut self,
+        pack: usize,
+        given: &[Pair],
+        (fatal, outcome): (&BTreeSet<Pair>, &Outcome),
+        (cuts, pauses): (&mut Cuts, &mut Vec<Pause>),
+    ) {
+        let of_pack = (pack, 0)..=(pack, u16::MAX);
+        if fatal.is_empty() && self.rules.range(of_pack.clone()).next().is_none() {
+            return;
+        }
+        for pair in fatal {
             self.rules.entry((pack, pair.rule)).or_default();
         }
-        // From which record on a rule is left out.
-        let mut cuts: BTreeMap<u16, u32> = BTreeMap::new();
-        let mut paused = Vec::new();
-        for (&(_, rule), of_rule) in self.rules.range_mut((pack, 0)..=(pack, u16::MAX)) {
-            if of_rule.is_paused {
-                cuts.insert(rule, 0);
-                continue;
+        for ((_, rule), _) in self.rules.range(of_pack.clone()).filter(|(_, of_rule)| of_rule.is_paused) {
+            cuts.rules.insert(*rule, 0);
+        }
+        let not_run: BTreeSet<Pair> = outcome.not_run.iter().copied().collect();
+        let mut calls: Vec<Pair> = given.iter().filter(|pair| !not_run.contains(pair)).copied().collect();
+        calls.sort_unstable();
+        for pair in calls {
+            let Some(of_rule) = self.rules.get_mut(&(pack, pair.rule)).filter(|of_rule| !of_rule.is_paused) else { continue };
+            if of_rule.call(fatal.contains(&pair)) {
+                self.left_out[pack].add(pair.rule);
+                cuts.rules.insert(pair.rule, pair.record + 1);
+                pauses.push(Pause::Rule(pair));
             }
-            let not_run: BTreeSet<Pair> = outcome.not_run.iter().copied().filter(|pair| pair.rule == rule).collect();
-            let called = given.iter().filter(|pair| pair.rule == rule && !not_run.contains(pair));
-            let last = called.into_iter().find(|pair| of_rule.call(fatal.contains(pair)));
-            if let Some(last) = last {
-                self.left_out[pack].add(rule);
-                cuts.insert(rule, last.record + 1);
-                paused.push(*last);
+            let strikes = || self.rules.range(of_pack.clone()).map(|(_, of_rule)| of_rule.strikes).sum::<u32>();
+            if fatal.contains(&pair) && strikes() >= PACK_KILLS {
+                cuts.all = Some((pair.record, u32::from(pair.rule) + 1));
+                return;
             }
         }
-        cut(&cuts, given, outcome);
-        paused
     }
 }
 
@@ -122,18 +216,30 @@ fn pair_of(error: &iota_engine::rule::RuleError) -> Pair {
     Pair { record: error.record, rule: error.rule }
 }
 
-/// Takes out what rules gave from some record on.
-fn cut(cuts: &BTreeMap<u16, u32>, given: &[Pair], outcome: &mut Outcome) {
-    if cuts.is_empty() {
-        return;
+/// From where on what rules gave is taken out.
+#[derive(Debug, Default)]
+struct Cuts {
+    /// By rule, from which record on.
+    rules: BTreeMap<u16, u32>,
+    /// Of all rules, from which (record, rule) on.
+    all: Option<(u32, u32)>,
+}
+
+impl Cuts {
+    fn cut(&self, given: &[Pair], outcome: &mut Outcome) {
+        if self.rules.is_empty() && self.all.is_none() {
+            return;
+        }
+        let kept = |record: u32, rule: u16| {
+            self.rules.get(&rule).is_none_or(|cut| record < *cut) && self.all.is_none_or(|cut| (record, rule.into()) < cut)
+        };
+        outcome.matches.retain(|found| kept(found.record, found.rule));
+        outcome.errors.retain(|error| kept(error.record, error.rule));
+        outcome.logs.retain(|log| kept(log.record, log.rule));
+        outcome.state.retain(|update| kept(update.record, update.rule));
+        outcome.not_run.retain(|pair| kept(pair.record, pair.rule));
+        outcome.not_run.extend(given.iter().filter(|pair| !kept(pair.record, pair.rule)));
     }
-    let kept = |record: u32, rule: u16| cuts.get(&rule).is_none_or(|cut| record < *cut);
-    outcome.matches.retain(|found| kept(found.record, found.rule));
-    outcome.errors.retain(|error| kept(error.record, error.rule));
-    outcome.logs.retain(|log| kept(log.record, log.rule));
-    outcome.state.retain(|update| kept(update.record, update.rule));
-    outcome.not_run.retain(|pair| kept(pair.record, pair.rule));
-    outcome.not_run.extend(given.iter().filter(|pair| !kept(pair.record, pair.rule)));
 }
 
 #[cfg(test)]
@@ -157,7 +263,11 @@ mod tests {
         });
         let mut outcome = Outcome { errors: errors.collect(), ..Outcome::default() };
         let paused = trouble.judge(0, &given, &mut outcome);
-        (paused.first().map(|pair| pair.record), outcome.not_run.len())
+        let at = paused.first().map(|pause| match pause {
+            Pause::Rule(pair) => pair.record,
+            Pause::Pack(reason) => panic!("{reason:?}"),
+        });
+        (at, outcome.not_run.len())
     }
 
     #[test]
@@ -191,15 +301,68 @@ mod tests {
     #[test]
     fn a_rule_that_was_resumed_is_hopeless_when_it_mostly_ends_its_worker() {
         let mut trouble = Trouble::new(1);
+        let rule = Paused::Rule((0, RULE));
         calls(&mut trouble, &[true; 10]);
-        assert!(trouble.is_paused((0, RULE)) && !trouble.is_hopeless((0, RULE)), "it was not tried again");
-        trouble.resume((0, RULE));
+        assert_eq!(trouble.hopeful(), [rule], "it was not tried again");
+        trouble.resume(rule);
         let half: Vec<bool> = (0..60).map(|n| n % 2 == 0).collect();
         assert_eq!(calls(&mut trouble, &half).1, 41);
-        assert!(trouble.is_paused((0, RULE)) && trouble.is_hopeless((0, RULE)), "10 ended, 9 returned");
-        trouble.resume((0, RULE));
+        assert!(trouble.is_paused((0, RULE)) && trouble.hopeful().is_empty(), "10 ended, 9 returned");
+        trouble.resume(rule);
         let third: Vec<bool> = (0..60).map(|n| n % 3 == 0).collect();
         calls(&mut trouble, &third);
-        assert!(trouble.is_paused((0, RULE)) && !trouble.is_hopeless((0, RULE)));
+        assert_eq!(trouble.hopeful(), [rule]);
+    }
+
+    /// A batch of calls of so many rules, each on each record; those named end their worker. Returns what is paused.
+    fn calls_of(trouble: &mut Trouble, records: u32, rules: u16, ends: impl Fn(Pair) -> bool) -> (Vec<Pause>, Outcome) {
+        let given: Vec<Pair> = (0..records).flat_map(|record| (0..rules).map(move |rule| Pair { record, rule })).collect();
+        let failure =
+            || Failure { r#type: "WorkerDied".into(), message: String::new(), path: None, line: None, traceback: String::new() };
+        let errors = given.iter().filter(|pair| ends(**pair)).map(|pair| RuleError {
+            record: pair.record,
+            rule: pair.rule,
+            function: "rule".into(),
+            failure: failure(),
+            fatal: true,
+        });
+        let mut outcome = Outcome { errors: errors.collect(), ..Outcome::default() };
+        let pauses = trouble.judge(0, &given, &mut outcome);
+        (pauses, outcome)
+    }
+
+    #[test]
+    fn a_pack_is_paused_when_many_of_its_rules_end_workers_and_not_for_a_few() {
+        // Four rules end ten workers each and are paused; the others go on.
+        let mut trouble = Trouble::new(1);
+        let (pauses, outcome) = calls_of(&mut trouble, 60, 20, |pair| pair.rule < 4);
+        assert_eq!((pauses.len(), outcome.not_run.len(), trouble.is_pack_paused(0)), (4, 200, false));
+        // All twenty: none is at its tenth when together they have ended fifty, in the middle of the third record.
+        let mut trouble = Trouble::new(1);
+        let (pauses, outcome) = calls_of(&mut trouble, 60, 20, |_| true);
+        assert_eq!((pauses, outcome.errors.len()), (vec![Pause::Pack(Reason::Killed)], 50));
+        assert_eq!((outcome.not_run.len(), outcome.not_run[0]), (60 * 20 - 50, Pair { record: 2, rule: 10 }));
+        // What a runner that was ahead has run does not count.
+        let (pauses, outcome) = calls_of(&mut trouble, 3, 20, |_| false);
+        assert_eq!((pauses, outcome.not_run.len()), (Vec::new(), 60));
+        assert_eq!((trouble.hopeful(), trouble.is_paused((0, 7))), (vec![Paused::Pack(0)], true));
+        trouble.resume(Paused::Pack(0));
+        assert_eq!(calls_of(&mut trouble, 3, 20, |_| false).1.not_run.len(), 0);
+        assert_eq!(calls_of(&mut trouble, 60, 20, |_| true).0.len(), 1);
+        assert!(trouble.hopeful().is_empty(), "little was done before it came to this again");
+    }
+
+    #[test]
+    fn a_pack_that_no_worker_starts_for_is_paused_and_what_ran_counts() {
+        let mut trouble = Trouble::new(2);
+        let given = [0, 1].map(|record| Pair { record, rule: RULE });
+        let mut outcome = Outcome { not_run: vec![given[1]], no_worker: Some("why".into()), ..Outcome::default() };
+        assert_eq!(trouble.judge(0, &given, &mut outcome), [Pause::Pack(Reason::NoWorker("why".into()))]);
+        assert_eq!((outcome.not_run.as_slice(), trouble.hopeful()), (&given[1..], vec![Paused::Pack(0)]));
+        // Another thread has a worker.
+        let mut outcome = Outcome { no_worker: Some("again".into()), ..Outcome::default() };
+        assert_eq!((trouble.judge(0, &given, &mut outcome), outcome.not_run.len()), (Vec::new(), 0));
+        trouble.resume(Paused::Pack(0));
+        assert_eq!(trouble.paused().count(), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! Reading a rule directory. The only place that touches its files.
 
+use super::files::{Budget, MAX_FILE, MAX_FILES, read_within, within};
 use iota_engine::rule::{PACK_FILES, Snapshot};
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,8 +10,8 @@ use walkdir::{DirEntry, WalkDir};
 
 /// Files of a pack that matter: Python, metadata, lookup tables.
 const EXTENSIONS: [&str; 4] = ["py", "yml", "yaml", "json"];
-/// Largest file of a pack, in bytes.
-const MAX_FILE: u64 = 16 << 20;
+/// Files and directories in the directory of a pack, read or not.
+const MAX_ENTRIES: usize = 10 * MAX_FILES;
 
 #[derive(Debug, Error)]
 pub enum DirectoryError {
@@ -34,28 +35,29 @@ pub fn read_snapshot(directory: &Path) -> Result<Snapshot, DirectoryError> {
     }
     let unreadable = |path: &Path, why: String| DirectoryError::Unreadable { path: path.to_owned(), why };
     let root = fs::canonicalize(directory).map_err(|error| unreadable(directory, error.to_string()))?;
-    let mut files = BTreeMap::new();
+    let (mut files, mut budget) = (BTreeMap::new(), Budget::default());
     let walk = WalkDir::new(directory).follow_links(true).sort_by_file_name().into_iter();
-    for entry in walk.filter_entry(|entry| entry.depth() == 0 || is_wanted(entry)) {
+    let walk = walk.filter_entry(|entry| entry.depth() == 0 || is_wanted(entry));
+    for (number, entry) in walk.enumerate() {
         let entry = entry.map_err(|error| unreadable(error.path().unwrap_or(directory), error.to_string()))?;
-        let extension = entry.path().extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let path = entry.path();
+        if number > MAX_ENTRIES {
+            return Err(unreadable(directory, format!("more than {MAX_ENTRIES} files and directories; is it a pack?")));
+        }
+        // Before it is walked through: it may lead to all that there is.
+        if entry.depth() > 0 && entry.path_is_symlink() && entry.file_type().is_dir() {
+            within(&root, path).map_err(|error| unreadable(path, error.to_string()))?;
+        }
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if !entry.file_type().is_file() || !EXTENSIONS.contains(&extension) {
             continue;
-        }
-        let path = entry.path();
-        let real = fs::canonicalize(path).map_err(|error| unreadable(path, error.to_string()))?;
-        if !real.starts_with(&root) {
-            let why = format!("leads out of the pack, to {}; put a copy there instead of the link", real.display());
-            return Err(unreadable(path, why));
         }
         let relative = path.strip_prefix(directory).unwrap_or(path);
         let name: Option<Vec<&str>> = relative.iter().map(|part| part.to_str()).collect();
         let name = name.ok_or_else(|| unreadable(path, "the name is not valid UTF-8".to_owned()))?.join("/");
-        let size = entry.metadata().map_or(0, |metadata| metadata.len());
-        if size > MAX_FILE {
-            return Err(unreadable(path, format!("{size} bytes; a file of a pack may have {MAX_FILE}")));
-        }
-        files.insert(name, fs::read(path).map_err(|error| unreadable(path, error.to_string()))?);
+        let bytes = read_within(&root, path, MAX_FILE).map_err(|error| unreadable(path, error.to_string()))?;
+        budget.take(bytes.len() as u64).map_err(|why| unreadable(path, why))?;
+        files.insert(name, bytes);
     }
     Ok(Snapshot::new(files))
 }
@@ -140,5 +142,11 @@ mod tests {
         symlink(outside.path().join("credentials"), root.join("stolen.py")).unwrap();
         let error = read_snapshot(root).unwrap_err().to_string();
         assert!(error.contains("stolen.py: leads out of the pack"), "{error}");
+        fs::remove_file(root.join("stolen.py")).unwrap();
+        // Where nothing is that would be read, too: looking for it may take for ever.
+        fs::create_dir(outside.path().join("elsewhere")).unwrap();
+        symlink(outside.path().join("elsewhere"), root.join("all")).unwrap();
+        let error = read_snapshot(root).unwrap_err().to_string();
+        assert!(error.contains("all: leads out of the pack"), "{error}");
     }
 }

@@ -1,8 +1,8 @@
 //! Packs that Python has seen: which rules run, and what is wrong with the others.
 
 use super::directory::{DirectoryError, packs_below, read_snapshot};
+use super::refused::{self, Refused};
 use crate::config::Settings;
-use crate::supply::check_snapshot;
 use iota_engine::guard::Guards;
 use iota_engine::index::Router;
 use iota_engine::rule::{Failure, Level, Loaded, LoadedRule, PACK_FILES, Pack, Rule};
@@ -18,6 +18,8 @@ use thiserror::Error;
 pub enum RulesError {
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Refused(#[from] Refused),
     #[error(transparent)]
     Interpreter(#[from] InterpreterError),
     #[error(transparent)]
@@ -112,12 +114,7 @@ pub fn read_packs(directories: &[PathBuf], settings: &Settings) -> Result<Vec<(P
             )));
         }
         let snapshot = read_snapshot(directory)?;
-        let signatures = &settings.rule_signatures;
-        if signatures.required {
-            let checked = check_snapshot(directory, &snapshot, &signatures.keys);
-            let directory = directory.display();
-            checked.map_err(|why| RulesError::Pack(format!("rules: {directory}: {why} (rule_signatures.required is set)")))?;
-        }
+        refused::check(directory, &snapshot, settings)?;
         let mut pack = Pack::read(&directory_name(directory), snapshot, env!("CARGO_PKG_VERSION"));
         if let Some(problem) =
             pack.problems.iter().find(|problem| problem.level == Level::Error && PACK_FILES.contains(&problem.path.as_str()))
@@ -373,6 +370,7 @@ impl Python {
             call_time: settings.rule_timeout.value,
             now_ms,
             stop: Arc::default(),
+            counts: Arc::default(),
         };
         Ok(Self { program, cache: cache.map(LoadCache::new) })
     }

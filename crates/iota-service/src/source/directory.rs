@@ -292,21 +292,21 @@ impl Directory {
 
     /// How it went with an input that was taken.
     pub fn settle(&mut self, input: &Input, ended: &Ended, now: Instant) {
-        let Some(out) = self.out.remove(&input.path) else { return };
+        let Some(out) = self.out.remove(&*input.path) else { return };
         match ended {
             Ended::Read => {
                 if let Some(mark) = out.mark {
                     self.marks.insert(out.stamp.0, mark);
                 }
-                if let Some(known) = self.known.get_mut(&input.path) {
+                if let Some(known) = self.known.get_mut(&*input.path) {
                     known.failures = 0;
                     known.done = out.whole && known.stamp == out.stamp;
                 }
                 // It may have grown while it was read, and nobody tells that twice.
-                self.queue.insert(input.path.clone());
+                self.queue.insert(input.path.to_path_buf());
             }
             Ended::Unreadable(why) | Ended::Damaged(why) => self.retry(&input.path, why, now),
-            Ended::Interrupted => drop(self.queue.insert(input.path.clone())),
+            Ended::Interrupted => drop(self.queue.insert(input.path.to_path_buf())),
         }
     }
 
@@ -368,7 +368,8 @@ impl Directory {
         let checkpoint = Some(self.checkpoint(stamp.0, &mark));
         let data = Data::Range { file: Arc::new(file), start };
         let version = Some(format!("{start}-{end}"));
-        let input = Input { path: path.to_owned(), size: end - start, version, data, checkpoint, whole_only: false, terms: None };
+        let (path, version) = (path.into(), version.map(Into::into));
+        let input = Input { path, size: end - start, version, data, checkpoint, whole_only: false, terms: None };
         Ok(Ready::Now(Box::new((input, Out { stamp, mark: Some(mark), whole: end == size }))))
     }
 

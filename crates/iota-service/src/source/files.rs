@@ -21,15 +21,16 @@ pub enum SourceError {
     Twice,
 }
 
-/// One input: a file or a part of one, standard input, or bytes that came from elsewhere.
+/// One input: a file or a part of one, standard input, or bytes that came from elsewhere. A run may have millions: what they
+/// are called is shared by all that need it.
 #[derive(Debug, Clone)]
 pub struct Input {
     /// `-` is standard input. For bytes from elsewhere, what they are called: `s3://BUCKET/KEY`.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// Size in bytes, where it is known.
     pub size: u64,
     /// Tells the contents from earlier and later ones: of a file, size and time of the last change.
-    pub version: Option<String>,
+    pub version: Option<Arc<str>>,
     pub data: Data,
     /// Noted with the last record instead of the version: where in a file that grows to go on.
     pub checkpoint: Option<Checkpoint>,
@@ -57,14 +58,15 @@ pub enum Data {
 impl Input {
     /// A whole file.
     pub fn file(path: PathBuf, size: u64, version: Option<String>) -> Self {
+        let (path, version) = (path.into(), version.map(Into::into));
         Self { path, size, version, data: Data::Path, checkpoint: None, whole_only: false, terms: None }
     }
 
     /// Bytes in memory.
     pub fn bytes(name: &str, version: Option<String>, bytes: Vec<u8>) -> Self {
         let size = bytes.len() as u64;
-        let data = Data::Memory(bytes.into());
-        Self { path: name.into(), size, version, data, checkpoint: None, whole_only: false, terms: None }
+        let (path, version, data) = (Path::new(name).into(), version.map(Into::into), Data::Memory(bytes.into()));
+        Self { path, size, version, data, checkpoint: None, whole_only: false, terms: None }
     }
 
     pub fn is_stdin(&self) -> bool {

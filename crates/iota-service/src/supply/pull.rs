@@ -1,11 +1,16 @@
 //! Fetching a pack: beside the one that runs, checked there, and put in its place in one step. The directory of the pack is
 //! a link to the version in force; the one before is kept.
 
+use super::files::read_all;
 use super::git::{GitError, Repository, Revision};
-use std::fs::{self, File};
+use crate::crash_point;
+use iota_python::Stop;
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::TempDir;
 use thiserror::Error;
 
@@ -13,8 +18,10 @@ use thiserror::Error;
 pub enum PullError {
     #[error(transparent)]
     Git(#[from] GitError),
-    #[error("{0} is there and was not made by `iota rules pull`: name another directory")]
+    #[error("{0} is there and was not made by `iota rules pull`: name another directory, or move it away")]
     NotOurs(String),
+    #[error("another `iota rules pull` is at work on it: try again when that has ended")]
+    Busy,
     #[error("{0:?} cannot be the directory of a pack")]
     Name(String),
     #[error("{0}: {1}")]
@@ -42,7 +49,13 @@ pub struct Staged {
     target: PathBuf,
     versions: PathBuf,
     staging: TempDir,
+    /// Nobody else works on it meanwhile.
+    _lock: File,
 }
+
+/// Holds what is not a version: the next pull removes what a process that was killed has left.
+const STAGED: &str = ".staged-";
+const LOCK: &str = ".lock";
 
 /// What became of a version that was put in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,24 +65,28 @@ pub enum Pulled {
     Same,
 }
 
+fn io_error(path: &Path, error: io::Error) -> PullError {
+    PullError::Io(path.display().to_string(), error)
+}
+
 /// Fetches a version of the pack that is to be at `target`.
-pub fn stage(source: &Source, target: &Path) -> Result<Staged, PullError> {
-    let io = |path: &Path, error: io::Error| PullError::Io(path.display().to_string(), error);
-    let target = std::path::absolute(target).map_err(|error| io(target, error))?;
+pub fn stage(source: &Source, target: &Path, stop: &Arc<Stop>) -> Result<Staged, PullError> {
+    let target = std::path::absolute(target).map_err(|error| io_error(target, error))?;
     let shown = target.display().to_string();
     let name = target.file_name().and_then(|name| name.to_str()).ok_or_else(|| PullError::Name(shown.clone()))?.to_owned();
-    let parent = target.parent().ok_or(PullError::Name(shown.clone()))?;
-    match fs::symlink_metadata(&target) {
-        Ok(found) if !found.is_symlink() => return Err(PullError::NotOurs(shown)),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(io(&target, error)),
-    }
+    let parent = target.parent().ok_or(PullError::Name(shown))?;
     // A name that is left out when packs are read.
     let versions = parent.join(format!(".{name}.versions"));
-    fs::create_dir_all(&versions).map_err(|error| io(&versions, error))?;
-    let staging = tempfile::Builder::new().prefix(".staged-").tempdir_in(&versions).map_err(|error| io(&versions, error))?;
-    let repository = Repository::new(staging.path())?;
+    is_link_of_ours(&target, &versions)?;
+    let lock = lock(&versions)?;
+    for entry in entries(&versions) {
+        if entry.to_string_lossy().starts_with(STAGED) {
+            // What stays is only in the way.
+            let _ = fs::remove_dir_all(versions.join(entry));
+        }
+    }
+    let staging = tempfile::Builder::new().prefix(STAGED).tempdir_in(&versions).map_err(|error| io_error(&versions, error))?;
+    let repository = Repository::new(staging.path(), stop)?;
     let commit = repository.fetch(&source.address, &source.revision)?;
     if source.signed_commit {
         repository.verify_commit(&commit)?;
@@ -78,68 +95,111 @@ pub fn stage(source: &Source, target: &Path) -> Result<Staged, PullError> {
     for (path, bytes) in repository.files(&commit, &source.below)? {
         let file = directory.join(path);
         let above = file.parent().unwrap_or(&directory);
-        fs::create_dir_all(above).and_then(|()| fs::write(&file, bytes)).map_err(|error| io(&file, error))?;
+        fs::create_dir_all(above).and_then(|()| fs::write(&file, bytes)).map_err(|error| io_error(&file, error))?;
     }
     if !directory.is_dir() {
         return Err(GitError::Odd("no files there".to_owned()).into());
     }
-    Ok(Staged { commit, directory, target, versions, staging })
+    Ok(Staged { commit, directory, target, versions, staging, _lock: lock })
+}
+
+/// Nothing is there, or a link that an earlier pull has made.
+fn is_link_of_ours(target: &Path, versions: &Path) -> Result<(), PullError> {
+    match fs::read_link(target) {
+        Ok(link) => {
+            let parts: Vec<&OsStr> = link.iter().collect();
+            let is_ours =
+                matches!(parts[..], [first, _, last] if Some(first) == versions.file_name() && Some(last) == target.file_name());
+            if is_ours { Ok(()) } else { Err(PullError::NotOurs(target.display().to_string())) }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // It is no link.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(PullError::NotOurs(target.display().to_string())),
+        Err(error) => Err(io_error(target, error)),
+    }
+}
+
+/// The directory of the versions, for this process alone.
+fn lock(versions: &Path) -> Result<File, PullError> {
+    fs::create_dir_all(versions).map_err(|error| io_error(versions, error))?;
+    if fs::symlink_metadata(versions).map_err(|error| io_error(versions, error))?.is_symlink() {
+        return Err(PullError::NotOurs(versions.display().to_string()));
+    }
+    let path = versions.join(LOCK);
+    let file = File::options().create(true).append(true).open(&path).map_err(|error| io_error(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(PullError::Busy),
+        Err(TryLockError::Error(error)) => Err(io_error(&path, error)),
+    }
+}
+
+fn entries(directory: &Path) -> Vec<std::ffi::OsString> {
+    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
 }
 
 impl Staged {
-    /// Puts it in force: whoever reads the directory sees all of the old version or all of this one.
+    /// Puts it in force: whoever reads the directory sees all of the old version or all of this one, also when this is cut at
+    /// any instant.
     pub fn switch(self) -> Result<Pulled, PullError> {
-        let Self { commit, directory, target, versions, staging } = self;
-        let io = |path: &Path, error: io::Error| PullError::Io(path.display().to_string(), error);
-        let (version, name) = (versions.join(&commit), directory.file_name().unwrap_or_default().to_owned());
-        let link = PathBuf::from(versions.file_name().unwrap_or_default()).join(&commit).join(&name);
+        let Self { commit, directory, target, versions, staging, _lock } = self;
+        let name = directory.file_name().unwrap_or_default().to_owned();
+        let (version, is_there) = place_of(&versions, &commit, &directory);
+        let link: PathBuf = [versions.file_name().unwrap_or_default(), OsStr::new(&version), &name].iter().collect();
         let before = fs::read_link(&target).ok();
-        let is_there = version.join(&name).is_dir();
-        if is_there && before.as_ref() == Some(&link) && same(&directory, &version.join(&name)) {
+        if is_there && before.as_ref() == Some(&link) {
             return Ok(Pulled::Same);
         }
-        // Other files under the same commit: another directory of the repository, or somebody changed them.
-        let version = if is_there && !same(&directory, &version.join(&name)) { numbered(&version) } else { version };
-        let link =
-            PathBuf::from(versions.file_name().unwrap_or_default()).join(version.file_name().unwrap_or_default()).join(&name);
-        if !version.exists() {
-            fs::rename(directory.parent().unwrap_or(&directory), &version).map_err(|error| io(&version, error))?;
+        let place = versions.join(&version);
+        if !is_there {
+            fs::rename(directory.parent().unwrap_or(&directory), &place).map_err(|error| io_error(&place, error))?;
         }
+        crash_point("pull.placed");
         // On the disk before the link is: a loss of power must not leave a link to nothing.
         File::open(&versions)
             .and_then(|versions| rustix::fs::syncfs(versions).map_err(Into::into))
-            .map_err(|error| io(&versions, error))?;
+            .map_err(|error| io_error(&versions, error))?;
         let new = staging.path().join("link");
-        symlink(&link, &new).and_then(|()| fs::rename(&new, &target)).map_err(|error| io(&target, error))?;
-        let kept = [Some(&link), before.as_ref()].map(|link| link.and_then(|link| link.iter().nth(1)).map(ToOwned::to_owned));
-        for entry in fs::read_dir(&versions).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let is_staged = name.to_string_lossy().starts_with(".staged-");
-            if !is_staged && kept.iter().flatten().all(|kept| *kept != name) {
-                // One that stays is only in the way.
-                let _ = fs::remove_dir_all(entry.path());
-            }
+        symlink(&link, &new).and_then(|()| fs::rename(&new, &target)).map_err(|error| io_error(&target, error))?;
+        crash_point("pull.switched");
+        let kept: Vec<&OsStr> =
+            [Some(&link), before.as_ref()].into_iter().flatten().filter_map(|link| link.iter().nth(1)).collect();
+        for entry in entries(&versions).into_iter().filter(|entry| is_version(entry) && !kept.contains(&entry.as_os_str())) {
+            // A version is there as a whole or not at all. One that stays is only in the way.
+            let _ = fs::rename(versions.join(&entry), staging.path().join(&entry));
         }
+        crash_point("pull.cleaned");
         Ok(Pulled::New)
     }
 }
 
-fn numbered(version: &Path) -> PathBuf {
-    let name = |number: u32| version.with_extension(number.to_string());
-    (2..=u32::MAX).map(name).find(|path| !path.exists()).unwrap_or_else(|| version.to_owned())
+/// Where a version with these files is, or is to be, and whether it is there. The same commit may have other files: it was
+/// another directory of the repository, or somebody has changed them.
+fn place_of(versions: &Path, commit: &str, directory: &Path) -> (String, bool) {
+    let name = directory.file_name().unwrap_or_default();
+    let mut number = 1_u32;
+    loop {
+        let version = if number == 1 { commit.to_owned() } else { format!("{commit}.{number}") };
+        let place = versions.join(&version);
+        if fs::symlink_metadata(&place).is_err() {
+            return (version, false);
+        }
+        if same(directory, &place.join(name)) {
+            return (version, true);
+        }
+        number += 1;
+    }
+}
+
+/// A commit, and a number when there are several of it.
+fn is_version(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let (commit, number) = name.split_once('.').unwrap_or((&name, "2"));
+    let is_commit = matches!(commit.len(), 40 | 64) && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_commit && number.parse::<u32>().is_ok()
 }
 
 /// Whether two directories hold the same files.
 fn same(one: &Path, other: &Path) -> bool {
-    let read = |directory: &Path| -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
-        let mut files = Vec::new();
-        for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {
-            let entry = entry?;
-            if !entry.file_type().is_dir() {
-                files.push((entry.path().strip_prefix(directory).unwrap_or(entry.path()).to_owned(), fs::read(entry.path())?));
-            }
-        }
-        Ok(files)
-    };
-    matches!((read(one), read(other)), (Ok(one), Ok(other)) if one == other)
+    matches!((read_all(one), read_all(other)), (Ok(one), Ok(other)) if one == other)
 }

@@ -4,7 +4,7 @@ use super::sources::Sources;
 use iota_engine::alert::Severity;
 use iota_engine::decode::{RejectReason, Skip};
 use iota_engine::rule::Failure;
-use iota_python::SandboxLevel;
+use iota_python::{SandboxLevel, WorkerCounts};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,6 +26,8 @@ pub struct Stats {
     pub records: Records,
     pub pairs: Pairs,
     pub matches: Matches,
+    /// Matches that each suppression hid, by its id; also suppressions that hid none.
+    pub suppressions: BTreeMap<String, u64>,
     pub alerts: Alerts,
     pub deliveries: DeliveryCounts,
     /// By `pack/rule`.
@@ -78,6 +80,9 @@ pub struct Records {
     /// Not events, left out on purpose.
     pub skipped: u64,
     pub skipped_by_reason: BTreeMap<&'static str, u64>,
+    /// Of those evaluated; in milliseconds since the Unix epoch.
+    #[serde(skip)]
+    pub newest_event_ms: Option<i64>,
 }
 
 /// (rule, record): total = skipped + returned + errored + `not_run`
@@ -119,7 +124,7 @@ pub struct Alerts {
     pub by_severity: BTreeMap<Severity, u64>,
 }
 
-/// What was added to the outbox, and what became of what is in it. Only where state is kept.
+/// What was added to the outbox, and what became of what is in it. Without state nothing but `unrouted`.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct DeliveryCounts {
     /// By commits of this run. The others count also what earlier runs, people and iota itself added.
@@ -184,8 +189,12 @@ pub struct PythonStats {
     /// Pairs that were handed to Python.
     pub calls: u64,
     pub batches: u64,
-    /// At most so many worker processes; one starts with the first pair it is given.
+    /// At most so many worker processes at once; one starts with the first pair it is given.
     pub workers: u64,
+    /// Worker processes so far: that loaded their pack, that ended at work or had to be ended, that did not start.
+    pub workers_started: u64,
+    pub workers_died: u64,
+    pub workers_failed: u64,
     /// What confines them.
     pub sandbox: SandboxLevel,
 }
@@ -228,6 +237,11 @@ impl Stats {
             self.rules.insert(name.to_owned(), RuleStats::default());
         }
         self.rules.entry(name.to_owned()).or_default()
+    }
+
+    /// Counts a match that a suppression hid.
+    pub(crate) fn hidden(&mut self, suppression: &str) {
+        *self.suppressions.entry(suppression.to_owned()).or_default() += 1;
     }
 
     /// Ranks the rules by the time they took.
@@ -313,6 +327,11 @@ impl Records {
         self.abandoned += count;
     }
 
+    /// A record of this time is to be evaluated.
+    pub(crate) fn note_time(&mut self, ms: i64) {
+        self.newest_event_ms = self.newest_event_ms.max(Some(ms));
+    }
+
     pub(crate) fn evaluated(&mut self, variant: bool) {
         self.read += 1;
         self.evaluated += 1;
@@ -331,6 +350,7 @@ impl Records {
             rejected_by_reason,
             skipped,
             skipped_by_reason,
+            newest_event_ms,
         } = more;
         self.read += read;
         self.no_candidate += no_candidate;
@@ -340,12 +360,20 @@ impl Records {
         self.abandoned += abandoned;
         self.rejected += rejected;
         self.skipped += skipped;
+        self.newest_event_ms = self.newest_event_ms.max(*newest_event_ms);
         for (all, more) in [(&mut self.rejected_by_reason, rejected_by_reason), (&mut self.skipped_by_reason, skipped_by_reason)]
         {
             for (&reason, count) in more {
                 *all.entry(reason).or_default() += count;
             }
         }
+    }
+}
+
+impl PythonStats {
+    /// All workers of the process.
+    pub(crate) fn count_workers(&mut self, counts: &WorkerCounts) {
+        (self.workers_started, self.workers_died, self.workers_failed) = (counts.started(), counts.died(), counts.failed());
     }
 }
 

@@ -7,8 +7,12 @@ mod reload;
 use pauses::Pauses;
 pub use reload::RuleFiles;
 
-use crate::pipeline::RuleOfPack;
-use crate::pipeline::{AlertSink, Clock, Durable, Emit, Ended, Engine, FastPath, Progress, Rerun, RerunResult, Run, RunFailure};
+use crate::audit::{InForce, Reloaded, record_in_force, record_reload};
+use crate::metrics::{Metrics, PausedName, Snapshot};
+use crate::pipeline::{
+    AlertSink, Clock, Durable, Emit, Ended, Engine, FastPath, Keep, Paused, Progress, Rerun, RerunResult, Run, RunFailure, State,
+    Stop, persist,
+};
 use crate::rules::{LoadedPack, Python};
 use crate::source::feed::{Feed, Offer};
 use crate::source::{Directory, Input};
@@ -16,7 +20,9 @@ use crate::telemetry::Stats;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use iota_engine::alert::Severity;
 use iota_engine::decode::Limits;
-use iota_engine::store::Desk;
+use iota_engine::store::{Actor, Desk, StoreError, Unit};
+use iota_engine::system::SystemAlert;
+use iota_engine::triage::Triage;
 use notify::{EventKind, RecursiveMode, Watcher};
 use std::io;
 use std::path::PathBuf;
@@ -51,34 +57,55 @@ pub enum Wake {
     Stop,
 }
 
-/// A set of rules that runs.
+/// A set of rules that runs, with what decides about their alerts.
 #[derive(Debug)]
 pub struct RuleSet {
     pub packs: Vec<LoadedPack>,
     pub limits: Limits,
+    pub triage: Arc<Triage>,
+    /// Files and directories that all this was read from.
+    pub files: Vec<PathBuf>,
 }
 
 impl RuleSet {
-    fn name(&self, (pack, rule): RuleOfPack) -> String {
-        let pack = &self.packs[pack];
-        format!("{}/{}", pack.pack.name, pack.rule(rule).id)
+    fn name(&self, paused: Paused) -> PausedName {
+        match paused {
+            Paused::Rule((pack, rule)) => {
+                let pack = &self.packs[pack];
+                PausedName { kind: "rule", name: format!("{}/{}", pack.pack.name, pack.rule(rule).id) }
+            }
+            Paused::Pack(pack) => PausedName { kind: "pack", name: self.packs[pack].pack.name.clone() },
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.packs.iter().map(|pack| pack.runnable.len()).sum()
     }
 }
 
-/// Rules that are paused; `None` stands for calls that were left out for another reason.
-fn left_out(engine: &mut Engine) -> Vec<Option<RuleOfPack>> {
+/// What is paused; `None` stands for calls that were left out for another reason.
+fn left_out(engine: &mut Engine) -> Vec<Option<Paused>> {
     let other = engine.had_no_worker().then_some(None);
     engine.paused().into_iter().map(Some).chain(other).collect()
 }
 
-/// Reads the rules again. An error says why they are not taken.
-pub type Load<'a> = dyn FnMut() -> Result<RuleSet, String> + 'a;
+/// Reads the rules, and what decides about their alerts, again.
+pub type Load<'a> = dyn FnMut() -> Result<RuleSet, NotTaken> + 'a;
+
+/// Why rules that were read again are not taken.
+#[derive(Debug)]
+pub struct NotTaken {
+    pub why: String,
+    /// What somebody has to be told of.
+    pub alerts: Vec<SystemAlert>,
+}
 
 #[derive(Debug)]
 pub struct Watch<'a> {
     pub python: &'a Python,
     pub workers: usize,
-    pub durable: &'a Durable,
+    /// Its triage is that of the rules that run.
+    pub durable: Durable,
     /// Of the same state.
     pub desk: &'a dyn Desk,
     pub directories: Vec<Directory>,
@@ -91,6 +118,8 @@ pub struct Watch<'a> {
     pub rule_files: RuleFiles,
     /// Where the accounting is written, as JSON.
     pub stats_file: Option<PathBuf>,
+    /// Who is told of it after every round.
+    pub metrics: Option<Arc<Metrics>>,
 }
 
 /// Where an input came from, and is to be told to.
@@ -98,6 +127,13 @@ enum From {
     /// By number.
     Directory(usize),
     Feed(Offer),
+}
+
+/// What the loop does after it has waited.
+enum Next {
+    Round,
+    Reload,
+    End,
 }
 
 /// Wakes a loop from elsewhere.
@@ -167,9 +203,11 @@ impl Watch<'_> {
         let _notifier = (self.inotify && !self.directories.is_empty()).then(|| self.notifier(&waker));
         let mut next_scan = Instant::now();
         let mut pauses = Pauses::new(next_scan);
+        let mut rounds = 0;
         // It was done when the state was opened.
         let mut next_retain = Instant::now() + RETAIN;
         let mut next_report = Instant::now() + REPORT;
+        let mut asked = false;
         loop {
             if progress.stop.is_requested() {
                 return watched;
@@ -191,8 +229,15 @@ impl Watch<'_> {
                 self.report(&mut watched.stats);
                 next_report = Instant::now() + REPORT;
             }
-            if self.rule_files.have_changed() {
-                self.reload(&mut rules, (&mut engine, &mut pauses), load);
+            let why = if std::mem::take(&mut asked) {
+                Some("SIGHUP")
+            } else {
+                self.rule_files.have_changed().then_some("files changed")
+            };
+            if let Some(why) = why
+                && let Err(error) = self.reload(&mut rules, (&mut engine, &mut pauses), load, (why, &progress.stop))
+            {
+                return Watched { failure: Some(error.into()), ..watched };
             }
             if let Err(failure) = self.make_up(&rules, (&mut engine, &mut pauses), progress, &mut watched.stats) {
                 return Watched { failure: Some(failure), ..watched };
@@ -214,13 +259,19 @@ impl Watch<'_> {
                 if failed {
                     return Watched { failure: result.failure, imbalance: result.imbalance, ..watched };
                 }
+                rounds += 1;
                 self.settle(&inputs, from, result.ended);
                 pauses.note(left_out(&mut engine), Instant::now());
             }
             let over = self.feed.as_ref().is_some_and(Feed::is_over) && self.directories.is_empty();
-            let until = if self.stats_file.is_some() { next_scan.min(next_report) } else { next_scan };
-            if over || !self.wait(woken, until, progress, &mut rules, (&mut engine, &mut pauses), load) {
-                return watched;
+            self.publish(&mut watched.stats, &rules, &engine, rounds);
+            let reports = self.stats_file.is_some() || self.metrics.is_some();
+            let until = if reports { next_scan.min(next_report) } else { next_scan };
+            let next = if over { Next::End } else { self.wait(woken, until, progress, &pauses) };
+            match next {
+                Next::Round => {}
+                Next::Reload => asked = true,
+                Next::End => return watched,
             }
         }
     }
@@ -264,16 +315,16 @@ impl Watch<'_> {
         }
     }
 
-    /// For the next thing to do. False when it is to end.
-    fn wait(
-        &mut self,
-        wakes: &Wakes,
-        until: Instant,
-        progress: &Progress,
-        rules: &mut RuleSet,
-        (engine, pauses): (&mut Engine, &mut Pauses),
-        load: &mut Load<'_>,
-    ) -> bool {
+    /// Tells the metrics of what is known now.
+    fn publish(&self, stats: &mut Stats, rules: &RuleSet, engine: &Engine, rounds: u64) {
+        let Some(metrics) = &self.metrics else { return };
+        stats.sources = self.feed.as_ref().map(Feed::sources);
+        let paused = engine.paused().into_iter().map(|paused| rules.name(paused)).collect();
+        metrics.publish(Snapshot { stats: stats.clone(), rules: rules.count() as u64, paused, rounds });
+    }
+
+    /// For the next thing to do.
+    fn wait(&mut self, wakes: &Wakes, until: Instant, progress: &Progress, pauses: &Pauses) -> Next {
         let mut until = until.min(self.rule_files.next_look());
         until = pauses.next_due().map_or(until, |due| until.min(due));
         for directory in &self.directories {
@@ -296,13 +347,10 @@ impl Watch<'_> {
                     }
                 }
                 Ok(Wake::Ready) => {}
-                Ok(Wake::Reload) => {
-                    self.reload(rules, (engine, pauses), load);
-                    // What was left out may run now.
-                    return true;
-                }
-                Ok(Wake::Stop) => return false,
-                Err(_) => return !progress.stop.is_requested(),
+                Ok(Wake::Reload) => return Next::Reload,
+                Ok(Wake::Stop) => return Next::End,
+                Err(_) if progress.stop.is_requested() => return Next::End,
+                Err(_) => return Next::Round,
             }
             // What else has come goes into the same round.
             more = true;
@@ -320,11 +368,11 @@ impl Watch<'_> {
             emit: Emit::First,
             updates: false,
             fast_path: FastPath::On { verify: 0.0 },
-            durable: Some(self.durable),
+            keep: Keep::State(State { durable: &self.durable, desk: self.desk }),
         }
     }
 
-    /// Runs what was left out of rules whose pause is over.
+    /// Runs what was left out of rules and packs whose pause is over.
     fn make_up(
         &self,
         rules: &RuleSet,
@@ -336,9 +384,10 @@ impl Watch<'_> {
         if due.is_empty() {
             return Ok(());
         }
-        for rule in due.iter().flatten() {
-            tracing::info!("rule {}: its pause is over; it is tried again", rules.name(*rule));
-            engine.resume(*rule);
+        for paused in due.iter().flatten() {
+            let PausedName { kind, name } = rules.name(*paused);
+            tracing::info!("{kind} {name}: its pause is over; it is tried again");
+            engine.resume(*paused);
         }
         let durable = self.durable.again();
         let (python, limits, clock) = (self.python, rules.limits, Clock::System);
@@ -349,27 +398,44 @@ impl Watch<'_> {
             tracing::info!("{pairs} calls that had been left out were made");
         }
         let (now, still) = (Instant::now(), left_out(engine));
-        for rule in due {
-            pauses.tried(rule, !still.contains(&rule), now);
+        for paused in due {
+            pauses.tried(paused, !still.contains(&paused), now);
         }
         pauses.note(still, now);
         failure.map_or(Ok(()), Err)
     }
 
-    /// All of the new rules, or none of them.
-    fn reload(&mut self, rules: &mut RuleSet, (engine, pauses): (&mut Engine, &mut Pauses), load: &mut Load<'_>) {
+    /// All of the new rules and of what decides about their alerts, or nothing of it.
+    fn reload(
+        &mut self,
+        rules: &mut RuleSet,
+        (engine, pauses): (&mut Engine, &mut Pauses),
+        load: &mut Load<'_>,
+        (why, stop): (&str, &Stop),
+    ) -> Result<(), StoreError> {
         self.rule_files.note();
-        match load() {
-            Ok(new) => {
-                *rules = new;
-                *engine = Engine::new(&self.of_round(rules, &[]));
-                // Nothing of them is paused, and what was left out is due.
-                *pauses = Pauses::new(Instant::now());
-                let count: usize = rules.packs.iter().map(|pack| pack.runnable.len()).sum();
-                tracing::info!("the rules were read again; {count} run now");
+        let new = match load() {
+            Ok(new) => new,
+            Err(NotTaken { why, alerts }) => {
+                tracing::error!("the rules have changed, and are not taken: {why}; those that ran before go on");
+                for alert in alerts {
+                    persist(stop, || self.durable.raise(&alert, Unit::default(), Clock::System.now_ms()))?;
+                }
+                return Ok(());
             }
-            Err(why) => tracing::error!("the rules have changed, and are not taken: {why}; those that ran before go on"),
-        }
+        };
+        let reloaded = Reloaded { before: &rules.packs, after: &new.packs, why };
+        let in_force = InForce { triage: &new.triage, sandbox: &self.python.program.sandbox.level() };
+        persist(stop, || record_reload(self.desk, reloaded, &|| Actor::Iota))?;
+        persist(stop, || record_in_force(self.desk, in_force, &|| Actor::Iota))?;
+        *rules = new;
+        self.durable.triage = Arc::clone(&rules.triage);
+        self.rule_files.follow(&rules.files);
+        *engine = Engine::new(&self.of_round(rules, &[]));
+        // Nothing of them is paused, and what was left out is due.
+        *pauses = Pauses::new(Instant::now());
+        tracing::info!("the rules were read again; {} run now", rules.count());
+        Ok(())
     }
 
     /// Tells the loop of changes. Where that does not work, the rescan finds them.

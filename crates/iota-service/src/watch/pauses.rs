@@ -1,6 +1,6 @@
-//! When rules that are paused are tried again: after 1, 5 and 15 minutes, and then every 15.
+//! When rules and packs that are paused are tried again: after 1, 5 and 15 minutes, and then every 15.
 
-use crate::pipeline::RuleOfPack;
+use crate::pipeline::Paused;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ const WAITS: [Duration; 3] = [MINUTE, MINUTE.saturating_mul(5), MINUTE.saturatin
 
 #[derive(Debug, Default)]
 pub(super) struct Pauses {
-    /// `None` stands for calls that were left out although their rule is not paused.
-    waiting: BTreeMap<Option<RuleOfPack>, Pause>,
+    /// `None` stands for calls that were left out although nothing of them is paused.
+    waiting: BTreeMap<Option<Paused>, Pause>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -27,9 +27,9 @@ impl Pauses {
     }
 
     /// These are to be tried again some time; what is known of is not put off.
-    pub(super) fn note(&mut self, left_out: impl IntoIterator<Item = Option<RuleOfPack>>, now: Instant) {
-        for rule in left_out {
-            self.waiting.entry(rule).or_insert(Pause { tries: 0, until: now + WAITS[0] });
+    pub(super) fn note(&mut self, left_out: impl IntoIterator<Item = Option<Paused>>, now: Instant) {
+        for paused in left_out {
+            self.waiting.entry(paused).or_insert(Pause { tries: 0, until: now + WAITS[0] });
         }
     }
 
@@ -38,15 +38,15 @@ impl Pauses {
     }
 
     /// Those to try now.
-    pub(super) fn due(&self, now: Instant) -> Vec<Option<RuleOfPack>> {
-        self.waiting.iter().filter(|(_, pause)| pause.until <= now).map(|(rule, _)| *rule).collect()
+    pub(super) fn due(&self, now: Instant) -> Vec<Option<Paused>> {
+        self.waiting.iter().filter(|(_, pause)| pause.until <= now).map(|(paused, _)| *paused).collect()
     }
 
     /// It was tried. If it did not work the next try is further away.
-    pub(super) fn tried(&mut self, rule: Option<RuleOfPack>, works: bool, now: Instant) {
-        let Some(pause) = self.waiting.get_mut(&rule) else { return };
+    pub(super) fn tried(&mut self, paused: Option<Paused>, works: bool, now: Instant) {
+        let Some(pause) = self.waiting.get_mut(&paused) else { return };
         if works {
-            self.waiting.remove(&rule);
+            self.waiting.remove(&paused);
         } else {
             pause.tries += 1;
             pause.until = now + WAITS[pause.tries.min(WAITS.len() - 1)];
@@ -62,7 +62,7 @@ mod tests {
     fn tries_are_further_and_further_apart_until_one_works() {
         let start = Instant::now();
         let minutes = |count: u32| start + MINUTE * count;
-        let rule = Some((0, 7));
+        let rule = Some(Paused::Rule((0, 7)));
         let mut pauses = Pauses::new(start);
         assert_eq!(pauses.due(start), [None], "what an earlier process left out");
         pauses.tried(None, true, start);

@@ -44,6 +44,15 @@ impl RuleFiles {
         rests && now != self.noted
     }
 
+    /// These are looked at from now on.
+    pub(super) fn follow(&mut self, paths: &[PathBuf]) {
+        if self.paths != paths {
+            paths.clone_into(&mut self.paths);
+            // They were not looked at before they were read, so they are read once more.
+            self.noted = [0; 16];
+        }
+    }
+
     /// The rules are read now.
     pub(super) fn note(&mut self) {
         self.last = look(&self.paths);

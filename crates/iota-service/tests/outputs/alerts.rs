@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const ALERT: &str = include_str!("alert.json");
 
 /// Text that tries to break out of whatever it stands in.
-pub(crate) const HOSTILE: &str = "\u{1b}[31m<!channel> *bold* <https://evil.example|click> [link](https://evil.example) <b>x</b> `code` a|b\\c=d\n]\"e\r\u{0}\u{202e}\u{FFFE}";
+pub(crate) const HOSTILE: &str = include!("../../../../testdata/hostile.rs");
 
 /// A real alert of the shipped rules.
 pub(crate) fn message() -> Message {

@@ -29,7 +29,7 @@ pub(crate) use config::{ConfigArgs, ConfigCommand};
 pub(crate) use dlq::{DlqArgs, DlqCommand};
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use explain::{ExplainArgs, ExplainFormat};
-pub(crate) use gaps::GapsArgs;
+pub(crate) use gaps::{GapsArgs, GapsFormat};
 pub(crate) use ingest::{IngestArgs, IngestCommand};
 pub(crate) use outputs::{OutputsArgs, OutputsCommand};
 pub(crate) use rerun::RerunArgs;
@@ -106,7 +106,7 @@ pub(crate) enum Command {
     Ingest(IngestArgs),
     /// Check CloudTrail's log files against its signed digest files
     ValidateLogs(ValidateLogsArgs),
-    /// List objects that CloudTrail delivered and `iota ingest` has not read
+    /// List objects that CloudTrail delivered and nobody has read
     Gaps(GapsArgs),
     /// List, show, send again and close the alerts that state keeps
     Alerts(AlertsArgs),

@@ -58,6 +58,9 @@ pub(crate) struct WatchArgs {
     /// Do not rely on inotify; the rescan alone finds changes
     #[arg(long)]
     pub(crate) no_inotify: bool,
+    /// Address and port on which metrics for Prometheus and probes are answered, such as 127.0.0.1:9464 [default: none]
+    #[arg(long, env = "IOTA_METRICS_LISTEN", value_name = "ADDR", help_heading = "Settings")]
+    pub(crate) metrics_listen: Option<String>,
     /// Write the accounting to a file, as JSON, every 10 s and at the end
     #[arg(long, value_name = "FILE")]
     pub(crate) stats: Option<PathBuf>,
@@ -65,6 +68,10 @@ pub(crate) struct WatchArgs {
 
 impl WatchArgs {
     pub(crate) fn given(&self, matches: &ArgMatches) -> Given {
-        Given { state: setting(matches, "state", "IOTA_STATE", self.state.clone()), ..self.rules.given(matches) }
+        Given {
+            state: setting(matches, "state", "IOTA_STATE", self.state.clone()),
+            metrics_listen: setting(matches, "metrics_listen", "IOTA_METRICS_LISTEN", self.metrics_listen.clone()),
+            ..self.rules.given(matches)
+        }
     }
 }

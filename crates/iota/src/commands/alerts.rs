@@ -3,7 +3,7 @@
 use super::desk::{self, alert_json, shown_time, word};
 use crate::args::{AlertsArgs, AlertsCommand, CloseAs, DeskArgs, ListFormat, subcommand};
 use crate::exit::Exit;
-use crate::printer::counted;
+use crate::printer::{counted, write_json};
 use anyhow::{Context, bail};
 use clap::ArgMatches;
 use iota_engine::store::{
@@ -66,7 +66,7 @@ pub(super) fn list(alerts: &[StoredAlert], format: ListFormat) -> anyhow::Result
     let mut out = io::stdout().lock();
     if format == ListFormat::Jsonl {
         for alert in alerts {
-            writeln!(out, "{}", alert_json(alert)?)?;
+            write_json(&mut out, &alert_json(alert)?, false)?;
         }
         return Ok(Exit::Ok);
     }
@@ -113,7 +113,7 @@ fn show(store: &dyn Desk, id: &str) -> anyhow::Result<Exit> {
     let deliveries = deliveries.collect::<anyhow::Result<Vec<_>>>()?;
     let mut json = alert_json(&alert)?;
     json["deliveries"] = deliveries.into();
-    writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(&json)?)?;
+    write_json(&mut io::stdout().lock(), &json, true)?;
     Ok(Exit::Ok)
 }
 
@@ -140,7 +140,7 @@ fn resend(
         let went = if went.is_empty() { "no output".to_owned() } else { format!("{went}, which is not in the configuration") };
         bail!("alert {id} went to {went}; name another one with --output NAME");
     }
-    let mut entry = desk::entry("alert.resend", id, why);
+    let mut entry = desk::entry(settings, "alert.resend", id, why)?;
     entry.after = Some(json!({"outputs": outputs}));
     let count = outputs.len();
     if !store.handle(id, &Handling { status: None, outputs, action: DeliveryAction::Create }, &entry)? {
@@ -171,7 +171,7 @@ fn set(
     let told = if status == Status::Acknowledged { DeliveryAction::Acknowledge } else { DeliveryAction::Resolve };
     let takes = |name: &String| outputs.get(name).is_some_and(|output| output.takes(told));
     let outputs: BTreeSet<String> = alert.routes.iter().map(|route| &route.output).filter(|name| takes(name)).cloned().collect();
-    let mut entry = desk::entry(action, id, why);
+    let mut entry = desk::entry(settings, action, id, why)?;
     entry.before = Some(json!({"status": alert.status}));
     entry.after = Some(json!({"status": status, "outputs": outputs}));
     let change = StatusChange { from: alert.status, to: status };

@@ -3,6 +3,7 @@
 use super::desk::{self, shown_time};
 use crate::args::{AuditArgs, AuditCommand, ListFormat, subcommand};
 use crate::exit::Exit;
+use crate::printer::write_json;
 use clap::ArgMatches;
 use iota_engine::store::{Actor, AuditRecord, verify_audit_log};
 use iota_engine::text::printable;
@@ -31,20 +32,21 @@ pub(crate) fn audit(args: &AuditArgs, matches: &ArgMatches) -> anyhow::Result<Ex
 fn list(records: &[AuditRecord], format: ListFormat, out: &mut impl Write) -> anyhow::Result<()> {
     if format == ListFormat::Jsonl {
         for record in records {
-            writeln!(out, "{}", serde_json::to_string(record)?)?;
+            write_json(out, record, false)?;
         }
         return Ok(());
     }
     let mut table = desk::table(&["NUMBER", "AT", "WHO", "ACTION", "SUBJECT", "WHY"]);
     for AuditRecord { number, entry, .. } in records {
         let who = match &entry.actor {
-            Actor::Iota => "iota",
-            Actor::User(name) | Actor::Arn(name) => name,
+            Actor::Iota => "iota".to_owned(),
+            Actor::User(name) => name.clone(),
+            Actor::Caller { arn, user } => format!("{arn} ({user})"),
         };
         table.add_row([
             number.to_string(),
             shown_time(entry.at_ms),
-            printable(who),
+            printable(&who),
             entry.action.clone(),
             printable(&entry.subject),
             printable(entry.why.as_deref().unwrap_or("-")),

@@ -4,7 +4,7 @@ use super::reach::Reach;
 use super::select::Selection;
 use crate::args::{CheckArgs, CheckFormat};
 use crate::exit::Exit;
-use crate::printer::counted;
+use crate::printer::{counted, write_json};
 use anyhow::bail;
 use clap::ArgMatches;
 use iota_engine::guard::{Guard, Reason};
@@ -36,8 +36,8 @@ pub(crate) fn check(args: &CheckArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     (counts.errors, counts.warnings) = (of_level(Level::Error), of_level(Level::Warning));
     match args.format {
         CheckFormat::Text => text(&problems, &counts)?,
-        CheckFormat::Json => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&problems)?)?,
-        CheckFormat::Sarif => writeln!(io::stdout(), "{:#}", sarif(&problems))?,
+        CheckFormat::Json => write_json(&mut io::stdout(), &problems, true)?,
+        CheckFormat::Sarif => write_json(&mut io::stdout(), &sarif(&problems), true)?,
     }
     // A mistyped path must not look like a clean one. What is there and not run is told above.
     if counts.rules == 0 && problems.is_empty() {
@@ -153,6 +153,20 @@ fn text(problems: &[Problem], counts: &Counts) -> io::Result<()> {
     writeln!(out, "{} checked: {errors}, {warnings}", counted(rules, "rule"))
 }
 
+/// A path as SARIF has it.
+fn uri(path: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    path.bytes().map(encoded).collect()
+}
+
+/// Messages of SARIF may hold links, `[text](target)`; those of a pack are text.
+fn without_links(message: &str) -> String {
+    message.replace("](", "\\](")
+}
+
 /// SARIF 2.1.0, as code scanning services read it.
 fn sarif(problems: &[Problem]) -> Json {
     let codes: BTreeSet<&str> = problems.iter().map(|problem| problem.code).collect();
@@ -162,9 +176,9 @@ fn sarif(problems: &[Problem]) -> Json {
             json!({
                 "ruleId": problem.code,
                 "level": problem.level,
-                "message": {"text": problem.message},
+                "message": {"text": without_links(&problem.message)},
                 "locations": [{"physicalLocation": {
-                    "artifactLocation": {"uri": problem.path},
+                    "artifactLocation": {"uri": uri(&problem.path)},
                     "region": {"startLine": problem.line.max(1)},
                 }}],
             })

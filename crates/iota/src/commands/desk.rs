@@ -7,8 +7,11 @@ use clap::ArgMatches;
 use comfy_table::{Table, presets};
 use iota_engine::event::{format_ms, parse_ms};
 use iota_engine::store::{Actor, AuditEntry, Desk, Store, StoredAlert};
+use iota_service::audit;
+use iota_service::aws::caller_arn;
 use iota_service::config::Settings;
 use iota_service::pipeline::Clock;
+use iota_service::store::Place;
 use serde_json::Value as Json;
 use std::sync::Arc;
 
@@ -30,14 +33,24 @@ pub(super) fn now_ms() -> i64 {
     Clock::System.now_ms()
 }
 
-/// The user of the operating system.
-pub(super) fn actor() -> Actor {
-    Actor::User(environment::user_name().unwrap_or_else(|| "unknown".to_owned()))
+/// Who does it: the user of the operating system, and where state is in AWS whose credentials these are.
+pub(super) fn actor(state: &Place) -> Actor {
+    let user = environment::user_name();
+    if let Place::Table(_) = state {
+        match caller_arn() {
+            Ok(arn) => return Actor::Caller { arn, user },
+            Err(why) => {
+                tracing::warn!("the audit log names {user} alone, because AWS does not say whose credentials these are: {why}")
+            }
+        }
+    }
+    Actor::User(user)
 }
 
-pub(super) fn entry(action: &str, subject: &str, why: Option<&String>) -> AuditEntry {
-    let (action, subject, why) = (action.to_owned(), subject.to_owned(), why.cloned());
-    AuditEntry { at_ms: now_ms(), actor: actor(), action, subject, why, before: None, after: None }
+/// What somebody does with the state that the settings name.
+pub(super) fn entry(settings: &Settings, action: &str, subject: &str, why: Option<&String>) -> anyhow::Result<AuditEntry> {
+    let Some(place) = &settings.state.value else { bail!("{NO_STATE}") };
+    Ok(AuditEntry { why: why.cloned(), ..audit::entry(actor(place), action, subject) })
 }
 
 /// Characters of an id that are enough when no other alert's begins with them: a slip of the finger is not to mean an alert.

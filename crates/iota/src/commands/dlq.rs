@@ -3,11 +3,13 @@
 use super::desk::{self, shown_time};
 use crate::args::{DlqArgs, DlqCommand, ListFormat, subcommand};
 use crate::exit::Exit;
+use crate::printer::write_json;
 use anyhow::bail;
 use clap::ArgMatches;
 use iota_engine::event::format_ms;
 use iota_engine::store::{DeadFilter, Delivery};
 use iota_engine::text::printable;
+use iota_service::config::Settings;
 use serde_json::{Value as Json, json};
 use std::io::{self, Write};
 
@@ -17,7 +19,8 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     | DlqCommand::Show { dead }
     | DlqCommand::Redrive { dead, .. }
     | DlqCommand::Drop { dead, .. }) = &args.command;
-    let store = desk::open(&desk::settings(&dead.desk, matches)?)?;
+    let settings = desk::settings(&dead.desk, matches)?;
+    let store = desk::open(&settings)?;
     let alert_id = dead.id.as_ref().map(|id| desk::alert_id(&*store, id)).transpose()?;
     let filter = DeadFilter { output: dead.output.clone(), alert_id, limit: None };
     let found = store.dead(&filter)?;
@@ -32,16 +35,16 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
                 let mut json = row(delivery);
                 // Of an alert that is gone there is nothing more to show.
                 json["alert"] = if delivery.json.is_empty() { Json::Null } else { serde_json::from_slice(&delivery.json)? };
-                writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
+                write_json(&mut out, &json, true)?;
             }
         }
         DlqCommand::Redrive { all, why, .. } => {
-            let entry = change(&filter, *all, &found, "dlq.redrive", why.as_ref())?;
+            let entry = change(&settings, (&filter, *all), &found, "dlq.redrive", why.as_ref())?;
             let ids: Vec<_> = found.into_iter().map(|delivery| delivery.id).collect();
             writeln!(out, "{} due again", store.redrive(&ids, &entry)?)?;
         }
         DlqCommand::Drop { all, why, .. } => {
-            let entry = change(&filter, *all, &found, "dlq.drop", why.as_ref())?;
+            let entry = change(&settings, (&filter, *all), &found, "dlq.drop", why.as_ref())?;
             let ids: Vec<_> = found.into_iter().map(|delivery| delivery.id).collect();
             writeln!(out, "{} dropped", store.give_up(&ids, &entry)?)?;
         }
@@ -51,8 +54,8 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
 
 /// What the audit log says of it. All of them are only meant when that is said.
 fn change(
-    named: &DeadFilter,
-    all: bool,
+    settings: &Settings,
+    (named, all): (&DeadFilter, bool),
     found: &[Delivery],
     action: &str,
     why: Option<&String>,
@@ -61,7 +64,7 @@ fn change(
         bail!("name an alert, or an output with --output NAME, or say --all");
     }
     let subject = named.alert_id.as_deref().or(named.output.as_deref()).unwrap_or("all");
-    let mut entry = desk::entry(action, subject, why);
+    let mut entry = desk::entry(settings, action, subject, why)?;
     entry.before = Some(found.iter().map(row).collect::<Vec<_>>().into());
     Ok(entry)
 }
@@ -69,7 +72,7 @@ fn change(
 fn list(found: &[Delivery], format: ListFormat, out: &mut impl Write) -> anyhow::Result<()> {
     if format == ListFormat::Jsonl {
         for delivery in found {
-            writeln!(out, "{}", row(delivery))?;
+            write_json(out, &row(delivery), false)?;
         }
         return Ok(());
     }

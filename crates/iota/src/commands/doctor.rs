@@ -5,7 +5,7 @@ use super::{buckets, watch};
 use crate::args::{DoctorArgs, ReportFormat};
 use crate::environment;
 use crate::exit::Exit;
-use crate::printer::counted;
+use crate::printer::{counted, write_json};
 use clap::ArgMatches;
 use iota_engine::text::printable;
 use iota_service::aws::Secrets;
@@ -53,7 +53,7 @@ pub(crate) fn doctor(args: &DoctorArgs, matches: &ArgMatches) -> anyhow::Result<
         ReportFormat::Text => writeln!(out, "{ok} ok, {}, {failed} failed", counted(warnings, "warning"))?,
         ReportFormat::Json => {
             let report = json!({"ok": ok, "warnings": warnings, "failed": failed, "findings": findings});
-            writeln!(out, "{report:#}")?;
+            write_json(&mut out, &report, true)?;
         }
     }
     Ok(if failed > 0 { Exit::Findings } else { Exit::Ok })

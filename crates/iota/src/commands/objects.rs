@@ -10,6 +10,9 @@ use iota_service::telemetry::Stats;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Objects that the ledger is asked about at once.
+const AT_ONCE: usize = 1_000;
+
 /// All that is below these places, but for what the state says was read before.
 pub(super) fn inputs(
     places: &[PathBuf],
@@ -26,15 +29,12 @@ pub(super) fn inputs(
         if listed.is_empty() {
             tracing::warn!("{place}: there are no objects to read");
         }
-        for object in listed {
-            // Here, and not when it is its turn: nothing is fetched ahead that is not read.
-            if is_finished(ledger, &object)? {
-                stats.inputs.total += 1;
-                stats.inputs.already_finished += 1;
-            } else {
-                objects.push(object);
-            }
-        }
+        // Here, and not when it is its turn: nothing is fetched ahead that is not read.
+        let finished = are_finished(ledger, &listed)?;
+        let before = finished.iter().filter(|finished| **finished).count() as u64;
+        stats.inputs.total += before;
+        stats.inputs.already_finished += before;
+        objects.extend(listed.into_iter().zip(finished).filter(|(_, finished)| !finished).map(|(object, _)| object));
     }
     Ok(batch.inputs(objects))
 }
@@ -48,7 +48,16 @@ fn open(settings: &Settings, stop: &Arc<Stop>) -> anyhow::Result<Batch> {
     Batch::open(Buckets::new(settings.sources.buckets.clone(), None), Arc::clone(stop)).context("starting")
 }
 
-fn is_finished(ledger: Option<&dyn Ledger>, object: &BatchObject) -> anyhow::Result<bool> {
-    let (Some(ledger), Some(etag)) = (ledger, &object.etag) else { return Ok(false) };
-    Ok(ledger.is_finished(&ObjectVersion { object: object.url(), version: etag.clone() })?)
+/// Whether each of them was read in an earlier run.
+fn are_finished(ledger: Option<&dyn Ledger>, objects: &[BatchObject]) -> anyhow::Result<Vec<bool>> {
+    let Some(ledger) = ledger else { return Ok(vec![false; objects.len()]) };
+    let mut finished = Vec::with_capacity(objects.len());
+    for objects in objects.chunks(AT_ONCE) {
+        let version = |BatchObject { url, etag, .. }: &BatchObject| {
+            // Without an etag it is not known again.
+            ObjectVersion { object: url.clone(), version: etag.clone().unwrap_or_default() }
+        };
+        finished.extend(ledger.are_finished(&objects.iter().map(version).collect::<Vec<_>>())?);
+    }
+    Ok(finished)
 }

@@ -2,18 +2,19 @@
 
 use super::desk::{self, NO_STATE};
 use super::objects;
-use super::run::{Unused, report_load, report_sandbox, time, told, watch_signals, with_progress_bar};
+use super::run::{Unused, told, watch_signals, with_progress_bar};
+use super::setup::Setup;
 use super::state::{Kept, check_outputs};
 use crate::args::{AlertFormat, RerunArgs};
 use crate::exit::Exit;
 use crate::printer::{Printer, counted};
 use anyhow::{Context, bail};
 use clap::ArgMatches;
-use iota_engine::store::PairFilter;
+use iota_engine::store::{AuditEntry, PairFilter};
 use iota_engine::text::did_you_mean;
-use iota_service::config::Settings;
-use iota_service::pipeline::{Clock, Emit, FastPath, Progress, Rerun, RerunResult, Run, RunResult};
-use iota_service::rules::{LoadedPack, Which, load_packs};
+use iota_service::audit;
+use iota_service::pipeline::{Keep, Rerun, RerunResult, RunResult, State};
+use iota_service::rules::LoadedPack;
 use iota_service::source::s3::BatchObject;
 use iota_service::source::{Input, find_inputs};
 use iota_service::telemetry::Stats;
@@ -22,67 +23,52 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
-    let settings = Settings::resolve(args.state.with(args.rules.given(matches), matches))?;
+    let setup = Setup::new(args.state.with(args.rules.given(matches), matches), args.now.as_ref())?;
+    let Setup { settings, clock, python, progress } = &setup;
     let Some(place) = &settings.state.value else { bail!("{NO_STATE}") };
-    if settings.rules.value.is_empty() {
-        bail!("no rules given; name a rule directory with --rules DIR");
-    }
-    let now_ms = time("--now", args.now.as_ref())?;
-    let clock = now_ms.map_or(Clock::System, Clock::Fixed);
-    let since_ms = desk::since(args.since.as_ref(), Clock::System.now_ms())?;
-    let python = super::find_python(&settings, now_ms)?;
-    let progress = Progress { stop: Arc::clone(&python.program.stop), ..Progress::default() };
+    let since_ms = desk::since(args.since.as_ref(), desk::now_ms())?;
     let signal = watch_signals(Arc::clone(&progress.stop))?;
-    let mut packs = load_packs(&settings.rules.value, &settings, &python, Which::Enabled)?;
     let mut stats = Stats::new();
-    report_sandbox(&python, &mut stats);
-    report_load(&packs, &mut stats);
+    let mut packs = setup.load(&mut stats)?;
     if let Some(rule) = &args.rule {
         only(&mut packs, rule)?;
     }
-    check_outputs(args.deliver, &settings)?;
-    let kept = Kept::open(place, &settings, (args.deliver, false), clock)?;
+    check_outputs(args.deliver, settings)?;
+    let kept = Kept::open(place, &setup, (args.deliver, false))?;
     let durable = kept.durable().again();
     let mut inputs = Vec::new();
     if !args.errors {
         let (files, objects) = kept.inputs_since(since_ms.unwrap_or_default(), &mut stats)?;
         inputs.extend(files);
-        inputs.extend(objects::again(objects, &settings, &progress.stop)?);
+        inputs.extend(objects::again(objects, settings, &progress.stop)?);
     }
     let (packs, inputs) = (&packs[..], &inputs[..]);
-    let run = Run {
-        packs,
-        python: &python,
-        inputs,
-        clock,
-        limits: settings.limits(),
-        workers: settings.workers.value,
-        emit: Emit::First,
-        updates: false,
-        fast_path: FastPath::On { verify: 0.0 },
-        durable: Some(&durable),
-    };
-    let limits = settings.limits();
-    let again = Rerun { packs, python: &python, clock, limits, durable: &durable, desk: kept.desk() };
+    let run = setup.run(packs, inputs, Keep::State(State { durable: &durable, desk: kept.desk() }));
+    let (clock, limits) = (*clock, settings.limits());
+    let again = Rerun { packs, python, clock, limits, durable: &durable, desk: kept.desk() };
+    let subject = args.rule.as_deref().unwrap_or("all rules");
+    let asked = json!({"errors_only": args.errors, "since": args.since});
+    let intent = desk::entry(settings, "rerun", subject, args.why.as_ref())?;
+    // Before anything of it is done; and what came of it after.
+    kept.desk().record(&AuditEntry { after: Some(asked), ..intent.clone() })?;
     let filter = PairFilter { rule: args.rule.clone(), since_ms, ..PairFilter::default() };
     let mut printer = Printer::new(AlertFormat::Jsonl, true);
-    let ((read, pairs), delivered) = with_progress_bar(inputs, &progress, || {
+    let ((read, pairs), delivered) = with_progress_bar(inputs, progress, || {
         let work = || {
-            let read = run.execute(&progress, &mut Unused, stats);
+            let read = run.execute(progress, &mut Unused, stats);
             // Also pairs of the rule whose input is not there any more.
-            let pairs = again.execute(&filter, &progress, Stats::new());
+            let pairs = again.execute(&filter, progress, Stats::new());
             (read, pairs)
         };
         kept.delivering(&mut printer, &progress.stop, work, || ())
     });
     printer.finish().context("writing alerts")?;
     summarize(&read, &pairs);
-    let mut entry = desk::entry("rerun", args.rule.as_deref().unwrap_or("all rules"), args.why.as_ref());
-    entry.after = Some(json!({
-        "errors_only": args.errors, "since": args.since, "inputs": read.stats.inputs.read, "pairs": pairs.pairs,
-        "settled": pairs.settled, "alerts": read.stats.alerts.total + pairs.stats.alerts.total,
-    }));
-    kept.desk().record(&entry)?;
+    let came = json!({
+        "inputs": read.stats.inputs.read, "pairs": pairs.pairs, "settled": pairs.settled,
+        "alerts": read.stats.alerts.total + pairs.stats.alerts.total,
+    });
+    kept.desk().record(&AuditEntry { after: Some(came), ..audit::entry(intent.actor, "rerun.end", subject) })?;
     let RunResult { stats, failure, imbalance, .. } = read;
     if let Some(failure) = failure.or(pairs.failure) {
         return Err(failure.into());

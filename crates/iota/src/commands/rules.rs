@@ -1,5 +1,6 @@
 //! `iota rules`
 
+use super::run::watch_signals;
 use super::test::all_of;
 use crate::args::{PythonArgs, RulesCommand, RulesCommandArgs};
 use crate::exit::Exit;
@@ -8,11 +9,13 @@ use anyhow::{Context, bail};
 use clap::ArgMatches;
 use iota_engine::text::printable;
 use iota_service::config::{Given, Settings};
-use iota_service::rules::{Which, load_packs};
-use iota_service::supply::{PublicKeys, Pulled, Revision, Source, check_directory, commit_differences, stage};
+use iota_service::pipeline::Stop;
+use iota_service::rules::{Python, Which, load_packs};
+use iota_service::supply::{PublicKeys, Pulled, Revision, Source, Staged, check_directory, commit_differences, stage};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 /// How many failed tests are named.
 const SHOWN: usize = 10;
@@ -50,7 +53,7 @@ fn verify(directory: &Path, keys: &PublicKeys) -> anyhow::Result<Exit> {
         bail!("{shown} is not a directory");
     }
     match check_directory(directory, keys) {
-        Ok(()) => writeln!(io::stdout(), "{shown} is what was signed")?,
+        Ok(comment) => writeln!(io::stdout(), "{shown} is what was signed: {}", printable(&comment))?,
         Err(why) => {
             tracing::error!("{shown}: {}", printable(&why.to_string()));
             return Ok(Exit::Findings);
@@ -61,7 +64,9 @@ fn verify(directory: &Path, keys: &PublicKeys) -> anyhow::Result<Exit> {
 
 fn verify_commit(directory: &Path) -> anyhow::Result<Exit> {
     let shown = directory.display();
-    let (commit, differences) = match commit_differences(directory) {
+    let stop = Arc::<Stop>::default();
+    watch_signals(Arc::clone(&stop))?;
+    let (commit, differences) = match commit_differences(directory, &stop) {
         Ok(found) => found,
         Err(why) => {
             tracing::error!("{shown}: {}", printable(&why.to_string()));
@@ -81,38 +86,22 @@ fn verify_commit(directory: &Path) -> anyhow::Result<Exit> {
 fn pull(source: &Source, directory: &Path, python: &PythonArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
     let settings = Settings::resolve(python.given(matches))?;
     let python = super::find_python(&settings, None)?;
+    watch_signals(Arc::clone(&python.program.stop))?;
     let shown = directory.display();
     let kept = |why: &str| {
         tracing::error!("{shown}: {}; nothing was changed", printable(why));
         Ok(Exit::Findings)
     };
-    let staged = match stage(source, directory) {
+    let staged = match stage(source, directory, &python.program.stop) {
         Ok(staged) => staged,
         Err(why) => return kept(&why.to_string()),
     };
-    // What is set for other packs does not matter here.
-    let mut settings = settings;
-    (settings.packs, settings.overrides) = (BTreeMap::new(), BTreeMap::new());
-    let packs = match load_packs(std::slice::from_ref(&staged.directory), &settings, &python, Which::All) {
-        Ok(packs) => packs,
-        Err(why) => return kept(&why.to_string()),
+    let tests = match examine(&staged, settings, &python) {
+        Ok(tests) => tests,
+        Err(why) => return kept(&format!("{why:#}")),
     };
-    let mut tests = 0;
-    for pack in &packs {
-        if let Some(problem) = pack.errors().next() {
-            return kept(&format!("{}:{}: {}", problem.path, problem.line.max(1), problem.message));
-        }
-        if pack.runnable.is_empty() {
-            return kept("there are no rules in it");
-        }
-        let (count, failed) = all_of(pack, &python)?;
-        tests += count;
-        if !failed.is_empty() {
-            for failure in failed.iter().take(SHOWN) {
-                tracing::error!("{}", printable(failure));
-            }
-            return kept(&format!("{} of {} failed", failed.len(), counted(count, "test")));
-        }
+    if python.program.stop.is_requested() {
+        return kept("interrupted");
     }
     let commit = staged.commit.clone();
     let said = match staged.switch().with_context(|| shown.to_string())? {
@@ -121,4 +110,29 @@ fn pull(source: &Source, directory: &Path, python: &PythonArgs, matches: &ArgMat
     };
     writeln!(io::stdout(), "{shown}: commit {commit} {said} ({} passed)", counted(tests, "test"))?;
     Ok(Exit::Ok)
+}
+
+/// Loads the rules and runs their tests: how many there are. An error says why it cannot be put in force.
+fn examine(staged: &Staged, mut settings: Settings, python: &Python) -> anyhow::Result<usize> {
+    // What is set for other packs does not matter here.
+    (settings.packs, settings.overrides) = (BTreeMap::new(), BTreeMap::new());
+    let packs = load_packs(std::slice::from_ref(&staged.directory), &settings, python, Which::All)?;
+    let mut tests = 0;
+    for pack in &packs {
+        if let Some(problem) = pack.errors().next() {
+            bail!("{}:{}: {}", problem.path, problem.line.max(1), problem.message);
+        }
+        if pack.runnable.is_empty() {
+            bail!("there are no rules in it");
+        }
+        let (count, failed) = all_of(pack, python)?;
+        tests += count;
+        if !failed.is_empty() {
+            for failure in failed.iter().take(SHOWN) {
+                tracing::error!("{}", printable(failure));
+            }
+            bail!("{} of {} failed", failed.len(), counted(count, "test"));
+        }
+    }
+    Ok(tests)
 }

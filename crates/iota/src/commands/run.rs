@@ -1,6 +1,7 @@
 //! `iota run`, and the command line of the first iota.
 
 use super::objects;
+use super::setup::Setup;
 use super::state::{self, Kept};
 use crate::args::{AlertFormat, EmitWhen, OriginalArgs, RunArgs, StateArgs};
 use crate::exit::{Exit, is_broken_pipe};
@@ -9,13 +10,13 @@ use anyhow::{Context, bail};
 use clap::ArgMatches;
 use indicatif::{ProgressBar, ProgressStyle};
 use iota_engine::alert::Severity;
-use iota_engine::event::parse_ms;
-use iota_service::config::Settings;
+use iota_engine::triage::Triage;
 use iota_service::pipeline::{
-    AlertSink, Clock, Durable, Emit, Engine, FastPath, Progress, Rerun, RerunResult, Run, RunFailure, RunResult, Stop,
+    AlertSink, Durable, Emit, Engine, FastPath, Keep, Progress, Rerun, RerunResult, Run, RunFailure, RunResult, Stop,
 };
-use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs};
+use iota_service::rules::{LoadedPack, RulesError};
 use iota_service::source::{Input, find_inputs};
+use iota_service::store::Place;
 use iota_service::telemetry::{DeliveryCounts, Stats};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fs;
@@ -24,10 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
-
-/// Suppressed alerts as new as this are looked at for the audit log: a day, because each suppression is recorded once a day.
-const HITS_MS: i64 = 24 * 60 * 60 * 1000;
+use std::time::Duration;
 
 pub(crate) fn original(args: &OriginalArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
     let Some(path) = &args.jsonl else { bail!("no command given; try `iota run PATH --rules DIR` or `iota --help`") };
@@ -49,14 +47,9 @@ pub(crate) fn original(args: &OriginalArgs, matches: &ArgMatches) -> anyhow::Res
 }
 
 pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
-    let settings = Settings::resolve(args.state.with(args.rules.given(matches), matches))?;
-    if settings.rules.value.is_empty() {
-        bail!("no rules given; name a rule directory with --rules DIR");
-    }
-    let now_ms = time("--now", args.now.as_ref())?;
-    let clock = now_ms.map_or(Clock::System, Clock::Fixed);
-    state::check_flags(args, &settings, now_ms)?;
-    let python = super::find_python(&settings, now_ms)?;
+    let setup = Setup::new(args.state.with(args.rules.given(matches), matches), args.now.as_ref())?;
+    let Setup { settings, clock, progress, .. } = &setup;
+    state::check_flags(args, settings, *clock)?;
     let (places, paths): (Vec<_>, Vec<_>) =
         args.paths.iter().cloned().partition(|path| path.as_os_str().as_encoded_bytes().starts_with(b"s3://"));
     // The rate is taken for a path unless it comes after `=`.
@@ -74,19 +67,14 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         // Better now than after hours of work.
         fs::File::create(path).with_context(|| format!("--stats {}", path.display()))?;
     }
-    let stop = Arc::clone(&python.program.stop);
-    let progress = Progress { stop: Arc::clone(&stop), ..Progress::default() };
-    let signal = watch_signals(stop)?;
+    let signal = watch_signals(Arc::clone(&progress.stop))?;
     let mut stats = Stats::new();
-    report_sandbox(&python, &mut stats);
     for error in &found.unreadable {
         tracing::error!("{error}");
         stats.inputs.total += 1;
         stats.inputs.unreadable += 1;
     }
-    let loading = Instant::now();
-    let packs = load_packs(&settings.rules.value, &settings, &python, Which::Enabled);
-    stats.seconds.load_rules = loading.elapsed().as_secs_f64();
+    let packs = setup.load(&mut stats);
     let packs = match (packs, received(&signal)) {
         (Err(RulesError::Stopped), Some(signal)) => {
             if let Some(path) = &args.stats {
@@ -97,7 +85,6 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         }
         (packs, _) => packs?,
     };
-    report_load(&packs, &mut stats);
     // A mistyped directory must not look like a quiet day. Rules that are there and do not run are told above.
     let empty = |pack: &LoadedPack| pack.pack.rules.is_empty() && pack.pack.skipped.is_empty() && pack.pack.problems.is_empty();
     if packs.iter().all(empty) {
@@ -115,40 +102,29 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     if args.updates && emit == Emit::Final {
         bail!("--updates needs `--emit first`: with final counts there is nothing to update");
     }
-    let kept = settings
-        .state
-        .value
-        .as_ref()
-        .map(|place| Kept::open(place, &settings, (args.deliver, args.updates), clock))
-        .transpose()?;
+    let open = |place: &Place| Kept::open(place, &setup, (args.deliver, args.updates));
+    let kept = settings.state.value.as_ref().map(open).transpose()?;
+    let printing = if kept.is_some() { Triage::default() } else { state::printing(settings, args.updates, clock.now_ms())? };
     if !places.is_empty() {
         let ledger = kept.as_ref().map(Kept::ledger);
-        inputs.extend(objects::inputs(&places, &settings, &progress.stop, ledger.as_deref(), &mut stats)?);
+        inputs.extend(objects::inputs(&places, settings, &progress.stop, ledger.as_deref(), &mut stats)?);
     }
     let mut printer = Printer::new(args.format, emit == Emit::First);
-    let (packs, inputs) = (&packs[..], &inputs[..]);
+    let keep = kept.as_ref().map_or(Keep::Nothing(&printing), |kept| Keep::State(kept.state()));
+    let inputs = &inputs[..];
     let run = Run {
-        packs,
-        python: &python,
-        inputs,
-        clock,
-        limits: settings.limits(),
-        workers: settings.workers.value,
         emit,
         updates: args.updates,
         fast_path: if args.no_fast_path { FastPath::Off } else { FastPath::On { verify: args.verify_fast_path.unwrap_or(0.0) } },
-        durable: kept.as_ref().map(Kept::durable),
+        ..setup.run(&packs, inputs, keep)
     };
-    let (RunResult { mut stats, failure, imbalance, .. }, delivered) = with_progress_bar(inputs, &progress, || match &kept {
-        None => (run.execute(&progress, &mut printer, stats), Ok(DeliveryCounts::default())),
+    let (RunResult { mut stats, failure, imbalance, .. }, delivered) = with_progress_bar(inputs, progress, || match &kept {
+        None => (run.execute(progress, &mut printer, stats), Ok(DeliveryCounts::default())),
         Some(kept) => {
             let again = kept.durable().again();
-            kept.delivering(&mut printer, &progress.stop, || execute(&run, kept, &again, &progress, stats), || ())
+            kept.delivering(&mut printer, &progress.stop, || execute(&run, kept, &again, progress, stats), || ())
         }
     });
-    if let Some(kept) = &kept {
-        kept.record_hits(Clock::System.now_ms() - HITS_MS)?;
-    }
     if let Ok(counts) = &delivered {
         stats.deliveries.became(counts);
     }
@@ -174,7 +150,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         bail!("internal error, please report it: {imbalance}");
     }
     let undelivered = told(&delivered.context("delivering alerts")?);
-    let worst = if kept.is_some() { stats.alerts.by_severity.keys().next_back().copied() } else { printer.worst() };
+    let worst = stats.alerts.by_severity.keys().next_back().copied();
     Ok(match interrupted {
         Some(signal) => Exit::Interrupted(signal),
         None if stats.inputs.unreadable > 0 => Exit::Usage,
@@ -197,14 +173,6 @@ pub(super) fn told(&DeliveryCounts { dead, pending, .. }: &DeliveryCounts) -> bo
     dead > 0 || pending > 0
 }
 
-/// The time that a flag states, in milliseconds since the Unix epoch.
-pub(super) fn time(flag: &str, text: Option<&String>) -> anyhow::Result<Option<i64>> {
-    let parse = |text: &String| {
-        parse_ms(text).with_context(|| format!("{flag} {text:?}: a time such as 2024-07-15T10:00:00Z was expected"))
-    };
-    text.map(parse).transpose()
-}
-
 /// With state, alerts leave through the outbox.
 pub(super) struct Unused;
 
@@ -212,12 +180,6 @@ impl AlertSink for Unused {
     fn alert(&mut self, _: &[u8], _: Severity) -> io::Result<()> {
         Err(io::Error::other("internal error, please report it: an alert passed the outbox by"))
     }
-}
-
-/// Says what confines the rules.
-pub(super) fn report_sandbox(python: &Python, stats: &mut Stats) {
-    stats.python.sandbox = python.program.sandbox.level();
-    tracing::info!("sandbox of the rules: {}", stats.python.sandbox);
 }
 
 /// Runs, and what was left out in the run, because a rule was paused, after it.
@@ -232,26 +194,6 @@ fn execute(run: &Run<'_>, kept: &Kept, durable: &Durable, progress: &Progress, s
     let RerunResult { stats, failure, .. } = again.make_up(&mut engine, progress, result.stats);
     let imbalance = result.imbalance.or_else(|| stats.imbalance());
     RunResult { stats, failure, imbalance, ended: result.ended }
-}
-
-/// Says what will not run, and why.
-pub(super) fn report_load(packs: &[LoadedPack], stats: &mut Stats) {
-    for pack in packs {
-        stats.rules_skipped += pack.pack.skipped.len() as u64;
-        stats.rules_disabled += pack.pack.rules.iter().filter(|rule| !rule.enabled).count() as u64;
-        for problem in pack.errors() {
-            stats.rules_failed += 1;
-            tracing::error!("{}/{}:{}: {}", pack.directory.display(), problem.path, problem.line.max(1), problem.message);
-        }
-        for skipped in &pack.pack.skipped {
-            tracing::debug!("{}/{}: not run: {}", pack.directory.display(), skipped.path, skipped.reason);
-        }
-        stats.python.version = Some(pack.loaded.python.clone());
-        if pack.runnable.is_empty() {
-            tracing::warn!("{}: no rules to run", pack.directory.display());
-        }
-        tracing::debug!("{}: {} rules loaded by Python {}", pack.directory.display(), pack.runnable.len(), pack.loaded.python);
-    }
 }
 
 /// The first signal ends the run early, the second at once. Holds the signal's number when one came.

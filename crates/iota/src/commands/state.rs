@@ -1,18 +1,19 @@
 //! The state of a run, and what leaves through its outbox.
 
+use super::desk;
+use super::setup::Setup;
 use crate::args::{AlertFormat, EmitWhen, RunArgs};
 use crate::exit::is_broken_pipe;
 use crate::printer::{Printer, counted};
 use anyhow::bail;
-use iota_engine::store::{
-    AlertFilter, Backlog, Class, ClassFilter, Desk, LATENESS_MS, Ledger, Outbox, Settled, Store, StoredAlert,
-};
+use iota_engine::store::{Backlog, Desk, LATENESS_MS, Ledger, Outbox, Settled, Store};
 use iota_engine::triage::{RouteEntry, Routes, Triage};
+use iota_service::audit::{InForce, record_in_force};
 use iota_service::config::Settings;
 use iota_service::crash_point;
-use iota_service::deliver::{Deliverer, Deliveries, POLL, Policy, SystemClock, record_changes, record_hits};
+use iota_service::deliver::{Deliverer, Deliveries, POLL, Policy, SystemClock};
 use iota_service::output::Output;
-use iota_service::pipeline::{AlertSink, Clock, Durable, Stop, persist};
+use iota_service::pipeline::{AlertSink, Clock, Durable, State, Stop, persist};
 use iota_service::store::Place;
 use iota_service::telemetry::DeliveryCounts;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +34,7 @@ const INTERRUPTED: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_millis(50);
 
 /// What does not go together is refused before anything is done.
-pub(super) fn check_flags(args: &RunArgs, settings: &Settings, now_ms: Option<i64>) -> anyhow::Result<()> {
+pub(super) fn check_flags(args: &RunArgs, settings: &Settings, clock: Clock) -> anyhow::Result<()> {
     if settings.state.value.is_none() {
         if args.deliver {
             bail!(
@@ -49,7 +50,7 @@ pub(super) fn check_flags(args: &RunArgs, settings: &Settings, now_ms: Option<i6
     if args.format != AlertFormat::Jsonl {
         bail!("--format does not go with --state: there every alert is one line of JSON");
     }
-    if now_ms.is_some_and(|now_ms| now_ms > Clock::System.now_ms()) {
+    if clock.now_ms() > Clock::System.now_ms() {
         bail!("--now in the future does not go with --state: alerts would wait until then");
     }
     Ok(())
@@ -86,9 +87,8 @@ impl Kept {
     /// With `deliver` alerts go to the configured outputs, else to standard output.
     pub(super) fn open(
         place: &Place,
-        settings: &Settings,
+        Setup { settings, clock, python, .. }: &Setup,
         (deliver, updates): (bool, bool),
-        clock: Clock,
     ) -> anyhow::Result<Self> {
         // What is kept goes by the wall clock, whatever time the rules are told.
         let now_ms = Clock::System.now_ms();
@@ -101,7 +101,8 @@ impl Kept {
             // This process has the state to itself, so whoever held a lease is gone.
             store.release()?;
         }
-        record_changes(&*store, &triage, now_ms)?;
+        let sandbox = &python.program.sandbox.level();
+        record_in_force(&*store, InForce { triage: &triage, sandbox }, &|| desk::actor(place))?;
         let routes = if deliver { to_outputs(settings, &outputs) } else { to_stdout(updates) };
         let triage = Triage { routes: routes.clone(), ..triage };
         let delivering = deliver.then(|| Delivering { outputs, routes, policy: settings.alerts.policy.clone() });
@@ -120,8 +121,16 @@ impl Kept {
         Arc::clone(&self.durable.ledger)
     }
 
+    pub(super) fn outbox(&self) -> Arc<dyn Outbox> {
+        Arc::clone(&self.store) as Arc<dyn Store>
+    }
+
     pub(super) fn durable(&self) -> &Durable {
         &self.durable
+    }
+
+    pub(super) fn state(&self) -> State<'_> {
+        State { durable: &self.durable, desk: self.desk() }
     }
 
     pub(super) fn desk(&self) -> &dyn Desk {
@@ -195,17 +204,6 @@ impl Kept {
         let drained = deliveries.map_err(anyhow::Error::from).and_then(|deliveries| Ok(deliveries.drain(within)?));
         (result, drained.map(drop))
     }
-
-    /// Which suppressions hid something since then goes to the audit log.
-    pub(super) fn record_hits(&self, since_ms: i64) -> anyhow::Result<()> {
-        let filter = AlertFilter { class: ClassFilter::Suppressed, since_ms: Some(since_ms), ..AlertFilter::default() };
-        let by = |alert: StoredAlert| match alert.class {
-            Class::Suppressed(id) => Some((id, alert.title)),
-            Class::Alert | Class::Late | Class::Signal => None,
-        };
-        let hits = self.store.alerts(&filter)?.into_iter().filter_map(by).collect();
-        Ok(record_hits(&*self.store, &hits, Clock::System.now_ms())?)
-    }
 }
 
 /// What became of deliveries between two looks at the outbox; says what waits for outputs that are not there.
@@ -229,6 +227,11 @@ fn became(before: &[Backlog], after: &[Backlog], outputs: &BTreeSet<String>) -> 
 fn to_outputs(settings: &Settings, outputs: &BTreeMap<String, Arc<dyn Output>>) -> Routes {
     let growing = settings.outputs.iter().filter(|(_, file)| file.updates()).map(|(name, _)| name.clone()).collect();
     Routes::new(outputs.keys().cloned().collect(), settings.alerts.routes.clone()).telling_growth(growing)
+}
+
+/// What decides about alerts that are printed, where no state is kept.
+pub(super) fn printing(settings: &Settings, updates: bool, now_ms: i64) -> anyhow::Result<Triage> {
+    Ok(Triage { routes: to_stdout(updates), ..settings.alerts.triage(now_ms)? })
 }
 
 fn to_stdout(updates: bool) -> Routes {

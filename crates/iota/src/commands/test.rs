@@ -3,6 +3,7 @@
 use super::select::Selection;
 use crate::args::{TestArgs, TestFormat};
 use crate::exit::Exit;
+use crate::printer::write_json;
 use anyhow::bail;
 use clap::ArgMatches;
 use iota_engine::decode::{Decoder, Item, Limits};
@@ -54,7 +55,7 @@ pub(crate) fn test(args: &TestArgs, matches: &ArgMatches) -> anyhow::Result<Exit
     }
     match args.format {
         TestFormat::Text => text(&tested, failed, started.elapsed())?,
-        TestFormat::Json => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&tested)?)?,
+        TestFormat::Json => write_json(&mut io::stdout(), &tested, true)?,
         TestFormat::Junit => junit(&tested, started.elapsed())?,
     }
     Ok(if failed > 0 { Exit::Findings } else { Exit::Ok })
@@ -167,7 +168,7 @@ fn text(tested: &[Tested], failed: usize, elapsed: Duration) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for test in tested.iter().filter(|test| !test.passed) {
         writeln!(out, "FAIL {}: {}", printable(&test.rule), printable(&test.test))?;
-        writeln!(out, "  {}:{}", test.path, test.line)?;
+        writeln!(out, "  {}:{}", printable(&test.path), test.line)?;
         for line in test.reasons.iter().flat_map(|reason| reason.lines()) {
             writeln!(out, "  {}", printable(line))?;
         }
@@ -178,25 +179,30 @@ fn text(tested: &[Tested], failed: usize, elapsed: Duration) -> io::Result<()> {
     writeln!(out, "{} passed, {failed} failed in {:.2} s", tested.len() - failed, elapsed.as_secs_f64())
 }
 
+/// The two characters that XML cannot hold and that the report would keep are shown as escapes.
+fn of_xml(text: &str) -> String {
+    text.replace('\u{FFFE}', "\\u{fffe}").replace('\u{FFFF}', "\\u{ffff}")
+}
+
 fn junit(tested: &[Tested], elapsed: Duration) -> anyhow::Result<()> {
     let mut report = Report::new("iota test");
     report.set_time(elapsed);
     for of_rule in tested.chunk_by(|a, b| a.rule == b.rule) {
-        let mut suite = TestSuite::new(of_rule[0].rule.as_str());
+        let mut suite = TestSuite::new(of_xml(&of_rule[0].rule));
         for test in of_rule {
             let status = if test.passed {
                 TestCaseStatus::success()
             } else {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                status.set_message(test.reasons.first().and_then(|reason| reason.lines().next()).unwrap_or_default());
-                status.set_description(format!("{}:{}\n{}", test.path, test.line, test.reasons.join("\n")));
+                status.set_message(of_xml(test.reasons.first().and_then(|reason| reason.lines().next()).unwrap_or_default()));
+                status.set_description(of_xml(&format!("{}:{}\n{}", test.path, test.line, test.reasons.join("\n"))));
                 status
             };
-            let mut case = TestCase::new(test.test.as_str(), status);
-            case.set_classname(test.rule.as_str());
+            let mut case = TestCase::new(of_xml(&test.test), status);
+            case.set_classname(of_xml(&test.rule));
             case.set_time(Duration::from_secs_f64(test.seconds));
             if !test.logs.is_empty() {
-                case.set_system_out(test.logs.join("\n"));
+                case.set_system_out(of_xml(&test.logs.join("\n")));
             }
             suite.add_test_case(case);
         }

@@ -3,7 +3,7 @@
 use super::buckets::{block_on, check, now_ms, wanted};
 use crate::args::{ReportFormat, ValidateLogsArgs};
 use crate::exit::Exit;
-use crate::printer::counted;
+use crate::printer::{counted, write_json};
 use anyhow::{Context, bail};
 use iota_engine::text::printable;
 use iota_service::aws::Access;
@@ -57,8 +57,7 @@ fn print(report: &Report, format: ReportFormat) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match format {
         ReportFormat::Json => {
-            serde_json::to_writer_pretty(&mut out, report)?;
-            writeln!(out)?;
+            write_json(&mut out, report, true)?;
         }
         ReportFormat::Text => {
             for finding in &report.findings {

@@ -1,6 +1,8 @@
 //! `iota watch`: the pipeline for as long as the process lives.
 
-use super::run::{report_load, report_sandbox, summarize, told, write_stats};
+use super::reload::{Rules, files};
+use super::run::{summarize, told, write_stats};
+use super::setup::{Setup, time};
 use super::sources::Sources;
 use super::state::Kept;
 use crate::args::{AlertFormat, WatchArgs};
@@ -9,10 +11,11 @@ use crate::exit::{Exit, is_broken_pipe};
 use crate::printer::Printer;
 use anyhow::{Context, bail};
 use clap::ArgMatches;
-use iota_engine::event::parse_ms;
+use iota_engine::store::Unit;
 use iota_service::config::{Settings, parse_duration};
-use iota_service::pipeline::{Clock, Progress, RunFailure, Stop};
-use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs};
+use iota_service::metrics::Metrics;
+use iota_service::pipeline::{Clock, RunFailure, Stop};
+use iota_service::rules::RulesError;
 use iota_service::source::feed::Feed;
 use iota_service::source::{Directory, From};
 use iota_service::store::Place;
@@ -20,8 +23,8 @@ use iota_service::telemetry::Stats;
 use iota_service::watch::{RuleFiles, RuleSet, Wake, Waker, Watch, wakes};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpListener;
 use std::process;
 use std::sync::Arc;
 use std::thread;
@@ -35,11 +38,9 @@ const AGAIN: Duration = Duration::from_millis(500);
 const STATE: &str = "/var/lib/iota";
 
 pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Exit> {
-    let settings = Settings::resolve(args.given(matches))?;
-    if settings.rules.value.is_empty() {
-        bail!("no rules given; name a rule directory with --rules DIR");
-    }
-    let sources = Sources::of(args, &settings)?;
+    let setup = Setup::new(args.given(matches), None)?;
+    let Setup { settings, python, progress, .. } = &setup;
+    let sources = Sources::of(args, settings)?;
     if sources.is_empty() {
         bail!("nothing to watch; name --queue-url, --s3, --events-dir or a pipe, or `sources:` in a configuration file");
     }
@@ -50,27 +51,27 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         // Better now than when it is first written.
         fs::File::create(path).with_context(|| format!("--stats {}", path.display()))?;
     }
+    let listener = settings.metrics_listen.value.map(|address| {
+        TcpListener::bind(address).with_context(|| format!("metrics.listen {address} ({})", settings.metrics_listen.origin))
+    });
+    let listener = listener.transpose()?;
     let now_ms = Clock::System.now_ms();
     let Times { from, no_send_before, rescan } = Times::of(args)?;
-    let python = super::find_python(&settings, None)?;
-    let stop = Arc::clone(&python.program.stop);
-    let progress = Progress { stop: Arc::clone(&stop), ..Progress::default() };
     let (waker, woken) = wakes();
-    watch_signals(stop, waker.clone())?;
-    let files = settings.rules.value.iter().chain(&args.rules.python.config).cloned().collect();
-    let rule_files = RuleFiles::new(files);
+    watch_signals(Arc::clone(&progress.stop), waker.clone())?;
+    let files = files(args, settings);
+    let rule_files = RuleFiles::new(files.clone());
     let mut stats = Stats::new();
-    report_sandbox(&python, &mut stats);
-    let packs = match load_packs(&settings.rules.value, &settings, &python, Which::Enabled) {
+    let (mut known, packs) = match setup.load_by(&mut stats, || Rules::start(settings, python)) {
         Err(RulesError::Stopped) => return Ok(Exit::Ok),
-        packs => packs?,
+        loaded => loaded?,
     };
-    report_load(&packs, &mut stats);
-    if packs.iter().all(|pack| pack.runnable.is_empty()) {
+    let runs = packs.iter().any(|pack| !pack.runnable.is_empty());
+    if !runs && known.alerts().next().is_none() {
         bail!("no rule runs; `iota check` says why");
     }
-    let place = state_place(&settings);
-    let kept = Kept::open(&place, &settings, (!settings.outputs.is_empty(), false), Clock::System).with_context(|| {
+    let place = state_place(settings);
+    let kept = Kept::open(&place, &setup, (!settings.outputs.is_empty(), false)).with_context(|| {
         if settings.state.value.is_some() {
             format!("--state {place}")
         } else {
@@ -78,6 +79,16 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         }
     })?;
     let kept = kept.live(no_send_before);
+    for alert in known.alerts() {
+        kept.durable().raise(&alert, Unit::default(), now_ms)?;
+    }
+    let mut printer = Printer::new(AlertFormat::Jsonl, true);
+    if !runs {
+        // Whoever is to be told is told before the end.
+        kept.delivering(&mut printer, &progress.stop, || progress.stop.request(), || ()).1?;
+        bail!("no rule runs: no pack is what was signed");
+    }
+    let metrics = listener.map(|listener| serve_metrics(listener, &kept, &progress.stop)).transpose()?;
     let directories = sources.directories.iter().map(|root| {
         Directory::open(root, kept.ledger(), from, now_ms).with_context(|| format!("--events-dir {}", root.display()))
     });
@@ -94,9 +105,9 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     }
     let feed = feed.map(|feed| Feed::start(feed, kept.durable(), (from, now_ms), &wake)).transpose()?;
     let mut watch = Watch {
-        python: &python,
+        python,
         workers: settings.workers.value,
-        durable: kept.durable(),
+        durable: kept.durable().clone(),
         desk: kept.desk(),
         directories,
         rescan,
@@ -104,16 +115,15 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         feed,
         rule_files,
         stats_file: args.stats.clone(),
+        metrics,
     };
-    let mut printer = Printer::new(AlertFormat::Jsonl, true);
-    let mut problems = problems(&packs);
-    let rules = RuleSet { packs, limits: settings.limits() };
-    let mut load = || reload(args, matches, &python, &mut problems);
+    let rules = RuleSet { packs, limits: settings.limits(), triage: Arc::clone(&kept.durable().triage), files };
+    let mut load = || known.again((args, matches), &setup, &kept.durable().triage.routes);
     let unread = waker.clone();
     let (finished, delivered) = kept.delivering(
         &mut printer,
         &progress.stop,
-        || watch.run(rules, &mut load, (waker, &woken), &progress, stats),
+        || watch.run(rules, &mut load, (waker, &woken), progress, stats),
         || unread.wake(Wake::Stop),
     );
     match finished.failure {
@@ -138,6 +148,13 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     Ok(Exit::Ok)
 }
 
+fn serve_metrics(listener: TcpListener, kept: &Kept, stop: &Arc<Stop>) -> anyhow::Result<Arc<Metrics>> {
+    let metrics = Arc::new(Metrics::new(kept.outbox(), Arc::clone(stop)));
+    let address = metrics.serve(listener).context("metrics.listen")?;
+    tracing::info!("metrics: http://{address}/metrics");
+    Ok(metrics)
+}
+
 /// The flags that are times.
 pub(super) struct Times {
     from: From,
@@ -148,9 +165,6 @@ pub(super) struct Times {
 
 impl Times {
     pub(super) fn of(args: &WatchArgs) -> anyhow::Result<Self> {
-        let time = |flag: &str, text: &str| {
-            parse_ms(text).with_context(|| format!("{flag} {text:?}: a time such as 2024-07-15T10:00:00Z was expected"))
-        };
         let from = match args.from.as_deref() {
             None => From::Start,
             Some("now") => From::Now,
@@ -168,30 +182,6 @@ impl Times {
 pub(super) fn state_place(settings: &Settings) -> Place {
     let made = || Place::Directory(environment::state_directory().unwrap_or_else(|| STATE.into()));
     settings.state.value.clone().unwrap_or_else(made)
-}
-
-/// What keeps rules from running as written.
-fn problems(packs: &[LoadedPack]) -> BTreeSet<String> {
-    let of_pack = |pack: &LoadedPack| {
-        let directory = pack.directory.display().to_string();
-        pack.errors().map(|problem| format!("{directory}/{}: {}", problem.path, problem.message)).collect::<Vec<_>>()
-    };
-    packs.iter().flat_map(of_pack).collect()
-}
-
-/// The rules as they are now, unless something is wrong with them that was not before.
-fn reload(args: &WatchArgs, matches: &ArgMatches, python: &Python, known: &mut BTreeSet<String>) -> Result<RuleSet, String> {
-    let settings = Settings::resolve(args.given(matches)).map_err(|error| error.to_string())?;
-    let packs = load_packs(&settings.rules.value, &settings, python, Which::Enabled).map_err(|error| error.to_string())?;
-    let found = problems(&packs);
-    if let Some(new) = found.difference(known).next() {
-        return Err(new.clone());
-    }
-    if packs.iter().all(|pack| pack.runnable.is_empty()) {
-        return Err("no rule would run".to_owned());
-    }
-    *known = found;
-    Ok(RuleSet { packs, limits: settings.limits() })
 }
 
 /// SIGTERM and SIGINT end the process after the work that is under way, the second one at once; SIGHUP reads the rules

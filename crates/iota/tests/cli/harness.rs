@@ -24,7 +24,7 @@ pub(crate) fn iota() -> Command {
 
 /// Where and with which variables a command runs.
 pub(crate) fn in_repository(command: &mut Command) {
-    command.current_dir(root()).env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")).env("LOGNAME", "test");
+    command.current_dir(root()).env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")).env_remove("SUDO_USER");
     for name in [
         "CONFIG",
         "PYTHON",
@@ -39,6 +39,7 @@ pub(crate) fn in_repository(command: &mut Command) {
         "STATE",
         "SANDBOX",
         "WORKER_MEMORY",
+        "METRICS_LISTEN",
     ] {
         command.env_remove(format!("IOTA_{name}"));
     }

@@ -1,11 +1,13 @@
 //! Text that an attacker chooses (user agents, session names, parameters) wherever iota shows it: it stays text.
 
+use crate::delivery::receiver;
 use crate::harness::{Files, NOW, run};
 use serde_json::{Value as Json, json};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU16;
 
-/// Steers terminals, forges log lines, ends strings and elements, and is no XML.
-const HOSTILE: &str = "\u{1b}]0;x\u{7}\u{1b}[31m\u{9b}2J<!channel> </testcase> ]]> \" ' =1+1 \r\n ERROR forged\n{\"level\":\"ERROR\"}\u{0}\u{7f}\u{202e}\u{2066}";
+const HOSTILE: &str = include!("../../../../testdata/hostile.rs");
 
 /// Says it everywhere a rule can say something.
 const RULE: &str = "def rule(event):\n    print(event['userAgent'])\n    return True\n\
@@ -20,10 +22,17 @@ fn files() -> Files {
         "eventTime": "2020-01-01T00:00:00Z", "recipientAccountId": HOSTILE, "eventID": HOSTILE,
         "userIdentity": {"type": "AssumedRole", "arn": HOSTILE, "principalId": HOSTILE, "userName": HOSTILE},
     });
-    let file = format!("evil\u{1b}[31m\n{HOSTILE}").replace(['/', '\0'], "");
+    let file = file_name();
     let files = Files::new(&[("rules/says.py", RULE)]);
     files.write(&format!("in/{file}.jsonl"), format!("{record}\nno record \u{1b}[31m\n").as_bytes());
     files
+}
+
+/// As much of it as a name of a file can have.
+fn file_name() -> String {
+    let (head, forged) = HOSTILE.split_at(HOSTILE.find("\r\n ERROR forged").unwrap());
+    let short = head.chars().take(60).chain(forged.chars().take(60)).filter(|character| !matches!(character, '/' | '\0'));
+    short.collect()
 }
 
 /// As YAML and Python write it, with escapes alone.
@@ -39,7 +48,8 @@ fn quoted() -> String {
 #[track_caller]
 fn is_tame(text: &str) {
     let wild = |character: &char| {
-        (character.is_control() && *character != '\n') || matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+        (character.is_control() && *character != '\n')
+            || matches!(character, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
     };
     assert_eq!(text.chars().find(wild), None, "{text:?}");
 }
@@ -88,6 +98,84 @@ fn what_people_read_steers_nothing_and_forges_no_line() {
         let ran = run(&[arguments, &["--state", &state], &human].concat());
         is_tame(&ran.stdout);
         is_tame(&ran.stderr);
+    }
+    let event = files.path(&format!("in/{}.jsonl", file_name()));
+    let ran = run(&["explain", "says", "--rules", &rules, "--event", &event, "--log-format", "human"]);
+    assert!(ran.stdout.contains("rule() matched") && ran.stdout.contains("forged"), "{}{}", ran.stdout, ran.stderr);
+    is_tame(&ran.stdout);
+    is_tame(&ran.stderr);
+}
+
+/// A dead letter, with an answer that the receiver chose.
+#[test]
+fn what_became_of_alerts_is_shown_without_steering_anything() {
+    let (files, state) = (files(), "state");
+    let (input, rules, state) = (files.path("in"), files.path("rules"), files.path(state));
+    let url = receiver(&Arc::new(AtomicU16::new(400)), &Arc::default(), HOSTILE);
+    let yaml = format!("version: 1\noutputs:\n  hook: {{type: webhook, url: '{url}'}}\nsuppressions: suppressions.yaml\n");
+    let config = files.write("iota.yaml", yaml.as_bytes());
+    let suppressed =
+        format!("{{id: s, rule: none, expires: '2026-06-01T00:00:00Z', owner: {text}, reason: {text}}}", text = quoted());
+    files.write("suppressions.yaml", format!("version: 1\nsuppressions:\n  - {suppressed}\n").as_bytes());
+    let base = ["--state", &state, "--config", &config, "--log-format", "human"];
+    let ran = run(&[&["run", &input, "--rules", &rules, "--deliver", "--now", NOW][..], &base].concat());
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    is_tame(&ran.stderr);
+    let listed = run(&[&["alerts", "list", "--rule", "says", "--format", "jsonl"][..], &base].concat());
+    let id = serde_json::from_str::<Json>(&listed.stdout).unwrap()["alert_id"].as_str().unwrap().to_owned();
+    let (show, text) = (["alerts", "show", &id], HOSTILE.replace('\0', ""));
+    let acknowledged = run(&[&["alerts", "ack", &id, "--why", &text][..], &base].concat());
+    assert_eq!(acknowledged.code, Some(0), "{}", acknowledged.stderr);
+    for arguments in [
+        &show[..],
+        &["alerts", "list"],
+        &["alerts", "list", "--format", "jsonl"],
+        &["audit", "list"],
+        &["audit", "list", "--format", "jsonl"],
+        &["suppress", "list"],
+        &["dlq", "list"],
+        &["dlq", "list", "--format", "jsonl"],
+        &["dlq", "show", &id],
+    ] {
+        let ran = run(&[arguments, &base].concat());
+        assert!(ran.code == Some(0) && ran.stdout.contains("evil.example"), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        is_tame(&ran.stdout);
+        is_tame(&ran.stderr);
+    }
+}
+
+/// Files of a pack have names that somebody chose, too.
+#[test]
+fn names_of_files_in_packs_steer_nothing() {
+    let name = file_name();
+    let text = format!(
+        "AnalysisType: rule\nSeverity: Low\nFilename: says.py\nTests:\n  - {{Name: x, ExpectedResult: false, Log: {{eventName: x}}}}\n"
+    );
+    let files = Files::new(&[("rules/says.py", "def rule(event):\n    return True\n")]);
+    files.write(&format!("rules/{name}.yml"), text.as_bytes());
+    files.write(&format!("rules/{name}.py"), b"def rule(event:\n");
+    let rules = files.path("rules");
+    for arguments in [
+        &["test", &rules][..],
+        &["test", &rules, "--format", "json"],
+        &["check", &rules],
+        &["check", &rules, "--format", "json"],
+        &["check", &rules, "--format", "sarif"],
+    ] {
+        let ran = run(&[arguments, &["--log-format", "human"]].concat());
+        assert!(ran.stdout.contains("forged"), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        is_tame(&ran.stdout);
+        is_tame(&ran.stderr);
+    }
+    let sarif: Json = serde_json::from_str(&run(&["check", &rules, "--format", "sarif"]).stdout).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert!(!results.is_empty());
+    for result in results {
+        let uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap();
+        let is_of_uri = |letter: char| letter.is_ascii_alphanumeric() || "-._~/%:".contains(letter);
+        assert!(uri.chars().all(is_of_uri), "{uri}");
+        // No link of the message's own.
+        assert!(!result["message"]["text"].as_str().unwrap().contains("[link]("), "{result}");
     }
 }
 

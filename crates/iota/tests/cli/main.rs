@@ -11,6 +11,7 @@
 mod alerts;
 #[cfg(target_os = "linux")]
 mod attacks;
+mod audit;
 mod bad_input;
 mod check_command;
 #[cfg(target_os = "linux")]
@@ -22,7 +23,9 @@ mod formats;
 mod harness;
 mod hostile_input;
 mod hostile_rules;
+mod metrics;
 mod outputs;
+mod paused_packs;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(target_os = "linux")]
@@ -34,4 +37,5 @@ mod streaming;
 mod supply;
 mod test_command;
 mod threads;
+mod triage;
 mod watch;

@@ -121,3 +121,35 @@ fn no_file_of_a_pack_runs_before_the_sandbox_is_there() {
     assert_eq!(ran.stdout.lines().count(), 2, "both rules are run: {}", ran.stderr);
     assert!(!std::path::Path::new(&written).exists(), "{}", std::fs::read_to_string(&written).unwrap());
 }
+
+/// The capabilities of a worker, by what `/proc` says of it while a rule sleeps.
+#[test]
+fn a_worker_has_no_capabilities_even_as_root() {
+    let files = files();
+    files.write("rules/sleeps.py", b"import time\ndef rule(event):\n    time.sleep(600)\n");
+    let args = run_args(&files, &["--rule-timeout", "10m"]);
+    let mut engine = iota().args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = std::time::Instant::now();
+    let status = loop {
+        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", engine.id())).unwrap();
+        let all = std::fs::read_dir(format!("/proc/{}/task", engine.id())).unwrap().flatten();
+        let of_threads = all.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+        let children = of_threads.fold(children, |all, more| all + " " + &more);
+        let statuses =
+            children.split_whitespace().filter_map(|child| std::fs::read_to_string(format!("/proc/{child}/status")).ok());
+        // All filters are there: it runs pack code.
+        if let Some(status) = statuses.into_iter().find(|status| status.contains("Seccomp_filters:\t3")) {
+            break status;
+        }
+        assert!(started.elapsed() < std::time::Duration::from_secs(60), "no worker was seen");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    };
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    let sets = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+    for name in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+        assert_eq!(sets(name), "0000000000000000", "{name}");
+    }
+    let is_root = sets("Uid:").starts_with("0\t");
+    assert!(!is_root || sets("CapBnd:") == "0000000000000000", "{status}");
+}

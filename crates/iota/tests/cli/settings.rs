@@ -37,6 +37,7 @@ sandbox = auto  (default)
 max_record = 16777216  (default)
 max_inflated = 17179869184  (default)
 state = none  (default)
+metrics.listen = none  (default)
 ";
     assert_eq!(text, expected);
 }

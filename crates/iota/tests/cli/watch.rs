@@ -38,11 +38,11 @@ impl Watching {
         Self { child: command.spawn().unwrap(), output, log }
     }
 
-    fn titles(&self) -> Vec<String> {
+    pub(crate) fn titles(&self) -> Vec<String> {
         titles(&self.output)
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 
@@ -55,14 +55,14 @@ impl Watching {
     }
 
     /// Waits until these events, and no others, have been told of.
-    fn told(&self, expected: &[&str]) {
+    pub(crate) fn told(&self, expected: &[&str]) {
         self.until(&format!("{expected:?}"), |watching| watching.titles().len() >= expected.len());
         let mut titles = self.titles();
         titles.sort_unstable();
         assert_eq!(titles, expected, "{}", self.log());
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
 

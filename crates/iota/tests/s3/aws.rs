@@ -27,7 +27,7 @@ pub(crate) fn call(service: &str, request: &str, headers: &str, body: &[u8]) -> 
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let text = String::from_utf8_lossy(&answer);
-    assert!(text.starts_with("HTTP/1.1 200"), "{request}: {text}");
+    assert!(text.starts_with("HTTP/1.1 20"), "{request}: {text}");
     let body = answer.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
     answer.split_off(body)
 }
@@ -43,6 +43,10 @@ impl Bucket {
 
     pub(crate) fn put(&self, key: &str, body: &[u8]) {
         call("s3", &format!("PUT /{}/{}", self.0, encoded(key)), "", body);
+    }
+
+    pub(crate) fn delete(&self, key: &str) {
+        call("s3", &format!("DELETE /{}/{}", self.0, encoded(key)), "", b"");
     }
 
     pub(crate) fn url(&self, prefix: &str) -> String {

@@ -1,19 +1,21 @@
 //! What comes of wrong answers: what may pass is repeated, what may not is said, and nothing is lost.
 
-use crate::harness::{Seed, Target, gzip, key, log, record};
+use crate::harness::{Ran, Seed, Target, gzip, key, log, moto, record};
 use crate::proxy::{Answer, proxy};
+use crate::watching::{count, target};
+use serde_json::Value as Json;
 
 const ACCOUNT: &str = "111122223333";
 
-/// A bucket with a small and a large object.
-fn bucket() -> (String, Vec<String>) {
+/// A bucket with a small object and one of so many records.
+fn bucket(records_of_large: usize) -> (String, Vec<String>) {
     let mut seed = Seed::default();
     seed.put(&key(ACCOUNT, "us-east-1", "small"), &log(&["small"]));
     // Random, so that it stays large.
     let mut noise = 1_u64;
     let mut ids = Vec::new();
     let mut records = Vec::new();
-    for n in 0..2000 {
+    for n in 0..records_of_large {
         noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         ids.push(format!("{n:04}"));
         records.push(record(&ids[n]).replace("\"X\"", &format!("\"{noise:x}{:x}\"", noise.rotate_left(13))));
@@ -28,7 +30,7 @@ type Script = fn(&str, u32) -> Answer;
 
 #[test]
 fn what_passes_costs_nothing_but_time() {
-    let (bucket, ids) = bucket();
+    let (bucket, ids) = bucket(2000);
     let scripts: [(&str, Script); 7] = [
         ("slow down", |_, before| if before < 2 { Answer::Error(503, "SlowDown") } else { Answer::Pass }),
         ("an internal error", |_, before| if before == 0 { Answer::Error(500, "InternalError") } else { Answer::Pass }),
@@ -42,16 +44,27 @@ fn what_passes_costs_nothing_but_time() {
         ("slow", |_, _| Answer::Slow),
     ];
     for (name, script) in scripts {
-        let target = Target::new();
+        let target = target();
         let ran = target.ingest_from(&proxy(script), &[&bucket]);
         assert_eq!(ran.code, Some(0), "{name}: {}", ran.stderr);
         assert_eq!(target.ids(), ids, "{name}");
+        let (ran, told) = run(&target, &proxy(script), &[&bucket]);
+        assert_eq!((ran.code, told), (Some(0), ids.clone()), "{name}: {}", ran.stderr);
     }
+}
+
+/// `iota run`, and the ids of the records that it told of.
+fn run(target: &Target, endpoint: &str, flags: &[&str]) -> (Ran, Vec<String>) {
+    let ran = target.run(endpoint, &[&["run", "--rules", "rules", "--stats", "stats.json"], flags].concat());
+    let title = |line: &str| serde_json::from_str::<Json>(line).unwrap()["title"].as_str().unwrap().to_owned();
+    let mut told: Vec<_> = ran.stdout.lines().map(title).collect();
+    told.sort();
+    (ran, told)
 }
 
 #[test]
 fn what_does_not_pass_fails_only_itself_and_is_tried_again_by_the_next_run() {
-    let (bucket, ids) = bucket();
+    let (bucket, ids) = bucket(20);
     for (status, code) in [(403, "AccessDenied"), (404, "NoSuchKey"), (412, "PreconditionFailed")] {
         let target = Target::new();
         let url = proxy(move |line, _| if line.contains("small") { Answer::Error(status, code) } else { Answer::Pass });
@@ -62,16 +75,43 @@ fn what_does_not_pass_fails_only_itself_and_is_tried_again_by_the_next_run() {
         let again = target.ingest(&[&bucket]);
         assert_eq!((again.code, again.count("objects_read")), (Some(0), 1), "{}", again.stderr);
         assert_eq!(target.ids(), ids, "{code}");
+        let target = crate::watching::target();
+        let state = [&bucket[..], "--state", "state"];
+        let (ran, told) = run(&target, &url, &state);
+        assert_eq!((ran.code, told.len()), (Some(2), ids.len() - 1), "{code}: {}", ran.stderr);
+        assert!(ran.stderr.contains("small.json.gz"), "{}", ran.stderr);
+        let (again, told) = run(&target, moto(), &state);
+        assert_eq!((again.code, told), (Some(0), vec!["small".to_owned()]), "{code}: {}", again.stderr);
     }
+}
+
+/// Its bytes are all there and stop in the middle: what stands before the cut counts, and the rest is a reject.
+#[test]
+fn a_truncated_object_is_a_reject_and_its_records_count() {
+    let mut seed = Seed::default();
+    let whole = gzip(format!("{{\"Records\":[{},{}]}}", record("a"), record("b")).as_bytes());
+    seed.put(&key(ACCOUNT, "us-east-1", "cut"), &whole[..whole.len() - 12]);
+    seed.put(&key(ACCOUNT, "us-east-1", "whole"), &log(&["c"]));
+    let bucket = format!("s3://{}", seed.plant());
+    let target = target();
+    let state = [&bucket[..], "--state", "state"];
+    let (ran, told) = run(&target, moto(), &state);
+    assert_eq!((ran.code, count(&ran.stats, "/records/rejected")), (Some(3), 1), "{}", ran.stderr);
+    assert!(told.contains(&"a".to_owned()) && told.contains(&"c".to_owned()), "{told:?}");
+    assert!(ran.stderr.contains("_cut.json.gz"), "{}", ran.stderr);
+    let (again, told) = run(&target, moto(), &state);
+    assert_eq!((again.code, told.len(), count(&again.stats, "/inputs/already_finished")), (Some(0), 0, 2), "{}", again.stderr);
 }
 
 #[test]
 fn a_list_that_is_denied_ends_the_run_and_says_what_is_missing() {
-    let (bucket, _) = bucket();
-    let target = Target::new();
-    let ran = target.ingest_from(&proxy(|_, _| Answer::Error(403, "AccessDenied")), &[&bucket]);
-    assert_eq!(ran.code, Some(2));
-    assert!(ran.stderr.contains("s3:ListBucket: AccessDenied"), "{}", ran.stderr);
+    let (bucket, _) = bucket(20);
+    let target = target();
+    let denied = proxy(|_, _| Answer::Error(403, "AccessDenied"));
+    for ran in [target.ingest_from(&denied, &[&bucket]), run(&target, &denied, &[&bucket]).0] {
+        assert_eq!(ran.code, Some(2));
+        assert!(ran.stderr.contains("s3:ListBucket: AccessDenied"), "{}", ran.stderr);
+    }
 }
 
 #[test]
@@ -90,7 +130,7 @@ fn when_everything_is_denied_the_rest_is_not_tried() {
 
 #[test]
 fn a_bucket_in_another_region_is_followed_to_it() {
-    let (bucket, ids) = bucket();
+    let (bucket, ids) = bucket(20);
     let target = Target::new();
     let elsewhere = |line: &str, _| if line.ends_with(" eu-west-1") { Answer::Pass } else { Answer::Redirect("eu-west-1") };
     let ran = target.ingest_from(&proxy(elsewhere), &[&bucket]);

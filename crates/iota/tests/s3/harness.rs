@@ -128,6 +128,23 @@ impl Ran {
     }
 }
 
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// As SIGTERM ends it.
+    pub(crate) fn end(mut self) -> Option<i32> {
+        assert!(Command::new("kill").arg(self.0.id().to_string()).status().unwrap().success());
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Target {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
@@ -152,10 +169,17 @@ impl Target {
         command
     }
 
+    /// Something that goes on until it is ended.
+    pub(crate) fn start(&self, endpoint: &str, args: &[&str]) -> Running {
+        Running(self.command(endpoint, args).spawn().unwrap())
+    }
+
     pub(crate) fn run(&self, endpoint: &str, args: &[&str]) -> Ran {
         let output = self.command(endpoint, args).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        let stats = fs::read(self.path("stats.json")).map_or(Json::Null, |bytes| serde_json::from_slice(&bytes).unwrap());
+        // Nothing in it yet: somebody else is at work here.
+        let stats =
+            fs::read(self.path("stats.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr), stats }
     }
 

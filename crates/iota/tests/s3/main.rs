@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod aws;
+mod backlog;
 mod deployment;
 mod doctor;
 mod faults;
+mod gaps;
 mod harness;
 mod outputs;
 mod policies;
@@ -15,5 +17,6 @@ mod queue;
 mod queue_faults;
 mod state;
 mod sync;
+mod synced;
 mod validate;
 mod watching;

@@ -13,6 +13,8 @@ pub(crate) enum Answer {
     Pass,
     /// Status and code, in the shape of the service.
     Error(u16, &'static str),
+    /// The same of S3, with this message.
+    Says(u16, &'static str, &'static str),
     /// To this region.
     Redirect(&'static str),
     /// This many bytes of the answer, then the connection ends.
@@ -85,7 +87,10 @@ fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u3
             body.len()
         )
     };
-    let xml = |code: &str| format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>as told</Message></Error>");
+    let says = |code: &str, message: &str| {
+        format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>")
+    };
+    let xml = |code: &str| says(code, "as told");
     match answer {
         Answer::Error(status, code) if operation.is_some() => {
             let body = format!("{{\"__type\":\"com.amazonaws.sqs#{code}\",\"message\":\"as told\"}}");
@@ -99,6 +104,9 @@ fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u3
         }
         Answer::Error(status, code) => {
             return client.write_all(instead(status, "", "application/xml", &xml(code)).as_bytes());
+        }
+        Answer::Says(status, code, message) => {
+            return client.write_all(instead(status, "", "application/xml", &says(code, message)).as_bytes());
         }
         Answer::Xml(document) => {
             return client.write_all(instead(200, "", "application/xml", document).as_bytes());
@@ -132,6 +140,6 @@ fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u3
             thread::sleep(Duration::from_millis(50));
             client.write_all(piece)
         }),
-        Answer::Pass | Answer::Error(..) | Answer::Xml(_) | Answer::Redirect(_) => client.write_all(&whole),
+        Answer::Pass | Answer::Error(..) | Answer::Says(..) | Answer::Xml(_) | Answer::Redirect(_) => client.write_all(&whole),
     }
 }

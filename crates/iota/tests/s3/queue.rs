@@ -1,7 +1,7 @@
 //! `iota watch --queue-url`: messages of every shape, and ends of every kind.
 
 use crate::aws::{Bucket, Queue};
-use crate::harness::{Target, key};
+use crate::harness::key;
 use crate::proxy::{Answer, proxy};
 use crate::watching::{Watching, alerts, count, objects, target, titles};
 use serde_json::{Value as Json, json};
@@ -42,7 +42,11 @@ fn bridge(bucket: &str, key: &str) -> Json {
 }
 
 fn direct(id: &str) -> Json {
-    json!({"version": "0", "detail-type": "AWS API Call via CloudTrail", "source": "aws.iam", "time": "2024-07-15T09:50:00Z",
+    through_the_bus("AWS API Call via CloudTrail", id)
+}
+
+fn through_the_bus(detail_type: &str, id: &str) -> Json {
+    json!({"version": "0", "detail-type": detail_type, "source": "aws.iam", "time": "2024-07-15T09:50:00Z",
            "detail": {"eventVersion": "1.09", "eventID": id, "eventName": "X", "eventTime": "2024-07-15T09:50:00Z"}})
 }
 
@@ -81,15 +85,26 @@ fn every_shape_of_message_is_worked_off_or_left_with_a_reason() {
     bodies.push(s3(&bucket.0, &[&plain("copy")]).to_string().replace("ObjectCreated:Put", "ObjectCreated:Copy"));
     // An event in the message, also with the decoration of SNS; one that comes twice counts once.
     bodies.extend([direct("direct-1").to_string(), sns(&direct("direct-2").to_string()), sns(&direct("direct-1").to_string())]);
+    bodies.extend(
+        [("AWS Console Sign In via CloudTrail", "direct-3"), ("AWS Service Event via CloudTrail", "direct-4")]
+            .map(|(kind, id)| through_the_bus(kind, id).to_string()),
+    );
+    // As a function gets them that passes them on.
+    put(&plain("passed"), "passed");
+    bodies
+        .push(json!({"Records": [{"messageId": "1", "body": sns(&s3(&bucket.0, &[&plain("passed")]).to_string())}]}).to_string());
     let evaluated = bodies.len();
     // What asks for nothing.
     let nothing = [
         json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": bucket.0}).to_string(),
         sns(&json!({"Service": "Amazon S3", "Event": "s3:TestEvent"}).to_string()),
         sns("CloudTrail validation message."),
+        "CloudTrail validation message.".to_owned(),
         json!({"Type": "SubscriptionConfirmation", "SubscribeURL": "https://x"}).to_string(),
+        json!({"Type": "UnsubscribeConfirmation", "SubscribeURL": "https://x"}).to_string(),
         s3(&bucket.0, &[&plain("plain")]).to_string().replace("ObjectCreated:Put", "ObjectRemoved:Delete"),
         json!({"Records": []}).to_string(),
+        json!({"Records": null}).to_string(),
         // Files of other kinds.
         s3(&bucket.0, &[&plain("d").replace("/CloudTrail/", "/CloudTrail-Digest/")]).to_string(),
         s3(&bucket.0, &[&plain("i").replace("/CloudTrail/", "/CloudTrail-Insight/")]).to_string(),
@@ -115,14 +130,27 @@ fn every_shape_of_message_is_worked_off_or_left_with_a_reason() {
 
     let target = target();
     let mut watching = Watching::start(&target, &["--queue-url", &queue.url, "--bucket", &bucket.0]);
-    let expected = 9 + 13 + 1;
+    let expected = 9 + 13 + 3 + 1;
     watching.until_told(expected);
     watching.until("alerts about messages", |watching| watching.told().1.len() >= 5);
     watching.until("those left", |_| queue.left() == (0, left.len() as u64));
     let stats = watching.end();
     let (records, own) = titles(&target);
     assert_eq!(records.len(), expected, "{records:?}");
-    for id in ["key-5", "layout-1", "own-4", "own+3", "bridge+plus", "many-2", "direct-1", "direct-2", "beside"] {
+    for id in [
+        "key-5",
+        "layout-1",
+        "own-4",
+        "own+3",
+        "bridge+plus",
+        "many-2",
+        "direct-1",
+        "direct-2",
+        "direct-3",
+        "direct-4",
+        "passed",
+        "beside",
+    ] {
         assert!(records.contains(&id.to_owned()), "{id} of {records:?}");
     }
     assert_eq!(own.len(), 5, "{own:?}");
@@ -132,7 +160,7 @@ fn every_shape_of_message_is_worked_off_or_left_with_a_reason() {
     let messages = |name: &str| count(&stats, &format!("/sources/messages/{name}"));
     assert_eq!(messages("received"), bodies.len() as u64);
     assert_eq!((messages("deleted"), messages("left")), ((evaluated + nothing.len()) as u64, left.len() as u64), "{stats:#}");
-    assert_eq!((messages("unknown"), messages("unsupported/security_lake"), messages("events")), (4, 1, 3));
+    assert_eq!((messages("unknown"), messages("unsupported/security_lake"), messages("events")), (4, 1, 5));
     assert_eq!((count(&stats, "/records/evaluated"), count(&stats, "/records/duplicates")), (expected as u64, 1), "{stats:#}");
     for kind in ["test_event", "validation_message", "subscription", "not_created", "empty"] {
         assert!(messages(&format!("ignored/{kind}")) > 0, "{kind}: {stats:#}");
@@ -317,74 +345,4 @@ fn killed_at_every_step_nothing_is_lost_and_nothing_counts_twice() {
             });
         }
     });
-}
-
-/// Killed again and again in a backlog, and started until it is through: the same alerts and counts as of one start.
-/// `IOTA_QUEUE_OBJECTS` says how many objects there are; the long form is 5,000.
-#[test]
-fn a_backlog_survives_kills() {
-    #[expect(clippy::disallowed_methods, reason = "no setting of iota")]
-    let size: usize = std::env::var("IOTA_QUEUE_OBJECTS").map_or(240, |size| size.parse().unwrap());
-    let rule = "def rule(event):\n    return True\ndef dedup(event):\n    return str(int(event['eventID']) % 97)\n";
-    let bucket = Bucket::new();
-    let name = |object: usize| key(ACCOUNT, "us-east-1", &format!("{object:05}"));
-    for object in 0..size {
-        // The last records of each are the first of the next.
-        let ids: Vec<String> = (object * 4..object * 4 + 6).map(|id| id.to_string()).collect();
-        bucket.put(&name(object), &objects(&ids.iter().map(String::as_str).collect::<Vec<_>>()));
-    }
-    let records = ((size - 1) * 4 + 6) as u64;
-    let fill = |queue: &Queue| {
-        // Some messages name several, and some objects are named twice.
-        let bodies = |object: usize| match object % 5 {
-            0 => s3(&bucket.0, &[&name(object), &name((object + 1) % size)]),
-            _ => s3(&bucket.0, &[&name(object)]),
-        };
-        queue.send(&(0..size).map(|object| bodies(object).to_string()).collect::<Vec<_>>());
-    };
-    let prepared = |queue: &Queue| -> Target {
-        let target = target();
-        fs::write(target.path("rules/every.py"), rule).unwrap();
-        let config = json!({"version": 1, "sources": {
-            "queues": [{"url": queue.url, "visibility_timeout": "3s"}], "buckets": [{"bucket": bucket.0}],
-        }});
-        fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
-        target
-    };
-    let drain = |target: &Target, queue: &Queue| {
-        let starts = |text: &str| text.matches("watching http").count();
-        let before = fs::read_to_string(target.path("log")).map_or(0, |text| starts(&text));
-        let mut watching = Watching::start(target, &["--config", "iota.yaml"]);
-        // Before it has started a signal ends it like any process.
-        watching.until("an empty queue", |watching| starts(&watching.log()) > before && queue.is_empty());
-        watching.end();
-        alerts(target)
-    };
-    let (once, killed) = (Queue::new(1_000), Queue::new(1_000));
-    fill(&once);
-    fill(&killed);
-    let clean = prepared(&once);
-    let expected = drain(&clean, &once);
-    assert_eq!(expected.iter().map(|(_, count)| count).sum::<u64>(), records);
-    let target = prepared(&killed);
-    for kill in 0..4 {
-        let mut watching = Watching::start(&target, &["--config", "iota.yaml"]);
-        // Somewhere in the middle of the work.
-        let before = alerts(&target).iter().map(|(_, count)| count).sum::<u64>();
-        watching.until("some of it", |_| {
-            let now = alerts(&target).iter().map(|(_, count)| count).sum::<u64>();
-            now > before + records / 10 || killed.is_empty()
-        });
-        thread::sleep(Duration::from_millis(kill * 7));
-        watching.kill();
-    }
-    assert_eq!(drain(&target, &killed), expected);
-    assert_eq!(killed.dead(), 0);
-    let ids = |target: &Target| {
-        let text = fs::read_to_string(target.path("out.jsonl")).unwrap();
-        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-        let id = |line: &str| serde_json::from_str::<Json>(line).unwrap()["alert_id"].as_str().unwrap().to_owned();
-        whole.map(id).collect::<std::collections::BTreeSet<_>>()
-    };
-    assert_eq!(ids(&target), ids(&clean), "every alert was told");
 }

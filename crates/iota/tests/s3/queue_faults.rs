@@ -1,7 +1,7 @@
 //! `iota watch --queue-url` when the queue, the bucket or an object does not do what it should.
 
 use crate::aws::{Bucket, Queue};
-use crate::harness::key;
+use crate::harness::{Seed, key};
 use crate::proxy::{Answer, proxy};
 use crate::queue::s3;
 use crate::watching::{Watching, count, objects, target, titles};
@@ -117,6 +117,50 @@ fn an_outage_pauses_and_moves_nothing_to_the_dead_letters() {
     let stats = watching.end();
     assert_eq!(queue.dead(), 0);
     assert!(count(&stats, "/sources/messages/returned") >= 10, "{stats:#}");
+}
+
+/// Objects that are encrypted with a key of KMS are read; while the key denies it everything waits, and nothing counts as damaged.
+#[test]
+fn a_key_of_kms_that_denies_is_named_and_holds_input_back() {
+    let told_by_aws = "User: arn:aws:sts::111122223333:assumed-role/iota/i is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:111122223333:key/k because no identity-based policy allows the kms:Decrypt action";
+    let faults =
+        [(403, "AccessDenied", told_by_aws), (400, "KMS.DisabledException", "arn:aws:kms:us-east-1:1:key/k is disabled.")];
+    thread::scope(|scope| {
+        for (status, code, message) in faults {
+            scope.spawn(move || {
+                let (queue, target) = (Queue::new(50), target());
+                let mut seed = Seed { kms: true, ..Seed::default() };
+                let names: Vec<String> = (0..3).map(|n| key(ACCOUNT, "us-east-1", &format!("k{n}"))).collect();
+                for (n, name) in names.iter().enumerate() {
+                    seed.put(name, &objects(&[&format!("r{n}")]));
+                }
+                let bucket = seed.plant();
+                queue.send(&names.iter().map(|name| s3(&bucket, &[name]).to_string()).collect::<Vec<_>>());
+                let (down, denied) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
+                let script = {
+                    let (down, denied) = (Arc::clone(&down), Arc::clone(&denied));
+                    move |asked: &str, _| {
+                        if asked.starts_with("GET") && down.load(Ordering::Relaxed) {
+                            denied.fetch_add(1, Ordering::Relaxed);
+                            return Answer::Says(status, code, message);
+                        }
+                        Answer::Pass
+                    }
+                };
+                let mut watching = Watching::from(&target, &proxy(script), &["--queue-url", &queue.url, "--bucket", &bucket]);
+                // More often than makes a damaged object.
+                watching.until("denied", |_| denied.load(Ordering::Relaxed) >= 6);
+                watching.until("named", |watching| watching.log().contains(code) && watching.log().contains("kms:Decrypt"));
+                assert_eq!(watching.told(), (vec![], vec![]), "{code}");
+                down.store(false, Ordering::Relaxed);
+                watching.until_told(3);
+                watching.until("an empty queue", |_| queue.is_empty());
+                let stats = watching.end();
+                assert_eq!((titles(&target), queue.dead()), ((vec!["r0".into(), "r1".into(), "r2".into()], vec![]), 0), "{code}");
+                assert_eq!((count(&stats, "/inputs/unreadable"), count(&stats, "/sources/objects/read")), (0, 3), "{stats:#}");
+            });
+        }
+    });
 }
 
 /// One message with a good and a bad object: what is good is read once, the message is left for the dead letters, and nobody

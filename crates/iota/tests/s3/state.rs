@@ -7,8 +7,8 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
-/// A table as docs/OPERATING.md has it made.
-fn table(name: &str) {
+/// A table as docs/OPERATING.md has it made; as `--state` names it.
+pub(crate) fn table(name: &str) -> String {
     let script = "import boto3, json, sys
 client = boto3.client('dynamodb', endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id='test', aws_secret_access_key='test')
 client.create_table(TableName=sys.argv[2], **json.load(open('deploy/dynamodb-table.json')))
@@ -16,6 +16,7 @@ client.update_time_to_live(TableName=sys.argv[2], TimeToLiveSpecification={'Enab
     let python = root().join(".venv/bin/python");
     let made = Command::new(python).current_dir(root()).args(["-c", script, moto(), name]).status().unwrap();
     assert!(made.success());
+    format!("dynamodb:{name}")
 }
 
 fn record(n: usize) -> String {
@@ -112,8 +113,7 @@ fn whatever_step_a_run_is_killed_at_the_next_one_finds_the_same() {
     assert!(whole.len() > 5, "{whole:?}");
     for (number, point) in ["commit.cells:2", "commit.alerts:1", "commit.state:1", "commit.seen:1"].into_iter().enumerate() {
         let name = format!("iota-killed-{number}");
-        table(&name);
-        let state = format!("dynamodb:{name}");
+        let state = table(&name);
         assert_eq!(run(&state, Some(point)).signal(), Some(9), "{point}");
         // 3: what the killed process had leased waits for the end of the lease.
         let code = run(&state, None).code();

@@ -184,37 +184,6 @@ fn a_replaced_object_is_read_again_and_its_old_records_are_not() {
 }
 
 #[test]
-fn gaps_are_what_was_not_read_and_can_be_fetched() {
-    let mut seed = Seed::default();
-    seed.put(&key(ACCOUNT, "us-east-1", "a"), &log(&["1"]));
-    let bucket = seed.plant();
-    let target = Target::new();
-    let url = format!("s3://{bucket}");
-    assert_eq!(target.ingest(&[&url]).code, Some(0));
-    assert_eq!(target.run(moto(), &["gaps", &url, "--from", "2024-07-15"]).code, Some(0));
-    // One that came later, and one that only a digest file knows.
-    let gone = key(ACCOUNT, "us-east-1", "gone");
-    let digest = serde_json::json!({
-        "awsAccountId": ACCOUNT, "digestStartTime": "2024-07-15T10:00:00Z", "digestEndTime": "2024-07-15T11:00:00Z", "digestS3Bucket": bucket,
-        "digestS3Object": "x", "digestPublicKeyFingerprint": "f", "logFiles": [{"s3Bucket": bucket, "s3Object": gone, "hashValue": "00"}],
-    });
-    let digest_key = format!(
-        "AWSLogs/{ACCOUNT}/CloudTrail-Digest/us-east-1/{DAY}/{ACCOUNT}_CloudTrail-Digest_us-east-1_t_us-east-1_20240715T110000Z.json.gz"
-    );
-    seed.put(&key(ACCOUNT, "us-east-1", "b"), &log(&["2"])).put(&digest_key, &gzip(digest.to_string().as_bytes()));
-    seed.plant_as(&bucket);
-    let ran = target.run(moto(), &["gaps", &url, "--from", "2024-07-15", "--format", "json"]);
-    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    let later = key(ACCOUNT, "us-east-1", "b");
-    for (key, gap) in [(&gone, "not_in_bucket"), (&later, "not_read")] {
-        assert!(ran.stdout.contains(&format!("{{\"object\":\"s3://{bucket}/{key}\",\"gap\":\"{gap}\"}}")), "{}", ran.stdout);
-    }
-    let fetched = target.run(moto(), &["gaps", &url, "--from", "2024-07-15", "--fetch"]);
-    assert_eq!((fetched.code, fetched.stdout.lines().count()), (Some(1), 1), "{} {}", fetched.stdout, fetched.stderr);
-    assert_eq!(target.ids(), ["1", "2"]);
-}
-
-#[test]
 fn init_writes_a_configuration_that_ingest_reads() {
     let mut seed = Seed { trails: vec!["main"], ..Seed::default() };
     seed.put(&format!("p/{}", key(ACCOUNT, "us-east-1", "a")), &log(&["1"]));
@@ -269,7 +238,7 @@ fn following_takes_what_comes_later_and_ends_when_asked_to() {
     let bucket = seed.plant();
     let target = Target::new();
     let args = ["ingest", &format!("s3://{bucket}"), "--follow", "--poll-interval", "300ms"];
-    let mut child = target.command(moto(), &args).spawn().unwrap();
+    let following = target.start(moto(), &args);
     let wait_for = |ids: &[&str]| {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while target.ids() != ids {
@@ -286,6 +255,5 @@ fn following_takes_what_comes_later_and_ends_when_asked_to() {
     seed.put(&new, &log(&["2"]));
     seed.plant_as(&bucket);
     wait_for(&["1", "2"]);
-    assert!(std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(following.end(), Some(0));
 }

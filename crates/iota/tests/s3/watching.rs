@@ -6,6 +6,7 @@ use iota_service::store::Sqlite;
 use serde_json::Value as Json;
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +20,8 @@ const EVERY: &str = "def rule(event):\n    return True\n\ndef title(event):\n   
 pub(crate) struct Watching<'a> {
     pub(crate) child: Child,
     target: &'a Target,
+    /// Its files begin with this.
+    name: &'static str,
 }
 
 /// A directory with the rule.
@@ -42,18 +45,17 @@ impl<'a> Watching<'a> {
     }
 
     pub(crate) fn from(target: &'a Target, endpoint: &str, flags: &[&str]) -> Self {
-        let append = |name: &str| OpenOptions::new().create(true).append(true).open(target.path(name)).unwrap();
-        let mut command = target.command(endpoint, &["watch", "--rules", "rules", "--state", "state", "--stats", "stats.json"]);
-        command.args(flags).stdout(append("out.jsonl")).stderr(append("log"));
-        Self { child: command.spawn().unwrap(), target }
+        Self::spawn(target, "", watch(target, endpoint, "state").args(flags))
+    }
+
+    /// One of several in a directory: what it writes begins with its name, and its state is in a table.
+    pub(crate) fn sharing(target: &'a Target, name: &'static str, table: &str, flags: &[&str]) -> Self {
+        Self::spawn(target, name, watch(target, moto(), table).args(flags))
     }
 
     /// Ends by `kill -9` when it comes to a step for the nth time, and waits for that.
     pub(crate) fn killed_at(target: &'a Target, flags: &[&str], step: &str) {
-        let append = |name: &str| OpenOptions::new().create(true).append(true).open(target.path(name)).unwrap();
-        let mut command = target.command(moto(), &["watch", "--rules", "rules", "--state", "state"]);
-        command.args(flags).env("IOTA_CRASH", step).stdout(append("out.jsonl")).stderr(append("log"));
-        let mut watching = Self { child: command.spawn().unwrap(), target };
+        let mut watching = Self::spawn(target, "", watch(target, moto(), "state").args(flags).env("IOTA_CRASH", step));
         let started = Instant::now();
         while watching.child.try_wait().unwrap().is_none() {
             assert!(started.elapsed() < PATIENCE, "{step}: goes on: {}", watching.log());
@@ -63,19 +65,27 @@ impl<'a> Watching<'a> {
     }
 
     pub(crate) fn with_input(target: &'a Target, flags: &[&str]) -> Self {
-        let append = |name: &str| OpenOptions::new().create(true).append(true).open(target.path(name)).unwrap();
-        let mut command = target.command(moto(), &["watch", "--rules", "rules", "--state", "state", "--stats", "stats.json"]);
-        command.args(flags).stdin(Stdio::piped()).stdout(append("out.jsonl")).stderr(append("log"));
-        Self { child: command.spawn().unwrap(), target }
+        Self::spawn(target, "", watch(target, moto(), "state").args(flags).stdin(Stdio::piped()))
+    }
+
+    fn spawn(target: &'a Target, name: &'static str, command: &mut Command) -> Self {
+        let append =
+            |file: &str| OpenOptions::new().create(true).append(true).open(target.path(&format!("{name}{file}"))).unwrap();
+        command.args(["--stats", &format!("{name}stats.json")]).stdout(append("out.jsonl")).stderr(append("log"));
+        Self { child: command.spawn().unwrap(), target, name }
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.target.path(&format!("{}{file}", self.name))
     }
 
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.target.path("log")).unwrap()
+        fs::read_to_string(self.path("log")).unwrap()
     }
 
     /// Titles of what was told about records, and about iota itself.
     pub(crate) fn told(&self) -> (Vec<String>, Vec<String>) {
-        titles(self.target)
+        titles_in(&self.path("out.jsonl"))
     }
 
     pub(crate) fn until(&mut self, what: &str, is: impl Fn(&Self) -> bool) {
@@ -111,10 +121,14 @@ impl<'a> Watching<'a> {
             thread::sleep(Duration::from_millis(30));
         }
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "{}", self.log());
-        let stats: Json = serde_json::from_slice(&fs::read(self.target.path("stats.json")).unwrap()).unwrap();
+        let stats: Json = serde_json::from_slice(&fs::read(self.path("stats.json")).unwrap()).unwrap();
         add_up(&stats);
         stats
     }
+}
+
+fn watch(target: &Target, endpoint: &str, state: &str) -> Command {
+    target.command(endpoint, &["watch", "--rules", "rules", "--state", state])
 }
 
 impl Drop for Watching<'_> {
@@ -144,17 +158,25 @@ pub(crate) fn count(stats: &Json, pointer: &str) -> u64 {
 
 /// Titles of what was told about records, and about iota itself, sorted.
 pub(crate) fn titles(target: &Target) -> (Vec<String>, Vec<String>) {
-    let text = fs::read_to_string(target.path("out.jsonl")).unwrap();
-    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    let alerts = whole.map(|line| serde_json::from_str::<Json>(line).unwrap());
+    titles_in(&target.path("out.jsonl"))
+}
+
+fn titles_in(path: &Path) -> (Vec<String>, Vec<String>) {
     let (mut own, mut records) = (Vec::new(), Vec::new());
-    for alert in alerts {
+    for alert in written(path) {
         let title = alert["title"].as_str().unwrap().to_owned();
         if alert["pack"] == "iota" { own.push(title) } else { records.push(title) }
     }
     own.sort();
     records.sort();
     (records, own)
+}
+
+/// The alerts in a file, of which a process may be writing the last.
+pub(crate) fn written(path: &Path) -> Vec<Json> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    whole.map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// What the state keeps of records, by id and count.

@@ -1,7 +1,7 @@
 //! Elastic Common Schema 8.11. What it has no field for is under `iota`.
 
 use super::Alert;
-use super::json::to_string;
+use super::json::{of_document, to_string};
 use super::ocsf::{SHORTER, purpose_label, shorten, without_nulls};
 use iota_engine::alert::Severity;
 use serde_json::{Value, json};
@@ -10,19 +10,19 @@ use std::net::IpAddr;
 /// The document, of at most `limit` bytes: too large a one loses `event.original`, then the ends of its texts.
 pub(super) fn render(alert: &Alert<'_>, limit: usize) -> Vec<u8> {
     let mut document = document(alert);
-    let mut bytes = document.to_string().into_bytes();
+    let mut bytes = of_document(&document);
     if bytes.len() > limit {
         if let Some(event) = document.get_mut("event").and_then(Value::as_object_mut) {
             event.remove("original");
         }
-        bytes = document.to_string().into_bytes();
+        bytes = of_document(&document);
     }
     for most in SHORTER {
         if bytes.len() <= limit {
             break;
         }
         shorten(&mut document, most);
-        bytes = document.to_string().into_bytes();
+        bytes = of_document(&document);
     }
     bytes
 }

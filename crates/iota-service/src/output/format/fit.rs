@@ -2,9 +2,9 @@
 
 use super::super::Purpose;
 use super::Alert;
-use super::json::{self, lossy};
+use super::json::{self, lossy, write_text};
 use super::text::{cut_bytes, cut_chars};
-use iota_engine::json::{Value, escape_into};
+use iota_engine::json::Value;
 use std::borrow::Cow;
 
 /// Fields whose members go one by one.
@@ -258,7 +258,7 @@ fn size(value: &Value<'_>) -> usize {
 
 fn escaped(text: &[u8]) -> usize {
     let mut out = Vec::new();
-    escape_into(&mut out, text);
+    write_text(&mut out, text);
     out.len()
 }
 

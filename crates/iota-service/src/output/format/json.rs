@@ -1,6 +1,8 @@
-//! JSON of alerts: written token for token as it was read, with parts taken out.
+//! JSON of alerts: written token for token as it was read, with parts taken out. Characters that steer terminals are escapes
+//! in it, because files and logs are looked at in terminals.
 
 use iota_engine::json::{Value, escape_into};
+use iota_engine::text::printable_json;
 use std::borrow::Cow;
 
 /// Stands in the place of a value that was taken out.
@@ -13,7 +15,7 @@ pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
         Value::Number(token) => out.extend_from_slice(token),
-        Value::String(text) => escape_into(out, text),
+        Value::String(text) => write_text(out, text),
         Value::Array(items) => {
             out.push(b'[');
             for (n, item) in items.iter().enumerate() {
@@ -30,13 +32,29 @@ pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
                 if n > 0 {
                     out.push(b',');
                 }
-                escape_into(out, name);
+                write_text(out, name);
                 out.push(b':');
                 write(out, value);
             }
             out.push(b'}');
         }
     }
+}
+
+/// Appends a text with its quotes.
+pub fn write_text(out: &mut Vec<u8>, text: &[u8]) {
+    let start = out.len();
+    escape_into(out, text);
+    if let Some(escaped) = printable_json(&out[start..]) {
+        out.truncate(start);
+        out.extend_from_slice(&escaped);
+    }
+}
+
+/// A document of the output's own.
+pub fn of_document(document: &serde_json::Value) -> Vec<u8> {
+    let json = document.to_string().into_bytes();
+    printable_json(&json).unwrap_or(json)
 }
 
 /// A value as JSON text. Lone surrogates are escapes in it.
@@ -88,6 +106,7 @@ mod tests {
     fn tokens_stay_as_they_were() {
         let json = r#"{"a":[1.0,12345678901234567890,"\ud800",null,true],"a":{"é":""}}"#;
         assert_eq!(to_string(&Value::parse(json.as_bytes())), json);
+        assert_eq!(to_string(&Value::parse("{\"\u{9b}\":\"\u{7f}\u{202e}é\"}".as_bytes())), r#"{"\u009b":"\u007f\u202eé"}"#);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! Tested against the schema that schema.ocsf.io exports for this version (testdata/schemas).
 
 use super::Alert;
-use super::json::to_string;
+use super::json::{of_document, to_string};
 use super::text::cut_bytes;
 use iota_engine::alert::Severity;
 use iota_engine::store::DeliveryAction;
@@ -15,21 +15,21 @@ pub(super) const SHORTER: [usize; 3] = [256, 64, 32];
 /// The finding, of at most `limit` bytes: too large a one loses `raw_data`, then the ends of its texts.
 pub(super) fn render(alert: &Alert<'_>, limit: usize) -> Vec<u8> {
     let mut finding = finding(alert);
-    let mut bytes = finding.to_string().into_bytes();
+    let mut bytes = of_document(&finding);
     if bytes.len() > limit {
         if let Some(finding) = finding.as_object_mut() {
             finding.remove("raw_data");
             finding.remove("raw_data_size");
             finding.insert("status_detail".to_owned(), json!("raw_data was left out: the finding was too large"));
         }
-        bytes = finding.to_string().into_bytes();
+        bytes = of_document(&finding);
     }
     for most in SHORTER {
         if bytes.len() <= limit {
             break;
         }
         shorten(&mut finding, most);
-        bytes = finding.to_string().into_bytes();
+        bytes = of_document(&finding);
     }
     bytes
 }

@@ -1,13 +1,14 @@
 //! Objects as inputs of one run: listed before it begins, and fetched a little ahead of whoever reads them, in order.
 
-use super::{Bucket, Buckets, Fetched, Listed, Location, Range, S3Error, Source, Wanted, list_ahead};
+use super::{Bucket, Buckets, Fetched, Listed, Location, LocationError, Range, S3Error, Source, Wanted, list_ahead};
 use crate::source::{Data, Input};
-use iota_engine::object::{Kind, Object};
+use iota_engine::object::{Kind, Object, Root};
 use iota_engine::store::{Finished, Terms};
 use iota_python::Stop;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,8 +26,8 @@ const PAGE: i32 = 1_000;
 /// An object to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchObject {
-    pub bucket: String,
-    pub key: String,
+    /// As it is named in the state, `s3://BUCKET/KEY`.
+    pub url: String,
     /// Only in this version.
     pub etag: Option<String>,
     /// In bytes, where it is known.
@@ -36,14 +37,10 @@ pub struct BatchObject {
 }
 
 impl BatchObject {
-    pub fn url(&self) -> String {
-        format!("s3://{}/{}", self.bucket, self.key)
-    }
-
     /// One that was read before, if it is from a bucket.
     pub fn of_finished(Finished { object, terms }: &Finished) -> Option<Self> {
-        let Location { bucket, prefix } = object.object.parse().ok()?;
-        Some(Self { bucket, key: prefix, etag: Some(object.version.clone()), size: 0, terms: Some(*terms) })
+        object.object.parse::<Location>().ok()?;
+        Some(Self { url: object.object.clone(), etag: Some(object.version.clone()), size: 0, terms: Some(*terms) })
     }
 }
 
@@ -58,7 +55,8 @@ pub struct Batch {
 /// What the inputs of a batch share.
 struct Ahead {
     batch: Batch,
-    objects: Vec<BatchObject>,
+    /// URL and etag, as the inputs have them.
+    objects: Vec<(Arc<Path>, Option<Arc<str>>)>,
     slots: Mutex<Slots>,
     failed_in_a_row: AtomicU32,
 }
@@ -96,10 +94,12 @@ impl Batch {
     pub fn list(&self, place: &Location) -> Result<Vec<BatchObject>, S3Error> {
         let of = |object: Listed| {
             let etag = Some(object.etag).filter(|etag| !etag.is_empty());
-            BatchObject { bucket: place.bucket.clone(), key: object.key, etag, size: object.size, terms: None }
+            BatchObject { url: format!("s3://{}/{}", place.bucket, object.key), etag, size: object.size, terms: None }
         };
         let listed = self.runtime.block_on(async {
-            let source = Source::connect(&self.buckets.trail(&place.bucket, &place.prefix)).await?;
+            // One connection for all places of a bucket: there may be thousands, each a single object.
+            let bucket = self.buckets.get(&place.bucket, None).await?;
+            let source = Source { name: place.to_string(), bucket, root: Root::of_prefix(&place.prefix) };
             let kinds = Kind::ALL.into_iter().filter(|kind| kind.has_records()).collect();
             let branches = super::branches(&source.bucket, &source.root, &Wanted { kinds, ..Wanted::default() }).await?;
             if branches.is_empty() {
@@ -119,15 +119,18 @@ impl Batch {
 
     /// In the order in which they are going to be read.
     pub fn inputs(self, objects: Vec<BatchObject>) -> Vec<Input> {
-        let count = objects.len();
-        let ahead = Arc::new(Ahead { batch: self, objects, slots: Mutex::default(), failed_in_a_row: AtomicU32::new(0) });
-        let input = |index: usize| {
-            let BatchObject { etag, size, terms, .. } = &ahead.objects[index];
+        let (mut sizes, mut shared) = (Vec::with_capacity(objects.len()), Vec::with_capacity(objects.len()));
+        for BatchObject { url, etag, size, terms } in objects {
+            sizes.push((size, terms));
+            shared.push((Path::new(&url).into(), etag.map(Into::into)));
+        }
+        let ahead = Arc::new(Ahead { batch: self, objects: shared, slots: Mutex::default(), failed_in_a_row: AtomicU32::new(0) });
+        let input = |(index, (size, terms)): (usize, (u64, Option<Terms>))| {
+            let (path, version) = ahead.objects[index].clone();
             let data = Data::Remote(Remote { ahead: Arc::clone(&ahead), index });
-            let path = ahead.objects[index].url().into();
-            Input { path, size: *size, version: etag.clone(), data, checkpoint: None, whole_only: false, terms: *terms }
+            Input { path, size, version, data, checkpoint: None, whole_only: false, terms }
         };
-        (0..count).map(input).collect()
+        sizes.into_iter().enumerate().map(input).collect()
     }
 }
 
@@ -193,8 +196,16 @@ impl Ahead {
     }
 
     fn fetch(&self, index: usize) -> JoinHandle<Result<Fetched, S3Error>> {
-        let BatchObject { bucket, key, etag, .. } = self.objects[index].clone();
+        let (url, etag) = self.objects[index].clone();
         let buckets = Arc::clone(&self.batch.buckets);
-        self.batch.runtime.spawn(async move { buckets.get(&bucket, None).await?.fetch(&key, etag.as_deref(), None).await })
+        self.batch.runtime.spawn(async move {
+            let Location { bucket, prefix: key } = location(&url)?;
+            buckets.get(&bucket, None).await?.fetch(&key, etag.as_deref(), None).await
+        })
     }
+}
+
+fn location(url: &Path) -> Result<Location, S3Error> {
+    let url = url.to_string_lossy();
+    url.parse().map_err(|why| S3Error::Local { what: url.into_owned(), why: io::Error::other::<LocationError>(why) })
 }

@@ -100,7 +100,7 @@ impl Bucket {
                         Err(error) => return Outcome::Over(error),
                     }
                 }
-                let fault = in_region(fault, region.as_ref());
+                let fault = with_key(in_region(fault, region.as_ref()));
                 return match (status, fault.code.as_deref()) {
                     (_, Some("InvalidObjectState")) => Outcome::Over(S3Error::Archived(self.url(key))),
                     (Some(412), _) => Outcome::Over(S3Error::Changed(self.url(key))),
@@ -157,7 +157,8 @@ impl Fetched {
             SpooledData::InMemory(bytes) => Input::bytes(url, version, bytes.into_inner()),
             SpooledData::OnDisk(file) => {
                 let data = Data::Range { file: Arc::new(file), start: 0 };
-                Input { path: url.into(), size: self.size, version, data, checkpoint: None, whole_only: false, terms: None }
+                let (path, version) = (Path::new(url).into(), version.map(Into::into));
+                Input { path, size: self.size, version, data, checkpoint: None, whole_only: false, terms: None }
             }
         }
     }
@@ -166,6 +167,14 @@ impl Fetched {
     pub fn rewind(&mut self) -> io::Result<()> {
         self.body.seek(SeekFrom::Start(0)).map(|_| ())
     }
+}
+
+/// Adds what is needed, when it is the key of KMS that does not work.
+fn with_key(mut fault: Fault) -> Fault {
+    if fault.code.as_deref().is_some_and(|code| code.starts_with("KMS.")) && fault.verdict != Verdict::Retry {
+        fault.why = format!("{}; it takes kms:Decrypt on the key that the object is encrypted with, enabled", fault.why);
+    }
+    fault
 }
 
 fn interrupted(why: &str) -> Fault {

@@ -6,6 +6,7 @@ mod rule;
 
 use crate::args::{ExplainArgs, ExplainFormat};
 use crate::exit::Exit;
+use crate::printer::write_json;
 use clap::ArgMatches;
 use find::find;
 use iota_engine::guard::Guards;
@@ -13,7 +14,7 @@ use iota_service::config::Settings;
 use records::{ExplainedRecords, Tried};
 use rule::ExplainedRule;
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io;
 
 #[derive(Debug, Serialize)]
 struct Explained {
@@ -43,7 +44,7 @@ pub(crate) fn explain(args: &ExplainArgs, matches: &ArgMatches) -> anyhow::Resul
     let (rejected, unreadable) = (count(|records| records.rejected), count(|records| records.unreadable));
     let mut out = io::stdout().lock();
     match args.format {
-        ExplainFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&explained)?)?,
+        ExplainFormat::Json => write_json(&mut out, &explained, true)?,
         ExplainFormat::Text => {
             explained.rule.write(&mut out)?;
             explained.records.map_or(Ok(()), |records| records.write(&mut out))?;

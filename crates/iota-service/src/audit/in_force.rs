@@ -1,0 +1,153 @@
+//! Suppressions, overrides and the sandbox as the audit log knows them: what changed since it was looked at last is recorded.
+
+use super::{Who, entry};
+use iota_engine::store::{AuditEntry, AuditRecord, Desk, Result};
+use iota_engine::triage::Triage;
+use iota_python::SandboxLevel;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const SANDBOX: &str = "sandbox";
+const SANDBOX_OFF: &str = "sandbox.off";
+const SANDBOX_ON: &str = "sandbox.on";
+
+/// What decides about alerts, and what confines the rules.
+#[derive(Debug, Clone, Copy)]
+pub struct InForce<'a> {
+    pub triage: &'a Triage,
+    pub sandbox: &'a SandboxLevel,
+}
+
+/// Compares with what the log says was in force last, and adds what was added, changed and removed since.
+pub fn record_in_force(desk: &dyn Desk, in_force: InForce<'_>, who: Who<'_>) -> Result<()> {
+    let log = desk.audit_log(None)?;
+    let entries = changes(&log, in_force, who);
+    entries.iter().try_for_each(|entry| desk.record(entry))
+}
+
+fn changes(log: &[AuditRecord], InForce { triage, sandbox }: InForce<'_>, who: Who<'_>) -> Vec<AuditEntry> {
+    let suppressions = triage.suppressions.iter().map(|suppression| (suppression.id().to_owned(), json(suppression))).collect();
+    let overrides = triage.adjustments.iter().map(|(rule, adjustment)| (rule.clone(), json(adjustment))).collect();
+    let mut entries = of_kind("suppression", log, &suppressions, who);
+    entries.extend(of_kind("override", log, &overrides, who));
+    entries.extend(of_sandbox(log, sandbox, who));
+    entries
+}
+
+fn json<T: Serialize>(value: &T) -> Json {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+fn of_kind(kind: &str, log: &[AuditRecord], now: &BTreeMap<String, Json>, who: Who<'_>) -> Vec<AuditEntry> {
+    let before = last_known(kind, log);
+    let subjects: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let change = |subject: &String| {
+        let (before, after) = (before.get(subject), now.get(subject));
+        let what = match (before, after) {
+            (None, Some(_)) => "add",
+            (Some(_), None) => "remove",
+            (before, after) if before != after => "change",
+            _ => return None,
+        };
+        let why = after.and_then(|after| after.get("reason")).and_then(Json::as_str).map(str::to_owned);
+        let (before, after) = (before.cloned(), after.cloned());
+        Some(AuditEntry { why, before, after, ..entry(who(), &format!("{kind}.{what}"), subject) })
+    };
+    subjects.into_iter().filter_map(change).collect()
+}
+
+/// What was in force after the last record of each subject.
+fn last_known(kind: &str, log: &[AuditRecord]) -> BTreeMap<String, Json> {
+    let mut known = BTreeMap::new();
+    for AuditRecord { entry, .. } in log {
+        match (entry.action.strip_prefix(kind), &entry.after) {
+            (Some(".add" | ".change"), Some(after)) => {
+                known.insert(entry.subject.clone(), after.clone());
+            }
+            (Some(".remove"), _) => {
+                known.remove(&entry.subject);
+            }
+            _ => {}
+        }
+    }
+    known
+}
+
+/// That rules run without confinement is recorded of everybody who has them do so, once until they are confined again.
+fn of_sandbox(log: &[AuditRecord], level: &SandboxLevel, who: Who<'_>) -> Option<AuditEntry> {
+    let mut last = log.iter().rev().filter(|record| record.entry.action.starts_with("sandbox."));
+    let was_off = |record: &AuditRecord| record.entry.action == SANDBOX_OFF;
+    let (action, actor) = if level.seccomp {
+        last.next().filter(|record| was_off(record))?;
+        (SANDBOX_ON, who())
+    } else {
+        let actor = who();
+        if last.take_while(|record| was_off(record)).any(|record| record.entry.actor == actor) {
+            return None;
+        }
+        (SANDBOX_OFF, actor)
+    };
+    let before = Some(json!({"confined": !level.seccomp}));
+    let after = Some(json!({"confined": level.seccomp, "mode": level.mode}));
+    Some(AuditEntry { before, after, ..entry(actor, action, SANDBOX) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Sqlite;
+    use iota_engine::store::Actor;
+    use iota_engine::triage::{Adjustment, parse_suppressions};
+
+    fn recorded(store: &Sqlite) -> Vec<(String, String)> {
+        let log = store.audit_log(None).unwrap();
+        let who = |actor| if let Actor::User(name) = actor { name } else { "iota".to_owned() };
+        log.into_iter().map(|record| (record.entry.action, who(record.entry.actor))).collect()
+    }
+
+    #[test]
+    fn what_changed_is_recorded_once() {
+        let store = Sqlite::memory().unwrap();
+        let confined = SandboxLevel { seccomp: true, ..SandboxLevel::default() };
+        let record = |triage: &Triage, user: &str| {
+            let who = || Actor::User(user.to_owned());
+            record_in_force(&store, InForce { triage, sandbox: &confined }, &who).unwrap();
+        };
+        let written = b"version: 1\nsuppressions:\n- {id: known, rule: r, owner: o, reason: because, expires: 2026-01-01}\n";
+        let adjustment = Adjustment { severity: Some(iota_engine::alert::Severity::Low), ..Adjustment::default() };
+        let triage = Triage {
+            suppressions: parse_suppressions(written, 0, u32::MAX).unwrap(),
+            adjustments: [("r".to_owned(), adjustment)].into(),
+            ..Triage::default()
+        };
+        record(&triage, "alice");
+        record(&triage, "bob");
+        record(&Triage::default(), "bob");
+        let by = |action: &str, who: &str| (action.to_owned(), who.to_owned());
+        let expected = [
+            by("suppression.add", "alice"),
+            by("override.add", "alice"),
+            by("suppression.remove", "bob"),
+            by("override.remove", "bob"),
+        ];
+        assert_eq!(recorded(&store), expected);
+        let log = store.audit_log(None).unwrap();
+        assert_eq!(log[0].entry.why.as_deref(), Some("because"));
+        assert_eq!(log[3].entry.before, Some(json(&triage.adjustments["r"])));
+    }
+
+    #[test]
+    fn who_switches_the_sandbox_off_is_recorded_until_it_is_on_again() {
+        let store = Sqlite::memory().unwrap();
+        for (seccomp, user) in
+            [(true, "a"), (false, "a"), (false, "a"), (false, "b"), (false, "a"), (true, "c"), (true, "c"), (false, "a")]
+        {
+            let (triage, sandbox) = (Triage::default(), SandboxLevel { seccomp, ..SandboxLevel::default() });
+            let who = || Actor::User(user.to_owned());
+            record_in_force(&store, InForce { triage: &triage, sandbox: &sandbox }, &who).unwrap();
+        }
+        let told: Vec<String> = recorded(&store).into_iter().map(|(action, who)| format!("{action} {who}")).collect();
+        assert_eq!(told, ["sandbox.off a", "sandbox.off b", "sandbox.on c", "sandbox.off a"]);
+    }
+}

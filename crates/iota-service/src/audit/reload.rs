@@ -1,0 +1,56 @@
+//! That rules, and what decides about their alerts, were read again while iota ran.
+
+use super::{Who, entry};
+use crate::rules::LoadedPack;
+use iota_engine::digest::hex;
+use iota_engine::store::{AuditEntry, Desk, Result};
+use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
+
+/// Rules that ran before, and those that run from now on.
+#[derive(Debug, Clone, Copy)]
+pub struct Reloaded<'a> {
+    pub before: &'a [LoadedPack],
+    pub after: &'a [LoadedPack],
+    /// What they were read again for.
+    pub why: &'a str,
+}
+
+/// To be called before the new rules run. Of packs whose files are other ones now, and of those that came or went, it names
+/// the digest of the files and the versions of the rules that differ.
+pub fn record_reload(desk: &dyn Desk, Reloaded { before, after, why }: Reloaded<'_>, who: Who<'_>) -> Result<()> {
+    let (was, is) = (running(before), running(after));
+    let (before, after) = (differing(&was, &is), differing(&is, &was));
+    let why = Some(why.to_owned());
+    desk.record(&AuditEntry { why, before: Some(before), after: Some(after), ..entry(who(), "rules.reload", "rules") })
+}
+
+/// Digest of the snapshot, and the version of each rule that runs.
+type OfPack<'a> = (String, BTreeMap<&'a str, &'a str>);
+
+fn running(packs: &[LoadedPack]) -> BTreeMap<&str, OfPack<'_>> {
+    packs.iter().map(|pack| (pack.pack.name.as_str(), of_pack(pack))).collect()
+}
+
+fn of_pack(pack: &LoadedPack) -> OfPack<'_> {
+    let rules = pack.runnable.iter().map(|&index| pack.rule(index));
+    (hex(pack.pack.snapshot.digest()), rules.map(|rule| (rule.id.as_str(), rule.version.as_str())).collect())
+}
+
+fn differing(these: &BTreeMap<&str, OfPack<'_>>, others: &BTreeMap<&str, OfPack<'_>>) -> Json {
+    let mut packs = Map::new();
+    for (name, (digest, rules)) in these {
+        let other = others.get(name);
+        if other.is_some_and(|(other_digest, other_rules)| (other_digest, other_rules) == (digest, rules)) {
+            continue;
+        }
+        let same = |id: &str, version: &str| other.is_some_and(|(_, rules)| rules.get(id) == Some(&version));
+        let differ: Map<String, Json> = rules
+            .iter()
+            .filter(|(id, version)| !same(id, version))
+            .map(|(id, version)| ((*id).to_owned(), json!(version)))
+            .collect();
+        packs.insert((*name).to_owned(), json!({"snapshot": digest, "rules": differ}));
+    }
+    Json::Object(packs)
+}

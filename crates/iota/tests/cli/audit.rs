@@ -1,0 +1,95 @@
+//! What iota itself writes to the audit log, and who it names.
+
+use crate::harness::{EVERY, Files, NOW, iota};
+use crate::watch::Watching;
+use iota_engine::store::{Actor, AuditEntry, Desk};
+use iota_service::store::Sqlite;
+use std::path::Path;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Who runs the tests, as the operating system says.
+pub(crate) fn user() -> String {
+    let named = Command::new("id").args(["-r", "-u", "-n"]).output().unwrap();
+    String::from_utf8(named.stdout).unwrap().trim().to_owned()
+}
+
+fn log(files: &Files) -> Vec<AuditEntry> {
+    let store = Sqlite::open_beside(Path::new(&files.path("state"))).unwrap();
+    store.audit_log(None).unwrap().into_iter().map(|record| record.entry).collect()
+}
+
+fn actions(files: &Files) -> Vec<String> {
+    log(files).into_iter().map(|entry| entry.action).collect()
+}
+
+fn suppressing(name: &str) -> String {
+    format!(
+        "version: 1\nsuppressions:\n  - {{id: known, fields: {{eventName: {name}}}, owner: o, reason: tested, expires: 2100-01-01}}\n"
+    )
+}
+
+fn site() -> Files {
+    let files = Files::new(&[("rules/r.py", &format!("{EVERY}def dedup(event):\n    return event['eventID']\n"))]);
+    files.write("iota.yaml", b"version: 1\nsuppressions: suppressions.yaml\nsuppression_days: 36500\n");
+    files
+}
+
+fn record(name: &str) -> String {
+    format!("{{\"eventName\":\"{name}\",\"eventID\":\"{name}\",\"eventTime\":\"2024-01-01T00:00:00Z\"}}\n")
+}
+
+#[test]
+fn who_and_when_are_not_what_the_environment_and_flags_say() {
+    let files = site();
+    files.write("suppressions.yaml", suppressing("E1").as_bytes());
+    files.write("in.jsonl", record("E1").as_bytes());
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let mut command = iota();
+    command.args(["run", &files.path("in.jsonl"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+    command.args(["--config", &files.path("iota.yaml"), "--now", NOW, "--sandbox", "off"]);
+    let ran = command.envs([("USER", "mallory"), ("LOGNAME", "mallory"), ("USERNAME", "mallory")]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    let log = log(&files);
+    let told: Vec<_> = log.iter().map(|entry| (entry.action.as_str(), entry.actor.clone())).collect();
+    let user = Actor::User(user());
+    let expected = [("suppression.add", user.clone()), ("sandbox.off", user), ("suppression.hit", Actor::Iota)];
+    assert_eq!(told, expected);
+    assert!(log.iter().all(|entry| i64::try_from(before).unwrap() <= entry.at_ms), "{log:?}");
+    assert_eq!(log[1].after.as_ref().unwrap()["confined"], false);
+}
+
+#[test]
+fn a_reload_takes_suppressions_too_or_nothing_and_is_recorded() {
+    let files = site();
+    files.write("suppressions.yaml", suppressing("E1").as_bytes());
+    files.write("in/1.jsonl", (record("E1") + &record("T1")).as_bytes());
+    let watching = Watching::start(&files, &["--config", &files.path("iota.yaml")], &[]);
+    watching.told(&["T1"]);
+    assert_eq!(actions(&files), ["suppression.add", "suppression.hit"]);
+    // One that is wrong changes nothing, neither of rules that are right.
+    files.write("suppressions.yaml", b"version: 1\nsuppressions:\n  - {id: known}\n");
+    watching.signal("-HUP");
+    watching.until("refused", |watching| watching.log().contains("those that ran before go on"));
+    files.write("in/2.jsonl", (record("T2") + &record("E1").replace("\"eventID\":\"E1\"", "\"eventID\":\"E1b\"")).as_bytes());
+    watching.told(&["T1", "T2"]);
+    assert_eq!(actions(&files).len(), 2, "{:?}", actions(&files));
+    // By itself, when only this file has changed.
+    files.write("suppressions.yaml", suppressing("E3").as_bytes());
+    watching.until("taken", |watching| watching.log().contains("the rules were read again; 1 run now"));
+    files.write("in/3.jsonl", (record("E3") + &record("T3")).as_bytes());
+    watching.told(&["T1", "T2", "T3"]);
+    files.write("rules/more.py", b"def rule(event):\n    return False\n");
+    watching.until("taken again", |watching| watching.log().contains("the rules were read again; 2 run now"));
+    watching.end();
+    let log = log(&files);
+    let told: Vec<_> = log[2..].iter().map(|entry| (entry.action.as_str(), &entry.actor)).collect();
+    let iota = &Actor::Iota;
+    assert_eq!(told, [("rules.reload", iota), ("suppression.change", iota), ("rules.reload", iota)]);
+    let (first, second) = (&log[2], &log[4]);
+    assert_eq!(first.before, first.after, "the rules were the same");
+    let [before, after] = [&second.before, &second.after].map(|side| &side.as_ref().unwrap()["rules"]);
+    assert_ne!(before["snapshot"], after["snapshot"]);
+    assert!(before["rules"].get("more").is_none() && after["rules"]["more"].is_string(), "{before} {after}");
+    assert_eq!(second.why.as_deref(), Some("files changed"));
+}

@@ -1,0 +1,198 @@
+//! A queue with many objects: worked off by processes that are killed, and by two that share a table.
+
+use crate::aws::{Bucket, Queue};
+use crate::harness::{Target, key, moto};
+use crate::queue::s3;
+use crate::state::table;
+use crate::watching::{Watching, alerts, objects, target, written};
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+const ACCOUNT: &str = "111122223333";
+
+struct Backlog {
+    bucket: Bucket,
+    /// Objects.
+    size: usize,
+    /// Of many records each, so that what is counted twice or not at all shows in the counts.
+    groups: usize,
+}
+
+/// In a table each group costs moto a copy of all that is in it.
+const SMALL: (usize, usize) = (40, 13);
+
+impl Backlog {
+    fn new((size, groups): (usize, usize)) -> Self {
+        let bucket = Bucket::new();
+        for object in 0..size {
+            // The last records of each are the first of the next.
+            let ids: Vec<String> = (object * 4..object * 4 + 6).map(|id| id.to_string()).collect();
+            bucket.put(&Self::name(object), &objects(&ids.iter().map(String::as_str).collect::<Vec<_>>()));
+        }
+        Self { bucket, size, groups }
+    }
+
+    fn name(object: usize) -> String {
+        key(ACCOUNT, "us-east-1", &format!("{object:05}"))
+    }
+
+    /// Distinct ones.
+    fn records(&self) -> u64 {
+        ((self.size - 1) * 4 + 6) as u64
+    }
+
+    /// A queue with a message for each object.
+    fn queue(&self) -> Queue {
+        let queue = Queue::new(1_000);
+        // Some messages name several, and some objects are named twice.
+        let body = |object: usize| match object % 5 {
+            0 => s3(&self.bucket.0, &[&Self::name(object), &Self::name((object + 1) % self.size)]),
+            _ => s3(&self.bucket.0, &[&Self::name(object)]),
+        };
+        queue.send(&(0..self.size).map(|object| body(object).to_string()).collect::<Vec<_>>());
+        queue
+    }
+
+    /// A directory with rules and a configuration. Messages are hidden for so long.
+    fn target(&self, queue: &Queue, visibility: &str, outputs: &Json) -> Target {
+        let target = target();
+        let dedup = format!("str(int(event['eventID']) % {})", self.groups);
+        let rule = format!("def rule(event):\n    return True\ndef dedup(event):\n    return {dedup}\n");
+        fs::write(target.path("rules/every.py"), rule).unwrap();
+        let queues = json!([{"url": queue.url, "visibility_timeout": visibility}]);
+        let sources = json!({"queues": queues, "buckets": [{"bucket": self.bucket.0}]});
+        let config = json!({"version": 1, "sources": sources, "outputs": outputs});
+        fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
+        target
+    }
+
+    /// Alerts with their counts as one process finds them that nobody disturbs, and the ids that it told of.
+    fn undisturbed(&self) -> (Vec<(String, u64)>, BTreeSet<String>) {
+        let queue = self.queue();
+        let target = self.target(&queue, "3s", &json!({}));
+        let found = drain(&target, &queue);
+        assert_eq!(found.iter().map(|(_, count)| count).sum::<u64>(), self.records());
+        (found, told(&target.path("out.jsonl")).into_keys().collect())
+    }
+}
+
+fn drain(target: &Target, queue: &Queue) -> Vec<(String, u64)> {
+    let starts = |text: &str| text.matches("watching http").count();
+    let before = fs::read_to_string(target.path("log")).map_or(0, |text| starts(&text));
+    let mut watching = Watching::start(target, &["--config", "iota.yaml"]);
+    // Before it has started a signal ends it like any process.
+    watching.until("an empty queue", |watching| starts(&watching.log()) > before && queue.is_empty());
+    watching.end();
+    alerts(target)
+}
+
+/// Ids of alerts in a file, with how often each stands there.
+fn told(path: &Path) -> BTreeMap<String, u64> {
+    let mut told = BTreeMap::new();
+    for alert in written(path) {
+        *told.entry(alert["alert_id"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    told
+}
+
+/// What a table keeps of records, as `alerts` gives it.
+fn in_table(target: &Target, table: &str) -> Vec<(String, u64)> {
+    let listed = target.run(moto(), &["alerts", "list", "--limit", "100000", "--format", "jsonl", "--state", table]);
+    assert_eq!(listed.code, Some(0), "{}", listed.stderr);
+    let alerts = listed.stdout.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+    let of = |alert: Json| (alert["alert_id"].as_str().unwrap().to_owned(), alert["count"].as_u64().unwrap());
+    let mut found: Vec<_> = alerts.filter(|alert| alert["pack"] != "iota").map(of).collect();
+    found.sort();
+    found
+}
+
+/// Killed again and again, and started until it is through: the same alerts and counts as of one start.
+/// `IOTA_QUEUE_OBJECTS` says how many objects there are; the long form is 5,000.
+#[test]
+fn a_backlog_survives_kills() {
+    #[expect(clippy::disallowed_methods, reason = "no setting of iota")]
+    let size: usize = std::env::var("IOTA_QUEUE_OBJECTS").map_or(240, |size| size.parse().unwrap());
+    let backlog = Backlog::new((size, 97));
+    let (expected, expected_told) = backlog.undisturbed();
+    let queue = backlog.queue();
+    let target = backlog.target(&queue, "3s", &json!({}));
+    for kill in 0..4 {
+        let mut watching = Watching::start(&target, &["--config", "iota.yaml"]);
+        // Somewhere in the middle of the work.
+        let before = alerts(&target).iter().map(|(_, count)| count).sum::<u64>();
+        watching.until("some of it", |_| {
+            let now = alerts(&target).iter().map(|(_, count)| count).sum::<u64>();
+            now > before + backlog.records() / 10 || queue.is_empty()
+        });
+        thread::sleep(Duration::from_millis(kill * 7));
+        watching.kill();
+    }
+    assert_eq!(drain(&target, &queue), expected);
+    assert_eq!(queue.dead(), 0);
+    assert_eq!(told(&target.path("out.jsonl")).into_keys().collect::<BTreeSet<_>>(), expected_told, "every alert was told");
+}
+
+/// Two that share a queue, a table and the file that alerts go to.
+#[test]
+fn two_processes_on_one_queue_find_and_tell_what_one_does() {
+    let backlog = Backlog::new(SMALL);
+    let (expected, expected_told) = backlog.undisturbed();
+    let queue = backlog.queue();
+    let state = table("iota-pair");
+    let target = backlog.target(&queue, "1m", &json!({"file": {"type": "file", "path": "told.jsonl"}}));
+    let mut pair = ["one-", "two-"].map(|name| Watching::sharing(&target, name, &state, &["--config", "iota.yaml"]));
+    let started = |watching: &Watching<'_>| watching.log().contains("watching http");
+    for watching in &mut pair {
+        watching.until("started", started);
+        watching.until("an empty queue", |_| queue.is_empty());
+    }
+    let told_all = |_: &Watching<'_>| told(&target.path("told.jsonl")).into_keys().collect::<BTreeSet<_>>() == expected_told;
+    pair[0].until("every alert in the file", told_all);
+    let stats = pair.map(Watching::end);
+    for stats in &stats {
+        assert!(stats["records"]["evaluated"].as_u64().unwrap() > 0, "both worked: {stats:#}");
+    }
+    assert_eq!(in_table(&target, &state), expected);
+    let told = told(&target.path("told.jsonl"));
+    assert!(told.values().all(|&times| times == 1), "nothing was told twice: {told:?}");
+    assert_eq!((told.into_keys().collect::<BTreeSet<_>>(), queue.dead()), (expected_told, 0));
+}
+
+/// One of the two is killed in the middle: the other works off what it had in hand, and tells what it was going to tell.
+#[test]
+fn of_two_processes_one_is_killed_and_the_other_goes_on() {
+    let backlog = Backlog::new(SMALL);
+    let (expected, expected_told) = backlog.undisturbed();
+    let queue = backlog.queue();
+    let state = table("iota-survivor");
+    let target = backlog.target(&queue, "3s", &json!({}));
+    let [mut killed, mut survivor] =
+        ["one-", "two-"].map(|name| Watching::sharing(&target, name, &state, &["--config", "iota.yaml"]));
+    survivor.until("started", |watching| watching.log().contains("watching http"));
+    killed.until("some of it", |_| !told(&target.path("one-out.jsonl")).is_empty());
+    killed.kill();
+    assert!(!queue.is_empty(), "it was killed with work left");
+    survivor.until("an empty queue", |_| queue.is_empty());
+    let both = || {
+        let mut all = told(&target.path("one-out.jsonl"));
+        for (id, times) in told(&target.path("two-out.jsonl")) {
+            *all.entry(id).or_default() += times;
+        }
+        all
+    };
+    // What the other had leased is told once the lease has run out.
+    survivor.until("every alert", |_| both().len() >= expected_told.len());
+    survivor.end();
+    assert_eq!(in_table(&target, &state), expected);
+    // Twice only what it may not have come to note as told.
+    let before = told(&target.path("one-out.jsonl"));
+    let all = both();
+    for (id, times) in &all {
+        assert!(*times == 1 || (*times == 2 && before.contains_key(id)), "{id}: told {times} times");
+    }
+    assert_eq!((all.into_keys().collect::<BTreeSet<_>>(), queue.dead()), (expected_told, 0));
+}
