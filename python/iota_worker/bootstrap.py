@@ -1,6 +1,9 @@
 """Passed to `python3 -c`: reads the frame `W` (module name -> source) from descriptor 0 and starts the worker.
 Must not know what the modules do, nor read one byte past that frame. Parses on Python 3.6 and later."""
-import json, os, struct, sys
+import sys
+# Interpreters that are too old for PYTHONSAFEPATH look in the current directory, which may be that of a pack.
+sys.path[:] = [entry for entry in sys.path if entry]
+import json, os, struct
 from importlib.machinery import ModuleSpec
 
 

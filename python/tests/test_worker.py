@@ -70,6 +70,16 @@ class Starting(unittest.TestCase):
                               env=ENVIRONMENT, timeout=20)
         self.assertEqual((done.returncode, done.stdout[4:5]), (0, b"l"))
 
+    def test_the_current_directory_is_not_looked_in(self) -> None:
+        """By an interpreter that is too old for PYTHONSAFEPATH, which has to start to be told so."""
+        with tempfile.TemporaryDirectory() as pack:
+            for name in ("json", "struct", "importlib", "zipimport", "iota_worker"):
+                with open(os.path.join(pack, f"{name}.py"), "w") as file:
+                    file.write("import os\nos.write(1, b'taken')\n")
+            done = subprocess.run([sys.executable, "-s", "-B", "-c", (PACKAGE / "bootstrap.py").read_text()],
+                                  stdin=subprocess.DEVNULL, capture_output=True, env=ENVIRONMENT, cwd=pack, timeout=20)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""))
+
     def test_no_input_at_all(self) -> None:
         for program in (["-c", (PACKAGE / "bootstrap.py").read_text()], [str(ENGINE)]):
             done = subprocess.run([sys.executable, "-P", "-s", "-B", *program], stdin=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ pub mod index;
 pub mod json;
 pub mod notification;
 pub mod object;
+pub mod region;
 pub mod rule;
 pub mod store;
 pub mod system;

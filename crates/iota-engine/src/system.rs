@@ -36,6 +36,8 @@ pub const FOREIGN_BUCKET: &str = "iota.system.foreign-bucket";
 pub const DAMAGED_OBJECT: &str = "iota.system.damaged-object";
 /// A message names an object that is not there, or not to be had.
 pub const MISSING_OBJECT: &str = "iota.system.missing-object";
+/// So many messages of a queue are in flight that it will soon look empty.
+pub const CROWDED_QUEUE: &str = "iota.system.crowded-queue";
 /// Nothing can be read from a source.
 pub const SOURCE_FAILING: &str = "iota.system.source-failing";
 
@@ -81,6 +83,14 @@ impl SystemAlert {
             headline: Headline { title: self.title.clone(), severity: self.severity, account_id: None },
             content: self.content(at_ms)?,
         })
+    }
+
+    /// The same where each of many occurrences counts, once: the bytes tell them apart, whenever they are committed.
+    pub fn to_counted_match(&self, at_ms: i64, routes: Vec<Route>, occurrence: &[u8]) -> Result<Match, serde_json::Error> {
+        let mut found = self.to_match(at_ms, routes)?;
+        let identity = digest("iota-system-occurrence-v1", [self.rule.as_bytes(), self.dedup.as_bytes(), occurrence]);
+        found.sighting.identity = Identity(identity);
+        Ok(found)
     }
 
     fn window_ms(&self) -> i64 {

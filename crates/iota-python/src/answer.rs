@@ -1,7 +1,7 @@
 //! What an answer of a worker may say. Rules can write to the pipes of their worker, so nothing in an answer is believed:
 //! it may speak of pairs that were asked for, once of each, and be no larger than an honest worker makes it.
 
-use iota_engine::rule::{Outcome, Pair, RuleError, RuleMatch};
+use iota_engine::rule::{MAX_BUILT, Outcome, Pair, RuleError, RuleMatch};
 use std::collections::BTreeSet;
 
 /// What is wrong with an answer.
@@ -28,8 +28,12 @@ pub(crate) fn check_size(bytes: usize) -> Result<(), Fault> {
     if bytes > MAX_RESULT { Err(Fault(format!("a result of more than {MAX_RESULT} bytes"))) } else { Ok(()) }
 }
 
-/// Whether what has come so far can be an answer about so many pairs.
+/// Whether what has come so far can be an answer about so many pairs, and is not too much for memory.
 pub(crate) fn check(outcome: &Outcome, pairs: usize) -> Result<(), Fault> {
+    if outcome.state.bytes() > MAX_BUILT {
+        let bytes = outcome.state.bytes();
+        return Err(Fault(format!("changes of state of {bytes} bytes, where there can be {MAX_BUILT}")));
+    }
     let counts = [
         ("matches", outcome.matches.len(), pairs),
         ("errors", outcome.errors.len(), pairs * FUNCTIONS.len()),
@@ -79,7 +83,7 @@ pub(crate) fn place(outcome: &mut Outcome, pairs: &[Pair]) -> Result<(), Fault> 
         within("a printed line", &log.text, MAX_MESSAGE)?;
     }
     let mut changed = BTreeSet::new();
-    for update in &mut outcome.state {
+    for update in outcome.state.iter_mut() {
         let pair = place(&mut update.record, update.rule)?;
         if !changed.insert(pair) {
             return Err(twice(pair));

@@ -70,7 +70,8 @@ impl Interpreter {
 fn executable_of(program: &Path) -> Result<PathBuf, InterpreterError> {
     let broken = |why: String| InterpreterError::Broken { path: program.to_owned(), why };
     let output = Command::new(program)
-        .args(["-c", "import sys; sys.stdout.write(sys.executable)"])
+        // Isolated: variables of Python, or the current directory, may lead to files of a pack.
+        .args(["-I", "-c", "import sys; sys.stdout.write(sys.executable)"])
         .stdin(Stdio::null())
         .output()
         .map_err(|error| broken(error.to_string()))?;

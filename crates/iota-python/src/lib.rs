@@ -9,6 +9,7 @@ mod frame;
 mod interpreter;
 mod load;
 mod patience;
+mod prepared;
 mod process;
 mod runner;
 mod sandbox;

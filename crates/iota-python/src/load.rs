@@ -2,6 +2,7 @@
 //! A rule that kills the worker while it is imported is left out and reported; the others load.
 
 use crate::cache::LoadCache;
+use crate::prepared;
 use crate::process::{Process, StartError};
 use crate::runner::Program;
 use iota_engine::event::LOG_TYPE;
@@ -60,6 +61,9 @@ pub fn load(program: &Program, pack: &Pack, rules: &[u16], cache: Option<&LoadCa
     if indices != rules {
         let why = "its load report does not name every rule once".to_owned();
         return Err(StartError::Refused(why).into());
+    }
+    if let Some(prepared) = &mut loaded.prepared {
+        prepared::restrict(prepared, pack);
     }
     // What failed may work next time: a missing module is installed, a busy machine is idle.
     if let Some((cache, key)) = cache.zip(key).filter(|_| loaded.rules.iter().all(|rule| rule.error.is_none())) {

@@ -220,7 +220,7 @@ impl PackRunner {
         match process.evaluate(batch, pairs, self.state.as_ref()) {
             Ok(outcome) => {
                 self.process = Some(process);
-                for update in &outcome.state {
+                for update in outcome.state.iter() {
                     self.state.apply(&update.ops);
                 }
                 Ran::Well(outcome)

@@ -210,3 +210,14 @@ fn an_answer_takes_no_more_memory_than_it_has_bytes() {
     // The texts of this test alone are more than 200 MB.
     assert!(peak < 700_000, "{peak} kB");
 }
+
+/// Each part is within what one may hold; together they are more than memory is to be given for.
+#[test]
+fn changes_of_state_are_limited_over_all_parts() {
+    let text = "x".repeat(3_000_000);
+    let part = |rule: u16| result(0, &format!(r#"{{"state":[{{"record":0,"rule":{rule},"ops":["{text}"]}}]}}"#));
+    let one = Hostile::new(false).evaluate(&[loaded(), frame(b'b', &part(0))].concat());
+    assert_eq!((one.state.len(), one.errors.len()), (1, 0));
+    let both = Hostile::new(false).evaluate(&[loaded(), frame(b'p', &part(0)), frame(b'b', &part(1))].concat());
+    assert_eq!((both.state.len(), both.errors.len()), (0, batch().1.len()));
+}

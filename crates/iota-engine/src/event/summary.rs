@@ -1,6 +1,7 @@
 //! The facts of a record that every alert carries: actor, account, partition, region, source address.
 
 use crate::json::Value;
+use crate::region::partition_of;
 use serde::Serialize;
 
 /// Taken from a record; a missing or ill-typed field is `None`.
@@ -34,14 +35,7 @@ impl Summary {
 fn partition(arn: Option<&str>, region: Option<&str>) -> String {
     let stated =
         arn.and_then(|arn| arn.strip_prefix("arn:")).and_then(|rest| rest.split(':').next()).filter(|name| !name.is_empty());
-    let region = region.unwrap_or_default();
-    stated
-        .unwrap_or(match region {
-            _ if region.starts_with("cn-") => "aws-cn",
-            _ if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        })
-        .to_owned()
+    stated.unwrap_or_else(|| partition_of(region.unwrap_or_default())).to_owned()
 }
 
 /// Who called, in the shortest form that still tells two callers apart.

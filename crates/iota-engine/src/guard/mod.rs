@@ -32,6 +32,7 @@ mod value;
 
 pub use entry::Entry;
 pub(crate) use explore::{Shape, is_misspelt, shape_of};
+pub use stdlib::is_module_of_python;
 
 use crate::decode::Record;
 use eval::{Code, Evaluation, Source, UnifiedField};

@@ -4,7 +4,7 @@
 use super::depth::is_shallow;
 use super::ir::Place;
 use super::scope::{Scope, bound_by_import, mangled};
-use super::stdlib::is_taken;
+use super::stdlib::is_module_of_python;
 use crate::rule::Snapshot;
 use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::visitor::{Visitor, walk_stmt};
@@ -351,7 +351,7 @@ impl Sources {
         let Some(mut node) = self.find(first, self.modules[importer].directory()) else {
             return Imported::Outside(if whole { name.to_owned() } else { first.to_owned() });
         };
-        if is_taken(first) {
+        if is_module_of_python(first) {
             return Imported::Unclear;
         }
         for part in parts.filter(|_| whole) {

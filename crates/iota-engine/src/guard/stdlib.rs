@@ -3,7 +3,7 @@
 /// Whether `import name` may mean a module of Python or of the worker even though the pack has one of that name: what is
 /// loaded first wins, and which modules the interpreter loads at its start differs. Names that start with an underscore
 /// are never pack modules.
-pub(super) fn is_taken(name: &str) -> bool {
+pub fn is_module_of_python(name: &str) -> bool {
     name.starts_with('_') || NAMES.binary_search(&name).is_ok()
 }
 
@@ -41,6 +41,6 @@ mod tests {
     #[test]
     fn the_names_are_sorted() {
         assert!(NAMES.is_sorted());
-        assert!(is_taken("json") && is_taken("iota_rule") && !is_taken("helpers"));
+        assert!(is_module_of_python("json") && is_module_of_python("iota_rule") && !is_module_of_python("helpers"));
     }
 }

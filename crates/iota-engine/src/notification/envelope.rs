@@ -2,6 +2,7 @@
 
 use super::key::{either, encoded};
 use super::{Ignored, Notification, ObjectRef, Unsupported};
+use crate::region::is_region;
 use serde_json::{Map, Value as Json};
 
 /// Envelopes inside one another that are opened. The deepest that AWS builds is four: SQS, SNS, EventBridge, S3.
@@ -81,8 +82,7 @@ fn record(part: &Json, depth: usize, found: &mut Notification) {
                 ObjectRef {
                     bucket: bucket.to_owned(),
                     keys: encoded(key),
-                    region: word("awsRegion").map(str::to_owned),
-                    version_id: text_of(entry, "versionId"),
+                    region: region_of(object, "awsRegion"),
                     etag: text_of(entry, "eTag"),
                     size: entry.get("size").and_then(Json::as_u64),
                 },
@@ -106,17 +106,10 @@ fn own_topic(bucket: &str, keys: &[Json], found: &mut Notification) {
     }
     for key in keys {
         match key.as_str().filter(|key| !key.is_empty()) {
-            Some(key) => created(
-                found,
-                ObjectRef {
-                    bucket: bucket.to_owned(),
-                    keys: either(key),
-                    region: None,
-                    version_id: None,
-                    etag: None,
-                    size: None,
-                },
-            ),
+            Some(key) => {
+                let keys = either(key);
+                created(found, ObjectRef { bucket: bucket.to_owned(), keys, region: None, etag: None, size: None });
+            }
             None => unknown(found, "s3ObjectKey: an entry that is no text"),
         }
     }
@@ -145,8 +138,7 @@ fn event(detail_type: &str, object: &Map<String, Json>, detail: &Map<String, Jso
             ObjectRef {
                 bucket: bucket.to_owned(),
                 keys: either(key),
-                region: text_of(object, "region"),
-                version_id: text_of(entry, "version-id"),
+                region: region_of(object, "region"),
                 etag: text_of(entry, "etag"),
                 size: entry.get("size").and_then(Json::as_u64),
             },
@@ -191,6 +183,11 @@ fn kind(value: &Json) -> &'static str {
 
 fn text_of(object: &Map<String, Json>, name: &str) -> Option<String> {
     object.get(name).and_then(Json::as_str).map(str::to_owned)
+}
+
+/// Only a hint: S3 says where a bucket is that is looked for elsewhere.
+fn region_of(object: &Map<String, Json>, name: &str) -> Option<String> {
+    text_of(object, name).filter(|region| is_region(region))
 }
 
 fn text_in<'a>(object: &'a Map<String, Json>, outer: &str, name: &str) -> Option<&'a str> {
@@ -290,6 +287,22 @@ mod tests {
             ),
         ] {
             assert_eq!(told(&body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn only_a_region_is_taken_for_one() {
+        for (said, expected) in
+            [("eu-west-1", Some("eu-west-1")), ("eu-west-1.evil.example", None), ("evil.example/", None), ("", None)]
+        {
+            let mut created = json!({"Records": [s3("k", "ObjectCreated:Put")]});
+            created["Records"][0]["awsRegion"] = json!(said);
+            let bridge = json!({"detail-type": "Object Created", "source": "aws.s3", "region": said,
+                                "detail": {"bucket": {"name": "b"}, "object": {"key": "k"}}});
+            for body in [created, bridge] {
+                let found = parse(&body.to_string());
+                assert_eq!(found.objects[0].region.as_deref(), expected, "{body}");
+            }
         }
     }
 

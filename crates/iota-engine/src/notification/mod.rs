@@ -35,9 +35,8 @@ pub struct ObjectRef {
     pub bucket: String,
     /// The key, and where its encoding is not certain the other way to read it: to be tried in this order. Never empty.
     pub keys: Vec<String>,
-    /// Region of the bucket, where the message says it.
+    /// Region of the bucket, where the message says one that may be a region: it becomes part of a host name.
     pub region: Option<String>,
-    pub version_id: Option<String>,
     pub etag: Option<String>,
     /// In bytes.
     pub size: Option<u64>,

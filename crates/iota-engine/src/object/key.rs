@@ -3,6 +3,7 @@
 
 use super::Day;
 use crate::event::parse_ms;
+use crate::region::is_region;
 
 /// The path component under which AWS services write their logs.
 const LOGS: &str = "AWSLogs";
@@ -167,15 +168,6 @@ pub fn is_organization(text: &str) -> bool {
     text.strip_prefix("o-").is_some_and(|id| {
         (10..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     })
-}
-
-/// Has the form of a region's name, `eu-central-1`; regions that do not exist yet have it too.
-pub fn is_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let Some((number, words)) = parts.split_last() else { return false };
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let letters = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase());
-    words.len() >= 2 && words.iter().all(letters) && digits(number)
 }
 
 /// Where listing begins, from what a user gives as prefix: the prefix of a trail, or any path below it.

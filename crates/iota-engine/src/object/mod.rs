@@ -7,4 +7,4 @@ mod key;
 
 pub use day::Day;
 pub use digest_file::{DigestFile, DigestFileError, LogFile};
-pub use key::{DigestName, Kind, LogKey, Object, Root, is_account, is_organization, is_region};
+pub use key::{DigestName, Kind, LogKey, Object, Root, is_account, is_organization};

@@ -18,8 +18,8 @@ pub use pack::{Pack, Unloaded};
 pub use pack_file::PACK_FILES;
 pub use problem::{Level, Problem};
 pub use runner::{
-    Batch, BatchRecord, Failure, Loaded, LoadedRule, Outcome, Pair, RuleError, RuleLog, RuleMatch, RuleRunner, RuleState,
-    StateUpdate, Warning,
+    Batch, BatchRecord, Failure, Loaded, LoadedRule, MAX_BUILT, Outcome, Pair, RuleError, RuleLog, RuleMatch, RuleRunner,
+    RuleState, StateUpdate, StateUpdates, Warning,
 };
 pub use snapshot::Snapshot;
 pub use state::MemoryState;

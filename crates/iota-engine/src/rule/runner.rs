@@ -8,6 +8,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 
 /// A batch is full when it has this many records or bytes. 64 records amortise a round trip to a worker (6 microseconds)
 /// to nothing; 256 KiB keep one batch of large records from holding up the order.
@@ -106,8 +107,8 @@ pub struct Outcome {
     pub logs: Vec<RuleLog>,
     #[serde(default)]
     pub logs_dropped: u64,
-    #[serde(default, deserialize_with = "built")]
-    pub state: Vec<StateUpdate>,
+    #[serde(default)]
+    pub state: StateUpdates,
     /// Time per rule, in nanoseconds.
     #[serde(default)]
     pub nanos: BTreeMap<u16, u64>,
@@ -126,7 +127,7 @@ impl Outcome {
         self.errors.append(&mut later.errors);
         self.logs.append(&mut later.logs);
         self.logs_dropped = self.logs_dropped.saturating_add(later.logs_dropped);
-        self.state.append(&mut later.state);
+        self.state.append(later.state);
         for (rule, nanos) in later.nanos {
             let sum = self.nanos.entry(rule).or_default();
             *sum = sum.saturating_add(nanos);
@@ -197,15 +198,61 @@ pub struct StateUpdate {
 }
 
 /// Bytes of JSON that values are built from: as values they may take forty times as much memory.
-const MAX_BUILT: usize = 4 << 20;
+pub const MAX_BUILT: usize = 4 << 20;
 
-/// Reads JSON values of a worker that may be hostile: not more of them than memory has room for.
-fn built<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+/// Reads JSON values of a worker that may be hostile: not more of them than memory has room for. Also returns the bytes
+/// that they were built from.
+fn built<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<(T, usize), D::Error> {
     let text = <Box<RawValue>>::deserialize(deserializer)?;
-    if text.get().len() > MAX_BUILT {
-        return Err(D::Error::custom(format!("values of {} bytes, where there can be {MAX_BUILT}", text.get().len())));
+    let bytes = text.get().len();
+    if bytes > MAX_BUILT {
+        return Err(D::Error::custom(format!("values of {bytes} bytes, where there can be {MAX_BUILT}")));
     }
-    serde_json::from_str(text.get()).map_err(D::Error::custom)
+    Ok((serde_json::from_str(text.get()).map_err(D::Error::custom)?, bytes))
+}
+
+/// What a load report prepares.
+fn prepared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<serde_json::Value>, D::Error> {
+    built(deserializer).map(|(value, _)| value)
+}
+
+/// Changes of state, and how much JSON they were built from.
+#[derive(Debug, Clone, Default)]
+pub struct StateUpdates {
+    updates: Vec<StateUpdate>,
+    bytes: usize,
+}
+
+impl StateUpdates {
+    /// Of JSON, over all parts of the result.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn append(&mut self, mut later: Self) {
+        self.updates.append(&mut later.updates);
+        self.bytes = self.bytes.saturating_add(later.bytes);
+    }
+}
+
+impl Deref for StateUpdates {
+    type Target = Vec<StateUpdate>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.updates
+    }
+}
+
+impl DerefMut for StateUpdates {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.updates
+    }
+}
+
+impl<'de> Deserialize<'de> for StateUpdates {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        built(deserializer).map(|(updates, bytes)| Self { updates, bytes })
+    }
 }
 
 /// What loading a pack gave, per rule in the pack's order.
@@ -216,7 +263,7 @@ pub struct Loaded {
     #[serde(default)]
     pub warnings: Vec<Warning>,
     /// What further workers of the pack are told, so that they need not read its files again.
-    #[serde(default, deserialize_with = "built")]
+    #[serde(default, deserialize_with = "prepared")]
     pub prepared: Option<serde_json::Value>,
 }
 

@@ -150,6 +150,17 @@ pub struct Checkpoint {
     pub value: String,
 }
 
+impl Checkpoint {
+    /// With this begins the key of what says since when a source is read. A source without it would begin anew, so it is kept for
+    /// as long as the state is; there is one for each source.
+    pub const BEGIN: &str = "begin:";
+
+    /// It is not forgotten, however old it is.
+    pub fn is_lasting(&self) -> bool {
+        self.key.starts_with(Self::BEGIN)
+    }
+}
+
 /// What a commit did. The counts are of this unit's matches: their sum is the number of matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Committed {

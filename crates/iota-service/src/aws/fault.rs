@@ -30,6 +30,14 @@ pub struct Fault {
     pub why: String,
 }
 
+impl Fault {
+    /// Nothing was asked, for want of credentials: none, or those of a role that cannot be assumed.
+    pub(crate) fn is_of_credentials(&self) -> bool {
+        // As `fault_of` has it of a `CredentialsError`.
+        self.code.is_none() && self.why.contains("credentials")
+    }
+}
+
 impl From<Fault> for Sent {
     fn from(Fault { verdict, after, why, .. }: Fault) -> Self {
         match verdict {

@@ -8,6 +8,7 @@ mod connection;
 #[cfg(test)]
 pub(crate) mod emulator;
 mod fault;
+mod remedy;
 mod secret;
 mod signed;
 
@@ -15,5 +16,7 @@ pub use access::{Access, AccessError, Role, region_of_arn, region_of_queue};
 pub use caller::caller_arn;
 pub use connection::Connection;
 pub use fault::{Fault, Verdict, fault_of, verdict_of};
+pub use remedy::Remedy;
+pub(crate) use remedy::{Account, Call, assume, is_denied, remedies};
 pub use secret::Secrets;
 pub use signed::Signed;

@@ -1,12 +1,11 @@
 //! A bucket: whether it can be listed, what it has logs of, and whether the newest of them can be read and decrypted.
 
 use super::finding::{Finding, Report};
-use super::iam::{Call, remedies};
-use super::identity::Account;
 use super::{BucketPlan, LONG_PATIENCE, PATIENCE, hurried};
-use crate::source::s3::{Branch, Bucket, Listed, Reach, S3Error, Wanted, branches};
+use crate::aws::{Account, Call, remedies};
+use crate::source::s3::{Branch, Bucket, Listed, Reach, S3Error, Spool, Wanted, branches};
 use iota_engine::event::format_ms;
-use iota_engine::object::{Day, Kind, Object, Root};
+use iota_engine::object::{Day, Object, Root};
 use jiff::Timestamp;
 use std::io::Read;
 use std::sync::Arc;
@@ -54,8 +53,7 @@ pub(super) async fn check(plan: &BucketPlan, account: &Account, report: &mut Rep
             return None;
         }
     };
-    let kinds = Kind::ALL.into_iter().filter(|kind| kind.has_records()).collect();
-    let wanted = Wanted { kinds, ..Wanted::default() };
+    let wanted = Wanted::records();
     let found = match report.within(LONG_PATIENCE, "bucket", &subject, branches(&bucket, &root, &wanted)).await? {
         Ok(found) => found,
         Err(error) => {
@@ -196,7 +194,9 @@ fn delivered_ms(key: &str) -> Option<i64> {
 
 async fn read(bucket: &Bucket, object: &Listed, subject: &str, account: &Account, report: &mut Report<'_>) {
     let url = bucket.url(&object.key);
-    let Some(fetched) = report.within(PATIENCE, "object", &url, bucket.fetch(&object.key, None, None)).await else { return };
+    let Some(fetched) = report.within(PATIENCE, "object", &url, bucket.fetch(&object.key, None, Spool::default())).await else {
+        return;
+    };
     let mut fetched = match fetched {
         Ok(fetched) => fetched,
         Err(S3Error::Failed { fault, .. }) => {

@@ -1,7 +1,7 @@
 //! What a check has found, and what would mend it.
 
+use crate::aws::Remedy;
 use serde::Serialize;
-use serde_json::Value as Json;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -12,20 +12,6 @@ pub enum Level {
     Warning,
     /// Does not work.
     Failed,
-}
-
-/// What is missing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Remedy {
-    /// A statement for a policy.
-    Statement {
-        /// Which policy.
-        policy: String,
-        statement: Json,
-    },
-    /// A setting, or a command that changes one.
-    Setting(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

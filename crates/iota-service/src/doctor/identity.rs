@@ -3,47 +3,12 @@
 use super::clock::Dates;
 use super::finding::{Finding, Report};
 use super::{PATIENCE, Plan, hurried};
-use crate::aws::{Access, Fault, Role, fault_of, region_of_queue};
+use crate::aws::{Access, Account, Fault, assume, fault_of, region_of_queue};
 use crate::output::OutputFile;
 use crate::source::s3::TrailConfig;
 use crate::store::Place;
 
 const CHECK: &str = "identity";
-
-/// What is known of whose credentials these are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Account {
-    pub(super) partition: String,
-    /// ARN of a user or an assumed role; `None` where it could not be asked for.
-    arn: Option<String>,
-}
-
-impl Account {
-    pub(super) fn unknown(region: Option<&str>) -> Self {
-        let partition = match region {
-            Some(region) if region.starts_with("cn-") => "aws-cn",
-            Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
-        Self { partition: partition.to_owned(), arn: None }
-    }
-
-    fn of(arn: String) -> Self {
-        let partition = arn.split(':').nth(1).filter(|partition| !partition.is_empty()).unwrap_or("aws").to_owned();
-        Self { partition, arn: Some(arn) }
-    }
-
-    /// Whose policy has to say more.
-    pub(super) fn principal(&self) -> &str {
-        self.arn.as_deref().unwrap_or("the identity that iota runs as")
-    }
-}
-
-/// A trust policy lets nobody in whom it does not name.
-fn role_hint(role: &Role) -> String {
-    let id = role.external_id.as_ref().map_or_else(String::new, |id| format!(" with the external id {id:?}"));
-    format!("the trust policy of {} has to let this identity assume it{id}", role.arn)
-}
 
 pub(super) async fn check(plan: &Plan<'_>, report: &mut Report<'_>) -> Account {
     let accesses = accesses(plan);
@@ -73,10 +38,8 @@ pub(super) async fn check(plan: &Plan<'_>, report: &mut Report<'_>) -> Account {
         match report.within(PATIENCE, CHECK, &role.arn, who).await {
             Some(Ok((arn, _))) => report.tell(Finding::ok(CHECK, &role.arn, format!("is assumed as {arn}"))),
             Some(Err(fault)) => {
-                let statement = super::iam::allow(super::iam::Call { action: "sts:AssumeRole", resource: &role.arn });
-                let policy = format!("policy of {}", own.principal());
                 let finding = Finding::failed(CHECK, &role.arn, format!("cannot be assumed: {}", fault.why));
-                report.tell(finding.with([super::Remedy::Statement { policy, statement }]).setting(role_hint(role)));
+                report.tell(finding.with(assume(role, &own)));
             }
             None => {}
         }

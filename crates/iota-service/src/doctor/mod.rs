@@ -7,7 +7,6 @@ mod clock;
 mod delivery;
 mod directory;
 mod finding;
-mod iam;
 mod identity;
 mod notification;
 mod output;
@@ -19,7 +18,8 @@ mod state;
 mod table;
 mod trail;
 
-pub use finding::{Finding, Level, Remedy};
+pub use crate::aws::Remedy;
+pub use finding::{Finding, Level};
 
 use crate::aws::Access;
 use crate::config::Settings;

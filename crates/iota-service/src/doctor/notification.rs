@@ -2,12 +2,10 @@
 //! own topic; and whether a filter on the way leaves logs out. The bucket's configuration is read and never changed.
 
 use super::bucket::{Logs, arn};
-use super::finding::{Finding, Remedy, Report};
-use super::iam::{Call, is_denied, remedies};
-use super::identity::Account;
+use super::finding::{Finding, Report};
 use super::queue::Queue;
 use super::{PATIENCE, hurried};
-use crate::aws::{Access, Fault, fault_of, region_of_arn};
+use crate::aws::{Access, Account, Call, Fault, Remedy, fault_of, is_denied, region_of_arn, remedies};
 use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput;
 use aws_sdk_s3::types::{Event, FilterRuleName, NotificationConfigurationFilter};
 use serde_json::json;

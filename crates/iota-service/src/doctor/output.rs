@@ -1,8 +1,9 @@
 //! The outputs: whether their configuration resolves, their secrets are there, and their host takes a connection. Nothing is
 //! sent; `iota outputs test` does that.
 
-use super::finding::{Finding, Remedy, Report};
+use super::finding::{Finding, Report};
 use super::{PATIENCE, Plan};
+use crate::aws::Remedy;
 use crate::output::OutputFile;
 use crate::output::config::{Endpoint, OutputError};
 use serde_json::json;
@@ -116,15 +117,16 @@ async fn reach(plan: &Plan<'_>, subject: &str, file: &OutputFile, report: &mut R
 mod tests {
     use super::*;
     use crate::doctor::Level;
+    use crate::output::config::read;
 
     #[test]
     fn alarms_about_an_output_need_another_one_that_calls_somebody() {
         let pager = "pager: {type: webhook, url: 'https://pager.example.com'}";
-        let chat = "chat: {type: slack, url: 'https://hooks.slack.com/services/T/B/x'}";
+        let chat = "chat: {type: slack, url: 'env:CHAT'}";
         let archive = "archive: {type: file, path: alerts.jsonl}";
         let told = |entries: &[&str]| -> Vec<(String, String)> {
-            let outputs = crate::output::config::read(format!("outputs:\n  {}\n", entries.join("\n  ")).as_bytes());
-            let found = alarms(&outputs.unwrap());
+            let outputs = read(format!("outputs:\n  {}\n", entries.join("\n  ")).as_bytes()).unwrap();
+            let found = alarms(&outputs);
             assert!(found.iter().all(|finding| finding.level == Level::Warning && finding.remedies.len() == 1));
             found.into_iter().map(|finding| (finding.subject, finding.found)).collect()
         };

@@ -1,11 +1,9 @@
 //! A queue: its attributes against what a robust consumer needs, its dead-letter queue, and the calls that iota makes.
 
-use super::finding::{Finding, Level, Remedy, Report};
-use super::iam::{Call, is_denied, remedies};
-use super::identity::Account;
+use super::finding::{Finding, Level, Report};
 use super::{PATIENCE, hurried};
-use crate::aws::{Connection, Fault, fault_of, region_of_queue};
-use crate::source::feed::QueueConfig;
+use crate::aws::{Account, Call, Connection, Fault, Remedy, fault_of, is_denied, region_of_queue, remedies};
+use crate::source::feed::{QueueConfig, max_receive_count};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use serde_json::{Value as Json, json};
@@ -13,13 +11,11 @@ use std::collections::HashMap;
 
 const CHECK: &str = "queue";
 /// Receives after which a message goes to the dead letters: an outage must not look like poison.
-const MIN_RECEIVES: u64 = 50;
+const MIN_RECEIVES: u32 = 50;
 /// The longest that SQS keeps messages, in seconds.
 const LONGEST: u64 = 14 * 24 * 60 * 60;
 /// An outage of a weekend is survived, in seconds.
 const SHORT: u64 = 3 * 24 * 60 * 60;
-/// Messages in flight at which somebody should look: at 120,000 a queue looks empty (SQS quotas).
-const CROWDED: u64 = 96_000;
 /// A heartbeat needs room for a slow moment, in seconds.
 const HURRIED: u64 = 30;
 /// What no receipt of a message is, so that nothing is changed.
@@ -139,8 +135,8 @@ fn judge(queue: &Queue) -> Vec<Finding> {
     let number = |name: &Name| attributes.number(name).unwrap_or_default();
     let (waiting, in_flight) = (number(&Name::ApproximateNumberOfMessages), number(&Name::ApproximateNumberOfMessagesNotVisible));
     let counts = format!("{waiting} messages wait, {in_flight} are in flight");
-    findings.push(if in_flight >= CROWDED {
-        Finding::failed(CHECK, url, format!("{counts}; at 120,000 the queue looks empty to everybody"))
+    findings.push(if in_flight >= QueueConfig::CROWDED {
+        Finding::failed(CHECK, url, format!("{counts}; with {} the queue looks empty to everybody", QueueConfig::IN_FLIGHT))
             .setting("run more replicas, or find what keeps messages from being deleted")
     } else {
         Finding::ok(CHECK, url, format!("is reached: {counts}"))
@@ -200,11 +196,7 @@ async fn dead_letters(queue: &Queue, connection: &Connection<Client>, account: &
         report.tell(Finding::warning(CHECK, url, found).with([set(url, &json!({"RedrivePolicy": policy.to_string()}))]));
         return;
     };
-    let receives = match &redrive["maxReceiveCount"] {
-        Json::String(text) => text.parse().ok(),
-        other => other.as_u64(),
-    };
-    let receives = receives.unwrap_or_default();
+    let receives = queue.attributes.text(&Name::RedrivePolicy).and_then(max_receive_count).unwrap_or_default();
     if receives < MIN_RECEIVES {
         let policy = json!({"deadLetterTargetArn": target, "maxReceiveCount": MIN_RECEIVES.to_string()});
         let found = format!("maxReceiveCount is {receives}: an outage would move good messages to the dead letters");

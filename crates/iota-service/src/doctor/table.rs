@@ -1,8 +1,8 @@
 //! The DynamoDB table that state is kept in.
 
 use super::PATIENCE;
-use super::finding::{Finding, Remedy, Report};
-use super::identity::Account;
+use super::finding::{Finding, Report};
+use crate::aws::{Account, Remedy};
 use crate::store::DynamoDb;
 use iota_engine::store::StoreError;
 use serde_json::json;

@@ -1,10 +1,8 @@
 //! The trails that deliver to the buckets: whether they log, what they log, and whether they deliver.
 
 use super::finding::{Finding, Report};
-use super::iam::{Call, remedies};
-use super::identity::Account;
 use super::{PATIENCE, Plan, hurried};
-use crate::aws::{Access, AccessError, Fault, Verdict, fault_of, region_of_arn, region_of_queue};
+use crate::aws::{Access, AccessError, Account, Call, Fault, Verdict, fault_of, region_of_arn, region_of_queue, remedies};
 use aws_sdk_cloudtrail::Client;
 use aws_sdk_cloudtrail::operation::get_event_selectors::GetEventSelectorsOutput;
 use aws_sdk_cloudtrail::operation::get_trail_status::GetTrailStatusOutput;

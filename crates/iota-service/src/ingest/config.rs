@@ -101,7 +101,7 @@ impl IngestConfig {
         if let Some(account) = self.accounts.iter().find(|account| !iota_engine::object::is_account(account)) {
             return Err(("accounts", format!("{account:?} is not an account id (12 digits, in quotes)")));
         }
-        if let Some(region) = self.regions.iter().find(|region| !iota_engine::object::is_region(region)) {
+        if let Some(region) = self.regions.iter().find(|region| !iota_engine::region::is_region(region)) {
             return Err(("regions", format!("{region:?} is not a region (such as eu-west-1)")));
         }
         for trail in &self.trails {

@@ -5,7 +5,7 @@ use super::IngestConfig;
 use super::decode::{Chunk, decode};
 use super::state::{DoneObject, Known, State, StateError};
 use super::unit::{OutputError, Unit, recover};
-use crate::source::s3::{Fetched, Listed, Range, S3Error, Source, Wanted, list_ahead};
+use crate::source::s3::{Fetched, Listed, Range, S3Error, Source, Spool, Wanted, list_ahead};
 use iota_engine::decode::Limits;
 use iota_engine::object::{Kind, Object};
 use jiff::Timestamp;
@@ -292,8 +292,9 @@ impl<'a> Sync<'a> {
                 let (source, object, scratch) = (job.source.clone(), job.object.clone(), scratch.clone());
                 let etag = Some(object.etag).filter(|etag| !etag.is_empty());
                 let scratch = scratch.filter(|path| !path.as_os_str().is_empty());
-                let handle =
-                    tokio::spawn(async move { source.bucket.fetch(&object.key, etag.as_deref(), scratch.as_deref()).await });
+                let handle = tokio::spawn(async move {
+                    source.bucket.fetch(&object.key, etag.as_deref(), Spool::below(scratch.as_deref())).await
+                });
                 if let Err(unsent) = download_sender.send((job, handle)).await {
                     unsent.0.1.abort();
                     return;

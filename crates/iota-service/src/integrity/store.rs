@@ -3,7 +3,7 @@
 //! A copy has no metadata, and a digest file's signature is metadata. So beside `KEY` there has to be `KEY.metadata.json`
 //! with what `aws s3api head-object --bucket BUCKET --key KEY` prints.
 
-use crate::source::s3::{Branch, Bucket, Fetched, Range, S3Error, Source, TrailConfig, Wanted};
+use crate::source::s3::{Branch, Bucket, Fetched, Range, S3Error, Source, Spool, TrailConfig, Wanted};
 use iota_engine::object::{Kind, Object, Root};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -157,7 +157,7 @@ impl LogStore {
 
     async fn open(&self, bucket: &str, key: &str) -> Result<Option<Opened>, StoreError> {
         match self {
-            Self::S3 { .. } => match self.bucket_named(bucket).await?.fetch(key, None, None).await {
+            Self::S3 { .. } => match self.bucket_named(bucket).await?.fetch(key, None, Spool::default()).await {
                 Ok(fetched) => Ok(Some(Opened::S3(fetched))),
                 Err(S3Error::Missing(_)) => Ok(None),
                 Err(error) => Err(error.into()),

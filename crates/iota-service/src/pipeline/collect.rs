@@ -5,7 +5,6 @@ use super::commit::Committer;
 use super::deferred::Deferred;
 use super::describe::{Described, Judged};
 use super::evaluate::Done;
-use super::failing::Failing;
 use super::gather::{Gather, Room};
 use super::groups::{Groupings, Held, RuleIndex};
 use super::journal::Journal;
@@ -83,7 +82,6 @@ pub(super) type NotRun = Vec<(u32, RuleOfPack)>;
 #[derive(Debug)]
 pub(super) struct Memory {
     errors: BTreeMap<(String, String), ErrorGroup>,
-    failing: Failing,
     journal: Journal,
     pub(super) trouble: Trouble,
     /// Calls were left out although their rule is not paused: no worker could be started.
@@ -92,8 +90,8 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new(packs: usize) -> Self {
-        let (errors, failing, journal) = (BTreeMap::new(), Failing::default(), Journal::default());
-        Self { errors, failing, journal, trouble: Trouble::new(packs), no_worker: false }
+        let (errors, journal) = (BTreeMap::new(), Journal::default());
+        Self { errors, journal, trouble: Trouble::new(packs), no_worker: false }
     }
 }
 
@@ -150,7 +148,6 @@ impl<'a> Collector<'a> {
                 let object = self.inputs[record.unit as usize].name();
                 let alert = paused(of_pack, pair.rule, failure, &Origin { object, version: None, record: record.number });
                 self.memory.journal.paused(rule, alert.context.clone());
-                self.memory.failing.told((pack, pair.rule), self.clock.now_ms());
                 committer.raise(&alert, &mut self.stats)?;
             }
         }
@@ -191,7 +188,7 @@ impl<'a> Collector<'a> {
             self.judge(job, pack, &given, &mut outcome)?;
             self.account(job, pack, &given, &outcome);
             self.verify(job, pack, &outcome);
-            self.keep(job, pack, &mut outcome);
+            self.keep(job, pack, &mut outcome)?;
             for error in outcome.errors {
                 self.error(job, pack, error);
             }
@@ -229,13 +226,16 @@ impl<'a> Collector<'a> {
     }
 
     /// Hands on what is kept besides matches: changes of state, and pairs that failed or were not run.
-    fn keep(&mut self, job: &Job, pack: usize, outcome: &mut Outcome) {
-        let Groups::Stored(committer) = &mut self.groups else { return };
-        if outcome.not_run.iter().any(|pair| !self.memory.trouble.is_paused((pack, pair.rule))) {
+    fn keep(&mut self, job: &Job, pack: usize, outcome: &mut Outcome) -> io::Result<()> {
+        let (Groups::Stored(committer), Keep::State(state)) = (&mut self.groups, self.keep) else { return Ok(()) };
+        let trouble = &self.memory.trouble;
+        if outcome.not_run.iter().any(|pair| !trouble.is_paused((pack, pair.rule))) {
             committer.not_run();
             self.memory.no_worker = true;
         }
-        committer.keep(job, &self.packs[pack], self.inputs, outcome);
+        // Whoever has pairs evaluated again sees what comes of it; and of rules that are paused something else is told.
+        let told = |rule| (job.again || !state.durable.again) && !trouble.is_paused((pack, rule));
+        committer.keep(job, &self.packs[pack], self.inputs, (outcome, &told), &mut self.stats)
     }
 
     /// When what was taken is to be committed at the latest.
@@ -251,10 +251,6 @@ impl<'a> Collector<'a> {
         let (Groups::Stored(committer), Keep::State(state)) = (&mut self.groups, self.keep) else { return Ok(()) };
         if !all && !committer.is_due() {
             return Ok(());
-        }
-        for alert in self.memory.failing.due(self.packs, self.clock.now_ms()) {
-            let broken = |error: io::Error| StoreError::Broken { what: alert.rule.to_owned(), why: error.to_string() };
-            committer.raise(&alert, &mut self.stats).map_err(broken)?;
         }
         self.memory.journal.hidden(committer.take_hits(), Clock::System.now_ms());
         self.memory.journal.write(state.desk, self.stop)?;
@@ -334,17 +330,10 @@ impl<'a> Collector<'a> {
         *self.stats.rule(&rule).errors.entry(error.function.clone()).or_default() += 1;
         let record = &job.batch.records()[error.record as usize];
         let object = self.inputs[record.unit as usize].name();
-        if let Keep::State(state) = self.keep {
-            // Whoever has pairs evaluated again sees for himself.
-            if job.again || !state.durable.again {
-                let origin = || Origin { object: object.clone(), version: None, record: record.number };
-                self.memory.failing.note((pack, error.rule), &error, origin);
-            }
-            if error.fatal {
-                let (kind, message) = (&error.failure.r#type, &error.failure.message);
-                let pair = json!({"object": object, "record": record.number, "error": kind, "message": message});
-                self.memory.journal.quarantined(rule.clone(), pair);
-            }
+        if error.fatal && matches!(self.keep, Keep::State(_)) {
+            let (kind, message) = (&error.failure.r#type, &error.failure.message);
+            let pair = json!({"object": object, "record": record.number, "error": kind, "message": message});
+            self.memory.journal.quarantined(rule.clone(), pair);
         }
         let group = self.memory.errors.entry((rule.clone(), error.function.clone())).or_insert_with(|| {
             let place = match (&error.failure.path, error.failure.line) {

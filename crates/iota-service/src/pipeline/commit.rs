@@ -6,6 +6,7 @@ use super::groups::{Groupings, RuleIndex};
 use super::persist::persist;
 use super::run::Clock;
 use super::sequence::Job;
+use super::system::failing;
 use crate::crash_point;
 use crate::rules::LoadedPack;
 use crate::source::Input;
@@ -121,9 +122,9 @@ pub(super) struct Committer<'a> {
     since: Option<Instant>,
     /// Pairs of each rule that failed.
     failed: BTreeMap<String, u64>,
-    before: Before,
     /// Suppressions that hid matches of the unit, with a title.
     hits: BTreeMap<String, String>,
+    before: Before,
     /// Pairs were left out because the run is to stop: nothing from there on is committed, and it is read again.
     abandoned: bool,
 }
@@ -131,7 +132,7 @@ pub(super) struct Committer<'a> {
 impl<'a> Committer<'a> {
     pub(super) fn new(durable: &'a Durable, rules: Arc<Groupings>, clock: Clock, stop: &'a Stop) -> Self {
         let (unit, failed, hits, before) = (Unit::default(), BTreeMap::new(), BTreeMap::new(), Before::default());
-        Self { durable, rules, clock, stop, unit, records: 0, bytes: 0, since: None, failed, before, hits, abandoned: false }
+        Self { durable, rules, clock, stop, unit, records: 0, bytes: 0, since: None, failed, hits, before, abandoned: false }
     }
 
     /// What follows is of this batch.
@@ -181,10 +182,17 @@ impl<'a> Committer<'a> {
         self.unit.checkpoints.extend(job.checkpoints.iter().cloned());
     }
 
-    /// Changes of rule state, and pairs that failed or were not run.
-    pub(super) fn keep(&mut self, job: &Job, pack: &LoadedPack, inputs: &[Input], outcome: &mut Outcome) {
+    /// Changes of rule state, and pairs that failed or were not run. `told` says of which rules failures are told.
+    pub(super) fn keep(
+        &mut self,
+        job: &Job,
+        pack: &LoadedPack,
+        inputs: &[Input],
+        (outcome, told): (&mut Outcome, &dyn Fn(u16) -> bool),
+        stats: &mut Stats,
+    ) -> io::Result<()> {
         if self.abandoned {
-            return;
+            return Ok(());
         }
         let name = &pack.pack.name;
         for update in outcome.state.drain(..) {
@@ -194,8 +202,8 @@ impl<'a> Committer<'a> {
         }
         let errors = outcome.errors.iter().map(|error| (error.record, error.rule, error.function.as_str(), Some(&error.failure)));
         let not_run = outcome.not_run.iter().map(|pair| (pair.record, pair.rule, "rule", None));
-        for (index, rule, function, failure) in errors.chain(not_run) {
-            let rule = &pack.rule(rule).id;
+        for (index, number, function, failure) in errors.chain(not_run) {
+            let rule = &pack.rule(number).id;
             if failure.is_some() && !self.may_keep(name, rule) {
                 continue;
             }
@@ -203,23 +211,31 @@ impl<'a> Committer<'a> {
             let raw = job.batch.raw(index as usize).to_vec();
             self.bytes += raw.len();
             let input = &inputs[record.unit as usize];
+            let origin =
+                Origin { object: input.name(), version: input.version.as_deref().map(str::to_owned), record: record.number };
+            if let Some(failure) = failure.filter(|_| told(number)) {
+                let alert = failing(pack, number, function, failure, &origin);
+                let routes = alert.routes(&self.durable.triage.routes);
+                let occurrence = [&record.identity.0[..], function.as_bytes()].concat();
+                let found = alert.to_counted_match(self.clock.now_ms(), routes, &occurrence)?;
+                stats.matches.total += 1;
+                self.bytes += found.content.len();
+                self.unit.matches.push(found);
+            }
             self.unit.failed_pairs.push(FailedPair {
                 id: 0,
                 pack: name.clone(),
                 rule: rule.clone(),
                 function: function.to_owned(),
                 record: record.identity,
-                origin: Origin {
-                    object: input.name(),
-                    version: input.version.as_deref().map(str::to_owned),
-                    record: record.number,
-                },
+                origin,
                 raw,
                 terms: self.terms_of(input),
                 failure: failure.cloned(),
                 at_ms: wall_ms(),
             });
         }
+        Ok(())
     }
 
     /// Counts a failure of a rule, and says whether it is one of those that are kept.

@@ -8,7 +8,6 @@ mod decode;
 mod deferred;
 mod describe;
 mod evaluate;
-mod failing;
 mod gather;
 mod groups;
 mod journal;

@@ -1,6 +1,5 @@
 //! Alerts about rules and packs that are not run as they should be.
 
-use super::failing::Untold;
 use crate::rules::LoadedPack;
 use iota_engine::alert::{Origin, Severity};
 use iota_engine::rule::Failure;
@@ -8,6 +7,9 @@ use iota_engine::system::{QUARANTINE, RULE_ERROR, SystemAlert};
 use iota_engine::text::printable;
 use iota_python::KILLS;
 use serde_json::json;
+
+/// Code points of the kind of an error, and of what it says, that an alert shows; the log and `--stats` have all of it.
+const MAX_ERROR_TEXT: usize = 300;
 
 /// A rule is paused because it keeps ending its worker. `origin` is the record that was one too many.
 pub(super) fn paused(pack: &LoadedPack, rule: u16, failure: Option<&Failure>, origin: &Origin) -> SystemAlert {
@@ -91,37 +93,39 @@ pub(super) fn left_out(pack: &LoadedPack, rule: u16, calls: u64) -> SystemAlert 
     }
 }
 
-/// Functions of a rule raise, or give the wrong type.
-pub(super) fn failing(pack: &LoadedPack, rule: u16, Untold { count, first, origin }: &Untold) -> SystemAlert {
+/// A function of a rule raised, or gave the wrong type, on the record of `origin`. The failures of a day are one alert, with
+/// the first of them.
+pub(super) fn failing(pack: &LoadedPack, rule: u16, function: &str, failure: &Failure, origin: &Origin) -> SystemAlert {
     let (name, rule) = (&pack.pack.name, pack.rule(rule));
     let id = &rule.id;
-    let times = match count {
-        1 => "once".to_owned(),
-        2 => "twice".to_owned(),
-        _ => format!("{count} times"),
-    };
-    let (function, kind, message) = (&first.function, printable(&first.failure.r#type), printable(&first.failure.message));
+    let (kind, message) = (start(&failure.r#type), start(&failure.message));
     SystemAlert {
         rule: RULE_ERROR,
         dedup: format!("{name}/{id}"),
-        title: format!("Rule {name}/{id} has failed {times} so far: {kind}"),
+        title: format!("Rule {name}/{id} fails: {kind} in {function}()"),
         severity: if rule.severity >= Some(Severity::High) { Severity::High } else { Severity::Medium },
         description: format!(
-            "{function}() of rule {name}/{id} failed on record {} of {} with {kind}: {message}. The rule has failed {times} \
-             since it was last told of. What it looks for may be among the records that it failed on; they are kept. \
-             Further failures are counted, and told after a day.",
+            "{function}() of rule {name}/{id} failed on record {} of {} with {kind}: {message}. What the rule looks for may be \
+             among the records that it fails on; they are kept. This is told once a day; the count of the alert grows with \
+             each failure.",
             origin.record, origin.object
         ),
-        runbook: "Mend the rule, then run `iota rerun --errors --rule RULE`. `rule_errors` of `--stats` counts all failures.",
+        runbook: "`iota alerts list --rule iota.system.rule-error` says how often rules have failed. Mend the rule, then run \
+                  `iota rerun --errors --rule RULE`.",
         context: json!({
-            "pack": name, "rule": id, "failures": count, "function": function, "error": kind, "message": message,
-            "path": first.failure.path, "line": first.failure.line, "object": origin.object, "record": origin.record,
+            "pack": name, "rule": id, "function": function, "error": kind, "message": message,
+            "path": failure.path, "line": failure.line, "object": origin.object, "record": origin.record,
         }),
     }
 }
 
 fn severity_of_pack(pack: &LoadedPack) -> Severity {
     severity(pack.runnable.iter().filter_map(|&rule| pack.rule(rule).severity).max())
+}
+
+/// What an error says, made safe to show. It is the rule's text, or even that of a record.
+fn start(text: &str) -> String {
+    printable(text).chars().take(MAX_ERROR_TEXT).collect()
 }
 
 /// Whoever is paged for a rule is paged for its absence.

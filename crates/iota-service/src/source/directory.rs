@@ -9,7 +9,7 @@ use iota_engine::json::{Ignore, Scanned, scan};
 use iota_engine::store::{Checkpoint, Ledger, StoreError, Unit};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -31,6 +31,8 @@ const FIRST_LINE: u64 = 512 << 10;
 const LONGEST_RECORD: u64 = 16 << 20;
 /// Bytes at the start of a file, and before the place where reading goes on, that tell it from another.
 const PRINT: u64 = 4 << 10;
+/// How far so many files were read is remembered; beyond that, only of those that are there.
+const MARKS: usize = 100_000;
 const RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(300);
 
@@ -143,7 +145,7 @@ impl Directory {
 
     /// Notes the time, and for files that may grow where they end. Does nothing where that was done before.
     fn begin_now(&mut self, now_ms: i64) -> Result<(), StoreError> {
-        let key = format!("begin:{}", self.root.display());
+        let key = format!("{}{}", Checkpoint::BEGIN, self.root.display());
         if let Some(begun) = self.ledger.checkpoints(&key)?.into_iter().find(|found| found.key == key) {
             self.from_ms = begun.value.parse().ok();
             return Ok(());
@@ -204,6 +206,15 @@ impl Directory {
         let scan = self.scans;
         let out = &self.out;
         self.known.retain(|path, known| known.scan == scan || out.contains_key(path));
+        self.forget_marks(MARKS);
+    }
+
+    /// Of files that are gone, when there are more than so many. The store has them still, for the next start.
+    fn forget_marks(&mut self, most: usize) {
+        if self.marks.len() > most {
+            let there: HashSet<u64> = self.known.values().map(|known| known.stamp.0).collect();
+            self.marks.retain(|inode, _| there.contains(inode));
+        }
     }
 
     fn walk(&mut self, below: &Path, now: Instant) {
@@ -283,6 +294,11 @@ impl Directory {
     /// More is ready, or may be.
     pub fn has_more(&self) -> bool {
         self.queue.iter().any(|path| !self.out.contains_key(path))
+    }
+
+    /// Something is ready, or may be.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.has_more() || self.later.values().any(|due| *due <= now)
     }
 
     /// When something may be ready that is not yet.
@@ -467,4 +483,25 @@ fn is_record(file: &File, start: u64, end: u64) -> io::Result<bool> {
     FileAt { file: Arc::new(file.try_clone()?), at: start }.take(end - start).read_to_end(&mut bytes)?;
     let line = bytes.trim_ascii();
     Ok(scan(line, 0, &mut Ignore) == Ok(Scanned::End(line.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Sqlite;
+
+    #[test]
+    fn files_that_are_gone_do_not_fill_the_memory() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("a.jsonl"), "{}\n").unwrap();
+        let mut directory = Directory::open(root.path(), Arc::new(Sqlite::memory().unwrap()), From::Start, 0).unwrap();
+        directory.rescan(Instant::now());
+        let there = directory.known.values().next().unwrap().stamp.0;
+        let mark = Mark { offset: 0, head: String::new(), tail: String::new() };
+        directory.marks.extend([(there, mark.clone()), (there + 1, mark)]);
+        directory.forget_marks(2);
+        assert_eq!(directory.marks.len(), 2, "as long as there is room");
+        directory.forget_marks(1);
+        assert!(directory.marks.len() == 1 && directory.marks.contains_key(&there));
+    }
 }

@@ -65,8 +65,8 @@ impl Input {
     /// Bytes in memory.
     pub fn bytes(name: &str, version: Option<String>, bytes: Vec<u8>) -> Self {
         let size = bytes.len() as u64;
-        let (path, version, data) = (Path::new(name).into(), version.map(Into::into), Data::Memory(bytes.into()));
-        Self { path, size, version, data, checkpoint: None, whole_only: false, terms: None }
+        let (path, version) = (Path::new(name).into(), version.map(Into::into));
+        Self { path, size, version, data: Data::Memory(bytes.into()), checkpoint: None, whole_only: false, terms: None }
     }
 
     pub fn is_stdin(&self) -> bool {

@@ -8,8 +8,8 @@ use iota_engine::event::{Fingerprint, Identity};
 use iota_engine::rule::Failure;
 use iota_engine::store::{
     Actor, AlertFilter, AuditEntry, Checkpoint, ClassFilter, DeadFilter, Delivery, DeliveryAction, FailedPair, Finished,
-    Handling, Limited, ObjectVersion, PairFilter, Reject, RejectFilter, RuleStateUpdate, Settled, Status, StatusChange, Store,
-    Terms, Unit, verify_audit_log,
+    Handling, KEEP_OBJECTS_MS, Limited, ObjectVersion, PairFilter, Reject, RejectFilter, RuleStateUpdate, Settled, Status,
+    StatusChange, Store, Terms, Unit, verify_audit_log,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -277,6 +277,15 @@ pub(crate) fn what_failed_is_kept(store: &dyn Store) {
     assert_eq!(store.checkpoints("").unwrap().len(), 3);
 }
 
+/// Since when a source is read is known for as long as the state is there; where it goes on is forgotten one day.
+pub(crate) fn a_source_never_forgets_since_when_it_is_read(store: &dyn Store) {
+    let checkpoint = |key: &str| Checkpoint { key: key.to_owned(), value: "1".to_owned() };
+    let checkpoints = vec![checkpoint("begin:s3://b/"), checkpoint("poll:s3://b/")];
+    store.commit(&Unit { now_ms: NOW, checkpoints, ..Unit::default() }).unwrap();
+    store.retain(NOW + KEEP_OBJECTS_MS + 1).unwrap();
+    assert_eq!(store.checkpoints("begin:").unwrap(), [checkpoint("begin:s3://b/")]);
+}
+
 pub(crate) fn rule_state_is_applied_once(store: &dyn Store) {
     let increment = |key: &str| json!({"op": "increment", "kind": "counter", "key": key, "by": 1});
     let update = |record: u8, ops: Vec<serde_json::Value>| RuleStateUpdate {
@@ -334,13 +343,14 @@ pub(crate) fn old_alerts_are_forgotten_unless_they_are_to_be_delivered(store: &d
 
 /// All of them, each on a store of its own.
 pub(crate) fn all(new: impl Fn() -> Box<dyn Store>) {
-    let proofs: [fn(&dyn Store); 9] = [
+    let proofs: [fn(&dyn Store); 10] = [
         deliveries_are_leased_and_settled,
         an_update_waits_for_the_alert,
         a_redriven_delivery_keeps_its_place,
         what_is_delivered_goes_by_the_wall_clock,
         people_change_alerts_and_dead_letters,
         what_failed_is_kept,
+        a_source_never_forgets_since_when_it_is_read,
         rule_state_is_applied_once,
         large_content_is_kept,
         old_alerts_are_forgotten_unless_they_are_to_be_delivered,

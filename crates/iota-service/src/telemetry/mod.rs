@@ -3,5 +3,5 @@
 mod sources;
 mod stats;
 
-pub use sources::{Messages, Objects, Sources};
+pub use sources::{Messages, Objects, QueueDepth, Sources};
 pub use stats::{DeliveryCounts, ErrorGroup, Inputs, Records, RuleStats, Stats, Times};

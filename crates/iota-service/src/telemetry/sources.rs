@@ -8,6 +8,16 @@ use std::collections::BTreeMap;
 pub struct Sources {
     pub messages: Messages,
     pub objects: Objects,
+    /// By URL, where a queue says so.
+    pub queues: BTreeMap<String, QueueDepth>,
+}
+
+/// Messages of a queue, about, when it was asked last: at most a minute before.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct QueueDepth {
+    pub visible: u64,
+    /// Received by somebody and not yet deleted.
+    pub in_flight: u64,
 }
 
 /// Messages of queues: received = deleted + returned + left + undeleted + `in_work`. One that is received twice counts twice.

@@ -3,9 +3,11 @@
 
 mod pauses;
 mod reload;
+mod wakes;
 
 use pauses::Pauses;
 pub use reload::RuleFiles;
+pub use wakes::{Wake, Waker, Wakes, wakes};
 
 use crate::audit::{InForce, Reloaded, record_in_force, record_reload};
 use crate::metrics::{Metrics, PausedName, Snapshot};
@@ -14,10 +16,9 @@ use crate::pipeline::{
     Stop, persist,
 };
 use crate::rules::{LoadedPack, Python};
-use crate::source::feed::{Feed, Offer};
+use crate::source::feed::{Ending, Feed, Offer};
 use crate::source::{Directory, Input};
 use crate::telemetry::Stats;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use iota_engine::alert::Severity;
 use iota_engine::decode::Limits;
 use iota_engine::store::{Actor, Desk, StoreError, Unit};
@@ -41,21 +42,6 @@ const REPORT: Duration = Duration::from_secs(10);
 const END: Duration = Duration::from_secs(5);
 /// A rescan waits at least so many times as long as the last one took, so that it never takes more of a core than 1/50.
 const RESCAN_SHARE: u32 = 50;
-
-/// What wakes the loop.
-#[derive(Debug)]
-pub enum Wake {
-    /// These have changed.
-    Changed(Vec<PathBuf>),
-    /// Something has changed, and it is not known what.
-    Rescan,
-    /// A source has something to take, or has ended.
-    Ready,
-    /// Somebody asks for the rules to be read again.
-    Reload,
-    /// Somebody asks for an end.
-    Stop,
-}
 
 /// A set of rules that runs, with what decides about their alerts.
 #[derive(Debug)]
@@ -122,6 +108,32 @@ pub struct Watch<'a> {
     pub metrics: Option<Arc<Metrics>>,
 }
 
+/// What of a round each source may take: of what those before it have left, as much as those behind it.
+#[derive(Debug)]
+struct Share {
+    sources: usize,
+    inputs: usize,
+    bytes: u64,
+}
+
+impl Share {
+    fn new(sources: usize) -> Self {
+        Self { sources, inputs: ROUND_INPUTS, bytes: ROUND_BYTES }
+    }
+
+    /// Inputs and about so many bytes, of the next one.
+    fn next(&mut self) -> (usize, u64) {
+        let left = self.sources.max(1);
+        self.sources = left - 1;
+        (self.inputs.div_ceil(left), self.bytes.div_ceil(left as u64).max(1))
+    }
+
+    fn used(&mut self, bytes: u64) {
+        self.inputs = self.inputs.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
 /// Where an input came from, and is to be told to.
 enum From {
     /// By number.
@@ -134,25 +146,6 @@ enum Next {
     Round,
     Reload,
     End,
-}
-
-/// Wakes a loop from elsewhere.
-#[derive(Debug, Clone)]
-pub struct Waker(Sender<Wake>);
-
-impl Waker {
-    pub fn wake(&self, wake: Wake) {
-        // Nobody listens any more when the loop has ended.
-        let _ = self.0.send(wake);
-    }
-}
-
-#[derive(Debug)]
-pub struct Wakes(Receiver<Wake>);
-
-pub fn wakes() -> (Waker, Wakes) {
-    let (sender, receiver) = unbounded();
-    (Waker(sender), Wakes(receiver))
 }
 
 /// Alerts leave through the outbox.
@@ -169,6 +162,8 @@ pub struct Watched {
     pub stats: Stats,
     pub failure: Option<RunFailure>,
     pub imbalance: Option<String>,
+    /// Why a source could not be read to its end, if one could not.
+    pub broken: Option<String>,
 }
 
 impl Watch<'_> {
@@ -183,6 +178,7 @@ impl Watch<'_> {
     ) -> Watched {
         let mut watched = self.rounds(rules, load, wakes, progress, stats);
         if let Some(feed) = self.feed.take() {
+            watched.broken = feed.broken();
             watched.stats.sources = Some(feed.end(END));
             watched.imbalance = watched.imbalance.take().or_else(|| watched.stats.imbalance());
         }
@@ -197,7 +193,7 @@ impl Watch<'_> {
         progress: &Progress,
         stats: Stats,
     ) -> Watched {
-        let mut watched = Watched { stats, failure: None, imbalance: None };
+        let mut watched = Watched { stats, failure: None, imbalance: None, broken: None };
         let mut engine = Engine::new(&self.of_round(&rules, &[]));
         // Held as long as the loop goes.
         let _notifier = (self.inotify && !self.directories.is_empty()).then(|| self.notifier(&waker));
@@ -253,8 +249,8 @@ impl Watch<'_> {
                 watched.stats = result.stats;
                 let failed = result.failure.is_some() || result.imbalance.is_some();
                 if let Some(feed) = self.feed.as_ref().filter(|_| failed || progress.stop.is_requested()) {
-                    // Before they learn that nothing became of their inputs: what is given back others may have at once.
-                    feed.stop();
+                    // Before they learn that nothing became of their inputs.
+                    feed.stop(if failed { Ending::Failed } else { Ending::Asked });
                 }
                 if failed {
                     return Watched { failure: result.failure, imbalance: result.imbalance, ..watched };
@@ -278,20 +274,29 @@ impl Watch<'_> {
 
     fn take(&mut self) -> (Vec<Input>, Vec<From>) {
         let (now, now_ms) = (Instant::now(), Clock::System.now_ms());
-        let (mut inputs, mut from, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for offer in self.feed.iter().flat_map(|feed| feed.take(ROUND_INPUTS, ROUND_BYTES)) {
-            bytes += offer.input.size;
-            inputs.push(offer.input.clone());
-            from.push(From::Feed(offer));
+        let (mut inputs, mut from, mut share) = (Vec::new(), Vec::new(), Share::new(self.waiting(now)));
+        if let Some(feed) = self.feed.as_ref().filter(|feed| feed.has_more()) {
+            let (count, bytes) = share.next();
+            for offer in feed.take(count, bytes) {
+                share.used(offer.input.size);
+                inputs.push(offer.input.clone());
+                from.push(From::Feed(offer));
+            }
         }
-        for (number, directory) in self.directories.iter_mut().enumerate() {
-            let left = ROUND_INPUTS.saturating_sub(inputs.len());
-            let taken = directory.take(left, ROUND_BYTES.saturating_sub(bytes), now, now_ms);
-            bytes += taken.iter().map(|input| input.size).sum::<u64>();
+        for (number, directory) in self.directories.iter_mut().enumerate().filter(|(_, directory)| directory.is_due(now)) {
+            let (count, bytes) = share.next();
+            let taken = directory.take(count, bytes, now, now_ms);
+            taken.iter().for_each(|input| share.used(input.size));
             from.extend(taken.iter().map(|_| From::Directory(number)));
             inputs.extend(taken);
         }
         (inputs, from)
+    }
+
+    /// Sources that may have something to take.
+    fn waiting(&self, now: Instant) -> usize {
+        let feed = self.feed.iter().filter(|feed| feed.has_more()).count();
+        feed + self.directories.iter().filter(|directory| directory.is_due(now)).count()
     }
 
     /// Tells each source what became of its inputs.
@@ -332,25 +337,23 @@ impl Watch<'_> {
         }
         let mut more = self.directories.iter().any(Directory::has_more) || self.feed.as_ref().is_some_and(Feed::has_more);
         loop {
-            let wake =
-                if more { wakes.0.try_recv().map_err(|_| RecvTimeoutError::Timeout) } else { wakes.0.recv_deadline(until) };
-            match wake {
-                Ok(Wake::Changed(paths)) => {
+            match if more { wakes.now() } else { wakes.until(until) } {
+                Some(Wake::Changed(paths)) => {
                     for directory in &mut self.directories {
                         let root = directory.root().to_owned();
                         directory.changed(paths.iter().filter(|path| path.starts_with(&root)).cloned());
                     }
                 }
-                Ok(Wake::Rescan) => {
+                Some(Wake::Rescan) => {
                     for directory in &mut self.directories {
                         directory.rescan(Instant::now());
                     }
                 }
-                Ok(Wake::Ready) => {}
-                Ok(Wake::Reload) => return Next::Reload,
-                Ok(Wake::Stop) => return Next::End,
-                Err(_) if progress.stop.is_requested() => return Next::End,
-                Err(_) => return Next::Round,
+                Some(Wake::Ready) => {}
+                Some(Wake::Reload) => return Next::Reload,
+                Some(Wake::Stop) => return Next::End,
+                None if progress.stop.is_requested() => return Next::End,
+                None => return Next::Round,
             }
             // What else has come goes into the same round.
             more = true;
@@ -466,5 +469,32 @@ impl Watch<'_> {
             }
         }
         Some(watcher)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_source_takes_all_of_a_round() {
+        let mut share = Share::new(3);
+        let mut taken = Vec::new();
+        // Each has more than fits, and the first one large inputs.
+        for size in [ROUND_BYTES, 1, 1] {
+            let (inputs, bytes) = share.next();
+            assert!(bytes > 0);
+            let count = inputs.min(usize::try_from(bytes.div_ceil(size)).unwrap());
+            (0..count).for_each(|_| share.used(size));
+            taken.push(count);
+        }
+        assert!(taken[0] == 1 && taken[1] > 0 && taken[2] > 0, "{taken:?}");
+        assert_eq!(Share::new(1).next(), (ROUND_INPUTS, ROUND_BYTES), "one alone takes all");
+        let mut share = Share::new(2);
+        assert_eq!(
+            (share.next().0, share.next().0),
+            (ROUND_INPUTS / 2, ROUND_INPUTS),
+            "what one does not take is left to the next"
+        );
     }
 }

@@ -1,10 +1,11 @@
 //! Notices that rule files have changed.
 
 use iota_engine::digest::digest;
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 /// How often the files are looked at, and how many times as long as that took it waits at least.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -60,12 +61,18 @@ impl RuleFiles {
     }
 }
 
-/// Names, inodes, sizes and times of all files.
+/// Names, inodes, sizes and times of all files. What lies outside of a pack is none of its files, and may be all that there is.
 fn look(paths: &[PathBuf]) -> [u8; 16] {
     let mut seen = Vec::new();
     for path in paths {
-        let walk = WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter();
-        for entry in walk.filter_entry(|entry| entry.file_name() != "__pycache__" && entry.file_name() != ".git") {
+        let root = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        let leads_out = |entry: &DirEntry| {
+            entry.path_is_symlink() && !fs::canonicalize(entry.path()).is_ok_and(|real| real.starts_with(&root))
+        };
+        let is_looked_at = |entry: &DirEntry| {
+            entry.depth() == 0 || !(entry.file_name() == "__pycache__" || entry.file_name() == ".git" || leads_out(entry))
+        };
+        for entry in WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(is_looked_at) {
             match entry.and_then(|entry| Ok((entry.metadata()?, entry))) {
                 Ok((metadata, entry)) if metadata.is_file() => {
                     let (size, changed) = (metadata.len(), (metadata.mtime(), metadata.mtime_nsec()));
@@ -77,4 +84,24 @@ fn look(paths: &[PathBuf]) -> [u8; 16] {
         }
     }
     digest("iota-rule-files-v1", seen.iter().map(String::as_bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn what_a_link_leads_to_outside_of_a_pack_is_not_looked_through() {
+        let (pack, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir(pack.path().join("sub")).unwrap();
+        symlink("sub", pack.path().join("link")).unwrap();
+        symlink(outside.path(), pack.path().join("all")).unwrap();
+        let look = || look(&[pack.path().to_owned()]);
+        let before = look();
+        fs::write(outside.path().join("r.py"), "").unwrap();
+        assert_eq!(look(), before);
+        fs::write(pack.path().join("sub/r.py"), "").unwrap();
+        assert_ne!(look(), before);
+    }
 }

@@ -55,7 +55,7 @@ fn are_finished(ledger: Option<&dyn Ledger>, objects: &[BatchObject]) -> anyhow:
     for objects in objects.chunks(AT_ONCE) {
         let version = |BatchObject { url, etag, .. }: &BatchObject| {
             // Without an etag it is not known again.
-            ObjectVersion { object: url.clone(), version: etag.clone().unwrap_or_default() }
+            ObjectVersion { object: url.display().to_string(), version: etag.as_deref().unwrap_or_default().to_owned() }
         };
         finished.extend(ledger.are_finished(&objects.iter().map(version).collect::<Vec<_>>())?);
     }

@@ -13,7 +13,7 @@ use clap::ArgMatches;
 use iota_engine::store::{AuditEntry, PairFilter};
 use iota_engine::text::did_you_mean;
 use iota_service::audit;
-use iota_service::pipeline::{Keep, Rerun, RerunResult, RunResult, State};
+use iota_service::pipeline::{Clock, Keep, Rerun, RerunResult, RunResult, State};
 use iota_service::rules::LoadedPack;
 use iota_service::source::s3::BatchObject;
 use iota_service::source::{Input, find_inputs};
@@ -26,7 +26,7 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let setup = Setup::new(args.state.with(args.rules.given(matches), matches), args.now.as_ref())?;
     let Setup { settings, clock, python, progress } = &setup;
     let Some(place) = &settings.state.value else { bail!("{NO_STATE}") };
-    let since_ms = desk::since(args.since.as_ref(), desk::now_ms())?;
+    let since_ms = desk::since(args.since.as_ref(), Clock::System.now_ms())?;
     let signal = watch_signals(Arc::clone(&progress.stop))?;
     let mut stats = Stats::new();
     let mut packs = setup.load(&mut stats)?;

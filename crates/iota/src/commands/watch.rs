@@ -86,7 +86,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     if !runs {
         // Whoever is to be told is told before the end.
         kept.delivering(&mut printer, &progress.stop, || progress.stop.request(), || ()).1?;
-        bail!("no rule runs: no pack is what was signed");
+        bail!("no rule runs; the log says which packs were left out, and `iota check` more");
     }
     let metrics = listener.map(|listener| serve_metrics(listener, &kept, &progress.stop)).transpose()?;
     let directories = sources.directories.iter().map(|root| {
@@ -145,7 +145,8 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
             told(&counts.context("delivering alerts")?);
         }
     }
-    Ok(Exit::Ok)
+    // It is at an end that is none: what it was to hold is not known.
+    finished.broken.map_or(Ok(Exit::Ok), |why| bail!(why))
 }
 
 fn serve_metrics(listener: TcpListener, kept: &Kept, stop: &Arc<Stop>) -> anyhow::Result<Arc<Metrics>> {

@@ -333,6 +333,104 @@ fn a_top_level_that_does_not_end_is_ended() {
     assert!(ran.found.stderr.contains("ran longer than 30s"), "{}", ran.found.stderr);
 }
 
+/// Whatever it is called, and wherever Python might look for it: in the pack, as the current directory, as the user's home.
+const EARLY: &[&str] = &[
+    "sitecustomize.py",
+    "usercustomize.py",
+    "encodings/__init__.py",
+    "encodings/utf_8.py",
+    "encodings/aliases.py",
+    "importlib/__init__.py",
+    "importlib/machinery.py",
+    "collections/__init__.py",
+    "ctypes/__init__.py",
+    "iota_worker/__init__.py",
+    "iota_worker/main.py",
+    "iota_worker/sandbox.py",
+    "lib-dynload/struct.py",
+    "apport_python_hook.py",
+    "_bootlocale.py",
+    "java.py",
+    "org.py",
+    "vms_lib.py",
+    "__main__.py",
+];
+
+/// Everything a pack can put where something is imported before the sandbox is there writes a file, if it is run.
+#[test]
+fn nothing_of_a_pack_or_of_its_surroundings_runs_before_the_sandbox() {
+    let facts = "import sys; print(' '.join(sorted(sys.stdlib_module_names | set(sys.builtin_module_names)))); \
+                 print(sys.implementation.cache_tag, '%d.%d' % sys.version_info[:2])";
+    for user in User::all() {
+        let place = Place::new(user);
+        let python = if user == User::Nobody { python_of_nobody() } else { "python3".to_owned() };
+        let asked = Command::new(&python).args(["-c", facts]).output().unwrap();
+        let facts = String::from_utf8(asked.stdout).unwrap();
+        let (modules, versions) = facts.trim().split_once('\n').unwrap();
+        let (tag, version) = versions.split_once(' ').unwrap();
+        let written = place.files.path("out/written");
+        // In the sandbox it fails, which is nobody's error.
+        let writes =
+            |name: &str| format!("try:\n    open({written:?}, 'a').write({name:?} + '\\n')\nexcept OSError:\n    pass\n");
+        let imports = "import ast, copy, csv, decimal, difflib, email, gzip, html, ipaddress, json, logging, pickle, subprocess, \
+                       tempfile, unittest, urllib.parse, uuid, xml.dom.minidom, zipfile, zoneinfo\n";
+        let rule = format!(
+            "{imports}def rule(event):\n    return event.get('eventName') == 'Attack'\ndef title(event):\n    return 'source'\n"
+        );
+        place.files.write("early/zz_rule.py", rule.as_bytes());
+        let library = format!("early/.local/lib/python{version}/site-packages");
+        for name in modules.split(' ').map(|module| format!("{module}.py")).chain(EARLY.iter().map(|name| (*name).to_owned())) {
+            for directory in ["early", "early/sub", &library] {
+                place.files.write(&format!("{directory}/{name}"), writes(&name).as_bytes());
+            }
+        }
+        for path in [format!("{library}/early.pth"), "early/early.pth".to_owned(), format!("early/python{version}.pth")] {
+            place.files.write(&path, format!("import os; open({written:?}, 'a')\n").as_bytes());
+        }
+        place.files.write(
+            "early/pyvenv.cfg",
+            format!("home = {}\ninclude-system-site-packages = true\n", place.files.path("early")).as_bytes(),
+        );
+        // Compiled from something else, and marked as not to be compared with its source.
+        let other = place.files.write("other.py", (writes("compiled") + &rule.replace("'source'", "'compiled'")).as_bytes());
+        for to in [format!("early/__pycache__/zz_rule.{tag}.pyc"), "early/zz_rule.pyc".to_owned()] {
+            let to = place.files.path(&to);
+            let compile = "import py_compile, sys; py_compile.compile(sys.argv[1], sys.argv[2], doraise=True, \
+                           invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)";
+            assert!(Command::new(&python).args(["-c", compile, &other, &to]).status().unwrap().success());
+        }
+        open_to_all(Path::new(place.files.root()));
+        let early = place.files.path("early");
+        let mut command = place.command(&[]);
+        command.args([
+            "run",
+            "../in.jsonl",
+            "--now",
+            NOW,
+            "--workers",
+            "1",
+            "--rules",
+            &early,
+            "--rules",
+            &place.files.path("rules"),
+        ]);
+        command.current_dir(&early).env("HOME", &early);
+        for name in ["PYTHONPATH", "PYTHONUSERBASE", "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX", "LD_LIBRARY_PATH"] {
+            command.env(name, &early);
+        }
+        command
+            .env("PYTHONSTARTUP", place.files.path("early/org.py"))
+            .env("PYTHONINSPECT", "1")
+            .env("PYTHONBREAKPOINT", "org.rule");
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(!Path::new(&written).exists(), "{user:?}: {}", fs::read_to_string(&written).unwrap());
+        let of_pack: Vec<&str> = stdout.lines().filter(|line| line.contains(r#""pack":"early""#)).collect();
+        assert_eq!(of_pack.len(), 1, "{user:?}: {stderr}");
+        assert!(of_pack[0].contains(r#""title":"source""#), "{}", of_pack[0]);
+    }
+}
+
 #[test]
 fn no_credential_of_the_engine_is_anywhere_a_rule_can_look() {
     for user in User::all() {

@@ -148,9 +148,7 @@ fn what_became_of_alerts_is_shown_without_steering_anything() {
 #[test]
 fn names_of_files_in_packs_steer_nothing() {
     let name = file_name();
-    let text = format!(
-        "AnalysisType: rule\nSeverity: Low\nFilename: says.py\nTests:\n  - {{Name: x, ExpectedResult: false, Log: {{eventName: x}}}}\n"
-    );
+    let text = "AnalysisType: rule\nSeverity: Low\nFilename: says.py\nTests:\n  - {Name: x, ExpectedResult: false, Log: {eventName: x}}\n";
     let files = Files::new(&[("rules/says.py", "def rule(event):\n    return True\n")]);
     files.write(&format!("rules/{name}.yml"), text.as_bytes());
     files.write(&format!("rules/{name}.py"), b"def rule(event:\n");

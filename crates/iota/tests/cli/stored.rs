@@ -151,22 +151,30 @@ fn a_rule_that_fails_is_told_of_once_a_day_with_its_first_error() {
         alerts.sort_by_key(|alert| alert["title"].as_str().unwrap().to_owned());
         (ran.code, alerts)
     };
+    let counts = || {
+        let store = Sqlite::open_beside(Path::new(&files.path("state"))).unwrap();
+        let mut counts: Vec<_> =
+            store.alerts(&AlertFilter::default()).unwrap().iter().map(|alert| (alert.dedup.clone(), alert.count)).collect();
+        counts.sort();
+        counts
+    };
+    let of = |rule: &str, count| (format!("rules/{rule}"), count);
     let (code, alerts) = read("2026-01-01T00:00:00Z");
     let told: Vec<_> =
         alerts.iter().map(|alert| (alert["title"].as_str().unwrap(), alert["severity"].as_str().unwrap())).collect();
-    let expected = [
-        ("Rule rules/fails has failed 60 times so far: KeyError", "MEDIUM"),
-        ("Rule rules/odd has failed once so far: ZeroDivisionError", "HIGH"),
-    ];
+    let expected =
+        [("Rule rules/fails fails: KeyError in rule()", "MEDIUM"), ("Rule rules/odd fails: ZeroDivisionError in rule()", "HIGH")];
     assert_eq!((code, &told[..]), (Some(3), &expected[..]));
     assert_eq!(alerts[0]["rule_id"], "iota.system.rule-error");
-    let context = &alerts[1]["context"];
-    assert_eq!((&context["record"], &context["message"]), (&2.into(), &"division by zero".into()), "the first");
+    let records = [&alerts[0]["context"]["record"], &alerts[1]["context"]["record"]];
+    assert_eq!((records, &alerts[1]["context"]["message"]), ([&1.into(), &2.into()], &"division by zero".into()));
+    assert_eq!(counts(), [of("fails", 60), of("odd", 1)]);
     files.write("in/b.jsonl", (60..90).map(record).collect::<String>().as_bytes());
     assert_eq!(read("2026-01-01T00:01:00Z"), (Some(3), vec![]), "the same day");
+    assert_eq!(counts(), [of("fails", 90), of("odd", 1)]);
     files.write("in/c.jsonl", (90..92).map(record).collect::<String>().as_bytes());
-    let (_, alerts) = read("2026-01-03T00:00:00Z");
-    assert_eq!(alerts[0]["title"], "Rule rules/fails has failed twice so far: KeyError");
+    assert_eq!(read("2026-01-03T00:00:00Z").1.len(), 1);
+    assert_eq!(counts(), [of("fails", 2), of("fails", 90), of("odd", 1)]);
 }
 
 /// Ends its worker on the records with these numbers.
@@ -223,7 +231,9 @@ fn records_made_to_end_a_worker_do_not_hide_the_others() {
     assert_eq!((found.count("/pairs/errored"), found.count("/pairs/not_run")), (15, 0), "{}", found.stderr);
     let titles = found.titles().into_iter().filter(|title| title.starts_with('E')).count();
     assert_eq!((titles, found.count("/pairs/total")), (45, 60), "{}", found.stderr);
-    assert_eq!(of_system(&found), ["HIGH Rule rules/r is paused: it has ended 10 workers"]);
+    // The last five are told when it has been resumed.
+    let told = ["HIGH Rule rules/r is paused: it has ended 10 workers", "MEDIUM Rule rules/r fails: WorkerDied in rule()"];
+    assert_eq!(of_system(&found), told);
 }
 
 /// However many they are: nobody reads their input again.

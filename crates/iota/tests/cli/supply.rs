@@ -107,7 +107,7 @@ fn where_signatures_are_required_nothing_else_runs() {
         }
         let ran = watch();
         said(&ran, 2, text);
-        said(&ran, 2, "no rule runs: no pack is what was signed");
+        said(&ran, 2, "no rule runs; the log says which packs were left out");
         // It tells so before it ends.
         let alert: Json = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!((&alert["rule_id"], &alert["severity"]), (&"iota.system.pack-refused".into(), &"CRITICAL".into()));

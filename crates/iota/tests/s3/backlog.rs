@@ -70,24 +70,37 @@ impl Backlog {
         target
     }
 
+    /// A process that works on it, and for which is waited as long as it takes on a busy machine.
+    fn watch<'a>(&self, target: &'a Target) -> Watching<'a> {
+        let mut watching = Watching::start(target, &["--config", "iota.yaml"]);
+        watching.patience += Duration::from_millis(100 * self.size as u64);
+        watching
+    }
+
+    /// Works until nothing is left, and gives the alerts with their counts.
+    fn drain(&self, target: &Target, queue: &Queue) -> Vec<(String, u64)> {
+        let starts = |text: &str| text.matches("watching http").count();
+        let before = fs::read_to_string(target.path("log")).map_or(0, |text| starts(&text));
+        let mut watching = self.watch(target);
+        // Before it has started a signal ends it like any process.
+        watching.until("an empty queue", |watching| starts(&watching.log()) > before && queue.is_empty());
+        watching.end();
+        alerts(target)
+    }
+
+    /// How long messages are hidden: as long as work on them may take where there are many.
+    fn visibility(&self) -> &'static str {
+        if self.size < 1_000 { "3s" } else { "30s" }
+    }
+
     /// Alerts with their counts as one process finds them that nobody disturbs, and the ids that it told of.
     fn undisturbed(&self) -> (Vec<(String, u64)>, BTreeSet<String>) {
         let queue = self.queue();
-        let target = self.target(&queue, "3s", &json!({}));
-        let found = drain(&target, &queue);
+        let target = self.target(&queue, self.visibility(), &json!({}));
+        let found = self.drain(&target, &queue);
         assert_eq!(found.iter().map(|(_, count)| count).sum::<u64>(), self.records());
         (found, told(&target.path("out.jsonl")).into_keys().collect())
     }
-}
-
-fn drain(target: &Target, queue: &Queue) -> Vec<(String, u64)> {
-    let starts = |text: &str| text.matches("watching http").count();
-    let before = fs::read_to_string(target.path("log")).map_or(0, |text| starts(&text));
-    let mut watching = Watching::start(target, &["--config", "iota.yaml"]);
-    // Before it has started a signal ends it like any process.
-    watching.until("an empty queue", |watching| starts(&watching.log()) > before && queue.is_empty());
-    watching.end();
-    alerts(target)
 }
 
 /// Ids of alerts in a file, with how often each stands there.
@@ -115,13 +128,13 @@ fn in_table(target: &Target, table: &str) -> Vec<(String, u64)> {
 #[test]
 fn a_backlog_survives_kills() {
     #[expect(clippy::disallowed_methods, reason = "no setting of iota")]
-    let size: usize = std::env::var("IOTA_QUEUE_OBJECTS").map_or(240, |size| size.parse().unwrap());
+    let size: usize = std::env::var("IOTA_QUEUE_OBJECTS").map_or(400, |size| size.parse().unwrap());
     let backlog = Backlog::new((size, 97));
     let (expected, expected_told) = backlog.undisturbed();
     let queue = backlog.queue();
-    let target = backlog.target(&queue, "3s", &json!({}));
+    let target = backlog.target(&queue, backlog.visibility(), &json!({}));
     for kill in 0..4 {
-        let mut watching = Watching::start(&target, &["--config", "iota.yaml"]);
+        let mut watching = backlog.watch(&target);
         // Somewhere in the middle of the work.
         let before = alerts(&target).iter().map(|(_, count)| count).sum::<u64>();
         watching.until("some of it", |_| {
@@ -131,7 +144,7 @@ fn a_backlog_survives_kills() {
         thread::sleep(Duration::from_millis(kill * 7));
         watching.kill();
     }
-    assert_eq!(drain(&target, &queue), expected);
+    assert_eq!(backlog.drain(&target, &queue), expected);
     assert_eq!(queue.dead(), 0);
     assert_eq!(told(&target.path("out.jsonl")).into_keys().collect::<BTreeSet<_>>(), expected_told, "every alert was told");
 }

@@ -35,7 +35,8 @@ fn starts_and_ends(name: &str, places: &[(&str, &str)], target: &Target) {
     let documents = documents(name);
     let pod = &of_kind(&documents, "Deployment")["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
-    let here = |text: &str| places.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+    let anywhere = [("0.0.0.0:9464", "127.0.0.1:0")];
+    let here = |text: &str| places.iter().chain(&anywhere).fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
     let args: Vec<String> = texts(&container["args"]).iter().map(|text| here(text)).collect();
     let env = container["env"].as_array().unwrap().iter();
     let env: Vec<_> = env.map(|entry| (entry["name"].as_str().unwrap(), here(entry["value"].as_str().unwrap()))).collect();
@@ -117,6 +118,14 @@ fn pods_run_alone_and_without_privileges() {
         assert_eq!(context["readOnlyRootFilesystem"], true, "{name}");
         assert_eq!(texts(&context["capabilities"]["drop"]), ["ALL"], "{name}");
         assert!(container["resources"]["limits"]["memory"].is_string(), "{name}");
+        // Probes ask where it listens.
+        let port = &container["ports"][0];
+        let listen = texts(&container["args"]).iter().skip_while(|arg| *arg != "--metrics-listen").nth(1).cloned().unwrap();
+        assert_eq!(listen, format!("0.0.0.0:{}", port["containerPort"]), "{name}");
+        for (probe, path) in [("startupProbe", "/readyz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/healthz")] {
+            let asks = &container[probe]["httpGet"];
+            assert_eq!((&asks["path"], &asks["port"]), (&Json::from(path), &port["name"]), "{name} {probe}");
+        }
         // Each place that is written to is mounted.
         let mounts: Vec<_> = container["volumeMounts"].as_array().unwrap().iter().map(|mount| &mount["mountPath"]).collect();
         assert!(mounts.contains(&&Json::from("/tmp")) && mounts.contains(&&Json::from("/var/lib/iota")), "{name}");

@@ -5,10 +5,14 @@ use crate::harness::{Target, key, moto};
 use crate::proxy::{Answer, proxy};
 use crate::queue::today;
 use crate::watching::{Watching, count, objects, target, titles};
+use iota_engine::store::Ledger;
+use iota_service::store::Sqlite;
 use serde_json::Value as Json;
 use std::fs;
 use std::io::Write;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 const ACCOUNT: &str = "111122223333";
 const OTHER: &str = "444455556666";
@@ -111,6 +115,88 @@ fn long_lists_and_failures_lose_nothing() {
     assert!(count(&stats, "/sources/objects/returned") >= 1, "{stats:#}");
 }
 
+/// A list that breaks off gives back what it had begun.
+#[test]
+fn a_list_that_breaks_off_leaves_nothing_in_work() {
+    let bucket = Bucket::new();
+    for n in 0..40 {
+        bucket.put(&fresh(ACCOUNT, "eu-west-1", &format!("{n:02}")), &objects(&[&format!("{n:02}")]));
+    }
+    bucket.put(&fresh(ACCOUNT, "us-east-1", "x"), &objects(&["x"]));
+    let script = |asked: &str, _| match asked {
+        asked if asked.contains("list-type") && asked.contains("us-east-1%2F") && !asked.contains("delimiter") => {
+            Answer::Error(403, "AccessDenied")
+        }
+        asked if asked.contains(".json.gz") => Answer::Slow,
+        _ => Answer::Pass,
+    };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--s3", &bucket.url(""), "--poll-interval", "1s"]);
+    watching.until("the list has failed", |watching| watching.log().contains("s3:ListBucket: AccessDenied"));
+    watching.until_told(40);
+    let stats = watching.end();
+    assert_eq!((count(&stats, "/sources/objects/in_work"), count(&stats, "/sources/objects/read")), (0, 40), "{stats:#}");
+}
+
+/// An object that nobody can read any more keeps no list from being complete.
+#[test]
+fn an_archived_object_holds_up_no_list() {
+    let bucket = Bucket::new();
+    for name in ["a", "b", "c"] {
+        bucket.put(&fresh(ACCOUNT, "us-east-1", name), &objects(&[name]));
+    }
+    let script = |asked: &str, _| {
+        if asked.contains("_b.json.gz") { Answer::Error(403, "InvalidObjectState") } else { Answer::Pass }
+    };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--s3", &bucket.url(""), "--poll-interval", "1s"]);
+    watching.until_told(2);
+    watching.until("told", |watching| watching.told().1.iter().any(|title| title.contains("archive storage class")));
+    let complete = |_: &Watching<'_>| {
+        let store = Sqlite::open_beside(&target.path("state")).unwrap();
+        store.checkpoints("poll:").unwrap().into_iter().next().map(|found| found.value)
+    };
+    watching.until("a complete list", |watching| complete(watching).is_some());
+    let first = complete(&watching);
+    watching.until("the next one", |watching| complete(watching) > first);
+    let stats = watching.end();
+    let objects = |name: &str| count(&stats, &format!("/sources/objects/{name}"));
+    assert_eq!((objects("read"), objects("left"), objects("returned")), (2, 1, 0), "once, not with each list: {stats:#}");
+    assert_eq!(titles(&target).1.len(), 1);
+}
+
+/// Nothing of the bucket may be read for a while, and one object is cut: what is there waits, and what is cut is told.
+#[test]
+fn a_bucket_that_denies_is_read_later_and_a_cut_object_is_told() {
+    let bucket = Bucket::new();
+    let whole = objects(&["cut"]);
+    bucket.put(&fresh(ACCOUNT, "us-east-1", "cut"), &whole[..whole.len() - 12]);
+    bucket.put(&fresh(ACCOUNT, "us-east-1", "good"), &objects(&["good"]));
+    let (down, denied) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
+    let script = {
+        let (down, denied) = (Arc::clone(&down), Arc::clone(&denied));
+        move |_: &str, _| {
+            if down.load(Ordering::Relaxed) {
+                denied.fetch_add(1, Ordering::Relaxed);
+                return Answer::Error(403, "AccessDenied");
+            }
+            Answer::Pass
+        }
+    };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--s3", &bucket.url(""), "--poll-interval", "1s"]);
+    watching.until("denied", |watching| {
+        denied.load(Ordering::Relaxed) >= 3 && watching.log().contains("s3:ListBucket: AccessDenied")
+    });
+    assert_eq!(watching.told(), (vec![], vec![]));
+    down.store(false, Ordering::Relaxed);
+    watching.until("told", |watching| watching.told().0.contains(&"good".to_owned()) && !watching.told().1.is_empty());
+    let stats = watching.end();
+    let own = titles(&target).1;
+    assert!(own.len() == 1 && own[0].contains("_cut.json.gz cannot be decoded: truncated_gzip"), "{own:?}");
+    assert_eq!(count(&stats, "/inputs/unreadable"), 3, "it was read three times: {stats:#}");
+}
+
 #[test]
 fn a_bucket_is_read_in_one_go() {
     let bucket = Bucket::new();
@@ -184,6 +270,13 @@ fn pipes_are_read_as_lines_come() {
     let stats = watching.ended();
     assert_eq!(titles(&target).0, ["1", "2", "3", "doc"]);
     assert_eq!(count(&stats, "/records/rejected"), 1, "{stats:#}");
+    let log = fs::read_to_string(target.path("log")).unwrap();
+    assert!(log.contains("5 records from ") && log.contains("1 rejected record"), "says what it read: {log}");
+    // What cannot be read is no end.
+    let mut command = target.command(moto(), &["watch", "-", "--rules", "rules", "--state", "other", "--log-format", "human"]);
+    let output = command.stdin(fs::File::open(target.path("rules")).unwrap()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && text.contains("-: cannot be read any more: Is a directory"), "{output:?}");
     // A named pipe outlives its writers.
     let pipe = target.path("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());

@@ -25,6 +25,8 @@ pub(crate) enum Answer {
     Slow,
     /// This document, where moto does not know what AWS answers.
     Xml(&'static str),
+    /// The same in JSON.
+    Json(&'static str),
     /// By moto, with another `Date`.
     Dated(&'static str),
 }
@@ -34,18 +36,28 @@ pub(crate) enum Answer {
 pub(crate) type Script = dyn Fn(&str, u32) -> Answer + Send + Sync;
 
 pub(crate) fn proxy(script: impl Fn(&str, u32) -> Answer + Send + Sync + 'static) -> String {
+    recording(script).0
+}
+
+/// Each request, head and body, as it came.
+pub(crate) type Requests = Arc<Mutex<Vec<String>>>;
+
+/// Also gives what is asked.
+pub(crate) fn recording(script: impl Fn(&str, u32) -> Answer + Send + Sync + 'static) -> (String, Requests) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (script, seen) = (Arc::new(script), Arc::new(Mutex::new(HashMap::<String, u32>::new())));
+    let requests = Requests::default();
+    let record = Arc::clone(&requests);
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
+            let (script, seen, record) = (Arc::clone(&script), Arc::clone(&seen), Arc::clone(&record));
             thread::spawn(move || {
-                let _ = serve(stream, &*script, &seen);
+                let _ = serve(stream, &*script, &seen, &record);
             });
         }
     });
-    url
+    (url, requests)
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -54,7 +66,12 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(of)
 }
 
-fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u32>>) -> std::io::Result<()> {
+fn serve(
+    mut client: TcpStream,
+    script: &Script,
+    seen: &Mutex<HashMap<String, u32>>,
+    requests: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -69,6 +86,7 @@ fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u3
     client.read_exact(&mut body)?;
     // STS and SNS name it in a form.
     let form = String::from_utf8_lossy(&body).into_owned();
+    requests.lock().unwrap().push(format!("{head}{form}"));
     let action = form.strip_prefix("Action=").and_then(|rest| rest.split('&').next());
     let operation = header(&head, "x-amz-target").and_then(|target| target.rsplit('.').next());
     let signed = header(&head, "authorization").and_then(|text| text.split('/').nth(2)).unwrap_or_default();
@@ -111,6 +129,9 @@ fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u3
         Answer::Xml(document) => {
             return client.write_all(instead(200, "", "application/xml", document).as_bytes());
         }
+        Answer::Json(document) => {
+            return client.write_all(instead(200, "", "application/x-amz-json-1.0", document).as_bytes());
+        }
         Answer::Redirect(region) => {
             let headers = format!("x-amz-bucket-region: {region}\r\n");
             return client.write_all(instead(301, &headers, "application/xml", &xml("PermanentRedirect")).as_bytes());
@@ -140,6 +161,8 @@ fn serve(mut client: TcpStream, script: &Script, seen: &Mutex<HashMap<String, u3
             thread::sleep(Duration::from_millis(50));
             client.write_all(piece)
         }),
-        Answer::Pass | Answer::Error(..) | Answer::Says(..) | Answer::Xml(_) | Answer::Redirect(_) => client.write_all(&whole),
+        Answer::Pass | Answer::Error(..) | Answer::Says(..) | Answer::Xml(_) | Answer::Json(_) | Answer::Redirect(_) => {
+            client.write_all(&whole)
+        }
     }
 }

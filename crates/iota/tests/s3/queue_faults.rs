@@ -2,8 +2,9 @@
 
 use crate::aws::{Bucket, Queue};
 use crate::harness::{Seed, key};
-use crate::proxy::{Answer, proxy};
+use crate::proxy::{Answer, proxy, recording};
 use crate::queue::s3;
+use crate::state::table;
 use crate::watching::{Watching, count, objects, target, titles};
 use serde_json::json;
 use std::fs;
@@ -163,6 +164,117 @@ fn a_key_of_kms_that_denies_is_named_and_holds_input_back() {
     });
 }
 
+/// A bucket that cannot be read, among others: it waits, and they do not.
+#[test]
+fn a_bucket_that_is_broken_holds_up_no_other_and_loses_nothing() {
+    let queue = Queue::new(3);
+    let (bad, good) = (Bucket::new(), Bucket::new());
+    let name = |n: usize| key(ACCOUNT, "us-east-1", &format!("o{n}"));
+    let fill = |bucket: &Bucket, kind: &str, numbers: std::ops::Range<usize>| {
+        for n in numbers.clone() {
+            bucket.put(&name(n), &objects(&[&format!("{kind}{n}")]));
+        }
+        queue.send(&numbers.map(|n| s3(&bucket.0, &[&name(n)]).to_string()).collect::<Vec<_>>());
+    };
+    let (down, asked_bad) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
+    let script = {
+        let (down, asked_bad, path) = (Arc::clone(&down), Arc::clone(&asked_bad), format!("GET /{}/", bad.0));
+        move |asked: &str, _| {
+            if asked.starts_with(&path) && down.load(Ordering::Relaxed) {
+                asked_bad.fetch_add(1, Ordering::Relaxed);
+                return Answer::Error(403, "AccessDenied");
+            }
+            Answer::Pass
+        }
+    };
+    fill(&bad, "bad", 0..30);
+    fill(&good, "good", 0..5);
+    let target = target();
+    let flags = ["--queue-url", &queue.url, "--bucket", &bad.0, "--bucket", &good.0];
+    let mut watching = Watching::from(&target, &proxy(script), &flags);
+    watching.until_told(5);
+    let before = asked_bad.load(Ordering::Relaxed);
+    // While it is known to be broken.
+    let sent = std::time::Instant::now();
+    fill(&good, "good", 5..10);
+    watching.until_told(10);
+    assert!(sent.elapsed() < Duration::from_secs(10), "held up for {:?}", sent.elapsed());
+    let while_broken = asked_bad.load(Ordering::Relaxed) - before;
+    assert!(while_broken <= 10, "a broken bucket is tried one object at a time, not {while_broken} times");
+    assert_eq!((watching.told().0.iter().filter(|id| id.starts_with("bad")).count(), queue.dead()), (0, 0));
+    down.store(false, Ordering::Relaxed);
+    watching.until_told(40);
+    watching.until("an empty queue", |_| queue.is_empty());
+    let stats = watching.end();
+    assert_eq!(queue.dead(), 0, "{stats:#}");
+}
+
+/// The object is archived: nobody waits for it, and it is told once.
+#[test]
+fn an_archived_object_is_told_once_and_left() {
+    let queue = Queue::new(1);
+    let bucket = filled(&queue, 3);
+    let script = |asked: &str, _| {
+        if asked.starts_with("GET") && asked.contains("_o1.json.gz") {
+            Answer::Error(403, "InvalidObjectState")
+        } else {
+            Answer::Pass
+        }
+    };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--queue-url", &queue.url, "--bucket", &bucket.0]);
+    watching.until_told(2);
+    watching.until("told", |watching| watching.told().1.iter().any(|title| title.contains("archive storage class")));
+    watching.until("left alone", |_| queue.left() == (0, 1));
+    let stats = watching.end();
+    let objects = |name: &str| count(&stats, &format!("/sources/objects/{name}"));
+    assert_eq!((objects("read"), objects("left"), count(&stats, "/sources/messages/left")), (2, 1, 1), "{stats:#}");
+}
+
+/// All bytes had come when the connection broke: there is nothing behind them to go on with.
+#[test]
+fn a_range_behind_the_end_starts_over() {
+    let (queue, bucket) = (Queue::new(1_000), Bucket::new());
+    let ids: Vec<String> = (0..2_000_u64).map(|id| format!("{:016x}", id.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    bucket.put("large", &objects(&ids));
+    queue.send(&[s3(&bucket.0, &["large"]).to_string()]);
+    let script = |asked: &str, before| match before {
+        0 if asked.starts_with("GET") => Answer::Cut(8_000),
+        1 if asked.starts_with("GET") => Answer::Error(416, "InvalidRange"),
+        _ => Answer::Pass,
+    };
+    let target = target();
+    let (url, requests) = recording(script);
+    let mut watching = Watching::from(&target, &url, &["--queue-url", &queue.url, "--bucket", &bucket.0]);
+    watching.until_told(ids.len());
+    watching.until("an empty queue", |_| queue.is_empty());
+    let stats = watching.end();
+    assert_eq!((count(&stats, "/sources/objects/read"), count(&stats, "/sources/objects/returned")), (1, 0), "{stats:#}");
+    let ranges: Vec<bool> =
+        requests.lock().unwrap().iter().filter(|head| head.starts_with("GET ")).map(|head| head.contains("bytes=")).collect();
+    assert_eq!(ranges, [false, true, false]);
+}
+
+#[test]
+fn a_crowded_queue_is_told_once_and_counted() {
+    let queue = Queue::new(1_000);
+    let bucket = filled(&queue, 1);
+    let script = |asked: &str, _| match asked {
+        "GetQueueAttributes" => Answer::Json(
+            r#"{"Attributes":{"ApproximateNumberOfMessages":"7","ApproximateNumberOfMessagesNotVisible":"96000","RedrivePolicy":"{\"maxReceiveCount\":\"50\"}"}}"#,
+        ),
+        _ => Answer::Pass,
+    };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--queue-url", &queue.url, "--bucket", &bucket.0]);
+    watching.until_told(1);
+    watching.until("told", |watching| watching.told().1.iter().any(|title| title.starts_with("96000 messages of ")));
+    let stats = watching.end();
+    let depth = &stats["sources"]["queues"][&queue.url];
+    assert_eq!((&depth["visible"], &depth["in_flight"]), (&json!(7), &json!(96_000)), "{stats:#}");
+}
+
 /// One message with a good and a bad object: what is good is read once, the message is left for the dead letters, and nobody
 /// else waits.
 #[test]
@@ -257,6 +369,25 @@ fn a_message_stays_hidden_while_it_is_in_work() {
     watching.until("an empty queue", |_| queue.is_empty());
     let stats = watching.end();
     assert_eq!((count(&stats, "/sources/messages/received"), count(&stats, "/sources/messages/deleted")), (1, 1), "{stats:#}");
+}
+
+/// What makes the process fail would make the next one fail, too: it does not come again at once.
+#[test]
+fn after_a_round_that_failed_messages_wait() {
+    let state = table("iota-fails");
+    let queue = Queue::new(1_000);
+    let bucket = filled(&queue, 1);
+    let target = target();
+    let (url, requests) = recording(|asked: &str, _| match asked {
+        "TransactWriteItems" | "BatchWriteItem" => Answer::Error(400, "ValidationException"),
+        _ => Answer::Pass,
+    });
+    let flags = ["watch", "--rules", "rules", "--state", &state, "--queue-url", &queue.url, "--bucket", &bucket.0];
+    let ran = target.run(&url, &flags);
+    assert!(ran.code == Some(2) && ran.stderr.contains("ValidationException"), "{:?} {}", ran.code, ran.stderr);
+    let requests = requests.lock().unwrap();
+    let hidden = requests.iter().rfind(|request| request.contains("AmazonSQS.ChangeMessageVisibility")).expect("is given back");
+    assert!(hidden.contains(r#""VisibilityTimeout":"#) && !hidden.contains(r#""VisibilityTimeout":0"#), "{hidden}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn every_layout_is_found_and_records_keep_their_bytes() {
         }
         seed.put(&format!("{before}AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/"), b"");
         let bucket = seed.plant();
-        let target = Target::new();
+        let target = crate::watching::target();
         let ran = target.ingest(&[&format!("s3://{bucket}/{prefix}")]);
         assert_eq!(ran.code, Some(0), "{prefix}: {}", ran.stderr);
         let place = |account: &str, region: &str| format!("{account}/{region}/{DAY}/09");
@@ -47,6 +47,8 @@ fn every_layout_is_found_and_records_keep_their_bytes() {
         let again = target.ingest(&[&format!("s3://{bucket}/{prefix}")]);
         assert_eq!((again.code, again.count("objects_known"), again.count("files_written")), (Some(0), 3, 0), "{}", again.stderr);
         assert_eq!(target.lines(), expected);
+        let ran = target.run(moto(), &["run", &format!("s3://{bucket}/{prefix}"), "--rules", "rules"]);
+        assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 3), "{prefix}: {}", ran.stderr);
     }
 }
 

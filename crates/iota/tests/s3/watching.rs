@@ -22,6 +22,8 @@ pub(crate) struct Watching<'a> {
     target: &'a Target,
     /// Its files begin with this.
     name: &'static str,
+    /// How long something is waited for.
+    pub(crate) patience: Duration,
 }
 
 /// A directory with the rule.
@@ -72,7 +74,7 @@ impl<'a> Watching<'a> {
         let append =
             |file: &str| OpenOptions::new().create(true).append(true).open(target.path(&format!("{name}{file}"))).unwrap();
         command.args(["--stats", &format!("{name}stats.json")]).stdout(append("out.jsonl")).stderr(append("log"));
-        Self { child: command.spawn().unwrap(), target, name }
+        Self { child: command.spawn().unwrap(), target, name, patience: PATIENCE }
     }
 
     fn path(&self, file: &str) -> PathBuf {
@@ -92,7 +94,7 @@ impl<'a> Watching<'a> {
         let started = Instant::now();
         while !is(self) {
             let ended = self.child.try_wait().unwrap();
-            assert!(started.elapsed() < PATIENCE && ended.is_none(), "{what}: {ended:?} {:?}\n{}", self.told(), self.log());
+            assert!(started.elapsed() < self.patience && ended.is_none(), "{what}: {ended:?} {:?}\n{}", self.told(), self.log());
             thread::sleep(Duration::from_millis(30));
         }
     }

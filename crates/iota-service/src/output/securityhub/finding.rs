@@ -4,6 +4,7 @@
 use crate::output::format::text::{cut_chars, lines, one_line};
 use crate::output::format::{Alert, headline};
 use iota_engine::alert::Severity;
+use iota_engine::region::partition_of;
 use iota_engine::store::DeliveryAction;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -25,14 +26,6 @@ pub(super) struct Product {
     pub(super) arn: String,
     pub(super) account_id: String,
     pub(super) region: String,
-}
-
-pub(super) fn partition_of(region: &str) -> &'static str {
-    match region {
-        _ if region.starts_with("cn-") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
 }
 
 pub(super) fn default_product(region: &str, account: &str) -> String {

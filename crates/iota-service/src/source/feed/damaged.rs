@@ -14,6 +14,8 @@ use tokio::task::spawn_blocking;
 /// After so many times it is not read any more.
 const GIVE_UP: u32 = 3;
 const PREFIX: &str = "damaged:";
+/// Objects that are remembered. What is forgotten is read once more, and then the store is asked.
+const REMEMBERED: usize = 10_000;
 
 /// As it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +35,7 @@ pub(super) struct Damaged {
 
 impl Damaged {
     pub(super) fn open(ledger: Arc<dyn Ledger>, notices: Arc<Notices>) -> Result<Self, StoreError> {
-        let counts = counts(&*ledger, PREFIX)?;
+        let counts = counts(&*ledger, PREFIX)?.into_iter().take(REMEMBERED).collect();
         Ok(Self { ledger, notices, counts: Mutex::new(counts) })
     }
 
@@ -63,7 +65,11 @@ impl Damaged {
                 spawn_blocking(move || ledger.commit(&Unit { now_ms: crate::pipeline::Clock::System.now_ms(), ..unit }));
             committed.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         }
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).insert(object.object.clone(), count);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.len() >= REMEMBERED {
+            counts.clear();
+        }
+        counts.insert(object.object.clone(), count);
         Ok(times >= GIVE_UP)
     }
 }

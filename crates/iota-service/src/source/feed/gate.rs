@@ -1,13 +1,17 @@
-//! When to try again what does not work for any input: an outage holds input back, and gives nothing up.
+//! When to try again what does not work for any input of one kind, such as the objects of one bucket: an outage holds input
+//! back, and gives nothing up.
 
+use super::failing::Failing;
 use super::notices::Notices;
 use iota_engine::alert::Severity;
 use iota_engine::event::format_ms;
 use iota_engine::system::{SOURCE_FAILING, SystemAlert};
 use iota_engine::text::printable;
 use serde_json::json;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 /// The first pause; it doubles up to the longest.
@@ -17,32 +21,69 @@ const LONGEST: Duration = Duration::from_secs(60);
 const ALARM: Duration = Duration::from_secs(5 * 60);
 /// How often it is logged again.
 const SAY: Duration = Duration::from_secs(5 * 60);
+/// Failures of a bucket in a row until it is closed: one object may be refused where the others are not.
+const TOLERATED: u32 = 3;
+/// Times in this long that something begins to fail, and works again in between, until it is no outage any more.
+const OFTEN: (usize, Duration) = (5, Duration::from_secs(60 * 60));
+/// Buckets that are remembered. Their names come from messages, which anybody may have sent.
+const BUCKETS: usize = 1_000;
 
+/// Open while it works; closed after failures in a row, and then one is tried after each pause until one works.
 #[derive(Debug)]
 pub(super) struct Gate {
-    /// The source, as it is called in messages.
+    /// As it is called in messages.
     what: String,
     notices: Arc<Notices>,
+    tolerated: u32,
     state: Mutex<State>,
+    changed: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Pauses since it worked last.
+    /// Since it worked last.
+    failures: u32,
     pauses: u32,
+    /// Of the first failure.
     since: Option<(Instant, i64)>,
+    /// Closed: nothing is tried before.
     until: Option<Instant>,
+    /// Closed, and one is being tried.
+    trying: bool,
     said: Option<Instant>,
+    /// When it began to fail, the last times.
+    began: Vec<Instant>,
+}
+
+impl State {
+    /// Open, or one may be tried.
+    fn is_ready(&self) -> bool {
+        self.until.is_none_or(|until| !self.trying && Instant::now() >= until)
+    }
+}
+
+/// Leave to try one thing.
+#[derive(Debug)]
+pub(super) struct Entry<'a>(Option<&'a Gate>);
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        if let Some(gate) = self.0 {
+            gate.lock().trying = false;
+            gate.changed.notify_waiters();
+        }
+    }
 }
 
 impl Gate {
+    /// Closes with the first failure.
     pub(super) fn new(what: String, notices: Arc<Notices>) -> Self {
-        Self { what, notices, state: Mutex::default() }
+        Self { what, notices, tolerated: 1, state: Mutex::default(), changed: Arc::default() }
     }
 
-    /// Nothing has worked since the last failure: one is tried before the others.
+    /// Nothing has worked since it was closed.
     pub(super) fn is_closed(&self) -> bool {
-        self.lock().since.is_some()
+        self.lock().until.is_some()
     }
 
     /// Until something may be tried.
@@ -53,54 +94,273 @@ impl Gate {
         }
     }
 
-    pub(super) fn worked(&self) {
+    /// `None` when it is closed, and not to be tried now.
+    pub(super) fn enter(&self) -> Option<Entry<'_>> {
         let mut state = self.lock();
-        if let Some((since, _)) = state.since {
-            tracing::info!("{}: works again, after {} s", self.what, since.elapsed().as_secs());
-            *state = State::default();
-            self.notices.forget(SOURCE_FAILING, &self.what);
+        if state.until.is_none() {
+            return Some(Entry(None));
+        }
+        state.is_ready().then(|| {
+            state.trying = true;
+            Entry(Some(self))
+        })
+    }
+
+    /// Waits until it may be tried.
+    pub(super) async fn entered(&self) -> Entry<'_> {
+        loop {
+            // Before the look, so that no change falls between the two.
+            let changed = self.changed.notified();
+            if let Some(entry) = self.enter() {
+                return entry;
+            }
+            let until = self.lock().until.filter(|until| *until > Instant::now());
+            tokio::select! {
+                () = changed => {}
+                () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {}
+            }
         }
     }
 
-    /// Something failed that is nobody's own fault. `now_ms` is wall clock.
-    pub(super) async fn failed(&self, why: &str, now_ms: i64) {
-        let alert = {
+    pub(super) fn worked(&self) {
+        let mut state = self.lock();
+        if let (Some((since, _)), Some(_)) = (state.since, state.until) {
+            tracing::info!("{}: works again, after {} s", self.what, since.elapsed().as_secs());
+        }
+        let (said, began) = (state.said, std::mem::take(&mut state.began));
+        *state = State { said, began, ..State::default() };
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Something failed that is nobody's own fault, as it seems. `now_ms` is wall clock. True when it has so often worked in
+    /// between that some of it may fail for good while the rest works.
+    pub(super) async fn failed(&self, failing: &Failing, now_ms: i64) -> bool {
+        let (alert, often) = {
             let mut state = self.lock();
             let now = Instant::now();
+            if state.since.is_none() {
+                state.began.retain(|began| began.elapsed() < OFTEN.1);
+                state.began.push(now);
+            }
             let (since, since_ms) = *state.since.get_or_insert((now, now_ms));
+            state.failures = state.failures.saturating_add(1);
             // What failed during a pause was begun before it.
-            if state.until.is_none_or(|until| now >= until) {
+            if state.failures >= self.tolerated && state.until.is_none_or(|until| now >= until) {
                 let pause = FIRST.saturating_mul(1 << state.pauses.min(16)).min(LONGEST);
                 state.pauses += 1;
                 state.until = Some(now + pause.mul_f64(0.5 + fastrand::f64() / 2.0));
             }
             if state.said.is_none_or(|said| said.elapsed() >= SAY) {
                 state.said = Some(now);
-                tracing::error!("{}: {}; input waits until it works again", self.what, printable(why));
+                tracing::error!("{}: {}; input waits until it works again", self.what, printable(&failing.why));
             }
-            (since.elapsed() >= ALARM).then(|| self.alert(why, since_ms))
+            let alert = (since.elapsed() >= ALARM).then(|| self.alert(failing, since_ms));
+            (alert, state.began.len() >= OFTEN.0)
         };
+        self.changed.notify_waiters();
         if let Some(alert) = alert {
             self.notices.tell(alert).await;
         }
+        often
     }
 
-    fn alert(&self, why: &str, since_ms: i64) -> SystemAlert {
+    fn alert(&self, failing: &Failing, since_ms: i64) -> SystemAlert {
+        let Failing { why, missing, meanwhile } = failing;
+        let missing_text: String = missing.iter().map(|remedy| format!(" What is missing: {remedy}.")).collect();
         SystemAlert {
             rule: SOURCE_FAILING,
             dedup: self.what.clone(),
             title: format!("Nothing can be read from {}: {}", self.what, printable(why)),
             severity: Severity::High,
             description: format!(
-                "Nothing could be read since {}. Input waits where it is, and is read when it works again.",
-                format_ms(since_ms)
+                "Nothing could be read of it since {}. Its input waits where it is, and is read when it works again; what else is \
+                 watched goes on.{meanwhile}{}",
+                format_ms(since_ms),
+                printable(&missing_text)
             ),
-            runbook: "Read the reason in the title. Check credentials, the permissions on queue, bucket and KMS key, and the network. Watch the age of the oldest message against the retention of the queue.",
-            context: json!({"source": self.what, "since": format_ms(since_ms), "why": why}),
+            runbook: "Read the reason in the title. Check credentials, the permissions on queue, bucket and KMS key, and the network; `iota doctor` does that with the same flags. Watch the age of the oldest message against the retention of the queue.",
+            context: json!({"source": self.what, "since": format_ms(since_ms), "why": why, "missing": missing}),
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A gate for each bucket: one that is broken holds up nobody who does not need it.
+#[derive(Debug)]
+pub(super) struct Gates {
+    notices: Arc<Notices>,
+    of: Mutex<HashMap<String, Arc<Gate>>>,
+    /// Of any of them.
+    changed: Arc<Notify>,
+}
+
+impl Gates {
+    pub(super) fn new(notices: Arc<Notices>) -> Self {
+        Self { notices, of: Mutex::default(), changed: Arc::default() }
+    }
+
+    pub(super) fn of(&self, bucket: &str) -> Arc<Gate> {
+        let mut gates = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = gates.get(bucket) {
+            return Arc::clone(gate);
+        }
+        if gates.len() >= BUCKETS {
+            gates.retain(|_, gate| gate.lock().since.is_some());
+        }
+        if gates.len() >= BUCKETS {
+            // Those that fail close again.
+            gates.clear();
+        }
+        let gate = Arc::new(Gate {
+            what: format!("s3://{bucket}"),
+            notices: Arc::clone(&self.notices),
+            tolerated: TOLERATED,
+            state: Mutex::default(),
+            changed: Arc::clone(&self.changed),
+        });
+        gates.insert(bucket.to_owned(), Arc::clone(&gate));
+        gate
+    }
+
+    /// None of these works.
+    pub(super) fn are_closed(&self, buckets: &BTreeSet<String>) -> bool {
+        !buckets.is_empty() && buckets.iter().all(|bucket| self.of(bucket).is_closed())
+    }
+
+    /// Until one of these works, or may be tried.
+    pub(super) async fn wait(&self, buckets: &BTreeSet<String>) {
+        loop {
+            // Before the look, so that no change falls between the two.
+            let changed = self.changed.notified();
+            let gates: Vec<_> = buckets.iter().map(|bucket| self.of(bucket)).collect();
+            if gates.is_empty() || gates.iter().any(|gate| gate.lock().is_ready()) {
+                return;
+            }
+            let next = gates.iter().filter_map(|gate| gate.lock().until).filter(|until| *until > Instant::now()).min();
+            tokio::select! {
+                () = changed => {}
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::Durable;
+    use crate::store::Sqlite;
+    use iota_engine::store::{AlertFilter, Desk, StoredAlert};
+
+    fn gates() -> (Arc<Sqlite>, Gates) {
+        let store = Arc::new(Sqlite::memory().unwrap());
+        let durable = Durable::new(Arc::<Sqlite>::clone(&store), Arc::default(), None);
+        (store, Gates::new(Arc::new(Notices::new(Arc::new(durable)))))
+    }
+
+    fn told(store: &Sqlite) -> Vec<StoredAlert> {
+        store.alerts(&AlertFilter::default()).unwrap()
+    }
+
+    fn denied() -> Failing {
+        Failing::of("AccessDenied".to_owned())
+    }
+
+    async fn close(gate: &Gate) {
+        while !gate.is_closed() {
+            gate.failed(&denied(), 0).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_that_fails_closes_its_own_gate() {
+        let (_, gates) = gates();
+        let (bad, good) = (gates.of("bad"), gates.of("good"));
+        assert!(!bad.failed(&denied(), 0).await && !bad.is_closed(), "one object alone");
+        close(&bad).await;
+        let both = ["bad", "good"].map(str::to_owned).into();
+        assert!(bad.enter().is_none() && good.enter().is_some() && !gates.are_closed(&both));
+        // One goes on, so nobody waits.
+        tokio::time::timeout(Duration::from_millis(1), gates.wait(&both)).await.unwrap();
+        close(&good).await;
+        assert!(gates.are_closed(&both));
+        let before = Instant::now();
+        gates.wait(&both).await;
+        assert!(before.elapsed() >= FIRST / 2);
+        good.worked();
+        assert!(!gates.are_closed(&both) && good.enter().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_is_tried_at_a_time() {
+        let (_, gates) = gates();
+        let gate = gates.of("b");
+        close(&gate).await;
+        gate.wait().await;
+        let entry = gate.enter().unwrap();
+        assert!(gate.enter().is_none(), "while another one is tried");
+        let mut next = tokio::spawn({
+            let gate = Arc::clone(&gate);
+            async move {
+                drop(gate.entered().await);
+            }
+        });
+        assert!(tokio::time::timeout(LONGEST * 2, &mut next).await.is_err());
+        drop(entry);
+        tokio::time::timeout(Duration::from_millis(1), next).await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_bucket_is_told_once_a_day_with_what_is_missing() {
+        let (store, gates) = gates();
+        let gate = gates.of("b");
+        let failing = Failing {
+            missing: vec![crate::aws::Remedy::Setting("let it in".to_owned())],
+            meanwhile: " It waits.".to_owned(),
+            ..denied()
+        };
+        for _ in 0..3 {
+            gate.failed(&failing, 1).await;
+        }
+        assert!(told(&store).is_empty());
+        for _ in 0..2 {
+            tokio::time::sleep(ALARM).await;
+            gate.failed(&failing, 1).await;
+            gate.worked();
+            gate.failed(&failing, 1).await;
+        }
+        let told = told(&store);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(
+            (told[0].rule.as_str(), told[0].title.as_str()),
+            (SOURCE_FAILING, "Nothing can be read from s3://b: AccessDenied")
+        );
+        let content = String::from_utf8_lossy(&told[0].json);
+        assert!(content.contains("It waits. What is missing: let it in."), "{content}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_again_and_again_between_others_that_work_is_noticed() {
+        let (_, gates) = gates();
+        let gate = gates.of("b");
+        for time in 1..=OFTEN.0 {
+            assert_eq!(gate.failed(&denied(), 0).await, time == OFTEN.0, "{time}");
+            gate.worked();
+        }
+        tokio::time::sleep(OFTEN.1).await;
+        assert!(!gate.failed(&denied(), 0).await, "that was long ago");
+    }
+
+    #[tokio::test]
+    async fn names_from_messages_do_not_fill_the_memory() {
+        let (_, gates) = gates();
+        for bucket in 0..BUCKETS * 3 {
+            gates.of(&bucket.to_string());
+        }
+        assert!(gates.of.lock().unwrap().len() <= BUCKETS);
     }
 }

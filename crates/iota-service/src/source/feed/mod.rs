@@ -2,6 +2,7 @@
 //! to the loop and learns what became of them; only then it tells the other side.
 
 mod damaged;
+mod failing;
 mod gate;
 mod notices;
 mod offer;
@@ -14,6 +15,7 @@ mod tally;
 pub use offer::Offer;
 pub use poll::PollConfig;
 pub use queue::QueueConfig;
+pub(crate) use queue::max_receive_count;
 
 use super::From;
 use super::s3::Buckets;
@@ -21,6 +23,7 @@ use crate::pipeline::Durable;
 use crate::telemetry::Sources;
 use crossbeam_channel::Receiver;
 use damaged::Damaged;
+use gate::{Gate, Gates};
 use iota_engine::store::{Checkpoint, Ledger, StoreError, Unit};
 use notices::Notices;
 use poll::Poll;
@@ -28,8 +31,8 @@ use queue::Queue;
 use reader::Shared;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 use stream::Stream;
@@ -64,16 +67,27 @@ pub enum FeedError {
     Store(#[from] StoreError),
 }
 
+/// Whether the process is to end, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    No,
+    Asked,
+    /// What is in work may make the next process fail as well.
+    Failed,
+}
+
 /// All these sources, at work.
 #[derive(Debug)]
 pub struct Feed {
     runtime: Runtime,
     offers: Receiver<Offer>,
     tasks: Vec<JoinHandle<()>>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Ending>,
     tally: Arc<Tally>,
     /// Sources that go on.
     going: Arc<AtomicUsize>,
+    /// Why a source cannot go on, of the first one.
+    broken: Arc<OnceLock<String>>,
 }
 
 impl Feed {
@@ -85,7 +99,7 @@ impl Feed {
         wake: &Arc<dyn Fn() + Send + Sync>,
     ) -> Result<Self, FeedError> {
         let ledger = Arc::clone(&durable.ledger);
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(Ending::No);
         let (offers, receiver) = offer::offers(Arc::clone(wake));
         let notices = Arc::new(Notices::new(Arc::new(durable.clone())));
         let damaged = Damaged::open(Arc::clone(&ledger), Arc::clone(&notices))?;
@@ -95,6 +109,8 @@ impl Feed {
             ledger: Arc::clone(&ledger),
             offers: offers.clone(),
             downloads: Semaphore::new(DOWNLOADS),
+            own: Gate::new("the state or the disk of this process".to_owned(), Arc::clone(&notices)),
+            gates: Gates::new(Arc::clone(&notices)),
             damaged,
             notices,
             tally: Arc::clone(&tally),
@@ -104,6 +120,7 @@ impl Feed {
         let streams: Vec<Stream> = config.streams.into_iter().map(open).collect::<Result<_, _>>()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("source").enable_all().build();
         let runtime = runtime.map_err(FeedError::Start)?;
+        let broken = Arc::new(OnceLock::new());
         let going = Arc::new(AtomicUsize::new(streams.len() + config.queues.len() + config.polls.len()));
         let mut tasks = Vec::new();
         let inside = runtime.enter();
@@ -117,18 +134,21 @@ impl Feed {
         }
         drop(inside);
         for stream in streams {
-            let (offers, stopped, handle, going, wake) =
-                (offers.clone(), stopped.clone(), runtime.handle().clone(), Arc::clone(&going), Arc::clone(wake));
+            let (offers, stopped, handle, wake) = (offers.clone(), stopped.clone(), runtime.handle().clone(), Arc::clone(wake));
+            let (going, broken) = (Arc::clone(&going), Arc::clone(&broken));
             let run = move || {
+                let name = stream.name();
                 if let Err(error) = stream.run(&offers, &stopped, &handle) {
-                    tracing::error!("a pipe cannot be read any more: {error}");
+                    let why = format!("{name}: cannot be read any more: {error}");
+                    tracing::error!("{why}");
+                    broken.get_or_init(|| why);
                 }
                 going.fetch_sub(1, Ordering::AcqRel);
                 wake();
             };
             thread::Builder::new().name("stream".to_owned()).spawn(run).map_err(FeedError::Start)?;
         }
-        Ok(Self { runtime, offers: receiver, tasks, stop, tally, going })
+        Ok(Self { runtime, offers: receiver, tasks, stop, tally, going, broken })
     }
 
     /// What is ready, up to so many inputs and about so many bytes. Each has to be settled.
@@ -154,19 +174,24 @@ impl Feed {
         self.going.load(Ordering::Acquire) == 0 && self.offers.is_empty()
     }
 
+    /// Why a source could not go on, if one could not.
+    pub fn broken(&self) -> Option<String> {
+        self.broken.get().cloned()
+    }
+
     /// What was counted so far.
     pub fn sources(&self) -> Sources {
         self.tally.sources()
     }
 
-    /// Takes nothing more in.
-    pub fn stop(&self) {
-        self.stop.send_replace(true);
+    /// Takes nothing more in. What was said first counts.
+    pub fn stop(&self, ending: Ending) {
+        self.stop.send_if_modified(|now| *now == Ending::No && std::mem::replace(now, ending) != ending);
     }
 
     /// Gives back what is in work, and ends within about this time. What was not given back comes again by itself.
     pub fn end(self, within: Duration) -> Sources {
-        self.stop();
+        self.stop(Ending::Asked);
         let Self { runtime, offers, tasks, tally, .. } = self;
         // Whoever waits for an input that nobody takes is told.
         drop(offers);
@@ -198,7 +223,7 @@ fn begin(ledger: &dyn Ledger, name: &str, from: From, now_ms: i64) -> Result<Opt
         From::Time(ms) => return Ok(Some(ms)),
         From::Now => {}
     }
-    let key = format!("begin:{name}");
+    let key = format!("{}{name}", Checkpoint::BEGIN);
     if let Some(begun) = ledger.checkpoints(&key)?.into_iter().find(|found| found.key == key) {
         return Ok(begun.value.parse().ok());
     }

@@ -38,11 +38,6 @@ impl Notices {
         }
     }
 
-    /// It is over; when it happens again, it is told again.
-    pub(super) fn forget(&self, rule: &'static str, dedup: &str) {
-        self.lock().remove(&(rule, dedup.to_owned()));
-    }
-
     /// Tells it in any case, and commits the unit with it.
     pub(super) async fn tell_with(&self, alert: SystemAlert, unit: Unit) -> Result<(), String> {
         let durable = Arc::clone(&self.durable);
@@ -95,8 +90,5 @@ mod tests {
             notices.tell(alert(shape)).await;
         }
         assert_eq!(told(), MOST);
-        notices.forget(UNKNOWN_MESSAGE, "0");
-        notices.tell(alert(MOST)).await;
-        assert_eq!(told(), MOST + 1);
     }
 }

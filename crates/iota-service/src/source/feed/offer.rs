@@ -34,6 +34,10 @@ impl Offer {
 pub(super) struct Room(OwnedSemaphorePermit);
 
 impl Room {
+    pub(super) fn bytes(&self) -> usize {
+        self.0.num_permits() << 10
+    }
+
     /// It turned out to be smaller.
     pub(super) fn shrink(&mut self, bytes: u64) {
         let surplus = self.0.num_permits().saturating_sub(kib(bytes));

@@ -1,13 +1,14 @@
 //! A bucket that is listed again and again for new objects. Whole days are listed anew, and what was read is known by key and
 //! etag: nothing rests on the order in which keys appear.
 
+use super::failing::Failing;
 use super::gate::Gate;
 use super::reader::{Outcome, Reader, Shared};
 use crate::pipeline::Clock;
 use crate::source::s3::{Branch, Listed, Range, S3Error, Source, TrailConfig, Wanted, list_ahead};
 use iota_engine::digest::digest;
 use iota_engine::notification::ObjectRef;
-use iota_engine::object::{Day, Kind};
+use iota_engine::object::Day;
 use iota_engine::store::{Checkpoint, Unit};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -37,7 +38,10 @@ pub struct PollConfig {
 #[derive(Debug)]
 pub(super) struct Poll {
     config: PollConfig,
+    /// Of the lists. Objects have that of their bucket.
+    gate: Gate,
     reader: Arc<Reader>,
+    working: JoinSet<([u8; 16], Outcome)>,
     /// What is listed and done with.
     known: HashSet<[u8; 16]>,
     branches: Vec<Branch>,
@@ -47,21 +51,35 @@ pub(super) struct Poll {
     warned: bool,
 }
 
+/// Why a round broke off.
+enum Failed {
+    List(S3Error),
+    /// The state of this process.
+    Own(String),
+}
+
+impl From<S3Error> for Failed {
+    fn from(error: S3Error) -> Self {
+        Self::List(error)
+    }
+}
+
 impl Poll {
     pub(super) fn new(config: PollConfig, shared: &Arc<Shared>, from_ms: Option<i64>) -> Self {
-        let gate = Gate::new(config.trail.shown(), Arc::clone(&shared.notices));
-        let reader = Arc::new(Reader { shared: Arc::clone(shared), gate, from_ms });
-        let (known, branches) = (HashSet::new(), Vec::new());
-        Self { config, reader, known, branches, complete_ms: None, rounds: 0, warned: false }
+        let gate = Gate::new(format!("the list of {}", config.trail.shown()), Arc::clone(&shared.notices));
+        let reader = Arc::new(Reader { shared: Arc::clone(shared), receipts: None, from_ms });
+        let (working, known, branches) = (JoinSet::new(), HashSet::new(), Vec::new());
+        Self { config, gate, reader, working, known, branches, complete_ms: None, rounds: 0, warned: false }
     }
 
-    /// Until the process is to end.
+    /// Until the process is to end; then what is in work is given up.
     pub(super) async fn run(mut self) {
         let reader = Arc::clone(&self.reader);
         tokio::select! {
             () = self.rounds() => {}
             () = reader.shared.stopped() => {}
         }
+        self.working.join_all().await;
     }
 
     /// Never returns.
@@ -69,13 +87,20 @@ impl Poll {
         tracing::info!("watching {}", self.config.trail.shown());
         let mut source = None;
         loop {
-            self.reader.gate.wait().await;
+            self.gate.wait().await;
+            self.reader.shared.own.wait().await;
             let started = Instant::now();
             let next = match self.round(&mut source).await {
                 // Never more than half of the time.
                 Ok(()) => (started + self.config.interval).max(Instant::now() + started.elapsed()),
-                Err(why) => {
-                    self.reader.gate.failed(&why, Clock::System.now_ms()).await;
+                Err(failed) => {
+                    let now_ms = Clock::System.now_ms();
+                    match failed {
+                        Failed::List(error) => {
+                            self.gate.failed(&Failing::of_bucket(&self.config.trail, "s3:ListBucket", &error), now_ms).await
+                        }
+                        Failed::Own(why) => self.reader.shared.own.failed(&Failing::of(why), now_ms).await,
+                    };
                     Instant::now()
                 }
             };
@@ -83,17 +108,15 @@ impl Poll {
         }
     }
 
-    async fn round(&mut self, source: &mut Option<Source>) -> Result<(), String> {
-        let text = |error: S3Error| error.to_string();
+    async fn round(&mut self, source: &mut Option<Source>) -> Result<(), Failed> {
         let started_ms = Clock::System.now_ms();
         if source.is_none() {
-            *source = Some(Source::connect(&self.config.trail).await.map_err(text)?);
+            *source = Some(Source::connect(&self.config.trail).await?);
             self.complete_ms = self.last_complete().await?;
         }
         let Some(source) = source else { return Ok(()) };
         if self.branches.is_empty() || self.rounds.is_multiple_of(DISCOVER) {
-            let kinds = Kind::ALL.into_iter().filter(|kind| kind.has_records()).collect();
-            self.branches = source.branches(&Wanted { kinds, ..Wanted::default() }).await.map_err(text)?;
+            self.branches = source.branches(&Wanted::records()).await?;
             self.warn_of_cost();
         }
         self.rounds = self.rounds.wrapping_add(1);
@@ -104,43 +127,50 @@ impl Poll {
         if whole.is_ok() {
             // What is not listed any more is not asked for again.
             self.known.retain(|object| listed.contains(object));
-            self.reader.gate.worked();
+            self.gate.worked();
         }
         if complete {
             self.complete_ms = Some(started_ms);
             let checkpoint = Checkpoint { key: self.key(), value: started_ms.to_string() };
             let unit = Unit { now_ms: started_ms, checkpoints: vec![checkpoint], ..Unit::default() };
-            self.reader.shared.ask(move |ledger| ledger.commit(&unit)).await?;
+            self.reader.shared.ask(move |ledger| ledger.commit(&unit)).await.map_err(Failed::Own)?;
+            self.reader.shared.own.worked();
+        }
+        Ok(whole?)
+    }
+
+    /// Lists, and has read what is not known. What was begun is brought to its end also when the list breaks off.
+    async fn list(&mut self, source: &Source, range: Range, listed: &mut HashSet<[u8; 16]>) -> Result<(), S3Error> {
+        let whole = self.pages(source, range, listed).await;
+        while !self.working.is_empty() {
+            let done = self.working.join_next().await;
+            self.done(done);
         }
         whole
     }
 
-    /// Lists, and has read what is not known.
-    async fn list(&mut self, source: &Source, range: Range, listed: &mut HashSet<[u8; 16]>) -> Result<(), String> {
+    async fn pages(&mut self, source: &Source, range: Range, listed: &mut HashSet<[u8; 16]>) -> Result<(), S3Error> {
         let mut ahead = list_ahead(source, self.branches.clone(), range, PAGE);
-        let mut working = JoinSet::new();
         while let Some((_, mut pages)) = ahead.recv().await {
             while let Some(page) = pages.recv().await {
-                for object in page.map_err(|error| error.to_string())? {
+                for object in page? {
                     let name = name(&object);
                     listed.insert(name);
                     if self.known.contains(&name) {
                         continue;
                     }
-                    while working.len() >= IN_WORK {
-                        self.done(working.join_next().await);
+                    while self.working.len() >= IN_WORK {
+                        let done = self.working.join_next().await;
+                        self.done(done);
                     }
-                    self.reader.gate.wait().await;
+                    self.reader.shared.own.wait().await;
                     let (reader, object) = (Arc::clone(&self.reader), self.reference(object));
-                    working.spawn(async move { (name, reader.read(&object, None).await) });
-                    while let Some(done) = working.try_join_next() {
+                    self.working.spawn(async move { (name, reader.read(&object, None).await) });
+                    while let Some(done) = self.working.try_join_next() {
                         self.done(Some(done));
                     }
                 }
             }
-        }
-        while !working.is_empty() {
-            self.done(working.join_next().await);
         }
         Ok(())
     }
@@ -150,7 +180,7 @@ impl Poll {
             Some(Ok((name, Outcome::Done | Outcome::Left))) => drop(self.known.insert(name)),
             Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             // Listed again, and read then.
-            Some(Ok((_, Outcome::Later)) | Err(_)) | None => {}
+            Some(Ok((_, Outcome::Later | Outcome::Outage)) | Err(_)) | None => {}
         }
     }
 
@@ -159,7 +189,6 @@ impl Poll {
             bucket: self.config.trail.bucket.clone(),
             keys: vec![object.key],
             region: None,
-            version_id: None,
             etag: Some(object.etag),
             size: Some(object.size),
         }
@@ -175,11 +204,11 @@ impl Poll {
         }
     }
 
-    async fn last_complete(&self) -> Result<Option<i64>, String> {
+    async fn last_complete(&self) -> Result<Option<i64>, Failed> {
         let key = self.key();
         let found =
             self.reader.shared.ask(move |ledger| Ok(ledger.checkpoints(&key)?.into_iter().find(|found| found.key == key)));
-        Ok(found.await?.and_then(|found| found.value.parse().ok()))
+        Ok(found.await.map_err(Failed::Own)?.and_then(|found| found.value.parse().ok()))
     }
 
     fn key(&self) -> String {

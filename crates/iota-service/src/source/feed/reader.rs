@@ -1,20 +1,24 @@
 //! One object, from its name to its commit: whether it is to be read at all, its bytes, and what became of it.
 //! Knows nothing of who named it.
 
+use super::Ending;
 use super::damaged::Damaged;
-use super::gate::Gate;
+use super::failing::Failing;
+use super::gate::{Entry, Gate, Gates};
 use super::notices::Notices;
 use super::offer::{Offers, Room};
+use super::queue::Receipts;
 use super::tally::Tally;
 use crate::crash_point;
 use crate::pipeline::{Clock, Ended};
 use crate::source::minute_of;
-use crate::source::s3::{Buckets, Fetched, S3Error};
+use crate::source::s3::{Buckets, Fetched, S3Error, Spool};
 use iota_engine::alert::Severity;
 use iota_engine::notification::ObjectRef;
 use iota_engine::object::{Kind, Object};
 use iota_engine::store::{Ledger, ObjectVersion, StoreError};
 use iota_engine::system::{FOREIGN_BUCKET, MISSING_OBJECT, SystemAlert};
+use iota_engine::text::printable;
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +37,8 @@ pub(super) enum Outcome {
     Left,
     /// It is to be read again.
     Later,
+    /// The same, and nothing of the kind could be read: that says nothing of the object.
+    Outage,
 }
 
 /// What all readers of a process share.
@@ -43,10 +49,13 @@ pub(super) struct Shared {
     pub(super) offers: Offers,
     /// Downloads at once.
     pub(super) downloads: Semaphore,
+    /// Of what belongs to this process: its state, its disk.
+    pub(super) own: Gate,
+    pub(super) gates: Gates,
     pub(super) damaged: Damaged,
     pub(super) notices: Arc<Notices>,
     pub(super) tally: Arc<Tally>,
-    pub(super) stop: watch::Receiver<bool>,
+    pub(super) stop: watch::Receiver<Ending>,
     pub(super) scratch: Option<PathBuf>,
 }
 
@@ -65,10 +74,10 @@ impl Shared {
     pub(super) async fn stopped(&self) {
         let mut stop = self.stop.clone();
         // Whoever could say so is gone: that is an end, too.
-        let _ = stop.wait_for(|stop| *stop).await;
+        let _ = stop.wait_for(|stop| *stop != Ending::No).await;
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(super) fn ending(&self) -> Ending {
         *self.stop.borrow()
     }
 }
@@ -77,7 +86,8 @@ impl Shared {
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) shared: Arc<Shared>,
-    pub(super) gate: Gate,
+    /// Of the queue whose messages name them. Where there is none, they wait here for a bucket that does not work.
+    pub(super) receipts: Option<Arc<Receipts>>,
     /// What was delivered before is left out; milliseconds since 1970.
     pub(super) from_ms: Option<i64>,
 }
@@ -88,17 +98,27 @@ enum Failed {
     S3(S3Error),
 }
 
-impl Reader {
-    /// `named_ms` is when it was named, in milliseconds since 1970.
-    pub(super) async fn read(&self, object: &ObjectRef, named_ms: Option<i64>) -> Outcome {
-        self.shared.tally.objects(|objects| {
+/// An object that is in work. Whoever gives it up gives it back.
+struct InWork<'a> {
+    tally: &'a Tally,
+    ended: Result<Counted, &'static str>,
+}
+
+impl<'a> InWork<'a> {
+    fn new(tally: &'a Tally) -> Self {
+        tally.objects(|objects| {
             objects.named += 1;
             objects.in_work += 1;
         });
-        let outcome = self.outcome(object, named_ms).await;
-        self.shared.tally.objects(|objects| {
+        Self { tally, ended: Ok(Counted::Returned) }
+    }
+}
+
+impl Drop for InWork<'_> {
+    fn drop(&mut self) {
+        self.tally.objects(|objects| {
             objects.in_work -= 1;
-            match outcome {
+            match self.ended {
                 Ok(what) => *what.of(objects) += 1,
                 Err(skipped) => {
                     objects.skipped += 1;
@@ -106,9 +126,18 @@ impl Reader {
                 }
             }
         });
-        match outcome {
+    }
+}
+
+impl Reader {
+    /// `named_ms` is when it was named, in milliseconds since 1970.
+    pub(super) async fn read(&self, object: &ObjectRef, named_ms: Option<i64>) -> Outcome {
+        let mut in_work = InWork::new(&self.shared.tally);
+        in_work.ended = self.outcome(object, named_ms).await;
+        match in_work.ended {
             Ok(Counted::Read | Counted::AlreadyFinished) | Err(_) => Outcome::Done,
             Ok(Counted::Returned) => Outcome::Later,
+            Ok(Counted::Outage) => Outcome::Outage,
             Ok(Counted::Left) => Outcome::Left,
         }
     }
@@ -126,25 +155,65 @@ impl Reader {
                 return Ok(Counted::Left);
             }
             match shared.ask(move |ledger| ledger.is_finished(&version)).await {
-                Ok(true) => return Ok(Counted::AlreadyFinished),
+                Ok(true) => {
+                    shared.own.worked();
+                    return Ok(Counted::AlreadyFinished);
+                }
                 Ok(false) => {}
-                Err(why) => return Ok(self.later(&why).await),
+                Err(why) => return Ok(self.own_fault(why).await),
             }
         }
-        let (fetched, room, url) = match self.fetch(object).await {
+        let gate = shared.gates.of(&object.bucket);
+        let Some(entry) = self.enter(&gate).await else { return Ok(Counted::Outage) };
+        let fetched = self.fetch(object).await;
+        let fetched = match fetched {
             Ok(fetched) => fetched,
             Err(Failed::Stopped) => return Ok(Counted::Returned),
-            Err(Failed::S3(error)) if is_general(&error) => return Ok(self.later(&error.to_string()).await),
-            Err(Failed::S3(error)) => {
-                // Nothing that trying others, too, would help with.
-                shared.notices.tell(missing(object, &error)).await;
-                return Ok(Counted::Returned);
-            }
+            Err(Failed::S3(error)) => return Ok(self.unread(object, &gate, &error).await),
         };
-        self.gate.worked();
+        gate.worked();
+        drop(entry);
+        let (fetched, room, url) = fetched;
         tracing::debug!("{url}: fetched");
         crash_point("object.fetched");
         Ok(self.evaluate(fetched, room, &url).await)
+    }
+
+    /// `None`: not now.
+    async fn enter<'g>(&self, gate: &'g Gate) -> Option<Entry<'g>> {
+        if self.receipts.is_some() {
+            return gate.enter();
+        }
+        tokio::select! {
+            entry = gate.entered() => Some(entry),
+            () = self.shared.stopped() => None,
+        }
+    }
+
+    /// Of what could not be fetched: whose fault that is.
+    async fn unread(&self, object: &ObjectRef, gate: &Gate, error: &S3Error) -> Counted {
+        let shared = &*self.shared;
+        if matches!(error, S3Error::Local { .. }) {
+            return self.own_fault(error.to_string()).await;
+        }
+        if is_general(error) {
+            let trail = shared.buckets.trail(&object.bucket, "");
+            let meanwhile = self.receipts.as_ref().map(|receipts| receipts.meanwhile()).unwrap_or_default();
+            let failing = Failing { meanwhile, ..Failing::of_bucket(&trail, "s3:GetObject", error) };
+            if gate.failed(&failing, Clock::System.now_ms()).await && error.is_denied() {
+                shared.notices.tell(missing(object, error)).await;
+            }
+            return Counted::Outage;
+        }
+        // It was asked, and it has answered.
+        gate.worked();
+        if matches!(error, S3Error::Archived(_)) {
+            tracing::warn!("{}; it is left out", printable(&error.to_string()));
+            shared.notices.tell(archived(object, error)).await;
+            return Counted::Left;
+        }
+        shared.notices.tell(missing(object, error)).await;
+        Counted::Returned
     }
 
     async fn evaluate(&self, fetched: Fetched, room: Room, url: &str) -> Counted {
@@ -154,22 +223,24 @@ impl Reader {
         }
         let mut input = fetched.into_input(url);
         input.whole_only = true;
-        match self.shared.offers.offer(input, room).await {
+        let counted = match self.shared.offers.offer(input, room).await {
+            Ended::Interrupted => return Counted::Returned,
             Ended::Read => Counted::Read,
-            Ended::Interrupted => Counted::Returned,
-            Ended::Unreadable(why) => self.later(&why).await,
+            Ended::Unreadable(why) => return self.own_fault(why).await,
             Ended::Damaged(reason) => match self.shared.damaged.count(&version, &reason).await {
                 Ok(true) => Counted::Left,
                 Ok(false) => Counted::Returned,
-                Err(why) => self.later(&why).await,
+                Err(why) => return self.own_fault(why).await,
             },
-        }
+        };
+        self.shared.own.worked();
+        counted
     }
 
-    /// The failure is not the object's own.
-    async fn later(&self, why: &str) -> Counted {
-        self.gate.failed(why, Clock::System.now_ms()).await;
-        Counted::Returned
+    /// Neither the object nor its bucket failed, but this process's state or disk.
+    async fn own_fault(&self, why: String) -> Counted {
+        self.shared.own.failed(&Failing::of(why), Clock::System.now_ms()).await;
+        Counted::Outage
     }
 
     /// What is left alone by its name or time.
@@ -208,12 +279,14 @@ impl Reader {
             // Never closed.
             let _permit = shared.downloads.acquire().await;
             let mut room = shared.offers.room(object.size.unwrap_or(IN_MEMORY).min(IN_MEMORY)).await;
+            // No more than that, whatever a message says of its size.
+            let spool = Spool { directory: shared.scratch.as_deref(), memory: room.bytes() };
             let bucket = shared.buckets.get(&object.bucket, object.region.as_deref()).await?;
             let mut failure = None;
             for key in &object.keys {
-                match bucket.fetch(key, None, shared.scratch.as_deref()).await {
+                match bucket.fetch(key, None, spool).await {
                     Ok(fetched) => {
-                        room.shrink(fetched.size.min(IN_MEMORY));
+                        room.shrink(fetched.size);
                         return Ok((fetched, room, bucket.url(key)));
                     }
                     Err(error) if matches!(error, S3Error::Missing(_)) || error.is_denied() => {
@@ -240,6 +313,8 @@ enum Counted {
     Read,
     AlreadyFinished,
     Returned,
+    /// Returned, and not for a reason of its own.
+    Outage,
     Left,
 }
 
@@ -248,7 +323,7 @@ impl Counted {
         match self {
             Self::Read => &mut objects.read,
             Self::AlreadyFinished => &mut objects.already_finished,
-            Self::Returned => &mut objects.returned,
+            Self::Returned | Self::Outage => &mut objects.returned,
             Self::Left => &mut objects.left,
         }
     }
@@ -260,10 +335,10 @@ fn version(object: &ObjectRef, key: &str, etag: &str) -> Option<ObjectVersion> {
     (!version.is_empty()).then(|| ObjectVersion { object: format!("s3://{}/{key}", object.bucket), version })
 }
 
-/// The same would happen to every object. A bucket that does not exist is what one message says.
+/// The same would happen to every object of the bucket.
 fn is_general(error: &S3Error) -> bool {
     let of_one = matches!(error, S3Error::Failed { fault, .. }
-        if matches!(fault.code.as_deref(), Some("NoSuchBucket" | "InvalidBucketName" | "NoSuchKey" | "KeyTooLongError")));
+        if matches!(fault.code.as_deref(), Some("InvalidBucketName" | "NoSuchKey" | "KeyTooLongError")));
     error.is_general() && !of_one
 }
 
@@ -286,7 +361,19 @@ fn missing(object: &ObjectRef, error: &S3Error) -> SystemAlert {
         title: format!("An object cannot be had: {error}"),
         severity: Severity::Medium,
         description: "Its message is tried again, and is left to the dead-letter queue. Further objects of this bucket are counted (`objects.returned`), not told one by one.".to_owned(),
-        runbook: "Look whether a lifecycle rule removes or archives objects before they are read, and whether the bucket's notifications name keys that do not exist.",
+        runbook: "Look whether a lifecycle rule removes or archives objects before they are read, whether the bucket's notifications name keys that do not exist, and whether some objects are denied where others are not: another owner, another key of KMS.",
+        context: json!({"bucket": object.bucket, "keys": object.keys, "why": error.to_string()}),
+    }
+}
+
+fn archived(object: &ObjectRef, error: &S3Error) -> SystemAlert {
+    SystemAlert {
+        rule: MISSING_OBJECT,
+        dedup: format!("{}: archived", object.bucket),
+        title: format!("An object cannot be had: {error}"),
+        severity: Severity::Medium,
+        description: "It is left out, and nothing waits for it. Further objects of this bucket are counted (`objects.left`) and logged, not told one by one.".to_owned(),
+        runbook: "Let lifecycle rules keep objects out of the archive classes for longer than iota may be behind. To read those that are there, restore them (`aws s3api restore-object`), then `iota run` with the same --state and their s3:// URLs.",
         context: json!({"bucket": object.bucket, "keys": object.keys, "why": error.to_string()}),
     }
 }

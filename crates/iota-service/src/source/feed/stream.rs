@@ -1,6 +1,7 @@
 //! Standard input and named pipes: what has come is handed on as soon as it is complete. There is no way back to whoever
 //! writes: what is in a pipe when the process ends is lost.
 
+use super::Ending;
 use super::offer::Offers;
 use crate::pipeline::Ended;
 use crate::source::Input;
@@ -47,11 +48,16 @@ impl Stream {
         Ok(Self { path, file })
     }
 
+    /// As it is called in messages.
+    pub(super) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
     /// Until its end, or until the process is to end. Blocks; `handle` is the runtime's.
-    pub(super) fn run(mut self, offers: &Offers, stop: &watch::Receiver<bool>, handle: &Handle) -> io::Result<()> {
+    pub(super) fn run(mut self, offers: &Offers, stop: &watch::Receiver<Ending>, handle: &Handle) -> io::Result<()> {
         let (mut waiting, mut last) = (Vec::new(), Instant::now());
         tracing::info!("watching {}", self.path.display());
-        while !*stop.borrow() {
+        while *stop.borrow() == Ending::No {
             let more = match poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&TICK)) {
                 Ok(0) | Err(Errno::INTR) => None,
                 Ok(_) => Some(self.read(&mut waiting)?),
@@ -93,7 +99,7 @@ impl Stream {
 
     /// False when nothing more is taken.
     fn hand_on(&self, bytes: Vec<u8>, offers: &Offers, handle: &Handle) -> bool {
-        let name = self.path.display().to_string();
+        let name = self.name();
         handle.block_on(async {
             let room = offers.room(bytes.len() as u64).await;
             offers.offer(Input::bytes(&name, None, bytes), room).await != Ended::Interrupted

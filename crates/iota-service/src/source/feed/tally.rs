@@ -1,6 +1,6 @@
 //! What sources have counted, for whoever writes the accounting while they go on.
 
-use crate::telemetry::{Messages, Objects, Sources};
+use crate::telemetry::{Messages, Objects, QueueDepth, Sources};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug, Default)]
@@ -13,6 +13,10 @@ impl Tally {
 
     pub(super) fn objects(&self, count: impl FnOnce(&mut Objects)) {
         count(&mut self.lock().objects);
+    }
+
+    pub(super) fn queue(&self, url: &str, depth: QueueDepth) {
+        self.lock().queues.insert(url.to_owned(), depth);
     }
 
     /// As it is now.

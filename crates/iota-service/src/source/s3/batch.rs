@@ -1,14 +1,14 @@
 //! Objects as inputs of one run: listed before it begins, and fetched a little ahead of whoever reads them, in order.
 
-use super::{Bucket, Buckets, Fetched, Listed, Location, LocationError, Range, S3Error, Source, Wanted, list_ahead};
+use super::{Bucket, Buckets, Fetched, Listed, Location, LocationError, Range, S3Error, Source, Spool, Wanted, list_ahead};
 use crate::source::{Data, Input};
-use iota_engine::object::{Kind, Object, Root};
+use iota_engine::object::{Object, Root};
 use iota_engine::store::{Finished, Terms};
 use iota_python::Stop;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,13 +23,13 @@ const OUTAGE: u32 = 10;
 const TICK: Duration = Duration::from_millis(100);
 const PAGE: i32 = 1_000;
 
-/// An object to read.
+/// An object to read. There may be millions: what it is called is shared with its input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchObject {
     /// As it is named in the state, `s3://BUCKET/KEY`.
-    pub url: String,
+    pub url: Arc<Path>,
     /// Only in this version.
-    pub etag: Option<String>,
+    pub etag: Option<Arc<str>>,
     /// In bytes, where it is known.
     pub size: u64,
     /// It was read before: its events are judged as they were then.
@@ -40,7 +40,14 @@ impl BatchObject {
     /// One that was read before, if it is from a bucket.
     pub fn of_finished(Finished { object, terms }: &Finished) -> Option<Self> {
         object.object.parse::<Location>().ok()?;
-        Some(Self { url: object.object.clone(), etag: Some(object.version.clone()), size: 0, terms: Some(*terms) })
+        let (url, etag) = (Path::new(&object.object).into(), Some(object.version.as_str().into()));
+        Some(Self { url, etag, size: 0, terms: Some(*terms) })
+    }
+
+    fn of_listed(bucket: &Bucket, object: Listed) -> Self {
+        let etag = Some(object.etag).filter(|etag| !etag.is_empty());
+        let url = PathBuf::from(bucket.url(&object.key)).into();
+        Self { url, etag: etag.map(Into::into), size: object.size, terms: None }
     }
 }
 
@@ -55,8 +62,7 @@ pub struct Batch {
 /// What the inputs of a batch share.
 struct Ahead {
     batch: Batch,
-    /// URL and etag, as the inputs have them.
-    objects: Vec<(Arc<Path>, Option<Arc<str>>)>,
+    objects: Vec<BatchObject>,
     slots: Mutex<Slots>,
     failed_in_a_row: AtomicU32,
 }
@@ -92,16 +98,11 @@ impl Batch {
     /// CloudTrail's files with records below a place, in order of account, kind, region and key; where there are none, all
     /// objects below it that are no other service's.
     pub fn list(&self, place: &Location) -> Result<Vec<BatchObject>, S3Error> {
-        let of = |object: Listed| {
-            let etag = Some(object.etag).filter(|etag| !etag.is_empty());
-            BatchObject { url: format!("s3://{}/{}", place.bucket, object.key), etag, size: object.size, terms: None }
-        };
-        let listed = self.runtime.block_on(async {
+        self.runtime.block_on(async {
             // One connection for all places of a bucket: there may be thousands, each a single object.
             let bucket = self.buckets.get(&place.bucket, None).await?;
             let source = Source { name: place.to_string(), bucket, root: Root::of_prefix(&place.prefix) };
-            let kinds = Kind::ALL.into_iter().filter(|kind| kind.has_records()).collect();
-            let branches = super::branches(&source.bucket, &source.root, &Wanted { kinds, ..Wanted::default() }).await?;
+            let branches = super::branches(&source.bucket, &source.root, &Wanted::records()).await?;
             if branches.is_empty() {
                 return plain(&source.bucket, &place.prefix).await;
             }
@@ -109,40 +110,36 @@ impl Batch {
             let mut ahead = list_ahead(&source, branches, Range::default(), PAGE);
             while let Some((_, mut pages)) = ahead.recv().await {
                 while let Some(page) = pages.recv().await {
-                    listed.extend(page?);
+                    listed.extend(page?.into_iter().map(|object| BatchObject::of_listed(&source.bucket, object)));
                 }
             }
-            Ok::<_, S3Error>(listed)
-        })?;
-        Ok(listed.into_iter().map(of).collect())
+            Ok(listed)
+        })
     }
 
     /// In the order in which they are going to be read.
     pub fn inputs(self, objects: Vec<BatchObject>) -> Vec<Input> {
-        let (mut sizes, mut shared) = (Vec::with_capacity(objects.len()), Vec::with_capacity(objects.len()));
-        for BatchObject { url, etag, size, terms } in objects {
-            sizes.push((size, terms));
-            shared.push((Path::new(&url).into(), etag.map(Into::into)));
-        }
-        let ahead = Arc::new(Ahead { batch: self, objects: shared, slots: Mutex::default(), failed_in_a_row: AtomicU32::new(0) });
-        let input = |(index, (size, terms)): (usize, (u64, Option<Terms>))| {
-            let (path, version) = ahead.objects[index].clone();
+        let count = objects.len();
+        let ahead = Arc::new(Ahead { batch: self, objects, slots: Mutex::default(), failed_in_a_row: AtomicU32::new(0) });
+        let input = |index: usize| {
+            let BatchObject { url, etag, size, terms } = ahead.objects[index].clone();
             let data = Data::Remote(Remote { ahead: Arc::clone(&ahead), index });
-            Input { path, size, version, data, checkpoint: None, whole_only: false, terms }
+            Input { path: url, size, version: etag, data, checkpoint: None, whole_only: false, terms }
         };
-        sizes.into_iter().enumerate().map(input).collect()
+        (0..count).map(input).collect()
     }
 }
 
 /// Without the layout of CloudTrail: what somebody has copied there.
-async fn plain(bucket: &Bucket, prefix: &str) -> Result<Vec<Listed>, S3Error> {
+async fn plain(bucket: &Bucket, prefix: &str) -> Result<Vec<BatchObject>, S3Error> {
     let (mut listed, mut pages) = (Vec::new(), bucket.list(prefix, None, PAGE));
     while let Some(page) = pages.next().await? {
-        listed.extend(page.into_iter().filter(|object| match Object::of(&object.key) {
+        let is_ours = |object: &Listed| match Object::of(&object.key) {
             Object::Log(log) => log.kind.has_records(),
             Object::Unknown => true,
             Object::Other(_) | Object::Folder => false,
-        }));
+        };
+        listed.extend(page.into_iter().filter(is_ours).map(|object| BatchObject::of_listed(bucket, object)));
     }
     Ok(listed)
 }
@@ -196,11 +193,11 @@ impl Ahead {
     }
 
     fn fetch(&self, index: usize) -> JoinHandle<Result<Fetched, S3Error>> {
-        let (url, etag) = self.objects[index].clone();
+        let BatchObject { url, etag, .. } = self.objects[index].clone();
         let buckets = Arc::clone(&self.batch.buckets);
         self.batch.runtime.spawn(async move {
             let Location { bucket, prefix: key } = location(&url)?;
-            buckets.get(&bucket, None).await?.fetch(&key, etag.as_deref(), None).await
+            buckets.get(&bucket, None).await?.fetch(&key, etag.as_deref(), Spool::default()).await
         })
     }
 }

@@ -7,6 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::RequestPayer;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use iota_engine::region::is_region;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -60,7 +61,7 @@ pub struct Reach {
 pub struct Bucket {
     client: RwLock<Client>,
     reach: Reach,
-    /// Regions that answers named.
+    /// Regions that answers named, at most `FOLLOWED`.
     followed: Mutex<BTreeSet<String>>,
     pub name: String,
     pub(super) payer: Option<RequestPayer>,
@@ -77,6 +78,8 @@ pub struct Listed {
     pub size: u64,
 }
 
+/// Regions to which a bucket is followed. A bucket is in one; more is somebody who sends us on and on.
+const FOLLOWED: usize = 4;
 /// The largest page that S3 gives.
 const PAGE: i32 = 1000;
 
@@ -114,7 +117,7 @@ impl Bucket {
         if in_region(&self.client()) {
             return Ok(true);
         }
-        if !self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(region.to_owned()) {
+        if !self.is_new(region) {
             return Ok(false);
         }
         tracing::info!("{}: the bucket is in {region}; going on there", self.url(""));
@@ -122,6 +125,12 @@ impl Bucket {
         let moved = self::client(&Reach { access, ..self.reach.clone() }, None).await?;
         *self.client.write().unwrap_or_else(PoisonError::into_inner) = moved;
         Ok(true)
+    }
+
+    /// The region was not tried before, and may be one.
+    fn is_new(&self, region: &str) -> bool {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.len() < FOLLOWED && is_region(region) && followed.insert(region.to_owned())
     }
 
     pub fn url(&self, key: &str) -> String {

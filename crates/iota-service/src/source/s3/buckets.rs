@@ -2,18 +2,21 @@
 
 use super::{Bucket, Reach, S3Error, TrailConfig};
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
-use tokio::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OnceCell;
 
 /// Connections that are kept; names come from messages, which anybody may have sent.
 const CONNECTIONS: usize = 1_000;
+
+/// A connection, or the place of one that is being made.
+type Connecting = Arc<OnceCell<Arc<Bucket>>>;
 
 #[derive(Debug, Default)]
 pub struct Buckets {
     configured: Vec<TrailConfig>,
     /// `None`: every one.
     allowed: Option<BTreeSet<String>>,
-    connected: Mutex<HashMap<String, Arc<Bucket>>>,
+    connected: Mutex<HashMap<String, Connecting>>,
 }
 
 impl Buckets {
@@ -24,6 +27,11 @@ impl Buckets {
 
     pub fn are_all_allowed(&self) -> bool {
         self.allowed.is_none()
+    }
+
+    /// Names of those that may be read, unless it is every one.
+    pub fn allowed(&self) -> Option<&BTreeSet<String>> {
+        self.allowed.as_ref()
     }
 
     pub fn admits(&self, bucket: &str) -> bool {
@@ -57,23 +65,52 @@ impl Buckets {
 
     /// `region` is where the bucket is said to be.
     pub async fn get(&self, name: &str, region: Option<&str>) -> Result<Arc<Bucket>, S3Error> {
-        let mut connected = self.connected.lock().await;
-        if let Some(bucket) = connected.get(name) {
-            return Ok(Arc::clone(bucket));
-        }
         let reach = self.configured(name).map_or_else(Reach::default, TrailConfig::reach);
-        let bucket = Arc::new(Bucket::connect_in(name, &reach, region).await?);
-        if connected.len() >= CONNECTIONS {
-            connected.clear();
+        let connect = async || Bucket::connect_in(name, &reach, region).await.map(Arc::new);
+        // One that takes its time to connect holds up nobody who needs another.
+        self.connecting(name).get_or_try_init(connect).await.map(Arc::clone)
+    }
+
+    fn connecting(&self, name: &str) -> Connecting {
+        let mut connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = connected.get(name) {
+            return Arc::clone(bucket);
         }
-        connected.insert(name.to_owned(), Arc::clone(&bucket));
-        Ok(bucket)
+        if connected.len() >= CONNECTIONS {
+            // Whoever still uses one keeps it.
+            connected.retain(|name, _| self.configured(name).is_some());
+        }
+        Arc::clone(connected.entry(name.to_owned()).or_default())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn names_from_messages_do_not_fill_the_memory_nor_drive_out_a_configured_bucket() {
+        let mine = TrailConfig { bucket: "mine".to_owned(), region: Some("eu-west-1".to_owned()), ..TrailConfig::default() };
+        let buckets = Buckets::new(vec![mine], None);
+        let first = buckets.get("mine", None).await.unwrap();
+        for number in 0..CONNECTIONS * 2 {
+            buckets.connecting(&format!("made-up-{number}"));
+        }
+        assert!(buckets.connected.lock().unwrap().len() <= CONNECTIONS);
+        assert!(Arc::ptr_eq(&first, &buckets.get("mine", None).await.unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_bucket_is_not_followed_on_and_on() {
+        let reach = TrailConfig { region: Some("eu-west-1".to_owned()), ..TrailConfig::default() }.reach();
+        let bucket = Bucket::connect("b", &reach).await.unwrap();
+        assert!(!bucket.follow(&bucket.client(), "eu-west-1.evil.example").await.unwrap(), "that is no region");
+        let mut followed = 0;
+        for number in 1..100 {
+            followed += u32::from(bucket.follow(&bucket.client(), &format!("us-east-{number}")).await.unwrap());
+        }
+        assert_eq!(followed, 4);
+    }
 
     #[test]
     fn every_prefix_of_a_bucket_counts() {

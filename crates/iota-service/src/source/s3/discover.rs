@@ -2,7 +2,8 @@
 //! however many objects there are.
 
 use super::{Bucket, S3Error};
-use iota_engine::object::{Kind, Root, is_account, is_organization, is_region};
+use iota_engine::object::{Kind, Root, is_account, is_organization};
+use iota_engine::region::is_region;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -13,6 +14,13 @@ pub struct Wanted {
     pub accounts: Vec<String>,
     pub regions: Vec<String>,
     pub kinds: Vec<Kind>,
+}
+
+impl Wanted {
+    /// All files with records.
+    pub fn records() -> Self {
+        Self { kinds: Kind::ALL.into_iter().filter(|kind| kind.has_records()).collect(), ..Self::default() }
+    }
 }
 
 /// The files of one kind of one account and region.

@@ -11,8 +11,26 @@ use std::path::Path;
 use std::sync::Arc;
 use tempfile::{SpooledData, SpooledTempFile};
 
-/// More than this many bytes are kept in a temporary file instead of in memory.
-const IN_MEMORY: usize = 4 << 20;
+/// Where the bytes of an object are kept while it is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Spool<'a> {
+    /// Of temporary files [default: the system's].
+    pub directory: Option<&'a Path>,
+    /// More than this many bytes are in a temporary file instead of in memory.
+    pub memory: usize,
+}
+
+impl Default for Spool<'_> {
+    fn default() -> Self {
+        Self { directory: None, memory: 4 << 20 }
+    }
+}
+
+impl<'a> Spool<'a> {
+    pub fn below(directory: Option<&'a Path>) -> Self {
+        Self { directory, ..Self::default() }
+    }
+}
 
 /// An object that was read to its end.
 #[derive(Debug)]
@@ -46,11 +64,11 @@ enum Outcome {
 }
 
 impl Bucket {
-    /// With `etag`, of this version only. Large bodies go to a temporary file in `scratch`.
-    pub async fn fetch(&self, key: &str, etag: Option<&str>, scratch: Option<&Path>) -> Result<Fetched, S3Error> {
-        let body = match scratch {
-            Some(directory) => tempfile::spooled_tempfile_in(IN_MEMORY, directory),
-            None => tempfile::spooled_tempfile(IN_MEMORY),
+    /// With `etag`, of this version only.
+    pub async fn fetch(&self, key: &str, etag: Option<&str>, spool: Spool<'_>) -> Result<Fetched, S3Error> {
+        let body = match spool.directory {
+            Some(directory) => tempfile::spooled_tempfile_in(spool.memory, directory),
+            None => tempfile::spooled_tempfile(spool.memory),
         };
         let etag = etag.unwrap_or_default().to_owned();
         let mut partial =
@@ -101,6 +119,10 @@ impl Bucket {
                     }
                 }
                 let fault = with_key(in_region(fault, region.as_ref()));
+                if status == Some(416) && fetched.size > 0 {
+                    // All had come, or other bytes than these are there now: from the start, which tells.
+                    return fetched.forget().map_or_else(|why| Outcome::Over(self.local(key, why)), |()| Outcome::Broken(fault));
+                }
                 return match (status, fault.code.as_deref()) {
                     (_, Some("InvalidObjectState")) => Outcome::Over(S3Error::Archived(self.url(key))),
                     (Some(412), _) => Outcome::Over(S3Error::Changed(self.url(key))),
@@ -111,9 +133,8 @@ impl Bucket {
             }
         };
         if fetched.size > 0 && answer.content_range().is_none() {
-            // The whole object again: what was read of it is dropped.
-            fetched.size = 0;
-            if let Err(why) = fetched.body.rewind().and_then(|()| fetched.body.set_len(0)) {
+            // The whole object again.
+            if let Err(why) = fetched.forget() {
                 return Outcome::Over(self.local(key, why));
             }
         }
@@ -161,6 +182,12 @@ impl Fetched {
                 Input { path, size: self.size, version, data, checkpoint: None, whole_only: false, terms: None }
             }
         }
+    }
+
+    /// What was read of it is dropped.
+    fn forget(&mut self) -> io::Result<()> {
+        self.size = 0;
+        self.body.rewind().and_then(|()| self.body.set_len(0))
     }
 
     /// Back to its start.

@@ -14,7 +14,7 @@ pub use batch::{Batch, BatchObject, Remote};
 pub use bucket::{Bucket, Listed, Location, LocationError, Pages, Reach};
 pub use buckets::Buckets;
 pub use discover::{Branch, Wanted, branches};
-pub use fetch::Fetched;
+pub use fetch::{Fetched, Spool};
 pub(crate) use lister::list_ahead;
 pub use lister::{Files, Range, Source};
 pub use trail::TrailConfig;

@@ -191,16 +191,22 @@ impl DynamoDb {
     }
 
     async fn put_checkpoints(&self, unit: &Unit) -> Work<()> {
-        let ttl = (wall_ms() + KEEP_OBJECTS_MS) / 1000;
         let mut items = Vec::new();
-        for Checkpoint { key: name, value } in &unit.checkpoints {
-            let key = Key::checkpoint(name);
-            let named = self.table.keep_text(&key, name, Some(ttl)).await?;
-            let value = self.table.keep_text(&key, value, Some(ttl)).await?;
-            items.push((key, item([("key", named), ("value", value), (TTL, number(ttl))])));
+        for checkpoint in &unit.checkpoints {
+            let (key, ttl) = (Key::checkpoint(&checkpoint.key), ttl(checkpoint));
+            let named = self.table.keep_text(&key, &checkpoint.key, ttl).await?;
+            let value = self.table.keep_text(&key, &checkpoint.value, ttl).await?;
+            let mut kept = item([("key", named), ("value", value)]);
+            kept.extend(ttl.map(|ttl| (TTL.to_owned(), number(ttl))));
+            items.push((key, kept));
         }
         self.table.put_all(distinct(items.into_iter())).await
     }
+}
+
+/// When a checkpoint expires, if ever, in seconds since the Unix epoch.
+fn ttl(checkpoint: &Checkpoint) -> Option<i64> {
+    (!checkpoint.is_lasting()).then(|| (wall_ms() + KEEP_OBJECTS_MS) / 1000)
 }
 
 /// Terms as attributes; what is not limited is not there.
@@ -211,4 +217,15 @@ pub(super) fn of_terms(terms: Terms) -> Item {
 
 pub(super) fn terms(item: &Item) -> Work<Terms> {
     Ok(Terms { late_before_ms: item.number_if_any("late_before")?, send_from_ms: item.number_if_any("send_from")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_when_a_source_is_read_has_no_time_to_live() {
+        let checkpoint = |key: &str| Checkpoint { key: key.to_owned(), value: "1".to_owned() };
+        assert_eq!(["begin:q", "poll:q"].map(|key| ttl(&checkpoint(key)).is_some()), [false, true]);
+    }
 }

@@ -1,8 +1,8 @@
 //! Forgets what is older than it has to be kept.
 
 use super::Work;
-use iota_engine::store::{KEEP_ALERTS_MS, KEEP_OBJECTS_MS};
-use rusqlite::Transaction;
+use iota_engine::store::{Checkpoint, KEEP_ALERTS_MS, KEEP_OBJECTS_MS};
+use rusqlite::{Transaction, params};
 
 /// By wall clock: event times of a run over the past are all old. What is still to be delivered, or waits for somebody in
 /// the dead letters, stays, and so does its alert.
@@ -23,8 +23,11 @@ pub(super) fn retain(transaction: &Transaction<'_>, now_ms: i64) -> Work<()> {
     ] {
         transaction.execute(statement, [kept])?;
     }
-    for statement in ["DELETE FROM objects WHERE finished_ms < ?1", "DELETE FROM checkpoints WHERE changed_ms < ?1"] {
-        transaction.execute(statement, [now_ms - KEEP_OBJECTS_MS])?;
-    }
+    let kept = now_ms - KEEP_OBJECTS_MS;
+    transaction.execute("DELETE FROM objects WHERE finished_ms < ?1", [kept])?;
+    transaction.execute(
+        "DELETE FROM checkpoints WHERE changed_ms < ?1 AND substr(key, 1, length(?2)) <> ?2",
+        params![kept, Checkpoint::BEGIN],
+    )?;
     Ok(())
 }

@@ -1,13 +1,16 @@
 //! One message, from its receipt to its end: what it says is done, side by side, while it is hidden from others.
 
 use super::delete::Deleter;
+use super::receipts::{LONGEST, Receipts, allowed};
 use super::sqs::{Message, Sqs, is_lost};
 use crate::crash_point;
 use crate::pipeline::Ended;
 use crate::source::Input;
+use crate::source::feed::Ending;
 use crate::source::feed::reader::{Outcome, Reader};
 use iota_engine::alert::Severity;
 use iota_engine::notification::{Notification, parse};
+use iota_engine::region::partition_of;
 use iota_engine::system::{SystemAlert, UNKNOWN_MESSAGE};
 use serde_json::json;
 use std::sync::Arc;
@@ -15,27 +18,26 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-/// How long a message is kept hidden at most. SQS allows 12 hours from its receipt, and fails when asked for more.
-const LONGEST: Duration = Duration::from_secs(11 * 60 * 60);
-/// How long a message that could not be worked off is hidden: the first time, and at most. It doubles with each receipt, so
-/// that an outage of a day does not use up the receipts after which a queue moves messages to its dead-letter queue.
-const BACK_OFF: Duration = Duration::from_secs(5);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(60 * 60);
-
 /// What works on the messages of one queue.
 #[derive(Debug)]
 pub(super) struct Work {
     pub(super) sqs: Arc<Sqs>,
     pub(super) reader: Reader,
+    pub(super) receipts: Arc<Receipts>,
     pub(super) deleter: Deleter,
     pub(super) visibility: Duration,
+    /// Of the queue, where it is known.
+    pub(super) region: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Deleted,
     Undeleted,
-    Returned,
+    Returned {
+        /// Nothing of the kind could be read.
+        outage: bool,
+    },
     Left,
 }
 
@@ -49,11 +51,15 @@ impl Work {
         });
         let end = tokio::select! {
             end = self.to_its_end(message) => end,
-            () = self.hold(message) => End::Returned,
+            () = self.hold(message, received) => End::Returned { outage: false },
         };
-        if end == End::Returned {
-            // When it is to end, others may have it at once.
-            let hidden = if shared.is_stopped() { Duration::ZERO } else { back_off(message.received) };
+        if let End::Returned { outage } = end {
+            let hidden = match shared.ending() {
+                // Others may have it at once.
+                Ending::Asked => Duration::ZERO,
+                // At once it would make the next process fail at once, too, and use up its receipts.
+                Ending::No | Ending::Failed => allowed(self.receipts.wait(message.received, outage), received.elapsed()),
+            };
             if let Err(fault) = self.sqs.hide(&message.receipt, hidden).await {
                 tracing::debug!("{}: a message comes again when it is no longer hidden: {}", self.sqs.url, fault.why);
             }
@@ -64,7 +70,7 @@ impl Work {
             *match end {
                 End::Deleted => &mut messages.deleted,
                 End::Undeleted => &mut messages.undeleted,
-                End::Returned => &mut messages.returned,
+                End::Returned { .. } => &mut messages.returned,
                 End::Left => &mut messages.left,
             } += 1;
         });
@@ -72,7 +78,8 @@ impl Work {
 
     async fn to_its_end(self: &Arc<Self>, message: &Message) -> End {
         match self.outcome(message).await {
-            Outcome::Later => End::Returned,
+            Outcome::Later => End::Returned { outage: false },
+            Outcome::Outage => End::Returned { outage: true },
             Outcome::Left => End::Left,
             Outcome::Done => {
                 crash_point("message.done");
@@ -90,7 +97,8 @@ impl Work {
         let mut worst = if found.is_understood() { Outcome::Done } else { self.tell(&found, message).await };
         worst = worst.max(self.events(&found.events, message).await);
         let mut parts = JoinSet::new();
-        for object in found.objects {
+        for mut object in found.objects {
+            object.region.take_if(|region| is_elsewhere(self.region.as_deref(), region));
             let (work, sent_ms) = (Arc::clone(self), message.sent_ms);
             parts.spawn(async move { work.reader.read(&object, sent_ms).await });
         }
@@ -121,15 +129,14 @@ impl Work {
     }
 
     /// Keeps the message hidden from others. Returns when that may go on no longer.
-    async fn hold(&self, message: &Message) {
-        let end = Instant::now() + LONGEST;
+    async fn hold(&self, message: &Message, received: Instant) {
         loop {
-            sleep((self.visibility / 3).min(end.saturating_duration_since(Instant::now()))).await;
-            if Instant::now() >= end {
+            sleep((self.visibility / 3).min(LONGEST.saturating_sub(received.elapsed()))).await;
+            if received.elapsed() >= LONGEST {
                 tracing::warn!("{}: a message was in work for 11 hours, and is given back", self.sqs.url);
                 return;
             }
-            match self.sqs.hide(&message.receipt, self.visibility).await {
+            match self.sqs.hide(&message.receipt, allowed(self.visibility, received.elapsed())).await {
                 Ok(()) => {}
                 Err(fault) if is_lost(&fault) => {
                     // Somebody else may have it now; whoever is second finds all done.
@@ -163,10 +170,9 @@ impl Work {
     }
 }
 
-/// Longer, the more often the message was received.
-fn back_off(received: u32) -> Duration {
-    let most = BACK_OFF.saturating_mul(1 << received.saturating_sub(1).min(16)).min(LONGEST_BACK_OFF);
-    most.mul_f64(0.75 + fastrand::f64() / 4.0)
+/// A bucket cannot be in another partition than the queue that is told of it.
+fn is_elsewhere(queue: Option<&str>, region: &str) -> bool {
+    queue.is_some_and(|queue| partition_of(queue) != partition_of(region))
 }
 
 /// `known`: the kind is recognised, and not supported.
@@ -198,13 +204,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_of_outage_takes_fewer_receipts_than_a_dead_letter_queue_waits_for() {
-        let (mut waited, mut received) = (Duration::ZERO, 0);
-        while waited < Duration::from_secs(24 * 60 * 60) {
-            received += 1;
-            waited += back_off(received);
+    fn a_message_leads_into_no_other_partition() {
+        for (queue, region, elsewhere) in [
+            (Some("eu-west-1"), "us-east-1", false),
+            (Some("eu-west-1"), "cn-north-1", true),
+            (Some("us-gov-west-1"), "us-west-1", true),
+            (None, "cn-north-1", false),
+        ] {
+            assert_eq!(is_elsewhere(queue, region), elsewhere, "{queue:?} {region}");
         }
-        assert!(received < 50, "{received}");
-        assert!(back_off(1) <= BACK_OFF && back_off(1) > BACK_OFF / 2);
     }
 }

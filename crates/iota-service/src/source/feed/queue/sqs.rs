@@ -28,12 +28,14 @@ pub(super) struct Message {
     pub(super) sent_ms: Option<i64>,
 }
 
-/// Approximate numbers of messages.
+/// What a queue says of itself; numbers of messages are approximate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Depth {
+pub(super) struct Look {
     pub(super) visible: u64,
     /// Received by somebody and not yet deleted.
     pub(super) in_flight: u64,
+    /// After so many a message is moved to the dead letters, where there are some.
+    pub(super) receipts: Option<u32>,
 }
 
 impl Sqs {
@@ -97,15 +99,26 @@ impl Sqs {
     }
 
     /// Needs sqs:GetQueueAttributes.
-    pub(super) async fn depth(&self) -> Result<Depth, Fault> {
+    pub(super) async fn look(&self) -> Result<Look, Fault> {
         let (visible, in_flight) =
             (QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible);
         let request = self.connection.client().await?.get_queue_attributes().queue_url(&self.url);
-        let request = request.attribute_names(visible.clone()).attribute_names(in_flight.clone());
+        let redrive = QueueAttributeName::RedrivePolicy;
+        let request =
+            request.attribute_names(visible.clone()).attribute_names(in_flight.clone()).attribute_names(redrive.clone());
         let answer = request.send().await.map_err(|error| fault_of("sqs:GetQueueAttributes", &error))?;
         let attributes = answer.attributes.unwrap_or_default();
         let number = |name: &QueueAttributeName| attributes.get(name).and_then(|text| text.parse().ok()).unwrap_or_default();
-        Ok(Depth { visible: number(&visible), in_flight: number(&in_flight) })
+        let receipts = attributes.get(&redrive).and_then(|policy| max_receive_count(policy));
+        Ok(Look { visible: number(&visible), in_flight: number(&in_flight), receipts })
+    }
+}
+
+/// Of a redrive policy, where it is a number or the text of one.
+pub(crate) fn max_receive_count(policy: &str) -> Option<u32> {
+    match &serde_json::from_str::<serde_json::Value>(policy).ok()?["maxReceiveCount"] {
+        serde_json::Value::String(text) => text.parse().ok(),
+        other => other.as_u64()?.try_into().ok(),
     }
 }
 

@@ -1,29 +1,85 @@
-//! IAM statements that are missing, from what AWS says when it refuses a call.
+//! What is missing when AWS refuses a call: the IAM statement, or the setting.
 
-use super::Remedy;
-use super::identity::Account;
-use crate::aws::Fault;
+use super::{Fault, Role};
+use iota_engine::region::partition_of;
+use serde::Serialize;
 use serde_json::{Value as Json, json};
+use std::fmt;
+
+/// What is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// A statement for a policy.
+    Statement {
+        /// Which policy.
+        policy: String,
+        statement: Json,
+    },
+    /// A setting, or a command that changes one.
+    Setting(String),
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Statement { policy, statement } => write!(f, "add to the {policy}: {statement}"),
+            Self::Setting(text) => f.write_str(text),
+        }
+    }
+}
+
+/// What is known of whose credentials these are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub(crate) partition: String,
+    /// ARN of a user or an assumed role; `None` where it could not be asked for.
+    arn: Option<String>,
+}
+
+impl Account {
+    pub(crate) fn unknown(region: Option<&str>) -> Self {
+        Self { partition: partition_of(region.unwrap_or_default()).to_owned(), arn: None }
+    }
+
+    pub(crate) fn of(arn: String) -> Self {
+        let partition = arn.split(':').nth(1).filter(|partition| !partition.is_empty()).unwrap_or("aws").to_owned();
+        Self { partition, arn: Some(arn) }
+    }
+
+    /// Whose policy has to say more.
+    pub(crate) fn principal(&self) -> &str {
+        self.arn.as_deref().unwrap_or("the identity that iota runs as")
+    }
+}
 
 /// AWS answered, and the answer was no.
-pub(super) fn is_denied(fault: &Fault) -> bool {
+pub(crate) fn is_denied(fault: &Fault) -> bool {
     let code = fault.code.as_deref().unwrap_or_default();
     ["AccessDenied", "AuthorizationError", "UnauthorizedOperation", "NotAuthorized"].iter().any(|known| code.contains(known))
 }
 
 /// A call, and what it is made on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Call<'a> {
-    pub(super) action: &'a str,
-    pub(super) resource: &'a str,
+pub(crate) struct Call<'a> {
+    pub(crate) action: &'a str,
+    pub(crate) resource: &'a str,
 }
 
-pub(super) fn allow(Call { action, resource }: Call<'_>) -> Json {
+fn allow(Call { action, resource }: Call<'_>) -> Json {
     json!({"Effect": "Allow", "Action": action, "Resource": resource})
 }
 
+/// What has to be there before a role can be assumed. `caller` is who assumes it. A trust policy lets nobody in whom it does not name.
+pub(crate) fn assume(role: &Role, caller: &Account) -> [Remedy; 2] {
+    let statement = allow(Call { action: "sts:AssumeRole", resource: &role.arn });
+    let id = role.external_id.as_ref().map_or_else(String::new, |id| format!(" with the external id {id:?}"));
+    let trust = format!("the trust policy of {} has to let this identity assume it{id}", role.arn);
+    [Remedy::Statement { policy: format!("policy of {}", caller.principal()), statement }, Remedy::Setting(trust)]
+}
+
 /// For keys of trails: only what CloudTrail has encrypted.
-pub(super) fn decrypt(key: &str, account: &Account) -> Json {
+fn decrypt(key: &str, account: &Account) -> Json {
     let trails = format!("arn:{}:cloudtrail:*:*:trail/*", account.partition);
     json!({
         "Effect": "Allow", "Action": "kms:Decrypt", "Resource": key,
@@ -32,7 +88,7 @@ pub(super) fn decrypt(key: &str, account: &Account) -> Json {
 }
 
 /// What would let a refused call pass. Nothing where it was not refused.
-pub(super) fn remedies(fault: &Fault, call: Call<'_>, account: &Account) -> Vec<Remedy> {
+pub(crate) fn remedies(fault: &Fault, call: Call<'_>, account: &Account) -> Vec<Remedy> {
     if !is_denied(fault) {
         return Vec::new();
     }
