@@ -1,8 +1,9 @@
 //! The outputs: whether their configuration resolves, their secrets are there, and their host takes a connection. Nothing is
 //! sent; `iota outputs test` does that.
 
-use super::finding::{Finding, Remedy, Report};
+use super::finding::{Finding, Report};
 use super::{PATIENCE, Plan};
+use crate::aws::Remedy;
 use crate::output::OutputFile;
 use crate::output::config::{Endpoint, OutputError};
 use serde_json::json;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// How long one attempt may take, as in `500ms`, `10s`, `2m`. More than nothing and at most `LONGEST`.
+/// How long one attempt may take, as in `500ms`, `10s`, `2m`. More than nothing and at most two minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]

@@ -30,3 +30,24 @@ ALTER TABLE objects ADD COLUMN late_before_ms INTEGER;
 ALTER TABLE objects ADD COLUMN send_from_ms INTEGER;
 ALTER TABLE failed_pairs ADD COLUMN late_before_ms INTEGER;
 ALTER TABLE failed_pairs ADD COLUMN send_from_ms INTEGER;
+
+-- How many deliveries of an output are in which state: asked every few seconds, and there may be millions that were made.
+CREATE TABLE delivery_counts (
+    output TEXT NOT NULL,
+    state  TEXT NOT NULL,
+    count  INTEGER NOT NULL,
+    PRIMARY KEY (output, state)
+) STRICT, WITHOUT ROWID;
+INSERT INTO delivery_counts (output, state, count) SELECT output, state, count(*) FROM deliveries GROUP BY output, state;
+CREATE TRIGGER delivery_is_added AFTER INSERT ON deliveries BEGIN
+    INSERT OR IGNORE INTO delivery_counts (output, state, count) VALUES (NEW.output, NEW.state, 0);
+    UPDATE delivery_counts SET count = count + 1 WHERE output = NEW.output AND state = NEW.state;
+END;
+CREATE TRIGGER delivery_has_another_state AFTER UPDATE OF state ON deliveries WHEN OLD.state <> NEW.state BEGIN
+    UPDATE delivery_counts SET count = count - 1 WHERE output = OLD.output AND state = OLD.state;
+    INSERT OR IGNORE INTO delivery_counts (output, state, count) VALUES (NEW.output, NEW.state, 0);
+    UPDATE delivery_counts SET count = count + 1 WHERE output = NEW.output AND state = NEW.state;
+END;
+CREATE TRIGGER delivery_is_forgotten AFTER DELETE ON deliveries BEGIN
+    UPDATE delivery_counts SET count = count - 1 WHERE output = OLD.output AND state = OLD.state;
+END;

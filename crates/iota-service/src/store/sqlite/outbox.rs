@@ -77,8 +77,11 @@ impl Outbox for Sqlite {
 
     fn backlog(&self) -> Result<Vec<Backlog>> {
         self.read(|connection| {
-            let mut get = connection
-                .prepare_cached("SELECT output, state, count(*), min(created_ms) FROM deliveries GROUP BY output, state")?;
+            let mut get = connection.prepare_cached(
+                "SELECT output, state, count, CASE WHEN state = 'pending' THEN (SELECT min(created_ms) FROM deliveries
+                     WHERE deliveries.output = delivery_counts.output AND state = 'pending') END
+                 FROM delivery_counts WHERE count > 0",
+            )?;
             let mut rows = get.query([])?;
             let mut backlogs: BTreeMap<String, Backlog> = BTreeMap::new();
             while let Some(row) = rows.next()? {
