@@ -14,7 +14,7 @@ pub use adjust::{AccountAdjustment, Adjustment};
 pub use glob::Globs;
 pub use place::Place;
 pub use route::{RouteEntry, Routed, Routes, SentClass};
-pub use suppression::{InForce, MAX_DAYS, Seen, Stated, Suppression, parse_suppressions};
+pub use suppression::{InForce, MAX_DAYS, Seen, Stated, Suppression, WITHHELD, parse_suppressions};
 
 use crate::alert::Severity;
 use crate::event::Summary;

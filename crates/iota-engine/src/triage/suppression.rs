@@ -121,6 +121,9 @@ pub fn parse_suppressions(bytes: &[u8], now_ms: i64, max_days: u32) -> Result<Ve
     Ok(suppressions)
 }
 
+/// What alerts are listed under that are kept, and not sent because they are too old for that (`--no-send-before`).
+pub const WITHHELD: &str = "no-send-before";
+
 type Wrong = (Option<&'static str>, String);
 
 impl Suppression {
@@ -128,6 +131,9 @@ impl Suppression {
         let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if stated.id.is_empty() || stated.id.len() > 100 || !stated.id.bytes().all(name) {
             return Err((Some("id"), "an id has 1 to 100 of the characters a-z A-Z 0-9 . _ -".to_owned()));
+        }
+        if stated.id == WITHHELD {
+            return Err((Some("id"), "this id stands for alerts that --no-send-before withholds; choose another one".to_owned()));
         }
         for (key, text) in [("owner", &stated.owner), ("reason", &stated.reason)] {
             if text.trim().is_empty() {

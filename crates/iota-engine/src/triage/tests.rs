@@ -147,6 +147,8 @@ fn what_hides_everything_or_nobody_answers_for_is_refused() {
         let error = suppressions(&format!("{head}{body}")).unwrap_err();
         assert_eq!(error, expected, "{body}");
     }
+    let taken = "  - {id: no-send-before, rule: a, owner: o, reason: r, expires: 2026-02-01}\n";
+    assert!(suppressions(taken).unwrap_err().contains("this id stands for alerts that --no-send-before withholds"));
     let twice = "  - {id: s, rule: a, owner: o, reason: r, expires: 2026-02-01}\n".repeat(2);
     assert_eq!(suppressions(&twice).unwrap_err(), "4: suppression `s`: there are two with this id");
 }

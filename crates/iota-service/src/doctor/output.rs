@@ -20,7 +20,9 @@ pub(super) async fn check(plan: &Plan<'_>, report: &mut Report<'_>) {
         report.tell(Finding::ok(CHECK, "outputs", "none are configured: alerts go to standard output"));
         return;
     }
-    alarms(&plan.settings.outputs).into_iter().for_each(|finding| report.tell(finding));
+    for finding in alarms(&plan.settings.outputs) {
+        report.tell(finding);
+    }
     for (name, file) in &plan.settings.outputs {
         let subject = format!("outputs.{name}");
         let building = file.build(name, &plan.surroundings);

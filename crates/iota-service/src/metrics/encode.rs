@@ -4,6 +4,7 @@ use super::Snapshot;
 use crate::telemetry::{Sources, Stats};
 use iota_engine::alert::Severity;
 use iota_engine::store::Backlog;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder, NoLabelSet, prometheus_text,
@@ -12,10 +13,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Nothing of `snapshot` before the first round; no `backlog` when the state did not answer.
-pub(super) fn encode(snapshot: Option<&Snapshot>, at: SystemTime, backlog: Option<&[Backlog]>) -> String {
+pub(super) fn encode(snapshot: Option<&Snapshot>, at: Timestamp, backlog: Option<&[Backlog]>) -> String {
     let mut registry = Registry::with_prefix("iota");
     let known = Known { snapshot: snapshot.cloned(), at, backlog: backlog.map(<[Backlog]>::to_vec) };
     registry.register_collector(Box::new(known));
@@ -30,7 +30,7 @@ pub(super) fn encode(snapshot: Option<&Snapshot>, at: SystemTime, backlog: Optio
 #[derive(Debug)]
 struct Known {
     snapshot: Option<Snapshot>,
-    at: SystemTime,
+    at: Timestamp,
     backlog: Option<Vec<Backlog>>,
 }
 
@@ -69,10 +69,10 @@ impl Known {
         };
         let help = "Deliveries that the state holds, by what became of them; those that are over are forgotten some day.";
         to.gauges("deliveries", help, backlog.iter().flat_map(of_output))?;
-        let now_ms = i64::try_from(now().as_millis()).unwrap_or(i64::MAX);
+        let now_ms = Timestamp::now().as_millisecond();
         let age = |of: &Backlog| {
             let since = of.oldest_pending_ms.map_or(0, |since| now_ms.saturating_sub(since).max(0));
-            ([("output", of.output.clone())], Duration::from_millis(since.unsigned_abs()).as_secs_f64())
+            ([("output", of.output.clone())], SignedDuration::from_millis(since).as_secs_f64())
         };
         let help = "Age of the oldest delivery that is pending; 0 when none is.";
         to.gauges("deliveries_oldest_pending_age_seconds", help, backlog.iter().map(age))
@@ -110,7 +110,8 @@ fn input(stats: &Stats, to: &mut Families<'_>) -> fmt::Result {
     to.counters("records_rejected", "Records that are none or cannot be read.", "reason", by(&records.rejected_by_reason))?;
     to.counters("records_skipped", "Records that are no events.", "reason", by(&records.skipped_by_reason))?;
     let help = "Time of the newest event that a rule could match, the present at most.";
-    let newest = records.newest_event_ms.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs()).min(now()).as_secs_f64());
+    let newest =
+        records.newest_event_ms.and_then(|ms| Some(seconds(Timestamp::from_millisecond(ms.max(0)).ok()?.min(Timestamp::now()))));
     newest.map_or(Ok(()), |newest| to.gauge("newest_event_timestamp_seconds", help, newest))
 }
 
@@ -199,12 +200,9 @@ fn by(counts: &BTreeMap<&'static str, u64>) -> impl Iterator<Item = (&'static st
     counts.iter().map(|(reason, count)| (*reason, *count))
 }
 
-fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-fn seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+/// Since the Unix epoch.
+fn seconds(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
 }
 
 /// Writes one family of metrics after another.
@@ -215,11 +213,11 @@ impl Families<'_> {
         self.0.encode_descriptor(name, help, None, MetricType::Info)?.encode_info(&labels)
     }
 
-    fn counter(&mut self, name: &str, help: &str, value: impl EncodeCounterValue) -> fmt::Result {
+    fn counter(&mut self, name: &str, help: &str, value: impl EncodeCounterValue + Copy) -> fmt::Result {
         count(&mut self.0.encode_descriptor(name, help, None, MetricType::Counter)?, &value)
     }
 
-    fn gauge(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> fmt::Result {
+    fn gauge(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue + Copy) -> fmt::Result {
         self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
     }
 

@@ -7,9 +7,10 @@ mod serve;
 use crate::telemetry::Stats;
 use iota_engine::store::{Backlog, Outbox};
 use iota_python::Stop;
+use jiff::Timestamp;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 /// The loop comes by at least so often while it works: a round takes minutes at most.
@@ -48,7 +49,7 @@ pub struct Metrics {
 struct Latest {
     /// When the loop last came by; before that, the start.
     at: Instant,
-    time: SystemTime,
+    time: Timestamp,
     /// Nothing before the first time.
     snapshot: Option<Arc<Snapshot>>,
 }
@@ -69,7 +70,7 @@ pub(crate) enum Health {
 
 impl Metrics {
     pub fn new(outbox: Arc<dyn Outbox>, stop: Arc<Stop>) -> Self {
-        let latest = Latest { at: Instant::now(), time: SystemTime::now(), snapshot: None };
+        let latest = Latest { at: Instant::now(), time: Timestamp::now(), snapshot: None };
         Self { latest: Mutex::new(latest), backlog: Mutex::new(None), outbox, stop }
     }
 
@@ -85,7 +86,7 @@ impl Metrics {
 
     /// The loop has come by.
     pub fn publish(&self, snapshot: Snapshot) {
-        *lock(&self.latest) = Latest { at: Instant::now(), time: SystemTime::now(), snapshot: Some(Arc::new(snapshot)) };
+        *lock(&self.latest) = Latest { at: Instant::now(), time: Timestamp::now(), snapshot: Some(Arc::new(snapshot)) };
     }
 
     /// The loop goes on.

@@ -54,7 +54,7 @@ enum Groups<'a> {
     First(Live),
     Final(Gather),
     /// In a store; alerts leave through its outbox.
-    Stored(Committer<'a>),
+    Stored(Box<Committer<'a>>),
 }
 
 pub(super) struct Collector<'a> {
@@ -114,7 +114,7 @@ impl<'a> Collector<'a> {
     ) -> Self {
         let rules = Arc::new(Groupings::of(packs));
         let groups = match (keep.durable(), emit) {
-            (Some(durable), _) => Groups::Stored(Committer::new(durable, rules, clock, stop)),
+            (Some(durable), _) => Groups::Stored(Box::new(Committer::new(durable, rules, clock, stop))),
             (None, Emit::First) => Groups::First(Live::new(rules)),
             (None, Emit::Final) => Groups::Final(Gather::new(rules, Room::default())),
         };

@@ -15,7 +15,7 @@ use iota_engine::alert::Origin;
 use iota_engine::rule::Outcome;
 use iota_engine::store::{Class, Committed, FailedPair, Headline, Ledger, Match, RuleStateUpdate, StoreError, Terms, Unit};
 use iota_engine::system::SystemAlert;
-use iota_engine::triage::Triage;
+use iota_engine::triage::{Triage, WITHHELD};
 use iota_python::Stop;
 use std::collections::BTreeMap;
 use std::io;
@@ -33,9 +33,6 @@ const UNIT_TIME: Duration = Duration::from_millis(500);
 /// Pairs of one rule that are kept in a run when it fails. A rule that fails on everything would fill the device;
 /// `iota rerun --rule` reads the objects again instead. Pairs that were not run are kept however many they are.
 const KEPT_FAILURES: u64 = 10_000;
-
-/// Stands in the place of a suppression's id with what is kept and not sent because it is too old.
-const WITHHELD: &str = "no-send-before";
 
 /// Where state is kept, and what decides about alerts.
 #[derive(Debug, Clone)]

@@ -253,6 +253,12 @@ pub(crate) fn what_failed_is_kept(store: &dyn Store) {
         assert!(kept.windows(2).all(|pair| pair[0].id < pair[1].id));
         assert_eq!(kept.iter().map(|pair| FailedPair { id: 0, ..pair.clone() }).collect::<Vec<_>>(), unit.failed_pairs);
     }
+    // Found again, and not run: what is known of it stays.
+    let again = unit.failed_pairs.iter().map(|pair| FailedPair { failure: None, at_ms: NOW + 5, ..pair.clone() }).collect();
+    store.commit(&Unit { now_ms: NOW, failed_pairs: again, ..Unit::default() }).unwrap();
+    let kept = store.failed_pairs(&PairFilter::default()).unwrap();
+    assert!(unit.failed_pairs.iter().any(|pair| pair.failure.is_some()));
+    assert_eq!(kept.iter().map(|pair| FailedPair { id: 0, ..pair.clone() }).collect::<Vec<_>>(), unit.failed_pairs);
     assert_eq!(store.rejects(&RejectFilter { since_ms: Some(NOW + 1), limit: None }).unwrap().len(), 1);
     assert_eq!(store.rejects(&RejectFilter { since_ms: None, limit: Some(1) }).unwrap()[0].origin.object, "a");
     let all = store.failed_pairs(&PairFilter::default()).unwrap();

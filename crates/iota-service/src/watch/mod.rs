@@ -286,9 +286,11 @@ impl Watch<'_> {
         for (number, directory) in self.directories.iter_mut().enumerate().filter(|(_, directory)| directory.is_due(now)) {
             let (count, bytes) = share.next();
             let taken = directory.take(count, bytes, now, now_ms);
-            taken.iter().for_each(|input| share.used(input.size));
-            from.extend(taken.iter().map(|_| From::Directory(number)));
-            inputs.extend(taken);
+            for input in taken {
+                share.used(input.size);
+                inputs.push(input);
+                from.push(From::Directory(number));
+            }
         }
         (inputs, from)
     }

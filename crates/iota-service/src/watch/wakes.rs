@@ -134,30 +134,30 @@ mod tests {
 
     #[test]
     fn what_is_told_often_is_heard_once_and_nothing_is_forgotten() {
-        let (waker, wakes) = wakes();
+        let (waker, woken) = wakes();
         for number in 0..100 {
             waker.wake(Wake::Ready);
             waker.wake(Wake::Changed(paths(number % 3..number % 3 + 1)));
         }
         waker.wake(Wake::Reload);
-        assert_eq!(wakes.now(), Some(Wake::Reload));
-        assert_eq!(wakes.now(), Some(Wake::Changed(paths(0..3))));
-        assert_eq!((wakes.now(), wakes.now()), (Some(Wake::Ready), None));
+        assert_eq!(woken.now(), Some(Wake::Reload));
+        assert_eq!(woken.now(), Some(Wake::Changed(paths(0..3))));
+        assert_eq!((woken.now(), woken.now()), (Some(Wake::Ready), None));
         for number in 0..3 {
             waker.wake(Wake::Changed(paths(number * PATHS..number * PATHS + PATHS)));
-            assert!(wakes.0.lock().changed.len() <= PATHS);
+            assert!(woken.0.lock().changed.len() <= PATHS);
         }
         waker.wake(Wake::Stop);
-        assert_eq!((wakes.now(), wakes.now(), wakes.now()), (Some(Wake::Stop), Some(Wake::Rescan), None));
+        assert_eq!((woken.now(), woken.now(), woken.now()), (Some(Wake::Stop), Some(Wake::Rescan), None));
     }
 
     #[test]
     fn a_loop_that_waits_is_woken() {
-        let (waker, wakes) = wakes();
-        let waiting = thread::spawn(move || wakes.until(Instant::now() + Duration::from_secs(600)));
+        let (waker, woken) = wakes();
+        let waiting = thread::spawn(move || woken.until(Instant::now() + Duration::from_secs(600)));
         waker.wake(Wake::Ready);
         assert_eq!(waiting.join().unwrap(), Some(Wake::Ready));
-        let (_, wakes) = super::wakes();
-        assert_eq!(wakes.until(Instant::now()), None);
+        let (_, woken) = wakes();
+        assert_eq!(woken.until(Instant::now()), None);
     }
 }

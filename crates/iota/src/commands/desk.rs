@@ -40,7 +40,7 @@ pub(super) fn actor(state: &Place) -> Actor {
         match caller_arn() {
             Ok(arn) => return Actor::Caller { arn, user },
             Err(why) => {
-                tracing::warn!("the audit log names {user} alone, because AWS does not say whose credentials these are: {why}")
+                tracing::warn!("the audit log names {user} alone, because AWS does not say whose credentials these are: {why}");
             }
         }
     }

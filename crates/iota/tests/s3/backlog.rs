@@ -165,8 +165,7 @@ fn two_processes_on_one_queue_find_and_tell_what_one_does() {
     }
     let told_all = |_: &Watching<'_>| told(&target.path("told.jsonl")).into_keys().collect::<BTreeSet<_>>() == expected_told;
     pair[0].until("every alert in the file", told_all);
-    let stats = pair.map(Watching::end);
-    for stats in &stats {
+    for stats in &pair.map(Watching::end) {
         assert!(stats["records"]["evaluated"].as_u64().unwrap() > 0, "both worked: {stats:#}");
     }
     assert_eq!(in_table(&target, &state), expected);

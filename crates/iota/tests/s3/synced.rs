@@ -58,6 +58,7 @@ fn fresh() -> Vec<(String, Vec<u8>)> {
     let (mut minutes, mut made) = (BTreeMap::new(), Vec::new());
     for (number, (path, body)) in files(&root().join("testdata/ingest/bucket")).into_iter().enumerate() {
         let mut text = String::new();
+        #[expect(clippy::disallowed_types, reason = "a file of this repository")]
         flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
         let mut log: Json = serde_json::from_str(&text).unwrap();
         for record in log["Records"].as_array_mut().unwrap() {

@@ -94,7 +94,7 @@ mod tests {
             let fault = Fault { verdict: Verdict::Closed, after: None, code: code.map(str::to_owned), why: why.to_owned() };
             let error = S3Error::Failed { what: "s3://b/k".to_owned(), fault };
             let failing = Failing::of_bucket(&trail(role), "s3:GetObject", &error);
-            let text: String = failing.missing.iter().map(|remedy| format!("{remedy};")).collect();
+            let text = failing.missing.iter().map(|remedy| format!("{remedy};")).collect::<Vec<_>>().concat();
             assert!(expected.iter().all(|part| text.contains(part)) && text.is_empty() == expected.is_empty(), "{why}: {text}");
         }
         let fault = Fault { verdict: Verdict::Closed, after: None, code: Some("AccessDenied".to_owned()), why: "no".to_owned() };

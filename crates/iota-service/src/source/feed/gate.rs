@@ -167,7 +167,7 @@ impl Gate {
 
     fn alert(&self, failing: &Failing, since_ms: i64) -> SystemAlert {
         let Failing { why, missing, meanwhile } = failing;
-        let missing_text: String = missing.iter().map(|remedy| format!(" What is missing: {remedy}.")).collect();
+        let missing_text = missing.iter().map(|remedy| format!(" What is missing: {remedy}.")).collect::<Vec<_>>().concat();
         SystemAlert {
             rule: SOURCE_FAILING,
             dedup: self.what.clone(),

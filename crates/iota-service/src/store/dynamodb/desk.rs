@@ -196,7 +196,7 @@ impl DynamoDb {
         let (ids, mut changed) = (Vec::from_iter(ids), Vec::new());
         for some in ids.chunks(AT_ONCE - 1) {
             let dead = RefCell::new(Vec::new());
-            let changes = || async {
+            let writes_now = || async {
                 let found = self.table.get_all(some.iter().map(|id| Key::delivery(id))).await?;
                 let state = |id: &DeliveryId| found.get(&Key::delivery(id)).and_then(|item| item.text_if_any("state"));
                 let now: Vec<DeliveryId> = some.iter().filter(|id| state(id) == Some("dead")).map(|id| (*id).clone()).collect();
@@ -204,7 +204,7 @@ impl DynamoDb {
                 dead.replace(now);
                 Ok((!writes.is_empty()).then_some(writes))
             };
-            if self.with_record(entry, changes).await? {
+            if self.with_record(entry, writes_now).await? {
                 changed.extend(dead.into_inner());
             }
         }

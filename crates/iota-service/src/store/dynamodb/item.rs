@@ -128,13 +128,19 @@ fn named(kind: &str, parts: &[&str]) -> String {
 
 /// As much of a text as a sort key takes.
 pub(super) fn start(text: &str) -> &str {
-    &text[..text.floor_char_boundary(SORTED)]
+    first(text, SORTED)
 }
 
 /// As much of a text as lists show. Whoever makes records decides how long some texts are, and an item that DynamoDB refuses
 /// would hold up its unit for ever; the whole text is in the content of the alert.
 pub(super) fn short(text: &str) -> &str {
-    &text[..text.floor_char_boundary(SHORT)]
+    first(text, SHORT)
+}
+
+/// At most so many bytes, of whole characters.
+fn first(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or_default()]
 }
 
 /// A rule of a pack, short enough for keys.

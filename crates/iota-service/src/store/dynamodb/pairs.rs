@@ -81,14 +81,16 @@ impl DynamoDb {
             (last - count + 1..).zip(pairs).map(|(id, pair)| (key_of(pair), (id, pair))).collect();
         let puts = pairs.into_iter().map(|(key, (id, pair))| async move {
             let failure = serde_json::to_vec(&pair.failure)?;
-            // Of a pair that failed before, number and terms stay.
+            // Of a pair that was kept before, number, terms and time stay.
             let terms = of_terms(pair.terms);
-            let of_terms: String = terms.keys().map(|name| format!("#{name} = if_not_exists(#{name}, :{name}), ")).collect();
+            let kept: Vec<String> = terms.keys().map(|name| format!("#{name} = if_not_exists(#{name}, :{name}), ")).collect();
             let change = "#id = if_not_exists(#id, :id), #ik = if_not_exists(#ik, :ik), #at = if_not_exists(#at, :id), \
                           #pack = :pack, #rule = :rule, #function = :function, #record = :record, #object = :object, \
-                          #version = :version, #number = :number, #raw = :raw, #failure = :failure, #at_ms = :at_ms, #ttl = :ttl";
+                          #version = :version, #number = :number, #raw = :raw, #at_ms = if_not_exists(#at_ms, :at_ms), #ttl = :ttl";
+            // That it is not run now takes no failure away.
+            let failed = if pair.failure.is_some() { "#failure = :failure" } else { "#failure = if_not_exists(#failure, :failure)" };
             let Origin { object, version, record } = &pair.origin;
-            let write = Write::update(key.clone(), format!("SET {of_terms}{change}"));
+            let write = Write::update(key.clone(), format!("SET {}{change}, {failed}", kept.concat()));
             let write = terms.into_iter().fold(write, |write, (name, value)| write.with(&name, value));
             let write = write
                 .with("id", number(id))

@@ -102,7 +102,7 @@ fn insert_failed_pairs(transaction: &Transaction<'_>, pairs: &[FailedPair]) -> W
         "INSERT INTO failed_pairs
              (pack, rule, function, record, object, version, number, raw, failure, at_ms, late_before_ms, send_from_ms)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-         ON CONFLICT (pack, rule, function, record) DO UPDATE SET failure = excluded.failure, at_ms = excluded.at_ms",
+         ON CONFLICT (pack, rule, function, record) DO UPDATE SET failure = coalesce(excluded.failure, failure)",
     )?;
     for FailedPair { id: _, pack, rule, function, record, origin, raw, terms, failure, at_ms } in pairs {
         let failure = failure.as_ref().map(serde_json::to_string).transpose()?;
