@@ -25,8 +25,8 @@ use std::collections::BTreeMap;
 
 /// Stands in a title for the name of the alert's account.
 const ACCOUNT_NAME: &str = "{account_name}";
-/// Code points that a title may have (docs/alert.schema.json).
-const MAX_TITLE: usize = 1000;
+/// Code points that a title or dedup string may have (docs/alert.schema.json).
+const MAX_TEXT: usize = 1000;
 
 /// All that is configured about alerts.
 #[derive(Debug, Clone, Default)]
@@ -108,11 +108,23 @@ impl Triage {
 
 /// The title with the name of the account: the one of accounts.yaml, else its id.
 fn titled<'a>(title: &'a str, place: &Place<'_>) -> Cow<'a, str> {
-    if !title.contains(ACCOUNT_NAME) {
-        return Cow::Borrowed(title);
+    let name = || place.account.map(|account| account.name.as_str()).or(place.id);
+    naming(title, name)
+}
+
+/// The dedup string with the id of the account, which does not change with accounts.yaml: a title is the dedup string of a
+/// rule that states none, and alerts of two accounts are two.
+pub fn dedup_of<'a>(dedup: &'a str, account_id: impl FnOnce() -> Option<String>) -> Cow<'a, str> {
+    naming(dedup, account_id)
+}
+
+fn naming<'a, T: AsRef<str>>(text: &'a str, account: impl FnOnce() -> Option<T>) -> Cow<'a, str> {
+    if !text.contains(ACCOUNT_NAME) {
+        return Cow::Borrowed(text);
     }
-    let name = place.account.map(|account| account.name.as_str()).or(place.id).unwrap_or("unknown account");
-    Cow::Owned(title.replace(ACCOUNT_NAME, name).chars().take(MAX_TITLE).collect())
+    let account = account();
+    let name = account.as_ref().map_or("unknown account", AsRef::as_ref);
+    Cow::Owned(text.replace(ACCOUNT_NAME, name).chars().take(MAX_TEXT).collect())
 }
 
 #[cfg(test)]

@@ -395,8 +395,8 @@ impl<'a> Collector<'a> {
             Ok(Held { body, severity: content.severity, goes: !routes.is_empty() })
         };
         let change = match &mut self.groups {
-            Groups::Final(gather) => return gather.add(index, &found.dedup, &sighting, held),
-            Groups::First(live) => live.add(index, &found.dedup, &sighting, held)?,
+            Groups::Final(gather) => return gather.add(index, &described.dedup(), &sighting, held),
+            Groups::First(live) => live.add(index, &described.dedup(), &sighting, held)?,
             Groups::Stored(_) => return Ok(()),
         };
         if let Change::Alerts { created, grown } = change {

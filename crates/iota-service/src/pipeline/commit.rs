@@ -277,7 +277,7 @@ impl<'a> Committer<'a> {
         sighting.variant |= self.durable.again;
         self.bytes += content.len();
         self.unit.matches.push(Match {
-            group: self.rules.key(index, &found.dedup),
+            group: self.rules.key(index, &described.dedup()),
             class,
             window: self.rules.get(index).window,
             sighting,

@@ -8,8 +8,9 @@ use iota_engine::event::{Summary, format_ms};
 use iota_engine::json::minify;
 use iota_engine::rule::{BatchRecord, Rule, RuleMatch};
 use iota_engine::store::{Class, Route};
-use iota_engine::triage::{Decision, Subject, Triage};
+use iota_engine::triage::{Decision, Subject, Triage, dedup_of};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// A match, with all that is known around it.
 #[derive(Clone, Copy)]
@@ -38,6 +39,11 @@ impl<'a> Described<'a> {
         self.job.batch.raw(self.found.record as usize)
     }
 
+    /// What its group is known by.
+    pub(super) fn dedup(&self) -> Cow<'a, str> {
+        dedup_of(&self.found.dedup, || Summary::of(self.raw()).account_id)
+    }
+
     fn content(&self) -> Result<Content, serde_json::Error> {
         let Self { pack, rule, found, inputs, .. } = *self;
         let (record, raw) = (self.record(), self.raw());
@@ -49,7 +55,7 @@ impl<'a> Described<'a> {
             rule_id: rule.id.clone(),
             title: found.title.clone(),
             severity: found.severity,
-            dedup: found.dedup.clone(),
+            dedup: self.dedup().into_owned(),
             event: RawValue::from_string(event)?,
             pack: pack.pack.name.clone(),
             rule_version: rule.version.clone(),

@@ -88,6 +88,8 @@ pub struct Directory {
     scans: u64,
     /// What could not be read in the last scan, so that it is told once.
     unreadable: BTreeSet<PathBuf>,
+    /// The directory of iota's own state, without links.
+    own: Option<PathBuf>,
 }
 
 /// What is to be noted when it was read.
@@ -136,6 +138,7 @@ impl Directory {
             out: BTreeMap::new(),
             scans: 0,
             unreadable: BTreeSet::new(),
+            own: None,
         };
         if from == From::Now {
             directory.begin_now(now_ms)?;
@@ -168,6 +171,13 @@ impl Directory {
         self.known.clear();
         self.from_ms = Some(now_ms);
         Ok(())
+    }
+
+    /// Nothing in a directory below this one is read, as if it were hidden: iota's own state would grow with every look at it.
+    #[must_use]
+    pub fn leaving_out(mut self, own: &Path) -> Self {
+        self.own = own.canonicalize().ok().filter(|own| own.starts_with(&self.root) && *own != self.root);
+        self
     }
 
     pub fn root(&self) -> &Path {
@@ -219,7 +229,12 @@ impl Directory {
 
     fn walk(&mut self, below: &Path, now: Instant) {
         let walk = WalkDir::new(below).follow_links(true).into_iter();
-        for entry in walk.filter_entry(|entry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')) {
+        let own = self.own.clone();
+        let is_read = |entry: &walkdir::DirEntry| {
+            let is_hidden = entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.');
+            !is_hidden && own.as_deref() != Some(entry.path())
+        };
+        for entry in walk.filter_entry(is_read) {
             match entry {
                 Ok(entry) if entry.file_type().is_file() => {
                     let Ok(metadata) = entry.metadata() else { continue };
@@ -250,6 +265,9 @@ impl Directory {
     }
 
     fn is_hidden(&self, path: &Path) -> bool {
+        if self.own.as_ref().is_some_and(|own| path.starts_with(own)) {
+            return true;
+        }
         let below = path.strip_prefix(&self.root).unwrap_or(path);
         below.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'))
     }

@@ -90,7 +90,13 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     }
     let metrics = listener.map(|listener| serve_metrics(listener, &kept, &progress.stop)).transpose()?;
     let directories = sources.directories.iter().map(|root| {
-        Directory::open(root, kept.ledger(), from, now_ms).with_context(|| format!("--events-dir {}", root.display()))
+        let named = || format!("--events-dir {}", root.display());
+        let directory = Directory::open(root, kept.ledger(), from, now_ms).with_context(named)?;
+        let Place::Directory(state) = &place else { return Ok(directory) };
+        if state.canonicalize().is_ok_and(|state| state == directory.root()) {
+            bail!("{}: state is kept in this very directory; name another one with --state DIR", named());
+        }
+        Ok(directory.leaving_out(state))
     });
     let directories: Vec<Directory> = directories.collect::<anyhow::Result<_>>()?;
     for directory in &directories {

@@ -95,3 +95,26 @@ fn a_mistake_in_suppressions_is_named_before_anything_is_read() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
     assert!(ran.stderr.contains("suppressions.yaml:3: suppression `all`: it matches everything"), "{}", ran.stderr);
 }
+
+/// A title is the dedup string of a rule that states none; alerts of different accounts are different ones, and which they are does
+/// not depend on what accounts are called.
+#[test]
+fn a_title_with_the_account_merges_no_accounts() {
+    let files = site(CONFIG);
+    let rule = "def rule(event):\n    return True\ndef title(event):\n    return 'seen in {account_name}'\n";
+    files.write("rules/r.py", rule.as_bytes());
+    let ids = |flags: &[&str]| -> BTreeSet<(String, String)> {
+        let (input, rules) = (files.path("in.jsonl"), files.path("rules"));
+        let found = detect(&[&[input.as_str(), "--rules", &rules], flags].concat());
+        let text = |alert: &Json, name: &str| alert[name].as_str().unwrap().to_owned();
+        found.alerts.iter().map(|alert| (text(alert, "alert_id"), text(alert, "dedup"))).collect()
+    };
+    let accounts: BTreeSet<&str> = RECORDS.iter().map(|(_, account)| *account).collect();
+    let plain = ids(&[]);
+    let dedups: BTreeSet<&str> = plain.iter().map(|(_, dedup)| dedup.as_str()).collect();
+    let expected: Vec<String> = accounts.iter().map(|account| format!("seen in {account}")).collect();
+    assert_eq!(dedups, expected.iter().map(String::as_str).collect());
+    files.write("named.yaml", b"version: 1\naccounts: accounts.yaml\n");
+    assert_eq!(ids(&["--config", &files.path("named.yaml")]), plain);
+    assert_eq!(ids(&["--config", &files.path("named.yaml"), "--state", &files.path("titles")]), plain);
+}

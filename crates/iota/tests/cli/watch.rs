@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+const RECORD: &str = "{\"eventName\":\"E1\",\"eventID\":\"1\",\"eventTime\":\"2024-01-01T00:00:00Z\"}\n";
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -25,15 +26,10 @@ impl Watching {
         let (output, log) = (files.path("out.jsonl"), files.path("log"));
         let append = |path: &str| OpenOptions::new().create(true).append(true).open(path).unwrap();
         let mut command = iota();
-        command.args([
-            "watch",
-            "--events-dir",
-            &files.path("in"),
-            "--rules",
-            &files.path("rules"),
-            "--state",
-            &files.path("state"),
-        ]);
+        command.args(["watch", "--events-dir", &files.path("in"), "--rules", &files.path("rules")]);
+        if !flags.contains(&"--state") {
+            command.args(["--state", &files.path("state")]);
+        }
         command.args(flags).envs(environment.iter().copied()).stdin(Stdio::null()).stdout(append(&output)).stderr(append(&log));
         Self { child: command.spawn().unwrap(), output, log }
     }
@@ -327,4 +323,25 @@ fn mistakes_are_named() {
     command.args(base).env("STATE_DIRECTORY", files.path("rules/every.py"));
     let ran: crate::harness::Ran = command.output().unwrap().into();
     assert!(ran.code == Some(2) && ran.stderr.contains("name another one with --state DIR"), "{}", ran.stderr);
+}
+
+/// State below what is watched is not read: it would grow by reading itself.
+#[test]
+fn its_own_state_is_no_input() {
+    let files = Files::new(&[("rules/r.py", EVERY)]);
+    files.write("in/a.jsonl", RECORD.as_bytes());
+    let state = files.path("in/state");
+    let stats = files.path("stats.json");
+    let watching = Watching::start(&files, &["--state", &state, "--rescan-interval", "100ms", "--stats", &stats], &[]);
+    watching.told(&["E1"]);
+    // Both by what is told of changes and by a look at all of it.
+    files.write("in/b.jsonl", RECORD.replace("E1", "E2").replace("\"1\"", "\"2\"").as_bytes());
+    watching.told(&["E1", "E2"]);
+    watching.end();
+    let stats: Json = serde_json::from_str(&fs::read_to_string(stats).unwrap()).unwrap();
+    assert_eq!((&stats["records"]["read"], &stats["records"]["rejected"]), (&2.into(), &0.into()), "{stats:#}");
+    let refused =
+        run(&["watch", "--events-dir", &files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("in")]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("state is kept in this very directory"), "{}", refused.stderr);
 }
