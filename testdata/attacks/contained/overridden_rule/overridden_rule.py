@@ -1,6 +1,6 @@
 """Has every other `rule` in reach match everything. Those of its own pack are in reach."""
-import gc
-import types
+import sys
+from types import FunctionType
 
 
 def everything(event):
@@ -8,8 +8,9 @@ def everything(event):
 
 
 def attack():
-    for found in gc.get_objects():
-        if type(found) is types.FunctionType and found.__name__ == "rule" and found is not rule:
+    for module in list(sys.modules.values()):
+        found = vars(module).get("rule")
+        if type(found) is FunctionType and found is not rule:
             found.__code__ = everything.__code__
 
 
