@@ -1,7 +1,7 @@
 //! What an answer of a worker may say. Rules can write to the pipes of their worker, so nothing in an answer is believed:
 //! it may speak of pairs that were asked for, once of each, and be no larger than an honest worker makes it.
 
-use iota_engine::rule::{MAX_BUILT, Outcome, Pair, RuleError, RuleMatch};
+use iota_engine::rule::{Failure, MAX_BUILT, Outcome, Pair, RuleError, RuleMatch, TestOutcome};
 use std::collections::BTreeSet;
 
 /// What is wrong with an answer.
@@ -95,20 +95,68 @@ pub(crate) fn place(outcome: &mut Outcome, pairs: &[Pair]) -> Result<(), Fault> 
     }
 }
 
+/// Whether this can be the answer to a test.
+pub(crate) fn check_test(outcome: &TestOutcome) -> Result<(), Fault> {
+    if outcome.logs.len() > MAX_LINES {
+        return Err(Fault(format!("{} printed lines, where there can be {MAX_LINES}", outcome.logs.len())));
+    }
+    outcome.logs.iter().try_for_each(|line| within("a printed line", line, MAX_MESSAGE))?;
+    for (function, failure) in &outcome.errors {
+        known(function)?;
+        check_failure(failure)?;
+    }
+    let Some(found) = &outcome.r#match else { return Ok(()) };
+    check_fields(&Fields {
+        title: &found.title,
+        dedup: &found.dedup,
+        description: found.description.as_deref(),
+        reference: found.reference.as_deref(),
+        runbook: found.runbook.as_deref(),
+        unique: found.unique.as_deref(),
+        context: found.context.as_ref().map(|context| context.get()),
+        destinations: found.destinations.as_deref(),
+    })
+}
+
 fn check_match(found: &RuleMatch) -> Result<(), Fault> {
+    check_fields(&Fields {
+        title: &found.title,
+        dedup: &found.dedup,
+        description: found.description.as_deref(),
+        reference: found.reference.as_deref(),
+        runbook: found.runbook.as_deref(),
+        unique: found.unique.as_deref(),
+        context: found.context.as_ref().map(|context| context.get()),
+        destinations: found.destinations.as_deref(),
+    })
+}
+
+/// What an alert would carry of a match, of a record or of a test.
+struct Fields<'a> {
+    title: &'a str,
+    dedup: &'a str,
+    description: Option<&'a str>,
+    reference: Option<&'a str>,
+    runbook: Option<&'a str>,
+    unique: Option<&'a str>,
+    context: Option<&'a str>,
+    destinations: Option<&'a [String]>,
+}
+
+fn check_fields(fields: &Fields<'_>) -> Result<(), Fault> {
     let texts = [
-        ("title", Some(&found.title)),
-        ("dedup", Some(&found.dedup)),
-        ("description", found.description.as_ref()),
-        ("reference", found.reference.as_ref()),
-        ("runbook", found.runbook.as_ref()),
-        ("unique", found.unique.as_ref()),
+        ("title", Some(fields.title)),
+        ("dedup", Some(fields.dedup)),
+        ("description", fields.description),
+        ("reference", fields.reference),
+        ("runbook", fields.runbook),
+        ("unique", fields.unique),
     ];
     for (name, text) in texts {
-        within(name, text.map_or("", String::as_str), MAX_TEXT)?;
+        within(name, text.unwrap_or_default(), MAX_TEXT)?;
     }
-    within("alert_context", found.context.as_ref().map_or("", |context| context.get()), MAX_CONTEXT)?;
-    let destinations = found.destinations.as_deref().unwrap_or_default();
+    within("alert_context", fields.context.unwrap_or_default(), MAX_CONTEXT)?;
+    let destinations = fields.destinations.unwrap_or_default();
     if destinations.len() > MAX_DESTINATIONS {
         return Err(Fault(format!("{} destinations, where there can be {MAX_DESTINATIONS}", destinations.len())));
     }
@@ -117,14 +165,21 @@ fn check_match(found: &RuleMatch) -> Result<(), Fault> {
 
 /// The function that failed.
 fn check_error(error: &RuleError) -> Result<&'static str, Fault> {
-    let known = FUNCTIONS.into_iter().find(|function| *function == error.function);
-    let function = known.ok_or_else(|| Fault("an error of a function that rules do not have".to_owned()))?;
-    let failure = &error.failure;
+    let function = known(&error.function)?;
+    check_failure(&error.failure)?;
+    Ok(function)
+}
+
+fn known(function: &str) -> Result<&'static str, Fault> {
+    let known = FUNCTIONS.into_iter().find(|name| *name == function);
+    known.ok_or_else(|| Fault("an error of a function that rules do not have".to_owned()))
+}
+
+fn check_failure(failure: &Failure) -> Result<(), Fault> {
     within("the type of an error", &failure.r#type, MAX_TEXT)?;
     within("the message of an error", &failure.message, MAX_MESSAGE)?;
     within("the path of an error", failure.path.as_deref().unwrap_or_default(), MAX_MESSAGE)?;
-    within("a traceback", &failure.traceback, MAX_TRACEBACK)?;
-    Ok(function)
+    within("a traceback", &failure.traceback, MAX_TRACEBACK)
 }
 
 fn within(what: &str, text: &str, most: usize) -> Result<(), Fault> {

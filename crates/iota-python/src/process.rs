@@ -168,7 +168,12 @@ impl Process {
         let request = serde_json::to_vec(request).expect("keys are text");
         let patience = Patience::once(&self.stop, self.call_time);
         exchange(&mut self.pipes, patience, b'T', &request, state, |frame| {
-            if frame.kind == b't' { parse(&frame.body).map(Some) } else { Err(unexpected(frame)) }
+            if frame.kind != b't' {
+                return Err(unexpected(frame));
+            }
+            let outcome = parse(&frame.body)?;
+            answer::check_test(&outcome)?;
+            Ok(Some(outcome))
         })
         .map_err(|error| self.death(error))
     }

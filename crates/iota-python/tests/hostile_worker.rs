@@ -5,10 +5,11 @@
 
 use iota_engine::event::{EventTime, Fingerprint, Identity};
 use iota_engine::index::Candidate;
-use iota_engine::rule::{Batch, BatchRecord, Outcome, Pack, Pair, RuleRunner, Snapshot};
-use iota_python::{Interpreter, PackRunner, Program, Sandbox, SandboxMode, Stop, load};
+use iota_engine::rule::{Batch, BatchRecord, Outcome, Pack, Pair, RuleRunner, Snapshot, TestOutcome, TestRequest};
+use iota_python::{Death, Interpreter, PackRunner, Program, Sandbox, SandboxMode, Stop, load};
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -66,6 +67,22 @@ impl Hostile {
         let outcome = runner.evaluate(&batch, &pairs);
         assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
         accounted_for(&outcome, &pairs);
+        outcome
+    }
+
+    /// Has it send these bytes to whoever asks it to run a test of a rule.
+    fn test(&self, bytes: &[u8]) -> Result<TestOutcome, Death> {
+        fs::write(self.bytes(), bytes).unwrap();
+        let log = RawValue::from_string("{}".to_owned()).unwrap();
+        let request = TestRequest { rule: 0, log_type: "AWS.CloudTrail", log: &log, mocks: Vec::new() };
+        let started = Instant::now();
+        let outcome = PackRunner::new(self.program.clone(), &pack(), &[0, 1], None).test(&request).unwrap();
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+        if let Ok(outcome) = &outcome {
+            assert!(outcome.logs.len() <= 1_000 && outcome.logs.iter().all(|line| line.len() <= 8_000));
+            assert!(outcome.errors.len() <= 10 && outcome.errors.values().all(|failure| failure.message.len() <= 8_000));
+            assert!(outcome.r#match.as_ref().is_none_or(|found| found.title.len() <= 4_000 && found.dedup.len() <= 4_000));
+        }
         outcome
     }
 }
@@ -139,6 +156,25 @@ fn part() -> impl Strategy<Value = String> {
     prop_oneof![8 => json, 1 => Just("{}".to_owned()), 1 => "\\PC{0,40}", 1 => Just("[".repeat(100_000))]
 }
 
+/// Answers to a test: true, nearly true and absurd.
+fn verdict() -> impl Strategy<Value = Vec<u8>> {
+    let text = || prop_oneof![Just("x".to_owned()), "\\PC{0,20}", Just("y".repeat(5_000)), Just("z".repeat(9_000))];
+    let function = prop_oneof![Just("rule".to_owned()), Just("dedup".to_owned()), Just("\u{1b}[31m".to_owned())];
+    let found = (text(), text()).prop_map(|(title, dedup)| json!({"match": {"title": title, "dedup": dedup}}));
+    let failed = (function, text(), text())
+        .prop_map(|(function, kind, message)| json!({"errors": {(function): {"type": kind, "message": message}}}));
+    let printed = (text(), 0..2_000_usize).prop_map(|(text, count)| {
+        let lines = [vec![text], vec!["l".to_owned(); count]].concat();
+        json!({"logs": lines})
+    });
+    let json = (prop_oneof![found, failed, printed], any::<bool>()).prop_map(|(mut json, matched)| {
+        json["matched"] = matched.into();
+        json.to_string()
+    });
+    let json = prop_oneof![8 => json, 1 => Just("{}".to_owned()), 1 => "\\PC{0,40}", 1 => Just("[".repeat(100_000))];
+    json.prop_map(|json| frame(b't', json.as_bytes()))
+}
+
 /// A frame, or something like one.
 fn sent() -> impl Strategy<Value = Vec<u8>> {
     let kind = prop_oneof![4 => Just(b'b'), 4 => Just(b'p'), 1 => Just(b's'), 1 => Just(b'l'), 1 => any::<u8>()];
@@ -160,6 +196,13 @@ proptest! {
     }
 
     #[test]
+    fn any_answer_to_a_test_is_survived(frames in prop::collection::vec(prop_oneof![4 => verdict(), 1 => sent()], 0..4)) {
+        let bytes = [loaded(), frames.concat()].concat();
+        // Bounds are looked at there.
+        let _ = Hostile::new(false).test(&bytes);
+    }
+
+    #[test]
     fn any_load_report_is_survived(frames in prop::collection::vec(sent(), 0..3), text in "\\PC{0,60}") {
         let hostile = Hostile::new(true);
         let report = format!(r#"{{"protocol":1,"python":{},"rules":[{{"index":0}},{{"index":0}}]}}"#, json!(text));
@@ -177,6 +220,38 @@ fn an_honest_answer_is_taken() {
     let json = r#"{"matches":[{"record":1,"rule":0,"title":"t","dedup":"d","severity":"LOW"}],"errors":[],"logs":[],"state":[],"nanos":{"0":7}}"#;
     let outcome = Hostile::new(false).evaluate(&[loaded(), frame(b'b', &result(0, json))].concat());
     assert_eq!((outcome.matches.len(), outcome.errors.len(), outcome.nanos[&0]), (1, 0, 7));
+}
+
+#[test]
+fn an_answer_to_a_test_is_held_to_what_a_rule_can_say() {
+    let tested = |change: Option<(&str, Json)>| {
+        let failure = json!({"type": "X", "message": "m"});
+        let mut answer = json!({
+            "matched": true, "filtered": false, "errors": {"title": failure}, "logs": ["l"],
+            "match": {"title": "t", "dedup": "d", "severity": "LOW", "context": {"a": 1}},
+        });
+        if let Some((pointer, value)) = change {
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            answer.pointer_mut(parent).unwrap()[name] = value;
+        }
+        Hostile::new(false).test(&[loaded(), frame(b't', answer.to_string().as_bytes())].concat())
+    };
+    let honest = tested(None).unwrap();
+    assert_eq!((honest.matched, honest.errors.len(), honest.logs.len()), (true, 1, 1));
+    let long = || Json::from("x".repeat(1 << 20));
+    for (pointer, value, why) in [
+        ("/match/title", long(), "title of 1048576 bytes, where there can be 4000"),
+        ("/match/runbook", long(), "runbook of"),
+        ("/match/context", long(), "alert_context of"),
+        ("/match/destinations", json!(vec!["d"; 11]), "11 destinations"),
+        ("/logs", json!([long()]), "a printed line of"),
+        ("/logs", json!(vec![""; 1_001]), "1001 printed lines"),
+        ("/errors/title", json!({"type": "X", "message": long()}), "the message of an error of"),
+        ("/errors/nothing", json!({"type": "X", "message": ""}), "a function that rules do not have"),
+    ] {
+        let death = tested(Some((pointer, value))).unwrap_err();
+        assert!(matches!(&death, Death::Protocol(said) if said.contains(why)), "{pointer}: {death}");
+    }
 }
 
 #[test]

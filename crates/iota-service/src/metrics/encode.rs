@@ -1,7 +1,7 @@
 //! Accounting in Prometheus' text format. Names are part of what iota promises: docs/OPERATING.md lists them.
 
-use super::Snapshot;
-use crate::telemetry::{Sources, Stats};
+use super::{Deliveries, Snapshot};
+use crate::telemetry::{QueueDepth, Sources, Stats};
 use iota_engine::alert::Severity;
 use iota_engine::store::Backlog;
 use jiff::{SignedDuration, Timestamp};
@@ -14,10 +14,10 @@ use prometheus_client::registry::Registry;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Nothing of `snapshot` before the first round; no `backlog` when the state did not answer.
-pub(super) fn encode(snapshot: Option<&Snapshot>, at: Timestamp, backlog: Option<&[Backlog]>) -> String {
+/// Nothing of `snapshot` before the first round.
+pub(super) fn encode(snapshot: Option<&Snapshot>, at: Timestamp, deliveries: Deliveries) -> String {
     let mut registry = Registry::with_prefix("iota");
-    let known = Known { snapshot: snapshot.cloned(), at, backlog: backlog.map(<[Backlog]>::to_vec) };
+    let known = Known { snapshot: snapshot.cloned(), at, deliveries };
     registry.register_collector(Box::new(known));
     let mut text = String::new();
     // Writing to text fails only where a part of it does.
@@ -31,7 +31,7 @@ pub(super) fn encode(snapshot: Option<&Snapshot>, at: Timestamp, backlog: Option
 struct Known {
     snapshot: Option<Snapshot>,
     at: Timestamp,
-    backlog: Option<Vec<Backlog>>,
+    deliveries: Deliveries,
 }
 
 impl Collector for Known {
@@ -54,9 +54,10 @@ impl Collector for Known {
 
 impl Known {
     fn deliveries(&self, to: &mut Families<'_>) -> fmt::Result {
-        let up = u64::from(self.backlog.is_some());
+        let up = u64::from(self.deliveries.reachable);
         to.gauge("state_reachable", "Whether the state has answered when it was last asked.", up)?;
-        let Some(backlog) = &self.backlog else { return Ok(()) };
+        let Some((at, backlog)) = &self.deliveries.known else { return Ok(()) };
+        to.gauge("deliveries_timestamp_seconds", "When the state said what follows of deliveries.", seconds(*at))?;
         let of_output = |of: &Backlog| {
             let counts = [
                 ("pending", of.pending),
@@ -193,7 +194,13 @@ fn sources(sources: &Sources, to: &mut Families<'_>) -> fmt::Result {
             ("left", objects.left),
         ],
     )?;
-    to.gauge("objects_in_work", "Objects named that are not done with.", objects.in_work)
+    to.gauge("objects_in_work", "Objects named that are not done with.", objects.in_work)?;
+    let depth = |(url, depth): (&String, &QueueDepth)| {
+        [("visible", depth.visible), ("in_flight", depth.in_flight)]
+            .map(|(state, count)| ([("queue", url.clone()), ("state", state.to_owned())], count))
+    };
+    let help = "Messages in a queue, about, as it said at most a minute before.";
+    to.gauges("queue_messages", help, sources.queues.iter().flat_map(depth))
 }
 
 fn by(counts: &BTreeMap<&'static str, u64>) -> impl Iterator<Item = (&'static str, u64)> {

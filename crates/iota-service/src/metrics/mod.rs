@@ -3,20 +3,28 @@
 
 mod encode;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 use crate::telemetry::Stats;
 use iota_engine::store::{Backlog, Outbox};
 use iota_python::Stop;
 use jiff::Timestamp;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 /// The loop comes by at least so often while it works: a round takes minutes at most.
 const ALIVE: Duration = Duration::from_secs(15 * 60);
-/// The outbox is asked at most so often, however many scrape: counting in a large one, or one elsewhere, takes something.
-const BACKLOG_AGE: Duration = Duration::from_secs(10);
+/// The outbox is asked at most so often, however many scrape.
+const ASKED_EVERY: Duration = Duration::from_secs(10);
+/// And for at most such a part of the time: counting in a large one, or one elsewhere, takes something.
+const ASKED_PART: u32 = 20;
+/// How long a scrape waits for the answer. One that takes longer is for the next scrape.
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// What is known at the end of a round.
 #[derive(Debug, Clone)]
@@ -40,8 +48,11 @@ pub struct PausedName {
 #[derive(Debug)]
 pub struct Metrics {
     latest: Mutex<Latest>,
-    backlog: Mutex<Option<Asked>>,
-    outbox: Arc<dyn Outbox>,
+    deliveries: Mutex<Deliveries>,
+    /// Nothing while rules are loaded and the state is opened.
+    outbox: OnceLock<Arc<dyn Outbox>>,
+    /// Held by the one that asks the outbox, until it has answered: it is asked once at a time.
+    turn: Arc<tokio::sync::Mutex<()>>,
     stop: Arc<Stop>,
 }
 
@@ -54,11 +65,15 @@ struct Latest {
     snapshot: Option<Arc<Snapshot>>,
 }
 
-#[derive(Debug, Clone)]
-struct Asked {
-    at: Instant,
-    /// `None`: the state did not answer.
-    backlog: Option<Vec<Backlog>>,
+/// What the state has said of deliveries.
+#[derive(Debug, Clone, Default)]
+struct Deliveries {
+    /// When it may be asked again.
+    due: Option<Instant>,
+    /// It has answered when it was last asked.
+    reachable: bool,
+    /// The last answer, and when it came.
+    known: Option<(Timestamp, Vec<Backlog>)>,
 }
 
 /// A yes or no with its reason.
@@ -69,9 +84,9 @@ pub(crate) enum Health {
 }
 
 impl Metrics {
-    pub fn new(outbox: Arc<dyn Outbox>, stop: Arc<Stop>) -> Self {
+    pub fn new(stop: Arc<Stop>) -> Self {
         let latest = Latest { at: Instant::now(), time: Timestamp::now(), snapshot: None };
-        Self { latest: Mutex::new(latest), backlog: Mutex::new(None), outbox, stop }
+        Self { latest: Mutex::new(latest), deliveries: Mutex::default(), outbox: OnceLock::new(), turn: Arc::default(), stop }
     }
 
     /// Answers requests for as long as the process lives. Returns the address, whose port may have been left to the system.
@@ -82,6 +97,11 @@ impl Metrics {
         let metrics = Arc::clone(self);
         thread::Builder::new().name("metrics".to_owned()).spawn(move || runtime.block_on(serve::accept(listener, metrics)))?;
         Ok(address)
+    }
+
+    /// Where deliveries are. Called once.
+    pub fn opened(&self, outbox: Arc<dyn Outbox>) {
+        let _ = self.outbox.set(outbox);
     }
 
     /// The loop has come by.
@@ -102,24 +122,44 @@ impl Metrics {
         if lock(&self.latest).snapshot.is_none() { Health::Bad("starting") } else { self.is_alive() }
     }
 
-    /// In Prometheus' text format. Asks the state, which blocks.
-    fn text(&self) -> String {
-        let backlog = self.backlog();
+    /// In Prometheus' text format.
+    async fn text(self: &Arc<Self>) -> String {
+        let in_time = timeout(ANSWER, self.ask_if_due()).await.is_ok();
+        let mut deliveries = lock(&self.deliveries).clone();
+        deliveries.reachable &= in_time;
         let (snapshot, time) = {
             let latest = lock(&self.latest);
             (latest.snapshot.clone(), latest.time)
         };
-        encode::encode(snapshot.as_deref(), time, backlog.as_deref())
+        encode::encode(snapshot.as_deref(), time, deliveries)
     }
 
-    fn backlog(&self) -> Option<Vec<Backlog>> {
-        // Held while the state is asked: whoever comes meanwhile waits for the same answer.
-        let mut asked = lock(&self.backlog);
-        if asked.as_ref().is_none_or(|asked| asked.at.elapsed() >= BACKLOG_AGE) {
-            let answer = self.outbox.backlog().inspect_err(|error| tracing::debug!("metrics: the outbox: {error}")).ok();
-            *asked = Some(Asked { at: Instant::now(), backlog: answer });
+    /// Whoever comes while the state is being asked waits for the same answer.
+    async fn ask_if_due(self: &Arc<Self>) {
+        let Some(outbox) = self.outbox.get().cloned() else { return };
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        if lock(&self.deliveries).due.is_some_and(|due| Instant::now() < due) {
+            return;
         }
-        asked.as_ref().and_then(|asked| asked.backlog.clone())
+        let metrics = Arc::clone(self);
+        let asking = spawn_blocking(move || {
+            metrics.ask(outbox.as_ref());
+            drop(turn);
+        });
+        if let Err(error) = asking.await {
+            tracing::error!("metrics: {error}");
+        }
+    }
+
+    /// Asks the state, which blocks.
+    fn ask(&self, outbox: &dyn Outbox) {
+        let started = Instant::now();
+        let answer = outbox.backlog().inspect_err(|error| tracing::debug!("metrics: the outbox: {error}")).ok();
+        let (ended, took) = (Instant::now(), started.elapsed());
+        let mut deliveries = lock(&self.deliveries);
+        deliveries.due = Some(ended + ASKED_EVERY.max(took * ASKED_PART));
+        deliveries.reachable = answer.is_some();
+        deliveries.known = answer.map(|backlog| (Timestamp::now(), backlog)).or_else(|| deliveries.known.take());
     }
 }
 

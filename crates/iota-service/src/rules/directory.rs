@@ -78,31 +78,36 @@ fn is_wanted_name(name: &str) -> bool {
 
 /// The packs that a path means: the one it lies in, which is the nearest directory from the path upwards that holds a
 /// `pack.yaml`; else the packs below it; else the path itself, or the directory of a file.
-pub fn packs_of(path: &Path) -> Vec<PathBuf> {
+pub fn packs_of(path: &Path) -> Result<Vec<PathBuf>, DirectoryError> {
     let start = if path.is_dir() {
         path
     } else {
         path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
     };
     let absolute = fs::canonicalize(start).unwrap_or_else(|_| start.to_owned());
-    match absolute.ancestors().find(|directory| is_pack(directory)) {
+    Ok(match absolute.ancestors().find(|directory| is_pack(directory)) {
         Some(found) if found != absolute => vec![found.to_owned()],
-        None if path.is_dir() => match packs_below(start) {
+        None if path.is_dir() => match packs_below(start)? {
             below if below.is_empty() => vec![start.to_owned()],
             below => below,
         },
         Some(_) | None => vec![start.to_owned()],
-    }
+    })
 }
 
 /// The directories at or below one that hold a `pack.yaml`; what lies below a pack belongs to it.
-pub(super) fn packs_below(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn packs_below(directory: &Path) -> Result<Vec<PathBuf>, DirectoryError> {
     if is_pack(directory) {
-        return vec![directory.to_owned()];
+        return Ok(vec![directory.to_owned()]);
     }
-    let mut found = Vec::new();
+    let (mut found, mut looked_at) = (Vec::new(), 0);
     let mut walk = WalkDir::new(directory).sort_by_file_name().into_iter();
     while let Some(entry) = walk.next() {
+        looked_at += 1;
+        if looked_at > MAX_ENTRIES {
+            let why = format!("more than {MAX_ENTRIES} files and directories to look for packs in; name the packs");
+            return Err(DirectoryError::Unreadable { path: directory.to_owned(), why });
+        }
         let Ok(entry) = entry else { continue };
         if !entry.file_type().is_dir() {
             continue;
@@ -114,7 +119,7 @@ pub(super) fn packs_below(directory: &Path) -> Vec<PathBuf> {
             walk.skip_current_dir();
         }
     }
-    found
+    Ok(found)
 }
 
 fn is_pack(directory: &Path) -> bool {

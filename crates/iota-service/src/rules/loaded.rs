@@ -106,7 +106,7 @@ impl LoadedPack {
 pub fn read_packs(directories: &[PathBuf], settings: &Settings) -> Result<Vec<(PathBuf, Pack)>, RulesError> {
     let mut packs: Vec<(PathBuf, Pack)> = Vec::new();
     for directory in directories {
-        let below = packs_below(directory);
+        let below = packs_below(directory)?;
         if let Some(first) = below.first().filter(|first| *first != directory) {
             let (directory, first) = (directory.display(), first.display());
             return Err(RulesError::Pack(format!(

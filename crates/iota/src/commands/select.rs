@@ -27,7 +27,7 @@ impl Selection {
             if !path.exists() {
                 bail!("{} does not exist", path.display());
             }
-            for root in packs_of(path) {
+            for root in packs_of(path)? {
                 if !roots.contains(&root) {
                     roots.push(root);
                 }

@@ -54,7 +54,8 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let listener = settings.metrics_listen.value.map(|address| {
         TcpListener::bind(address).with_context(|| format!("metrics.listen {address} ({})", settings.metrics_listen.origin))
     });
-    let listener = listener.transpose()?;
+    // From here on, because rules may take minutes to load: who asks meanwhile is told that it is starting.
+    let metrics = listener.transpose()?.map(|listener| serve_metrics(listener, &progress.stop)).transpose()?;
     let now_ms = Clock::System.now_ms();
     let Times { from, no_send_before, rescan } = Times::of(args)?;
     let (waker, woken) = wakes();
@@ -88,7 +89,9 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         kept.delivering(&mut printer, &progress.stop, || progress.stop.request(), || ()).1?;
         bail!("no rule runs; the log says which packs were left out, and `iota check` more");
     }
-    let metrics = listener.map(|listener| serve_metrics(listener, &kept, &progress.stop)).transpose()?;
+    if let Some(metrics) = &metrics {
+        metrics.opened(kept.outbox());
+    }
     let directories = sources.directories.iter().map(|root| {
         let named = || format!("--events-dir {}", root.display());
         let directory = Directory::open(root, kept.ledger(), from, now_ms).with_context(named)?;
@@ -155,8 +158,8 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     finished.broken.map_or(Ok(Exit::Ok), |why| bail!(why))
 }
 
-fn serve_metrics(listener: TcpListener, kept: &Kept, stop: &Arc<Stop>) -> anyhow::Result<Arc<Metrics>> {
-    let metrics = Arc::new(Metrics::new(kept.outbox(), Arc::clone(stop)));
+fn serve_metrics(listener: TcpListener, stop: &Arc<Stop>) -> anyhow::Result<Arc<Metrics>> {
+    let metrics = Arc::new(Metrics::new(Arc::clone(stop)));
     let address = metrics.serve(listener).context("metrics.listen")?;
     tracing::info!("metrics: http://{address}/metrics");
     Ok(metrics)

@@ -55,7 +55,7 @@ fn by_id(id: &str, settings: &Settings) -> anyhow::Result<Found> {
 
 fn by_file(path: &Path, settings: &Settings) -> anyhow::Result<Found> {
     let file = path.canonicalize().with_context(|| path.display().to_string())?;
-    let packs = read_packs(&packs_of(path), settings)?;
+    let packs = read_packs(&packs_of(path)?, settings)?;
     let is_file = |directory: &Path, inside: &str| directory.join(inside).canonicalize().is_ok_and(|other| other == file);
     let mut rules = Vec::new();
     for (at, (directory, pack)) in packs.iter().enumerate() {
