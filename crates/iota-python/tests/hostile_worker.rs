@@ -5,10 +5,11 @@
 
 use iota_engine::event::{EventTime, Fingerprint, Identity};
 use iota_engine::index::Candidate;
-use iota_engine::rule::{Batch, BatchRecord, Outcome, Pack, Pair, RuleRunner, Snapshot};
+use iota_engine::rule::{Batch, BatchRecord, Outcome, Pack, Pair, RuleRunner, Snapshot, TestRequest};
 use iota_python::{Interpreter, PackRunner, Program, Sandbox, SandboxMode, Stop, load};
 use proptest::prelude::*;
 use serde_json::json;
+use serde_json::value::RawValue;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -177,6 +178,23 @@ fn an_honest_answer_is_taken() {
     let json = r#"{"matches":[{"record":1,"rule":0,"title":"t","dedup":"d","severity":"LOW"}],"errors":[],"logs":[],"state":[],"nanos":{"0":7}}"#;
     let outcome = Hostile::new(false).evaluate(&[loaded(), frame(b'b', &result(0, json))].concat());
     assert_eq!((outcome.matches.len(), outcome.errors.len(), outcome.nanos[&0]), (1, 0, 7));
+}
+
+#[test]
+fn workers_that_only_load_or_test_are_counted_too() {
+    let hostile = Hostile::new(false);
+    let counts = || [hostile.program.counts.started(), hostile.program.counts.died(), hostile.program.counts.failed()];
+    fs::write(hostile.bytes(), loaded()).unwrap();
+    load(&hostile.program, &pack(), &[0, 1], None).unwrap();
+    assert_eq!(counts(), [1, 0, 0]);
+    let log = RawValue::from_string("{}".to_owned()).unwrap();
+    let request = TestRequest { rule: 0, log_type: "AWS.CloudTrail", log: &log, mocks: Vec::new() };
+    let mut runner = PackRunner::for_tests(hostile.program.clone(), &pack(), &[0, 1], None);
+    assert!(runner.test(&request).unwrap().is_err(), "what it is sent is no answer");
+    assert_eq!(counts(), [2, 1, 0]);
+    fs::write(hostile.bytes(), b"").unwrap();
+    assert!(load(&hostile.program, &pack(), &[0, 1], None).is_err());
+    assert_eq!(counts(), [2, 1, 1]);
 }
 
 #[test]
