@@ -89,8 +89,18 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a worker and loads a pack. `load_body` is the body of the frame `L`.
+    /// Starts a worker and loads a pack, and counts that. `load_body` is the body of the frame `L`.
     pub(crate) fn start(program: &Program, load_body: &[u8]) -> Result<(Self, Loaded), StartError> {
+        let started = Self::start_uncounted(program, load_body);
+        match &started {
+            Ok(_) => program.counts.has_started(),
+            Err(StartError::Stopped) => {}
+            Err(_) => program.counts.has_failed(),
+        }
+        started
+    }
+
+    fn start_uncounted(program: &Program, load_body: &[u8]) -> Result<(Self, Loaded), StartError> {
         let spawn_error = |why| StartError::Spawn { path: program.interpreter.path.clone(), why };
         let progress = tempfile::tempfile().and_then(|file| file.set_len(8).map(|()| file)).map_err(spawn_error)?;
         let mut output = tempfile::tempfile().map_err(spawn_error)?;

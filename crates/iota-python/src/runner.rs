@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 
 /// Workers that one rule may kill before it is paused.
 pub const KILLS: u32 = 10;
-/// Workers that all rules of a pack may kill before it is paused as a whole: each costs a start, and the other packs wait.
+/// Workers that all rules of a pack may kill in one batch, before the rest of it is left out, or in all, before most of it
+/// being of no use has the pack paused as a whole: each costs a start, and the other packs wait.
 pub const PACK_KILLS: u32 = 50;
 /// Workers that may die in a row while they load the pack.
 const STARTS: u32 = 3;
@@ -161,8 +162,10 @@ impl PackRunner {
     pub fn test(&mut self, request: &TestRequest<'_>) -> Result<Result<TestOutcome, Death>, StartError> {
         let mut process = self.take_process()?;
         let verdict = process.test(request, self.state.as_ref());
-        if verdict.is_ok() {
-            self.process = Some(process);
+        match &verdict {
+            Ok(_) => self.process = Some(process),
+            Err(death) if death.is_stop() => {}
+            Err(_) => self.program.counts.has_died(),
         }
         Ok(verdict)
     }
@@ -177,13 +180,7 @@ impl PackRunner {
             if self.program.stop.is_over() {
                 return Err(StartError::Stopped);
             }
-            let started = Process::start(&self.program, &self.load_body);
-            match &started {
-                Ok(_) => self.program.counts.has_started(),
-                Err(StartError::Stopped) => {}
-                Err(_) => self.program.counts.has_failed(),
-            }
-            match started {
+            match Process::start(&self.program, &self.load_body) {
                 Ok((process, _)) => return Ok(process),
                 // One that took its time has had it, and the other packs have waited.
                 Err(error @ StartError::Died { death: Death::TooLong(_), .. }) => return Err(error),

@@ -255,6 +255,23 @@ fn an_answer_to_a_test_is_held_to_what_a_rule_can_say() {
 }
 
 #[test]
+fn workers_that_only_load_or_test_are_counted_too() {
+    let hostile = Hostile::new(false);
+    let counts = || [hostile.program.counts.started(), hostile.program.counts.died(), hostile.program.counts.failed()];
+    fs::write(hostile.bytes(), loaded()).unwrap();
+    load(&hostile.program, &pack(), &[0, 1], None).unwrap();
+    assert_eq!(counts(), [1, 0, 0]);
+    let log = RawValue::from_string("{}".to_owned()).unwrap();
+    let request = TestRequest { rule: 0, log_type: "AWS.CloudTrail", log: &log, mocks: Vec::new() };
+    let mut runner = PackRunner::for_tests(hostile.program.clone(), &pack(), &[0, 1], None);
+    assert!(runner.test(&request).unwrap().is_err(), "what it is sent is no answer");
+    assert_eq!(counts(), [2, 1, 0]);
+    fs::write(hostile.bytes(), b"").unwrap();
+    assert!(load(&hostile.program, &pack(), &[0, 1], None).is_err());
+    assert_eq!(counts(), [2, 1, 1]);
+}
+
+#[test]
 fn an_answer_that_never_ends_has_an_end() {
     let outcome = Hostile::new(false).evaluate(&[loaded(), 1_000_000_u32.to_le_bytes().to_vec()].concat());
     assert_eq!(outcome.errors.len(), batch().1.len(), "each pair has ended a worker of its own");

@@ -84,7 +84,7 @@ pub(super) struct Memory {
     errors: BTreeMap<(String, String), ErrorGroup>,
     journal: Journal,
     pub(super) trouble: Trouble,
-    /// Calls were left out although their rule is not paused: no worker could be started.
+    /// Calls were left out although their rule is not paused: no worker could be started, or too many ended in a batch.
     pub(super) no_worker: bool,
 }
 
@@ -133,7 +133,7 @@ impl<'a> Collector<'a> {
             let pair = match pause {
                 Pause::Rule(pair) => pair,
                 Pause::Pack(reason) => {
-                    self.pack_paused(pack, &reason, outcome.not_run.len())?;
+                    self.pack_paused(pack, &reason)?;
                     continue;
                 }
             };
@@ -154,16 +154,17 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// `calls` of the batch are left out.
-    fn pack_paused(&mut self, pack: usize, reason: &Reason, calls: usize) -> io::Result<()> {
+    fn pack_paused(&mut self, pack: usize, reason: &Reason) -> io::Result<()> {
         let pack = &self.packs[pack];
         let why = match reason {
             Reason::NoWorker(why) => format!("no worker can be started, its rules are not run: {why}"),
-            Reason::Killed => format!("its rules have ended {PACK_KILLS} workers"),
+            Reason::Killed => format!("its rules have ended {PACK_KILLS} workers or more, with fewer calls that did not"),
         };
         tracing::error!("pack {} is paused, and calls that are left out are run later: {why}", pack.pack.name);
         if let Groups::Stored(committer) = &mut self.groups {
-            committer.raise(&pack_paused(pack, &why, calls), &mut self.stats)?;
+            let alert = pack_paused(pack, &why);
+            self.memory.journal.pack_paused(pack.pack.name.clone(), alert.context.clone());
+            committer.raise(&alert, &mut self.stats)?;
         }
         Ok(())
     }
@@ -205,8 +206,7 @@ impl<'a> Collector<'a> {
         if let Groups::Stored(committer) = &mut self.groups {
             committer.end(job, &mut self.stats);
         } else {
-            let paused = not_run.iter().filter(|(_, rule)| self.memory.trouble.is_paused(*rule));
-            self.deferred.add(job, paused.copied().collect());
+            self.deferred.add(job, not_run.clone());
         }
         Ok(not_run)
     }

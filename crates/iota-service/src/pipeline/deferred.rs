@@ -1,4 +1,5 @@
-//! Calls that were left out because their rule or pack is paused, where no state keeps them: until the input has ended.
+//! Calls that were left out, mostly because their rule or pack is paused, where no state keeps them: until the input has
+//! ended.
 
 use super::sequence::Job;
 use super::trouble::RuleOfPack;

@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// A rule keeps ending its worker, and is left out for now.
 const RULE_PAUSE: &str = "rule.pause";
+/// No rule of a pack is run for now.
+const PACK_PAUSE: &str = "pack.pause";
 /// A rule ended its worker on a record; this pair is not run again by itself.
 const PAIR_QUARANTINE: &str = "pair.quarantine";
 
@@ -27,6 +29,10 @@ pub(super) struct Journal {
 impl Journal {
     pub(super) fn paused(&mut self, rule: String, context: Json) {
         self.note(RULE_PAUSE, rule, 1, context);
+    }
+
+    pub(super) fn pack_paused(&mut self, pack: String, context: Json) {
+        self.note(PACK_PAUSE, pack, 1, context);
     }
 
     /// As many pairs of a rule in a day as it takes to have it paused.
@@ -84,6 +90,7 @@ mod tests {
         for record in 0..1000 {
             journal.quarantined("p/r".to_owned(), json!({"record": record}));
             journal.paused("p/r".to_owned(), json!({}));
+            journal.pack_paused("p".to_owned(), json!({}));
             journal.hidden([("known".to_owned(), format!("title {record}"))].into());
         }
         journal.write(&store, &Stop::default()).unwrap();
@@ -92,8 +99,8 @@ mod tests {
         journal.write(&store, &Stop::default()).unwrap();
         let log = store.audit_log(None).unwrap();
         let count = |action: &str| log.iter().filter(|record| record.entry.action == action).count();
-        let counts = [count("pair.quarantine"), count("rule.pause"), count("suppression.hit"), log.len()];
-        assert_eq!(counts, [KILLS as usize, 1, 1, KILLS as usize + 2]);
+        let counts = ["pair.quarantine", "rule.pause", "pack.pause", "suppression.hit"].map(count);
+        assert_eq!((counts, log.len()), ([KILLS as usize, 1, 1, 1], KILLS as usize + 3));
         assert_eq!(log.last().unwrap().entry.after, Some(json!({"title": "title 0"})));
     }
 }

@@ -73,18 +73,18 @@ impl Rerun<'_> {
         self.pass(filter, Which::All, &mut Memory::new(self.packs.len()), progress, stats)
     }
 
-    /// Runs what was left out, of rules that are not paused. Says how many calls of a pack are left out all the same.
+    /// Runs what was left out, of rules that are not paused. Says how many calls are left out all the same.
     pub fn left_out(&self, engine: &mut Engine, progress: &Progress, stats: Stats) -> RerunResult {
         let result = self.pass_over_left_out(engine, progress, stats);
-        self.tell(|paused| matches!(paused, Paused::Pack(_)), engine, progress, result)
+        self.tell(engine, progress, result)
     }
 
     fn pass_over_left_out(&self, engine: &mut Engine, progress: &Progress, stats: Stats) -> RerunResult {
         self.pass(&PairFilter::default(), Which::LeftOut, &mut engine.memory, progress, stats)
     }
 
-    /// Raises an alert for each rule and pack that is `told` of and of which calls are left out.
-    fn tell(&self, told: impl Fn(Paused) -> bool, engine: &Engine, progress: &Progress, mut result: RerunResult) -> RerunResult {
+    /// Raises an alert for each rule and pack of which calls are left out.
+    fn tell(&self, engine: &Engine, progress: &Progress, mut result: RerunResult) -> RerunResult {
         let trouble = &engine.memory.trouble;
         let mut left: BTreeMap<Paused, u64> = BTreeMap::new();
         for (rule, calls) in std::mem::take(&mut result.left_out) {
@@ -95,7 +95,7 @@ impl Rerun<'_> {
             Paused::Rule((pack, rule)) => system::left_out(&self.packs[pack], rule, calls),
             Paused::Pack(pack) => system::pack_left_out(&self.packs[pack], calls),
         };
-        let alerts: Vec<SystemAlert> = left.into_iter().filter(|(paused, _)| told(*paused)).map(alert).collect();
+        let alerts: Vec<SystemAlert> = left.into_iter().map(alert).collect();
         let raised = raise(&alerts, self.durable, self.clock, &progress.stop, &mut result.stats);
         result.failure = result.failure.or_else(|| raised.err().map(Into::into));
         result
@@ -104,6 +104,7 @@ impl Rerun<'_> {
     /// At the end of a run: runs what was left out until nothing is, or it is of no use. Says of which rules calls are
     /// left out all the same.
     pub fn make_up(&self, engine: &mut Engine, progress: &Progress, mut stats: Stats) -> RerunResult {
+        let mut waited = u64::MAX;
         loop {
             let trouble = &mut engine.memory.trouble;
             for paused in trouble.hopeful() {
@@ -111,10 +112,13 @@ impl Rerun<'_> {
             }
             let result = self.pass_over_left_out(engine, progress, stats);
             let over = result.failure.is_some() || progress.stop.is_requested();
-            if over || engine.memory.trouble.hopeful().is_empty() {
-                return self.tell(|_| true, engine, progress, result);
+            let trouble = &engine.memory.trouble;
+            // Of rules that are not paused: of batches in which too many workers ended. Each pass makes some of them.
+            let waiting = result.left_out.iter().filter(|(rule, _)| !trouble.is_paused(**rule)).map(|(_, calls)| calls).sum();
+            if over || trouble.hopeful().is_empty() && (waiting == 0 || waiting >= waited) {
+                return self.tell(engine, progress, result);
             }
-            stats = result.stats;
+            (stats, waited) = (result.stats, waiting);
         }
     }
 
@@ -134,6 +138,7 @@ impl Rerun<'_> {
             filter.after = last.id;
             self.page(&page, which, (&mut lanes, memory), progress, &mut result);
         }
+        result.stats.python.count_workers(&self.python.program.counts);
         result
     }
 

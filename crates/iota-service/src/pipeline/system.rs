@@ -35,25 +35,25 @@ pub(super) fn paused(pack: &LoadedPack, rule: u16, failure: Option<&Failure>, or
     }
 }
 
-/// A pack is paused as a whole. `why` ends a sentence; `calls` of the batch in which that was seen are left out.
-pub(super) fn pack_paused(pack: &LoadedPack, why: &str, calls: usize) -> SystemAlert {
+/// A pack is paused as a whole. `why` ends a sentence.
+pub(super) fn pack_paused(pack: &LoadedPack, why: &str) -> SystemAlert {
     let name = &pack.pack.name;
     SystemAlert {
         rule: QUARANTINE,
         dedup: format!("{name} (pack)"),
-        title: format!("Pack {name} is paused: {calls} calls are left out so far"),
+        title: format!("Pack {name} is paused, with all of its rules"),
         severity: severity_of_pack(pack),
         description: format!(
             "None of the {} rules of pack {name} is run for a while: {why}. Calls that are left out are kept, and run by \
-             themselves later; other packs go on.",
+             themselves later; other packs go on. If any are left out after that, a further alert says how many.",
             pack.runnable.len()
         ),
         runbook: MEND_PACK,
-        context: json!({"pack": name, "rules": pack.runnable.len(), "reason": why, "calls": calls}),
+        context: json!({"pack": name, "rules": pack.runnable.len(), "reason": why}),
     }
 }
 
-/// Calls of a pack are still left out after it was tried again.
+/// So many calls of a pack wait, after what could be run again was.
 pub(super) fn pack_left_out(pack: &LoadedPack, calls: u64) -> SystemAlert {
     let name = &pack.pack.name;
     SystemAlert {
@@ -62,8 +62,8 @@ pub(super) fn pack_left_out(pack: &LoadedPack, calls: u64) -> SystemAlert {
         title: format!("{calls} calls of pack {name} were left out"),
         severity: severity_of_pack(pack),
         description: format!(
-            "Pack {name} was tried again and paused once more. {calls} calls of its {} rules are kept, and were not run: what the \
-             rules look for may be among them.",
+            "Pack {name} is paused. {calls} calls of its {} rules are kept, and were not run so far: what the rules look for may be \
+             among them.",
             pack.runnable.len()
         ),
         runbook: MEND_PACK,
@@ -75,7 +75,7 @@ const MEND_PACK: &str = "Look at the log, and try `iota check DIR` and `iota tes
                          does when it is imported, may have changed. Mend it; `iota watch` then runs what was left out by \
                          itself, elsewhere `iota rerun --errors` does.";
 
-/// Calls of a rule are left out for now.
+/// So many calls of a rule wait, after what could be run again was.
 pub(super) fn left_out(pack: &LoadedPack, rule: u16, calls: u64) -> SystemAlert {
     let (name, rule) = (&pack.pack.name, pack.rule(rule));
     let id = &rule.id;
@@ -85,10 +85,11 @@ pub(super) fn left_out(pack: &LoadedPack, rule: u16, calls: u64) -> SystemAlert 
         title: format!("{calls} calls of rule {name}/{id} were left out"),
         severity: severity(rule.severity),
         description: format!(
-            "Rule {name}/{id} was tried again and ended its worker on most records. {calls} calls are kept, and were not run: \
-             what the rule looks for may be among them."
+            "{calls} calls of rule {name}/{id} are kept, and were not run so far: what the rule looks for may be among them. The \
+             log says why: as a rule it is paused, because it ends its worker."
         ),
-        runbook: "Mend the rule, then run `iota rerun --errors --rule RULE`.",
+        runbook: "Mend the rule; `iota watch` then runs what was left out by itself, elsewhere `iota rerun --errors --rule RULE` \
+                  does.",
         context: json!({"pack": name, "rule": id, "calls": calls}),
     }
 }

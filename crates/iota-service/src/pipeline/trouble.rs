@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// Calls that return, one after another, after which it no longer counts that a rule ended workers before. An attacker
 /// who has a rule end its worker now and then does not get it paused.
 const FORGIVEN: u64 = 1_000;
+/// Workers that the rules of a pack end on one record and that count for the pack, at most. Rules that share a helper may
+/// all fail on one record, and nobody is to pause a pack with a few of them.
+const RECORD_KILLS: u32 = 10;
 
 /// A rule of a pack, by their places.
 pub(crate) type RuleOfPack = (usize, u16);
@@ -34,7 +37,7 @@ pub(super) enum Pause {
 pub(super) enum Reason {
     /// No worker starts, for this reason.
     NoWorker(String),
-    /// Its rules ended too many.
+    /// Most of what its rules are called for ends one.
     Killed,
 }
 
@@ -52,12 +55,29 @@ struct OfPack {
     paused: Option<Reason>,
     /// Calls that were made since it was last resumed; `None`: it never was.
     resumed: Option<u64>,
+    /// Calls that ended their worker, and calls that returned, since so many had returned that it was forgotten.
+    ended: u64,
+    returned: u64,
+}
+
+impl OfPack {
+    /// One call. Returns whether it no longer counts that its rules ended workers before.
+    fn call(&mut self, ended_worker: bool) -> bool {
+        *(if ended_worker { &mut self.ended } else { &mut self.returned }) += 1;
+        let is_forgiven = self.returned >= FORGIVEN;
+        if is_forgiven {
+            (self.ended, self.returned) = (0, 0);
+        }
+        is_forgiven
+    }
 }
 
 #[derive(Debug, Default)]
 struct OfRule {
     /// Workers it ended that still count.
     strikes: u32,
+    /// Those of them that count for its pack.
+    of_pack: u32,
     /// Calls that returned since the last of them.
     well: u64,
     is_paused: bool,
@@ -83,7 +103,7 @@ impl OfRule {
         } else {
             self.well += 1;
             if self.well >= FORGIVEN {
-                self.strikes = 0;
+                (self.strikes, self.of_pack) = (0, 0);
             }
         }
         self.is_paused = self.strikes >= KILLS;
@@ -137,8 +157,8 @@ impl Trouble {
                 self.left_out[pack].remove(rule);
             }
             Paused::Pack(pack) => {
-                self.packs[pack] = OfPack { paused: None, resumed: Some(0) };
-                // Those that are paused for themselves stay so, and count.
+                self.packs[pack] = OfPack { resumed: Some(0), ..OfPack::default() };
+                // Those that are paused for themselves stay so.
                 self.rules.retain(|rule, of_rule| rule.0 != pack || of_rule.is_paused);
                 self.left_out[pack].remove_pack();
             }
@@ -147,7 +167,8 @@ impl Trouble {
 
     /// Counts the workers that rules of a pack ended. From the one too many on, a rule's pairs, or those of all rules, count as
     /// not run, whether or not a runner was ahead and has run some: so the outcome is the same however many runners there
-    /// are. Only where no worker starts, what runs does not depend on the input alone. Returns what is paused from now on.
+    /// are. Only where no worker starts, and where a runner gives up a batch in which too many end, what runs does not depend on
+    /// the input alone. Returns what is paused from now on.
     pub(super) fn judge(&mut self, pack: usize, given: &[Pair], outcome: &mut Outcome) -> Vec<Pause> {
         let fatal: BTreeSet<Pair> = outcome.errors.iter().filter(|error| error.fatal).map(pair_of).collect();
         let no_worker = outcome.no_worker.take();
@@ -196,19 +217,41 @@ impl Trouble {
         let not_run: BTreeSet<Pair> = outcome.not_run.iter().copied().collect();
         let mut calls: Vec<Pair> = given.iter().filter(|pair| !not_run.contains(pair)).copied().collect();
         calls.sort_unstable();
+        let (mut record, mut of_record) = (None, 0);
         for pair in calls {
-            let Some(of_rule) = self.rules.get_mut(&(pack, pair.rule)).filter(|of_rule| !of_rule.is_paused) else { continue };
-            if of_rule.call(fatal.contains(&pair)) {
+            if cuts.rules.contains_key(&pair.rule) {
+                continue;
+            }
+            let ended_worker = fatal.contains(&pair);
+            if self.packs[pack].call(ended_worker) {
+                self.rules.range_mut(of_pack.clone()).for_each(|(_, of_rule)| of_rule.of_pack = 0);
+            }
+            let Some(of_rule) = self.rules.get_mut(&(pack, pair.rule)) else { continue };
+            if record.replace(pair.record) != Some(pair.record) {
+                of_record = 0;
+            }
+            if ended_worker && of_record < RECORD_KILLS {
+                of_record += 1;
+                of_rule.of_pack += 1;
+            }
+            if of_rule.call(ended_worker) {
                 self.left_out[pack].add(pair.rule);
                 cuts.rules.insert(pair.rule, pair.record + 1);
                 pauses.push(Pause::Rule(pair));
             }
-            let strikes = || self.rules.range(of_pack.clone()).map(|(_, of_rule)| of_rule.strikes).sum::<u32>();
-            if fatal.contains(&pair) && strikes() >= PACK_KILLS {
+            if ended_worker && self.mostly_ends_workers(pack) {
                 cuts.all = Some((pair.record, u32::from(pair.rule) + 1));
                 return;
             }
         }
+    }
+
+    /// Whether a pack is of no use as a whole. A few rules that always end their worker are paused for themselves, and no
+    /// longer count; the others go on.
+    fn mostly_ends_workers(&self, pack: usize) -> bool {
+        let rules = self.rules.range((pack, 0)..=(pack, u16::MAX));
+        let counted: u32 = rules.filter(|(_, of_rule)| !of_rule.is_paused).map(|(_, of_rule)| of_rule.of_pack).sum();
+        counted >= PACK_KILLS && self.packs[pack].returned < self.packs[pack].ended
     }
 }
 
@@ -337,11 +380,11 @@ mod tests {
         let mut trouble = Trouble::new(1);
         let (pauses, outcome) = calls_of(&mut trouble, 60, 20, |pair| pair.rule < 4);
         assert_eq!((pauses.len(), outcome.not_run.len(), trouble.is_pack_paused(0)), (4, 200, false));
-        // All twenty: none is at its tenth when together they have ended fifty, in the middle of the third record.
+        // All twenty: ten of them count on a record, so that it is fifty in the middle of the fifth.
         let mut trouble = Trouble::new(1);
         let (pauses, outcome) = calls_of(&mut trouble, 60, 20, |_| true);
-        assert_eq!((pauses, outcome.errors.len()), (vec![Pause::Pack(Reason::Killed)], 50));
-        assert_eq!((outcome.not_run.len(), outcome.not_run[0]), (60 * 20 - 50, Pair { record: 2, rule: 10 }));
+        assert_eq!((pauses, outcome.errors.len()), (vec![Pause::Pack(Reason::Killed)], 90));
+        assert_eq!((outcome.not_run.len(), outcome.not_run[0]), (60 * 20 - 90, Pair { record: 4, rule: 10 }));
         // What a runner that was ahead has run does not count.
         let (pauses, outcome) = calls_of(&mut trouble, 3, 20, |_| false);
         assert_eq!((pauses, outcome.not_run.len()), (Vec::new(), 60));
@@ -350,6 +393,43 @@ mod tests {
         assert_eq!(calls_of(&mut trouble, 3, 20, |_| false).1.not_run.len(), 0);
         assert_eq!(calls_of(&mut trouble, 60, 20, |_| true).0.len(), 1);
         assert!(trouble.hopeful().is_empty(), "little was done before it came to this again");
+    }
+
+    /// Rules share a helper, and somebody makes a record for it now and then.
+    #[test]
+    fn a_few_records_on_which_all_rules_end_workers_pause_nothing() {
+        let mut trouble = Trouble::new(1);
+        for _ in 0..3 {
+            let (pauses, outcome) = calls_of(&mut trouble, 3, 60, |pair| pair.record == 1 && pair.rule < 59);
+            assert_eq!((pauses, outcome.errors.len(), outcome.not_run.len()), (Vec::new(), 59, 0));
+        }
+        // One after the other at first.
+        let mut trouble = Trouble::new(1);
+        assert_eq!(calls_of(&mut trouble, 3, 60, |_| true).0, []);
+        assert_eq!(calls_of(&mut trouble, 60, 60, |_| false).0, []);
+        assert_eq!(calls_of(&mut trouble, 3, 60, |_| true).0, [], "the first are forgotten");
+        // A pack that was paused is not kept so with one record whenever it is tried.
+        let mut trouble = Trouble::new(1);
+        assert_eq!(calls_of(&mut trouble, 5, 60, |_| true).0, [Pause::Pack(Reason::Killed)]);
+        trouble.resume(Paused::Pack(0));
+        let (pauses, outcome) = calls_of(&mut trouble, 5, 60, |pair| pair.record == 0);
+        assert_eq!((pauses, outcome.not_run.len()), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn five_rules_that_always_end_workers_do_not_pause_the_one_beside_them() {
+        for places in [0..5, 1..6] {
+            let mut trouble = Trouble::new(1);
+            for _ in 0..3 {
+                let (pauses, outcome) = calls_of(&mut trouble, 60, 6, |pair| places.contains(&pair.rule));
+                assert_eq!((pauses.len(), outcome.not_run.len(), trouble.is_pack_paused(0)), (5, 5 * 50, false));
+                assert!(outcome.not_run.iter().all(|pair| places.contains(&pair.rule)));
+                // As when all of them are due at once.
+                for paused in trouble.paused().collect::<Vec<_>>() {
+                    trouble.resume(paused);
+                }
+            }
+        }
     }
 
     #[test]

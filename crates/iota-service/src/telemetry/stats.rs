@@ -94,7 +94,7 @@ pub struct Pairs {
     pub skipped: u64,
     pub returned: u64,
     pub errored: u64,
-    /// Left out because the rule killed one worker after the other.
+    /// Left out because the rule or its pack is paused, or because too many workers ended in the batch.
     pub not_run: u64,
     /// Of those returned or errored: run although they could have been skipped, to prove it (`--verify-fast-path`).
     pub verified: u64,

@@ -237,6 +237,19 @@ fn what_a_paused_rule_has_missed_is_run_once_it_is_mended() {
     assert!(log.contains("calls that had been left out were made"), "{log}");
 }
 
+/// The rules are read again, and the rule is no better.
+#[test]
+fn how_much_a_paused_rule_misses_is_told_when_it_was_tried_again() {
+    let files = Files::new(&[("rules/r.py", "import os\ndef rule(event):\n    os._exit(1)\n")]);
+    files.write("in/a.jsonl", (10..40).map(record).collect::<String>().as_bytes());
+    let watching = Watching::start(&files, &[], &[]);
+    watching.until("paused", |watching| watching.titles() == ["Rule rules/r is paused: it has ended 10 workers"]);
+    files.write("rules/r.py", b"import os\ndef rule(event):\n    os._exit(2)\n");
+    let told = "10 calls of rule rules/r were left out";
+    watching.until("told", |watching| watching.titles().iter().any(|title| title == told));
+    watching.end();
+}
+
 /// A worker takes longer to start than most rounds take.
 #[test]
 fn a_worker_serves_many_rounds() {
