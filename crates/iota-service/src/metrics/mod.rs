@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub stats: Stats,
     /// Rules that run.
     pub rules: u64,
+    /// When what runs was read.
+    pub rules_read_at: SystemTime,
     /// What is not run for now.
     pub paused: Vec<PausedName>,
     pub rounds: u64,

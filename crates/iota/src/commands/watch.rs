@@ -28,7 +28,7 @@ use std::net::TcpListener;
 use std::process;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long work that is under way may go on when the process is to end; what is not done by then is left to the next one.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -59,7 +59,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let Times { from, no_send_before, rescan } = Times::of(args)?;
     let (waker, woken) = wakes();
     watch_signals(Arc::clone(&progress.stop), waker.clone())?;
-    let files = files(args, settings);
+    let (files, read_at) = (files(args, settings), SystemTime::now());
     let rule_files = RuleFiles::new(files.clone());
     let mut stats = Stats::new();
     let (mut known, packs) = match setup.load_by(&mut stats, || Rules::start(settings, python)) {
@@ -117,7 +117,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         stats_file: args.stats.clone(),
         metrics,
     };
-    let rules = RuleSet { packs, limits: settings.limits(), triage: Arc::clone(&kept.durable().triage), files };
+    let rules = RuleSet { packs, limits: settings.limits(), triage: Arc::clone(&kept.durable().triage), files, read_at };
     let mut load = || known.again((args, matches), &setup, &kept.durable().triage.routes);
     let unread = waker.clone();
     let (finished, delivered) = kept.delivering(
