@@ -1,7 +1,7 @@
 use super::{Sqlite, lock};
 use crate::store::{proof, proof_desk};
 use iota_engine::aggregate::{Cut, Window};
-use iota_engine::store::{Ledger, Match, Outbox, Store, StoreError, Unit};
+use iota_engine::store::{Desk, FailedPair, Ledger, Match, Outbox, PairFilter, Store, StoreError, Unit};
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -122,7 +122,8 @@ fn the_bytes_of_a_record_are_kept_once_and_as_long_as_one_of_its_pairs() {
     for _ in 0..2 {
         store.commit(&Unit { failed_pairs: (0..50).map(pair).collect(), ..Unit::default() }).unwrap();
     }
-    let kept = || store.read(|all| Ok(all.query_row("SELECT count(*) FROM failed_records", [], |row| row.get::<_, i64>(0))?)).unwrap();
+    let kept =
+        || store.read(|all| Ok(all.query_row("SELECT count(*) FROM failed_records", [], |row| row.get::<_, i64>(0))?)).unwrap();
     let pairs = store.failed_pairs(&PairFilter::default()).unwrap();
     assert_eq!((pairs.len(), kept()), (51, 2));
     assert!(pairs[1..].iter().all(|pair| pair.raw == [b'x'; 2_000]));
