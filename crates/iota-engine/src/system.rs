@@ -27,6 +27,8 @@ pub const RULE_ERROR: &str = "iota.system.rule-error";
 pub const QUARANTINE: &str = "iota.system.quarantine";
 /// A pack is not what somebody signed who may, and signatures are required.
 pub const PACK_REFUSED: &str = "iota.system.pack-refused";
+/// Rules that have changed are not taken, and those before the change go on.
+pub const RULES_NOT_TAKEN: &str = "iota.system.rules-not-taken";
 
 /// A message of a queue is of no known shape, or of one that is not supported.
 pub const UNKNOWN_MESSAGE: &str = "iota.system.unknown-message";
@@ -46,8 +48,8 @@ pub const TEST: &str = "iota.system.test";
 
 /// Those with the same rule and dedup key within an hour are one alert.
 const WINDOW_MS: i64 = 60 * 60 * 1000;
-/// The same of rules that fail, which may go on for long: within a day.
-const RULE_ERROR_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;
+/// The same of rules that fail or are not taken, which may go on for long: within a day.
+const LONG_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct SystemAlert {
@@ -94,7 +96,7 @@ impl SystemAlert {
     }
 
     fn window_ms(&self) -> i64 {
-        if self.rule == RULE_ERROR { RULE_ERROR_WINDOW_MS } else { WINDOW_MS }
+        if [RULE_ERROR, RULES_NOT_TAKEN].contains(&self.rule) { LONG_WINDOW_MS } else { WINDOW_MS }
     }
 
     fn content(&self, at_ms: i64) -> Result<Arc<[u8]>, serde_json::Error> {

@@ -12,8 +12,8 @@ pub use audit::{Actor, AuditEntry, AuditRecord, Tampered, verify_audit_log};
 pub use group::{AlertChange, Body, Cells, Damaged, Extent, Opened, Outcome, StoredGroup};
 pub use outbox::{Backlog, DeadFilter, Delivery, DeliveryAction, DeliveryId, DeliveryState, Limited, Settled};
 pub use unit::{
-    Checkpoint, Committed, Created, FailedPair, Finished, Headline, Match, ObjectVersion, PairFilter, Reject, RejectFilter,
-    Route, RuleStateUpdate, Terms, Unit,
+    Checkpoint, Committed, Created, Except, FailedPair, Finished, Headline, LeftOut, Match, ObjectVersion, PairFilter, Reject,
+    RejectFilter, Route, RuleStateUpdate, Terms, Unit,
 };
 
 use crate::aggregate::Window;
@@ -160,6 +160,9 @@ pub trait Desk: Send + Sync + Debug {
 
     /// (record, rule) pairs whose rule failed or was not run, oldest first.
     fn failed_pairs(&self, filter: &PairFilter) -> Result<Vec<FailedPair>>;
+
+    /// How many pairs of each rule were not run, by pack and rule. Reads none of them.
+    fn left_out(&self) -> Result<Vec<LeftOut>>;
 
     /// Removes pairs that were evaluated again. Returns how many.
     fn settle_pairs(&self, ids: &[i64]) -> Result<usize>;

@@ -234,5 +234,23 @@ pub struct PairFilter {
     pub after: i64,
     pub rule: Option<String>,
     pub since_ms: Option<i64>,
+    /// Only those that were not run, and not of these.
+    pub left_out: Option<Except>,
     pub limit: Option<usize>,
+}
+
+/// Packs and rules whose pairs are of no use for now. Of many, a store may list some all the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Except {
+    pub packs: Vec<String>,
+    /// Pack and id.
+    pub rules: Vec<(String, String)>,
+}
+
+/// Calls of a rule that are kept and were not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    pub pack: String,
+    pub rule: String,
+    pub calls: u64,
 }

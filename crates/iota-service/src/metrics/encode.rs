@@ -39,12 +39,14 @@ impl Collector for Known {
         let mut to = Families(encoder);
         to.info("build", "The version of iota.", &[("version", env!("CARGO_PKG_VERSION"))])?;
         self.deliveries(&mut to)?;
-        let Some(Snapshot { stats, rules, paused, rounds }) = &self.snapshot else { return Ok(()) };
+        let Some(Snapshot { stats, rules, rules_read_at, paused, rounds }) = &self.snapshot else { return Ok(()) };
         to.counter("rounds", "Rounds of reading that have ended.", *rounds)?;
         to.gauge("last_round_timestamp_seconds", "When the loop last came by.", seconds(self.at))?;
         input(stats, &mut to)?;
         rules_and_matches(stats, &mut to)?;
         to.gauge("rules", "Rules that run.", *rules)?;
+        let help = "When the rules that run were read; a change that is refused leaves it as it was.";
+        to.gauge("rules_read_timestamp_seconds", help, seconds(*rules_read_at))?;
         let rows = paused.iter().map(|paused| ([("kind", paused.kind), ("name", paused.name.as_str())], 1_u64));
         to.gauges("paused", "Rules (pack/rule) and packs that are not run for now; nothing when all are.", rows)?;
         python(stats, &mut to)?;

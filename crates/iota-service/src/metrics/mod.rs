@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub stats: Stats,
     /// Rules that run.
     pub rules: u64,
+    /// When what runs was read.
+    pub rules_read_at: Timestamp,
     /// What is not run for now.
     pub paused: Vec<PausedName>,
     pub rounds: u64,

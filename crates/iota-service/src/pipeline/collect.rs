@@ -169,6 +169,10 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
+    pub(super) fn is_paused(&self, rule: RuleOfPack) -> bool {
+        self.memory.trouble.is_paused(rule)
+    }
+
     /// Takes the results of one batch, by pack.
     /// Returns the pairs that were not run.
     pub(super) fn take(&mut self, job: &Job, done: Vec<Done>) -> io::Result<NotRun> {

@@ -18,11 +18,12 @@ use iota_engine::decode::{Decoder, Item, Limits};
 use iota_engine::event::{Fingerprint, event_time};
 use iota_engine::index::Candidate;
 use iota_engine::rule::BatchRecord;
-use iota_engine::store::{Desk, FailedPair, PairFilter};
+use iota_engine::store::{Desk, Except, FailedPair, LeftOut, PairFilter};
 use iota_engine::system::SystemAlert;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What is evaluated again.
 #[derive(Debug)]
@@ -45,8 +46,8 @@ pub struct RerunResult {
     pub settled: u64,
     /// Pairs whose rule is not among those that run.
     pub unknown: u64,
-    /// Pairs that are left out for now, because their rule is paused.
-    left_out: BTreeMap<RuleOfPack, u64>,
+    /// The pair behind which a part of what was left out ended because of the time it took; `None`: there is no more.
+    pub rest: Option<i64>,
     pub failure: Option<RunFailure>,
 }
 
@@ -65,32 +66,44 @@ enum Which {
     LeftOut,
 }
 
+/// How a page ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    Done,
+    /// Before its end, because of the time.
+    Late,
+    /// Calls were left out once more although their rule is not paused: further ones would be as well.
+    NoWorker,
+}
+
 /// A page of pairs at once, so that memory does not depend on how many there are.
 const PAGE: usize = 500;
+/// How long a part of what was left out may take, about: input waits meanwhile.
+const PART: Duration = Duration::from_secs(5);
 
 impl Rerun<'_> {
     pub fn execute(&self, filter: &PairFilter, progress: &Progress, stats: Stats) -> RerunResult {
-        self.pass(filter, Which::All, &mut Memory::new(self.packs.len()), progress, stats)
+        self.pass(filter, (Which::All, None), &mut Memory::new(self.packs.len()), progress, stats)
     }
 
-    /// Runs what was left out, of rules that are not paused. Says how many calls are left out all the same.
-    pub fn left_out(&self, engine: &mut Engine, progress: &Progress, stats: Stats) -> RerunResult {
-        let result = self.pass_over_left_out(engine, progress, stats);
-        self.tell(engine, progress, result)
-    }
-
-    fn pass_over_left_out(&self, engine: &mut Engine, progress: &Progress, stats: Stats) -> RerunResult {
-        self.pass(&PairFilter::default(), Which::LeftOut, &mut engine.memory, progress, stats)
+    /// Runs a part of what was left out, of rules that are not paused, from behind the pair `after` on. With the last part it
+    /// says how many calls are left out all the same.
+    pub fn part_of_left_out(&self, after: i64, engine: &mut Engine, progress: &Progress, stats: Stats) -> RerunResult {
+        let filter = PairFilter { after, ..PairFilter::default() };
+        let part = (Which::LeftOut, Some(Instant::now() + PART));
+        let result = self.pass(&filter, part, &mut engine.memory, progress, stats);
+        if result.rest.is_some() {
+            return result;
+        }
+        match persist(&progress.stop, || self.desk.left_out()) {
+            Ok(counts) => self.tell(&counts, engine, progress, result),
+            Err(error) => RerunResult { failure: result.failure.or_else(|| Some(error.into())), ..result },
+        }
     }
 
     /// Raises an alert for each rule and pack of which calls are left out.
-    fn tell(&self, engine: &Engine, progress: &Progress, mut result: RerunResult) -> RerunResult {
-        let trouble = &engine.memory.trouble;
-        let mut left: BTreeMap<Paused, u64> = BTreeMap::new();
-        for (rule, calls) in std::mem::take(&mut result.left_out) {
-            let paused = if trouble.is_pack_paused(rule.0) { Paused::Pack(rule.0) } else { Paused::Rule(rule) };
-            *left.entry(paused).or_default() += calls;
-        }
+    fn tell(&self, counts: &[LeftOut], engine: &Engine, progress: &Progress, mut result: RerunResult) -> RerunResult {
+        let left = self.still_left_out(counts, &engine.memory, progress);
         let alert = |(paused, calls)| match paused {
             Paused::Rule((pack, rule)) => system::left_out(&self.packs[pack], rule, calls),
             Paused::Pack(pack) => system::pack_left_out(&self.packs[pack], calls),
@@ -99,6 +112,27 @@ impl Rerun<'_> {
         let raised = raise(&alerts, self.durable, self.clock, &progress.stop, &mut result.stats);
         result.failure = result.failure.or_else(|| raised.err().map(Into::into));
         result
+    }
+
+    /// Calls by what they wait for. What was not run because iota is to end waits for nothing.
+    fn still_left_out(&self, counts: &[LeftOut], memory: &Memory, progress: &Progress) -> BTreeMap<Paused, u64> {
+        let (trouble, mut left) = (&memory.trouble, BTreeMap::new());
+        for (rule, calls) in self.known(counts) {
+            if progress.stop.is_requested() && !trouble.is_paused(rule) && !memory.no_worker {
+                continue;
+            }
+            let paused = if trouble.is_pack_paused(rule.0) { Paused::Pack(rule.0) } else { Paused::Rule(rule) };
+            *left.entry(paused).or_default() += calls;
+        }
+        left
+    }
+
+    /// Those of rules that run.
+    fn known<'c>(&self, counts: &'c [LeftOut]) -> impl Iterator<Item = (RuleOfPack, u64)> {
+        counts.iter().filter_map(|LeftOut { pack, rule, calls }| {
+            let candidate = self.candidate(pack, rule)?;
+            Some(((usize::from(candidate.pack), candidate.rule), *calls))
+        })
     }
 
     /// At the end of a run: runs what was left out until nothing is, or it is of no use. Says of which rules calls are
@@ -110,23 +144,39 @@ impl Rerun<'_> {
             for paused in trouble.hopeful() {
                 trouble.resume(paused);
             }
-            let result = self.pass_over_left_out(engine, progress, stats);
+            let result = self.pass(&PairFilter::default(), (Which::LeftOut, None), &mut engine.memory, progress, stats);
+            let counts = match persist(&progress.stop, || self.desk.left_out()) {
+                Ok(counts) => counts,
+                Err(error) => return RerunResult { failure: result.failure.or_else(|| Some(error.into())), ..result },
+            };
             let over = result.failure.is_some() || progress.stop.is_requested();
             let trouble = &engine.memory.trouble;
             // Of rules that are not paused: of batches in which too many workers ended. Each pass makes some of them.
-            let waiting = result.left_out.iter().filter(|(rule, _)| !trouble.is_paused(**rule)).map(|(_, calls)| calls).sum();
+            let waiting = self.known(&counts).filter(|(rule, _)| !trouble.is_paused(*rule)).map(|(_, calls)| calls).sum();
             if over || trouble.hopeful().is_empty() && (waiting == 0 || waiting >= waited) {
-                return self.tell(engine, progress, result);
+                return self.tell(&counts, engine, progress, result);
             }
             (stats, waited) = (result.stats, waiting);
         }
     }
 
-    fn pass(&self, filter: &PairFilter, which: Which, memory: &mut Memory, progress: &Progress, stats: Stats) -> RerunResult {
-        let mut result = RerunResult { stats, pairs: 0, settled: 0, unknown: 0, left_out: BTreeMap::new(), failure: None };
+    /// At most about `until`.
+    fn pass(
+        &self,
+        filter: &PairFilter,
+        (which, until): (Which, Option<Instant>),
+        memory: &mut Memory,
+        progress: &Progress,
+        stats: Stats,
+    ) -> RerunResult {
+        let mut result = RerunResult { stats, pairs: 0, settled: 0, unknown: 0, rest: None, failure: None };
         let mut filter = PairFilter { limit: Some(PAGE), ..filter.clone() };
         let mut lanes = self.lanes(progress, memory);
         while !progress.stop.is_requested() && result.failure.is_none() {
+            if which == Which::LeftOut {
+                // Rules may have been paused since the last page.
+                filter.left_out = Some(self.paused(memory));
+            }
             let page = match persist(&progress.stop, || self.desk.failed_pairs(&filter)) {
                 Ok(page) => page,
                 Err(error) => {
@@ -135,29 +185,53 @@ impl Rerun<'_> {
                 }
             };
             let Some(last) = page.last() else { break };
-            filter.after = last.id;
-            self.page(&page, which, (&mut lanes, memory), progress, &mut result);
+            match self.page(&page, (which, until), (&mut lanes, memory), progress, &mut result) {
+                Page::Done => filter.after = last.id,
+                Page::NoWorker => break,
+                Page::Late => {}
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
+                result.rest = Some(filter.after);
+                break;
+            }
         }
         result.stats.python.count_workers(&self.python.program.counts);
         result
     }
 
+    /// What need not be read: it would be left out again.
+    fn paused(&self, memory: &Memory) -> Except {
+        let mut except = Except::default();
+        for paused in memory.trouble.paused() {
+            match paused {
+                Paused::Pack(pack) => except.packs.push(self.packs[pack].pack.name.clone()),
+                Paused::Rule((pack, rule)) => {
+                    let (name, rule) = (&self.packs[pack].pack.name, self.packs[pack].rule(rule));
+                    let ids = std::iter::once(&rule.id).chain(&rule.aliases);
+                    except.rules.extend(ids.map(|id| (name.clone(), id.clone())));
+                }
+            }
+        }
+        except
+    }
+
     fn page(
         &self,
         pairs: &[FailedPair],
-        which: Which,
+        (which, until): (Which, Option<Instant>),
         (lanes, memory): (&mut [Lane], &mut Memory),
         progress: &Progress,
         result: &mut RerunResult,
-    ) {
+    ) -> Page {
         let (inputs, jobs) = self.jobs(pairs, which, memory, result);
         let keep = Keep::State(State { durable: self.durable, desk: self.desk });
         let mut sink = NoSink;
         let stats = std::mem::take(&mut result.stats);
         let at = At { packs: self.packs, inputs: &inputs, clock: self.clock };
         let mut collector = Collector::new(at, (Emit::First, false), &mut sink, stats, (keep, &progress.stop), memory);
+        let mut end = Page::Done;
         let mut work = || {
-            for (job, pairs) in &jobs {
+            for (number, (job, pairs)) in jobs.iter().enumerate() {
                 let done: Vec<Done> = lanes.iter_mut().map(|lane| lane.evaluate(&job.batch)).collect();
                 // What was not run because iota is to end stays as it is.
                 if progress.stop.is_requested() && done.iter().any(|done| !done.outcome.not_run.is_empty()) {
@@ -166,20 +240,27 @@ impl Rerun<'_> {
                 let mut failed = failed(&done);
                 let not_run = collector.take(job, done).map_err(RunFailure::Write)?;
                 collector.commit(true)?;
-                failed.extend(not_run.iter().map(|&(record, (pack, rule))| (pack, record, rule, RULE.to_owned())));
-                for (_, rule) in not_run {
-                    *result.left_out.entry(rule).or_default() += 1;
+                if which == Which::LeftOut && not_run.iter().any(|(_, rule)| !collector.is_paused(*rule)) {
+                    end = Page::NoWorker;
                 }
+                failed.extend(not_run.iter().map(|&(record, (pack, rule))| (pack, record, rule, RULE.to_owned())));
                 let settled = settled(pairs, &failed);
                 // A process that ends here evaluates them once more, and nothing counts twice.
                 persist(&progress.stop, || self.desk.settle_pairs(&settled))?;
                 result.pairs += pairs.len() as u64;
                 result.settled += settled.len() as u64;
+                if end == Page::Done && number + 1 < jobs.len() && until.is_some_and(|until| Instant::now() >= until) {
+                    end = Page::Late;
+                }
+                if end != Page::Done {
+                    break;
+                }
             }
             collector.close().map_err(RunFailure::Write)
         };
         result.failure = work().err();
         result.stats = collector.into_stats();
+        end
     }
 
     /// Batches with the pairs of each, and the objects they came from.
@@ -230,14 +311,12 @@ impl Rerun<'_> {
     ) -> Vec<(&'p FailedPair, Candidate)> {
         let mut wanted = Vec::new();
         for pair in pairs.iter().filter(|pair| which == Which::All || pair.failure.is_none()) {
-            let Some(candidate) = self.candidate(pair) else {
+            let Some(candidate) = self.candidate(&pair.pack, &pair.rule) else {
                 result.unknown += 1;
                 continue;
             };
             let rule = (usize::from(candidate.pack), candidate.rule);
-            if which == Which::LeftOut && memory.trouble.is_paused(rule) {
-                *result.left_out.entry(rule).or_default() += 1;
-            } else {
+            if which == Which::All || !memory.trouble.is_paused(rule) {
                 wanted.push((pair, candidate));
             }
         }
@@ -250,11 +329,11 @@ impl Rerun<'_> {
         wanted
     }
 
-    fn candidate(&self, pair: &FailedPair) -> Option<Candidate> {
-        let (number, pack) = self.packs.iter().enumerate().find(|(_, pack)| pack.pack.name == pair.pack)?;
+    fn candidate(&self, pack: &str, id: &str) -> Option<Candidate> {
+        let (number, pack) = self.packs.iter().enumerate().find(|(_, of)| of.pack.name == pack)?;
         let runs = |id: &str| pack.runnable.iter().copied().find(|&rule| pack.rule(rule).id == id);
-        let renamed = || pack.runnable.iter().copied().find(|&rule| pack.rule(rule).aliases.contains(&pair.rule));
-        Some(Candidate { pack: index(number), rule: runs(&pair.rule).or_else(renamed)?, verify: false })
+        let renamed = || pack.runnable.iter().copied().find(|&rule| pack.rule(rule).aliases.iter().any(|alias| alias == id));
+        Some(Candidate { pack: index(number), rule: runs(id).or_else(renamed)?, verify: false })
     }
 
     fn record(&self, pair: &FailedPair, input: &Input, unit: u32) -> Option<BatchRecord> {

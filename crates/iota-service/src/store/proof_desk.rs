@@ -7,9 +7,9 @@ use iota_engine::dedup::Seen;
 use iota_engine::event::{Fingerprint, Identity};
 use iota_engine::rule::Failure;
 use iota_engine::store::{
-    Actor, AlertFilter, AuditEntry, Checkpoint, ClassFilter, DeadFilter, Delivery, DeliveryAction, FailedPair, Finished,
-    Handling, KEEP_OBJECTS_MS, Limited, ObjectVersion, PairFilter, Reject, RejectFilter, RuleStateUpdate, Settled, Status,
-    StatusChange, Store, Terms, Unit, verify_audit_log,
+    Actor, AlertFilter, AuditEntry, Checkpoint, ClassFilter, DeadFilter, Delivery, DeliveryAction, Except, FailedPair, Finished,
+    Handling, KEEP_OBJECTS_MS, LeftOut, Limited, ObjectVersion, PairFilter, Reject, RejectFilter, RuleStateUpdate, Settled,
+    Status, StatusChange, Store, Terms, Unit, verify_audit_log,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -268,6 +268,21 @@ pub(crate) fn what_failed_is_kept(store: &dyn Store) {
     assert_eq!(list(PairFilter { after: all[0].id, limit: Some(1), ..PairFilter::default() }), [2]);
     assert_eq!(store.settle_pairs(&[all[1].id, all[1].id + 1_000]).unwrap(), 1);
     assert_eq!(list(PairFilter::default()), [1, 3]);
+
+    assert_eq!(store.left_out().unwrap(), []);
+    let not_run = |rule: &str, record: u8| FailedPair { failure: None, ..pair(rule, record, b"{}".to_vec()) };
+    let failed_pairs = vec![not_run("r", 4), not_run("r", 5), not_run("s", 4)];
+    store.commit(&Unit { now_ms: NOW, failed_pairs, ..Unit::default() }).unwrap();
+    let pack = all[0].pack.clone();
+    let of = |rule: &str, calls| LeftOut { pack: pack.clone(), rule: rule.to_owned(), calls };
+    assert_eq!(store.left_out().unwrap(), [of("r", 2), of("s", 1)]);
+    let left_out = |except: Except| list(PairFilter { left_out: Some(except), ..PairFilter::default() });
+    assert_eq!(left_out(Except::default()), [4, 5, 4]);
+    assert_eq!(left_out(Except { packs: vec![], rules: vec![(pack.clone(), "r".to_owned())] }), [4]);
+    assert_eq!(left_out(Except { packs: vec![pack.clone()], rules: vec![] }), Vec::<u8>::new());
+    // One that fails when it is run after all is not left out any more.
+    store.commit(&Unit { now_ms: NOW, failed_pairs: vec![pair("s", 4, b"{}".to_vec())], ..Unit::default() }).unwrap();
+    assert_eq!(store.left_out().unwrap(), [of("r", 2)]);
 
     let record = |n: u8, print: u8| (Identity([n; 16]), Fingerprint([print; 4]));
     let seen = store.seen(&[record(1, 0), record(1, 9), record(5, 0), record(1, 0)]).unwrap();

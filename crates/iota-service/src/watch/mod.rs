@@ -1,11 +1,13 @@
 //! Runs the pipeline for as long as the process lives, in rounds: what is ready is taken, run and committed, and only then
 //! counts as read. The workers of the rules live across rounds.
 
+mod not_taken;
 mod pauses;
 mod reload;
 mod wakes;
 
-use pauses::Pauses;
+pub use not_taken::NotTaken;
+use pauses::{Pauses, Trying};
 pub use reload::RuleFiles;
 pub use wakes::{Wake, Waker, Wakes, wakes};
 
@@ -22,8 +24,8 @@ use crate::telemetry::Stats;
 use iota_engine::alert::Severity;
 use iota_engine::decode::Limits;
 use iota_engine::store::{Actor, Desk, StoreError, Unit};
-use iota_engine::system::SystemAlert;
 use iota_engine::triage::Triage;
+use jiff::Timestamp;
 use notify::{EventKind, RecursiveMode, Watcher};
 use std::io;
 use std::path::PathBuf;
@@ -51,6 +53,8 @@ pub struct RuleSet {
     pub triage: Arc<Triage>,
     /// Files and directories that all this was read from.
     pub files: Vec<PathBuf>,
+    /// When.
+    pub read_at: Timestamp,
 }
 
 impl RuleSet {
@@ -77,14 +81,6 @@ fn left_out(engine: &mut Engine) -> Vec<Option<Paused>> {
 
 /// Reads the rules, and what decides about their alerts, again.
 pub type Load<'a> = dyn FnMut() -> Result<RuleSet, NotTaken> + 'a;
-
-/// Why rules that were read again are not taken.
-#[derive(Debug)]
-pub struct NotTaken {
-    pub why: String,
-    /// What somebody has to be told of.
-    pub alerts: Vec<SystemAlert>,
-}
 
 #[derive(Debug)]
 pub struct Watch<'a> {
@@ -327,7 +323,8 @@ impl Watch<'_> {
         let Some(metrics) = &self.metrics else { return };
         stats.sources = self.feed.as_ref().map(Feed::sources);
         let paused = engine.paused().into_iter().map(|paused| rules.name(paused)).collect();
-        metrics.publish(Snapshot { stats: stats.clone(), rules: rules.count() as u64, paused, rounds });
+        let (stats, count) = (stats.clone(), rules.count() as u64);
+        metrics.publish(Snapshot { stats, rules: count, rules_read_at: rules.read_at, paused, rounds });
     }
 
     /// For the next thing to do.
@@ -377,7 +374,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Runs what was left out of rules and packs whose pause is over.
+    /// Runs a part of what was left out of rules and packs whose pause is over. The next one follows after a round of input.
     fn make_up(
         &self,
         rules: &RuleSet,
@@ -385,28 +382,37 @@ impl Watch<'_> {
         progress: &Progress,
         stats: &mut Stats,
     ) -> Result<(), RunFailure> {
-        let due = pauses.due(Instant::now());
-        if due.is_empty() {
-            return Ok(());
+        if pauses.trying.is_none() {
+            let due = pauses.due(Instant::now());
+            if due.is_empty() {
+                return Ok(());
+            }
+            for paused in due.iter().flatten() {
+                let PausedName { kind, name } = rules.name(*paused);
+                tracing::info!("{kind} {name}: its pause is over; it is tried again");
+                engine.resume(*paused);
+            }
+            pauses.trying = Some(Trying { paused: due, after: 0 });
         }
-        for paused in due.iter().flatten() {
-            let PausedName { kind, name } = rules.name(*paused);
-            tracing::info!("{kind} {name}: its pause is over; it is tried again");
-            engine.resume(*paused);
-        }
+        let after = pauses.trying.as_ref().map_or(0, |trying| trying.after);
         let durable = self.durable.again();
         let (python, limits, clock) = (self.python, rules.limits, Clock::System);
         let again = Rerun { packs: &rules.packs, python, clock, limits, durable: &durable, desk: self.desk };
-        let RerunResult { stats: counted, failure, pairs, .. } = again.left_out(engine, progress, std::mem::take(stats));
+        let result = again.part_of_left_out(after, engine, progress, std::mem::take(stats));
+        let RerunResult { stats: counted, failure, pairs, rest, .. } = result;
         *stats = counted;
         if pairs > 0 {
             tracing::info!("{pairs} calls that had been left out were made");
         }
-        let (now, still) = (Instant::now(), left_out(engine));
-        for paused in due {
-            pauses.tried(paused, !still.contains(&paused), now);
+        let now = Instant::now();
+        pauses.note(left_out(engine), now);
+        match (rest, &mut pauses.trying) {
+            (Some(rest), Some(trying)) => trying.after = rest,
+            (_, trying) => {
+                let works = trying.take().map(|trying| trying.paused);
+                works.into_iter().flatten().for_each(|paused| pauses.tried(paused, true, now));
+            }
         }
-        pauses.note(still, now);
         failure.map_or(Ok(()), Err)
     }
 
@@ -421,10 +427,16 @@ impl Watch<'_> {
         self.rule_files.note();
         let new = match load() {
             Ok(new) => new,
-            Err(NotTaken { why, alerts }) => {
+            // What is read at an end is not read whole.
+            Err(_) if stop.is_requested() => return Ok(()),
+            Err(NotTaken { why, alerts, files }) => {
                 tracing::error!("the rules have changed, and are not taken: {why}; those that ran before go on");
                 for alert in alerts {
                     persist(stop, || self.durable.raise(&alert, Unit::default(), Clock::System.now_ms()))?;
+                }
+                // A pack that is new among them may be mended.
+                if let Some(files) = files {
+                    self.rule_files.follow(&files);
                 }
                 return Ok(());
             }

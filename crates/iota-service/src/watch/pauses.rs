@@ -11,6 +11,16 @@ const WAITS: [Duration; 3] = [MINUTE, MINUTE.saturating_mul(5), MINUTE.saturatin
 pub(super) struct Pauses {
     /// `None` stands for calls that were left out although nothing of them is paused.
     waiting: BTreeMap<Option<Paused>, Pause>,
+    /// What is tried in parts, between which input is read.
+    pub(super) trying: Option<Trying>,
+}
+
+#[derive(Debug)]
+pub(super) struct Trying {
+    /// Without what was noted once more meanwhile.
+    pub(super) paused: Vec<Option<Paused>>,
+    /// The pair that the next part begins behind.
+    pub(super) after: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -23,17 +33,24 @@ struct Pause {
 impl Pauses {
     /// At a start nothing is paused, and what an earlier process left out is due.
     pub(super) fn new(now: Instant) -> Self {
-        Self { waiting: [(None, Pause { tries: 0, until: now })].into() }
+        Self { waiting: [(None, Pause { tries: 0, until: now })].into(), trying: None }
     }
 
-    /// These are to be tried again some time; what is known of is not put off.
+    /// These are to be tried again some time; what is known of is not put off, and what is being tried does not work.
     pub(super) fn note(&mut self, left_out: impl IntoIterator<Item = Option<Paused>>, now: Instant) {
         for paused in left_out {
+            let trying = self.trying.as_mut().map(|trying| &mut trying.paused);
+            if let Some(paused) = trying.and_then(|tried| Some(tried.swap_remove(tried.iter().position(|of| *of == paused)?))) {
+                self.tried(paused, false, now);
+            }
             self.waiting.entry(paused).or_insert(Pause { tries: 0, until: now + WAITS[0] });
         }
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
+        if self.trying.is_some() {
+            return Some(Instant::now());
+        }
         self.waiting.values().map(|pause| pause.until).min()
     }
 

@@ -9,8 +9,8 @@ use iota_service::config::{AlertSettings, Settings};
 use iota_service::pipeline::Clock;
 use iota_service::rules::{LoadedPack, Python, Refused, RulesError, Which, load_packs, part};
 use iota_service::watch::{NotTaken, RuleSet};
+use jiff::Timestamp;
 use std::collections::BTreeSet;
-use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -47,33 +47,39 @@ impl Rules {
         start: &Setup,
         routes: &Routes,
     ) -> Result<RuleSet, NotTaken> {
-        fn because(why: &dyn Display) -> NotTaken {
-            NotTaken { why: why.to_string(), alerts: Vec::new() }
-        }
-        let settings = Settings::resolve(args.given(matches)).map_err(|error| because(&error))?;
-        let triage = settings.alerts.triage(Clock::System.now_ms()).map_err(|error| because(&error))?;
-        let triage = Arc::new(Triage { routes: routes.clone(), ..triage });
+        let read_at = Timestamp::now();
+        let settings = Settings::resolve(args.given(matches)).map_err(|error| NotTaken::because(&error))?;
         let files = files(args, &settings);
-        let (allowed, refused) = part(&settings.rules.value, &settings).map_err(|error| because(&error))?;
+        match self.read(&settings, start, routes) {
+            Ok((packs, triage)) => Ok(RuleSet { packs, limits: settings.limits(), triage, files, read_at }),
+            Err(not_taken) => Err(NotTaken { files: Some(files), ..not_taken }),
+        }
+    }
+
+    fn read(&mut self, settings: &Settings, start: &Setup, routes: &Routes) -> Result<(Vec<LoadedPack>, Arc<Triage>), NotTaken> {
+        let triage = settings.alerts.triage(Clock::System.now_ms()).map_err(|error| NotTaken::because(&error))?;
+        let triage = Arc::new(Triage { routes: routes.clone(), ..triage });
+        let (allowed, refused) = part(&settings.rules.value, settings).map_err(|error| NotTaken::because(&error))?;
         let known: Vec<&PathBuf> = self.refused.iter().map(|refused| &refused.directory).collect();
         let new: Vec<&Refused> = refused.iter().filter(|refused| !known.contains(&&refused.directory)).collect();
         if let Some(first) = new.first() {
-            return Err(NotTaken { why: first.to_string(), alerts: new.iter().map(|refused| refused.not_taken()).collect() });
+            let alerts = new.iter().map(|refused| refused.not_taken()).collect();
+            return Err(NotTaken { why: first.to_string(), alerts, files: None });
         }
-        let packs = load_packs(&allowed, &settings, &start.python, Which::Enabled).map_err(|error| because(&error))?;
+        let packs = load_packs(&allowed, settings, &start.python, Which::Enabled).map_err(|error| NotTaken::because(&error))?;
         let found = problems(&packs);
         if let Some(new) = found.difference(&self.problems).next() {
-            return Err(because(new));
+            return Err(NotTaken::because(new));
         }
         if packs.iter().all(|pack| pack.runnable.is_empty()) {
-            return Err(because(&"no rule would run"));
+            return Err(NotTaken::because(&"no rule would run"));
         }
         *self = Self { problems: found, refused };
         let before = &start.settings;
         if settings.alerts.routes != before.alerts.routes || !settings.outputs.keys().eq(before.outputs.keys()) {
             tracing::warn!("outputs and routes are read at the start alone; those that were there then go on until a restart");
         }
-        Ok(RuleSet { packs, limits: settings.limits(), triage, files })
+        Ok((packs, triage))
     }
 }
 

@@ -21,6 +21,7 @@ use iota_service::source::{Directory, From};
 use iota_service::store::Place;
 use iota_service::telemetry::Stats;
 use iota_service::watch::{RuleFiles, RuleSet, Wake, Waker, Watch, wakes};
+use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs;
@@ -60,7 +61,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let Times { from, no_send_before, rescan } = Times::of(args)?;
     let (waker, woken) = wakes();
     watch_signals(Arc::clone(&progress.stop), waker.clone())?;
-    let files = files(args, settings);
+    let (files, read_at) = (files(args, settings), Timestamp::now());
     let rule_files = RuleFiles::new(files.clone());
     let mut stats = Stats::new();
     let (mut known, packs) = match setup.load_by(&mut stats, || Rules::start(settings, python)) {
@@ -126,7 +127,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         stats_file: args.stats.clone(),
         metrics,
     };
-    let rules = RuleSet { packs, limits: settings.limits(), triage: Arc::clone(&kept.durable().triage), files };
+    let rules = RuleSet { packs, limits: settings.limits(), triage: Arc::clone(&kept.durable().triage), files, read_at };
     let mut load = || known.again((args, matches), &setup, &kept.durable().triage.routes);
     let unread = waker.clone();
     let (finished, delivered) = kept.delivering(

@@ -23,14 +23,20 @@ impl Watching {
     /// Over `in`, with `rules` and `state`.
     pub(crate) fn start(files: &Files, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         fs::create_dir_all(files.path("in")).unwrap();
-        let (output, log) = (files.path("out.jsonl"), files.path("log"));
-        let append = |path: &str| OpenOptions::new().create(true).append(true).open(path).unwrap();
         let mut command = iota();
         command.args(["watch", "--events-dir", &files.path("in"), "--rules", &files.path("rules")]);
         if !flags.contains(&"--state") {
             command.args(["--state", &files.path("state")]);
         }
-        command.args(flags).envs(environment.iter().copied()).stdin(Stdio::null()).stdout(append(&output)).stderr(append(&log));
+        command.args(flags);
+        Self::spawn(files, command, environment)
+    }
+
+    /// Output and log go where `start` has them.
+    fn spawn(files: &Files, mut command: Command, environment: &[(&str, &str)]) -> Self {
+        let (output, log) = (files.path("out.jsonl"), files.path("log"));
+        let append = |path: &str| OpenOptions::new().create(true).append(true).open(path).unwrap();
+        command.envs(environment.iter().copied()).stdin(Stdio::null()).stdout(append(&output)).stderr(append(&log));
         Self { child: command.spawn().unwrap(), output, log }
     }
 
@@ -205,13 +211,52 @@ fn rules_are_read_again_all_of_them_or_none() {
     watching.signal("-HUP");
     watching.until("refused", |watching| watching.log().contains("those that ran before go on"));
     files.write("in/b.jsonl", record(2).as_bytes());
-    watching.told(&["E1", "E2"]);
+    watching.told(&["A change of the rules was not taken", "E1", "E2"]);
     // Without a signal.
     files
         .write("rules/every.py", b"def rule(event):\n    return True\ndef title(event):\n    return 'new ' + event['eventID']\n");
     watching.until("taken", |watching| watching.log().contains("the rules were read again; 1 run now"));
     files.write("in/c.jsonl", record(3).as_bytes());
-    watching.told(&["E1", "E2", "new 3"]);
+    watching.told(&["A change of the rules was not taken", "E1", "E2", "new 3"]);
+    watching.end();
+}
+
+/// What is named by a change that is refused is looked at all the same: nobody has to say that it was mended.
+#[test]
+fn a_pack_that_is_new_in_a_refused_change_is_taken_once_it_is_mended() {
+    let files = files();
+    let config = |packs: &str| files.write("iota.yaml", format!("version: 1\nrules: [{packs}]\n").as_bytes());
+    let (rules, new) = (files.path("rules"), files.path("new"));
+    let config_path = config(&rules);
+    let mut command = iota();
+    command.args(["watch", "--events-dir", &files.path("in"), "--config", &config_path, "--state", &files.path("state")]);
+    std::fs::create_dir_all(files.path("in")).unwrap();
+    let watching = Watching::spawn(&files, command, &[]);
+    watching.until("watching", |watching| watching.log().contains("watching"));
+    files.write("new/n.py", b"def rule(event)\n");
+    config(&format!("{rules}, {new}"));
+    watching.told(&["A change of the rules was not taken"]);
+    files.write("new/n.py", b"def rule(event):\n    return False\n");
+    watching.until("taken", |watching| watching.log().contains("the rules were read again; 2 run now"));
+    watching.end();
+}
+
+/// They may be millions, and each may take long.
+#[test]
+fn input_is_read_while_what_was_left_out_is_run() {
+    let files = Files::new(&[("rules/r.py", "import os\ndef rule(event):\n    os._exit(1)\n")]);
+    files.write("in/a.jsonl", (0..110).map(record).collect::<String>().as_bytes());
+    let watching = Watching::start(&files, &["--workers", "1"], &[]);
+    watching.until("paused", |watching| watching.titles() == ["Rule rules/r is paused: it has ended 10 workers"]);
+    let slow = "import time\ndef rule(event):\n    time.sleep(0.1)\n    return True\ndef title(event):\n    \
+                return event['eventName']\ndef dedup(event):\n    return event['eventID']\n";
+    files.write("rules/r.py", slow.as_bytes());
+    watching.until("some are run", |watching| watching.titles().len() > 1);
+    files.write("in/b.jsonl", record(500).as_bytes());
+    watching.until("all are run", |watching| watching.titles().len() == 102);
+    let titles = watching.titles();
+    let new = titles.iter().position(|title| title == "E500").unwrap();
+    assert!(new < titles.len() - 1, "it waited for all that was left out: {titles:?}");
     watching.end();
 }
 

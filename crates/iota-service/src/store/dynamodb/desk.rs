@@ -12,7 +12,7 @@ use super::write::{AT_ONCE, Write};
 use crate::store::text::{CANARY, word};
 use iota_engine::store::{
     AlertFilter, AuditEntry, AuditRecord, ClassFilter, DeadFilter, Delivery, DeliveryId, DeliveryState, Desk, FailedPair,
-    Finished, Handling, ObjectVersion, PairFilter, Reject, RejectFilter, Result, StoredAlert,
+    Finished, Handling, LeftOut, ObjectVersion, PairFilter, Reject, RejectFilter, Result, StoredAlert,
 };
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -132,6 +132,10 @@ impl Desk for DynamoDb {
 
     fn failed_pairs(&self, filter: &PairFilter) -> Result<Vec<FailedPair>> {
         self.wait(self.list_failed_pairs(filter))
+    }
+
+    fn left_out(&self) -> Result<Vec<LeftOut>> {
+        self.wait(self.count_left_out())
     }
 
     fn settle_pairs(&self, ids: &[i64]) -> Result<usize> {

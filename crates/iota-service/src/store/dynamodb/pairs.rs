@@ -9,8 +9,13 @@ use super::trouble::{Trouble, Work};
 use super::write::Write;
 use iota_engine::alert::Origin;
 use iota_engine::event::Identity;
-use iota_engine::store::{FailedPair, KEEP_ALERTS_MS, PairFilter, Reject, RejectFilter};
+use iota_engine::store::{Except, FailedPair, KEEP_ALERTS_MS, LeftOut, PairFilter, Reject, RejectFilter};
 use std::collections::BTreeMap;
+
+/// What the attribute `class`, which the index has, says of a pair that was not run.
+const LEFT_OUT: &str = "left_out";
+/// A condition has 300 operators at most.
+const MAX_EXCEPT: usize = 50;
 
 /// Where the pair with this id is listed; by the id, so that it is found by it.
 fn list_of(id: i64) -> String {
@@ -88,7 +93,10 @@ impl DynamoDb {
                           #pack = :pack, #rule = :rule, #function = :function, #record = :record, #object = :object, \
                           #version = :version, #number = :number, #raw = :raw, #at_ms = if_not_exists(#at_ms, :at_ms), #ttl = :ttl";
             // That it is not run now takes no failure away.
-            let failed = if pair.failure.is_some() { "#failure = :failure" } else { "#failure = if_not_exists(#failure, :failure)" };
+            let failed = match pair.failure {
+                Some(_) => "#failure = :failure, #class = :class",
+                None => "#failure = if_not_exists(#failure, :failure), #class = if_not_exists(#class, :class)",
+            };
             let Origin { object, version, record } = &pair.origin;
             let write = Write::update(key.clone(), format!("SET {}{change}, {failed}", kept.concat()));
             let write = terms.into_iter().fold(write, |write, (name, value)| write.with(&name, value));
@@ -105,6 +113,7 @@ impl DynamoDb {
                 .with("raw", self.table.keep(&key, &pair.raw, Some(ttl())).await?)
                 .with("failure", self.table.keep(&key, &failure, Some(ttl())).await?)
                 .with("at_ms", number(pair.at_ms))
+                .with("class", text(if pair.failure.is_none() { LEFT_OUT } else { "failed" }))
                 .with("ttl", number(ttl()));
             self.table.write(&write).await
         });
@@ -114,12 +123,16 @@ impl DynamoDb {
     pub(super) async fn list_failed_pairs(&self, filter: &PairFilter) -> Work<Vec<FailedPair>> {
         let query = |ik| {
             let query = Query::listed(ik).between(Some(filter.after.saturating_add(1)), None);
-            match &filter.rule {
+            let query = match &filter.rule {
                 Some(rule) => query.and("#rule = :rule").with("rule", text(rule)),
                 None => query,
-            }
+            };
+            let query = match &filter.left_out {
+                Some(except) => without(left_out(query), except),
+                None => query,
+            };
             // How many are old enough is known when they are read.
-            .limit(filter.limit.filter(|_| filter.since_ms.is_none()))
+            query.limit(filter.limit.filter(|_| filter.since_ms.is_none()))
         };
         let (mut pairs, listed) = (Vec::new(), self.table.list_whole("pair", query).await?);
         for item in
@@ -131,6 +144,14 @@ impl DynamoDb {
             pairs.push(self.pair_of(item).await?);
         }
         Ok(pairs)
+    }
+
+    pub(super) async fn count_left_out(&self) -> Work<Vec<LeftOut>> {
+        let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for (_, item) in self.table.list("pair", |ik| left_out(Query::listed(ik))).await? {
+            *counts.entry((item.text("pack")?, item.text("rule")?)).or_default() += 1;
+        }
+        Ok(counts.into_iter().map(|((pack, rule), calls)| LeftOut { pack, rule, calls }).collect())
     }
 
     async fn pair_of(&self, item: &Item) -> Work<FailedPair> {
@@ -165,6 +186,23 @@ impl DynamoDb {
         let removed = each(ids.iter().copied(), remove).await?;
         Ok(removed.into_iter().filter(|removed| *removed).count())
     }
+}
+
+fn left_out(query: Query) -> Query {
+    query.and("#class = :class").with("class", text(LEFT_OUT))
+}
+
+fn without(query: Query, except: &Except) -> Query {
+    let packs = except.packs.iter().map(|pack| (pack, None));
+    let rules = except.rules.iter().map(|(pack, rule)| (pack, Some(rule)));
+    packs.chain(rules).take(MAX_EXCEPT).enumerate().fold(query, |query, (number, (pack, rule))| {
+        let (of_pack, of_rule) = (format!("pack{number}"), format!("rule{number}"));
+        let query = query.with(&of_pack, text(pack));
+        match rule {
+            None => query.and(&format!("#pack <> :{of_pack}")),
+            Some(rule) => query.and(&format!("(#pack <> :{of_pack} OR #rule <> :{of_rule})")).with(&of_rule, text(rule)),
+        }
+    })
 }
 
 fn key_of(pair: &FailedPair) -> Key {

@@ -51,3 +51,20 @@ END;
 CREATE TRIGGER delivery_is_forgotten AFTER DELETE ON deliveries BEGIN
     UPDATE delivery_counts SET count = count - 1 WHERE output = OLD.output AND state = OLD.state;
 END;
+
+-- The bytes of a record whose rules failed or were not run: once, however many rules that are. Of version 1 once for each pair.
+CREATE TABLE failed_records (
+    id     INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    raw    BLOB NOT NULL
+) STRICT;
+INSERT INTO failed_records (id, digest, raw) SELECT id, randomblob(16), raw FROM failed_pairs;
+ALTER TABLE failed_pairs ADD COLUMN raw_id INTEGER NOT NULL DEFAULT 0;
+UPDATE failed_pairs SET raw_id = id;
+ALTER TABLE failed_pairs DROP COLUMN raw;
+CREATE INDEX failed_pairs_raw ON failed_pairs (raw_id);
+-- For counts of what was not run.
+CREATE INDEX failed_pairs_left_out ON failed_pairs (pack, rule) WHERE failure IS NULL;
+CREATE TRIGGER failed_pair_is_removed AFTER DELETE ON failed_pairs BEGIN
+    DELETE FROM failed_records WHERE id = OLD.raw_id AND NOT EXISTS (SELECT 1 FROM failed_pairs WHERE raw_id = OLD.raw_id);
+END;

@@ -9,7 +9,7 @@ use iota_engine::alert::Origin;
 use iota_engine::event::Identity;
 use iota_engine::store::{
     AlertFilter, AuditEntry, AuditRecord, ClassFilter, DeadFilter, Delivery, DeliveryAction, DeliveryId, Desk, FailedPair,
-    Finished, Handling, ObjectVersion, PairFilter, Reject, RejectFilter, Result, StoredAlert,
+    Finished, Handling, LeftOut, ObjectVersion, PairFilter, Reject, RejectFilter, Result, StoredAlert,
 };
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
@@ -110,9 +110,26 @@ impl Desk for Sqlite {
 
     fn failed_pairs(&self, filter: &PairFilter) -> Result<Vec<FailedPair>> {
         self.read(|connection| {
-            let sql = "SELECT * FROM failed_pairs WHERE (?1 IS NULL OR rule = ?1) AND (?2 IS NULL OR at_ms >= ?2) AND id > ?4
-                 ORDER BY id LIMIT ?3";
-            select(connection, sql, &[&filter.rule, &filter.since_ms, &limit(filter.limit), &filter.after], failed_pair)
+            let sql = "SELECT failed_pairs.*, raw FROM failed_pairs JOIN failed_records ON failed_records.id = raw_id
+                 WHERE (?1 IS NULL OR rule = ?1) AND (?2 IS NULL OR at_ms >= ?2) AND failed_pairs.id > ?4
+                 AND (?5 IS NULL OR failure IS NULL AND pack NOT IN (SELECT value FROM json_each(?5))
+                     AND NOT EXISTS (SELECT 1 FROM json_each(?6) WHERE value ->> 0 = pack AND value ->> 1 = rule))
+                 ORDER BY failed_pairs.id LIMIT ?3";
+            let except = filter.left_out.as_ref();
+            let packs = except.map(|except| serde_json::to_string(&except.packs)).transpose()?;
+            let rules = except.map(|except| serde_json::to_string(&except.rules)).transpose()?;
+            let page = limit(filter.limit);
+            select(connection, sql, &[&filter.rule, &filter.since_ms, &page, &filter.after, &packs, &rules], failed_pair)
+        })
+    }
+
+    fn left_out(&self) -> Result<Vec<LeftOut>> {
+        self.read(|connection| {
+            let sql =
+                "SELECT pack, rule, count(*) FROM failed_pairs WHERE failure IS NULL GROUP BY pack, rule ORDER BY pack, rule";
+            select(connection, sql, &[], |row| {
+                Ok(LeftOut { pack: row.get(0)?, rule: row.get(1)?, calls: row.get::<_, i64>(2)?.cast_unsigned() })
+            })
         })
     }
 

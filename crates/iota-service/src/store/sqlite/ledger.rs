@@ -4,6 +4,7 @@ use super::{Sqlite, Work};
 use crate::crash_point;
 use iota_engine::alert::Origin;
 use iota_engine::dedup::Seen;
+use iota_engine::digest::digest;
 use iota_engine::event::{Fingerprint, Identity};
 use iota_engine::store::{Checkpoint, Committed, FailedPair, Ledger, ObjectVersion, Reject, Result, Terms, Unit};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -97,29 +98,39 @@ fn insert_rejects(transaction: &Transaction<'_>, rejects: &[Reject]) -> Work<()>
     Ok(())
 }
 
+/// What the functions of a pair are called with stays as it was the first time, and that it is not run takes no failure away.
 fn insert_failed_pairs(transaction: &Transaction<'_>, pairs: &[FailedPair]) -> Work<()> {
+    let mut update = transaction.prepare_cached(
+        "UPDATE failed_pairs SET failure = coalesce(?5, failure) WHERE pack = ?1 AND rule = ?2 AND function = ?3 AND record = ?4",
+    )?;
+    let mut insert_raw =
+        transaction.prepare_cached("INSERT INTO failed_records (digest, raw) VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING")?;
     let mut insert = transaction.prepare_cached(
         "INSERT INTO failed_pairs
-             (pack, rule, function, record, object, version, number, raw, failure, at_ms, late_before_ms, send_from_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-         ON CONFLICT (pack, rule, function, record) DO UPDATE SET failure = coalesce(excluded.failure, failure)",
+             (pack, rule, function, record, failure, at_ms, object, version, number, late_before_ms, send_from_ms, raw_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, (SELECT id FROM failed_records WHERE digest = ?12))",
     )?;
     for FailedPair { id: _, pack, rule, function, record, origin, raw, terms, failure, at_ms } in pairs {
         let failure = failure.as_ref().map(serde_json::to_string).transpose()?;
+        if update.execute(params![pack, rule, function, record.0, failure])? > 0 {
+            continue;
+        }
+        let digest = digest("iota-failed-record-v1", [raw.as_slice()]);
+        insert_raw.execute(params![digest, raw])?;
         let (Origin { object, version, record: number }, Terms { late_before_ms, send_from_ms }) = (origin, terms);
         insert.execute(params![
             pack,
             rule,
             function,
             record.0,
+            failure,
+            at_ms,
             object,
             version,
             integer(*number),
-            raw,
-            failure,
-            at_ms,
             late_before_ms,
-            send_from_ms
+            send_from_ms,
+            digest
         ])?;
     }
     Ok(())

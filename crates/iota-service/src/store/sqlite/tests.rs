@@ -1,7 +1,7 @@
 use super::{Sqlite, lock};
 use crate::store::{proof, proof_desk};
 use iota_engine::aggregate::{Cut, Window};
-use iota_engine::store::{Ledger, Match, Outbox, Store, StoreError, Unit};
+use iota_engine::store::{Desk, FailedPair, Ledger, Match, Outbox, PairFilter, Store, StoreError, Unit};
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -104,6 +104,34 @@ fn an_older_database_is_copied_and_migrated() {
     let broken = [migrations[0], migrations[1], migrations[2], "CREATE TABLE x (y); CREATE TABLE x (y)"];
     assert!(text(Sqlite::open_with(directory.path(), &broken)).contains("already exists"));
     assert_eq!(text(Sqlite::open_with(directory.path(), &migrations)), "opened", "a migration that fails changes nothing");
+}
+
+/// However many rules do not run on it.
+#[test]
+fn the_bytes_of_a_record_are_kept_once_and_as_long_as_one_of_its_pairs() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = Sqlite::open_with(directory.path(), &[include_str!("0001.sql")]).unwrap();
+    let fill = "INSERT INTO failed_pairs (pack, rule, function, record, object, number, raw, at_ms)
+        VALUES ('p', 'old', 'rule', zeroblob(16), 'o', 1, CAST('{}' AS BLOB), 1)";
+    lock(&old.write).execute_batch(fill).unwrap();
+    drop(old);
+    let store = Sqlite::open(directory.path()).unwrap();
+    let old = store.failed_pairs(&PairFilter::default()).unwrap().remove(0);
+    assert_eq!(old.raw, b"{}");
+    let pair = |rule: usize| FailedPair { rule: format!("r{rule}"), raw: vec![b'x'; 2_000], ..old.clone() };
+    for _ in 0..2 {
+        store.commit(&Unit { failed_pairs: (0..50).map(pair).collect(), ..Unit::default() }).unwrap();
+    }
+    let kept =
+        || store.read(|all| Ok(all.query_row("SELECT count(*) FROM failed_records", [], |row| row.get::<_, i64>(0))?)).unwrap();
+    let pairs = store.failed_pairs(&PairFilter::default()).unwrap();
+    assert_eq!((pairs.len(), kept()), (51, 2));
+    assert!(pairs[1..].iter().all(|pair| pair.raw == [b'x'; 2_000]));
+    let ids: Vec<i64> = pairs.iter().map(|pair| pair.id).collect();
+    store.settle_pairs(&ids[..50]).unwrap();
+    assert_eq!(kept(), 1);
+    store.settle_pairs(&ids[50..]).unwrap();
+    assert_eq!(kept(), 0);
 }
 
 #[test]
