@@ -48,6 +48,9 @@ pub enum DeliveryState {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
     pub id: DeliveryId,
+    /// Id that outputs know the alert by: its own, or that of the first alert of those that took over from one another,
+    /// which is the one that was told as new.
+    pub known_as: String,
     pub action: DeliveryAction,
     pub state: DeliveryState,
     pub pack: String,

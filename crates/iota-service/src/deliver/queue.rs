@@ -347,6 +347,7 @@ fn message(delivery: &Delivery) -> Message {
     let canary = delivery.pack == PACK && delivery.rule == CANARY;
     Message {
         id: delivery.id.clone(),
+        known_as: delivery.known_as.clone(),
         purpose: if canary { Purpose::Canary } else { Purpose::Alert },
         action: delivery.action,
         json: delivery.json.clone(),

@@ -54,6 +54,9 @@ pub enum Purpose {
 pub struct Message {
     /// Stays the same over all attempts: the key by which receivers can tell a repetition.
     pub id: DeliveryId,
+    /// Names what was opened on the other side when the alert was new: its id, or that of the alert it took over. What
+    /// follows is told of that.
+    pub known_as: String,
     pub purpose: Purpose,
     pub action: DeliveryAction,
     /// The alert's JSON on one line (docs/alert.schema.json).

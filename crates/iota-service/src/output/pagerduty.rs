@@ -1,6 +1,7 @@
 //! PagerDuty, Events API v2.
 //! `dedup_key` is the id of the alert, which has its window in it: a key without would be muted by an incident that somebody
-//! acknowledged, for ever.
+//! acknowledged, for ever. An alert that took over another one has the key of that one's incident: else it would page again,
+//! and nobody could resolve the incident that is there.
 
 use super::config::{Address, Kind, OutputError, Reference, Secret, Surroundings, below, built_in, output_keys};
 use super::format::text::{cut_bytes, cut_chars};
@@ -125,7 +126,7 @@ impl Output for PagerDuty {
 }
 
 fn dedup_key(alert: &Alert<'_>) -> String {
-    format!("iota-{}", cut_bytes(&alert.text("alert_id"), 200))
+    format!("iota-{}", cut_bytes(alert.known_as, 200))
 }
 
 #[derive(Serialize)]

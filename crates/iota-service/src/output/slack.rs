@@ -120,7 +120,7 @@ struct Slack {
 struct Bot {
     token: Secret,
     channel: String,
-    /// Alert ids and the time stamps that Slack knows their messages by, oldest first.
+    /// What alerts are known as and the time stamps that Slack knows their messages by, oldest first.
     threads: Mutex<VecDeque<(String, String)>>,
 }
 
@@ -131,17 +131,17 @@ impl fmt::Debug for Slack {
 }
 
 impl Bot {
-    fn thread(&self, alert_id: &str) -> Option<String> {
+    fn thread(&self, known_as: &str) -> Option<String> {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.iter().find(|(id, _)| id == alert_id).map(|(_, ts)| ts.clone())
+        threads.iter().find(|(id, _)| id == known_as).map(|(_, ts)| ts.clone())
     }
 
-    fn remember(&self, alert_id: &str, ts: String) {
+    fn remember(&self, known_as: &str, ts: String) {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         if threads.len() == MAX_THREADS {
             threads.pop_front();
         }
-        threads.push_back((alert_id.to_owned(), ts));
+        threads.push_back((known_as.to_owned(), ts));
     }
 }
 
@@ -158,7 +158,7 @@ impl Slack {
         let mut request = self.http.post(&self.url);
         let mut thread = None;
         if let Some(bot) = &self.bot {
-            thread = bot.thread(&message.id.alert_id).filter(|_| message.action != DeliveryAction::Create);
+            thread = bot.thread(&message.known_as).filter(|_| message.action != DeliveryAction::Create);
             payload["channel"] = json!(bot.channel);
             payload["thread_ts"] = json!(thread);
             request = request.bearer_auth(bot.token.expose());
@@ -176,7 +176,7 @@ impl Slack {
         match posted {
             Ok(Posted { ok: true, ts, .. }) => {
                 if let (Some(ts), None) = (ts, thread) {
-                    bot.remember(&message.id.alert_id, ts);
+                    bot.remember(&message.known_as, ts);
                 }
                 Sent::Delivered
             }

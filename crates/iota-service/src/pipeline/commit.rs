@@ -12,7 +12,7 @@ use crate::rules::LoadedPack;
 use crate::source::Input;
 use crate::telemetry::Stats;
 use iota_engine::alert::Origin;
-use iota_engine::rule::Outcome;
+use iota_engine::rule::{BatchRecord, Outcome};
 use iota_engine::store::{Class, Committed, FailedPair, Headline, Ledger, Match, RuleStateUpdate, StoreError, Terms, Unit};
 use iota_engine::system::SystemAlert;
 use iota_engine::triage::{Triage, WITHHELD};
@@ -97,12 +97,13 @@ struct Before {
     rule_state: usize,
     failed_pairs: usize,
     matches: usize,
+    seen: usize,
 }
 
 impl Before {
     fn all(unit: &Unit) -> Self {
-        let Unit { rule_state, failed_pairs, matches, .. } = unit;
-        Self { rule_state: rule_state.len(), failed_pairs: failed_pairs.len(), matches: matches.len() }
+        let Unit { rule_state, failed_pairs, matches, seen, .. } = unit;
+        Self { rule_state: rule_state.len(), failed_pairs: failed_pairs.len(), matches: matches.len(), seen: seen.len() }
     }
 }
 
@@ -163,6 +164,7 @@ impl<'a> Committer<'a> {
             // Nor what rules of other packs have said of it.
             self.unit.rule_state.truncate(self.before.rule_state);
             self.unit.failed_pairs.truncate(self.before.failed_pairs);
+            self.unit.seen.truncate(self.before.seen);
             stats.matches.total -= self.unit.matches.drain(self.before.matches..).count() as u64;
             stats.records.abandon(job.batch.records().len() as u64);
             stats.inputs.read -= job.inputs.read;
@@ -215,9 +217,7 @@ impl<'a> Committer<'a> {
                 let routes = alert.routes(&self.durable.triage.routes);
                 let occurrence = [&record.identity.0[..], function.as_bytes()].concat();
                 let found = alert.to_counted_match(self.clock.now_ms(), routes, &occurrence)?;
-                stats.matches.total += 1;
-                self.bytes += found.content.len();
-                self.unit.matches.push(found);
+                self.tell_of_failure(found, record, stats);
             }
             self.unit.failed_pairs.push(FailedPair {
                 id: 0,
@@ -233,6 +233,16 @@ impl<'a> Committer<'a> {
             });
         }
         Ok(())
+    }
+
+    /// A failure is in the ledger, as a record is: a group that holds more matches than it remembers asks there which of them
+    /// it has counted.
+    fn tell_of_failure(&mut self, mut found: Match, record: &BatchRecord, stats: &mut Stats) {
+        found.sighting.fingerprint = record.fingerprint;
+        stats.matches.total += 1;
+        self.bytes += found.content.len();
+        self.unit.seen.push((found.sighting.identity, found.sighting.fingerprint));
+        self.unit.matches.push(found);
     }
 
     /// Counts a failure of a rule, and says whether it is one of those that are kept.
@@ -395,10 +405,11 @@ fn count(committed: &Committed, stats: &mut Stats) {
 mod tests {
     use super::*;
     use crate::store::Sqlite;
+    use iota_engine::alert::Severity;
     use iota_engine::dedup::Seen;
     use iota_engine::event::{EventTime, Fingerprint, Identity};
-    use iota_engine::rule::BatchRecord;
     use iota_engine::store::{ObjectVersion, Result};
+    use iota_engine::system::{RULE_ERROR, SystemAlert};
     use std::sync::atomic::AtomicU32;
 
     /// Has no room for so many commits.
@@ -514,6 +525,38 @@ mod tests {
         }
         committer.commit(&mut stats).unwrap();
         assert_eq!(durable.ledger.rule_state("p", "counter", "k").unwrap()["value"], 1);
+    }
+
+    #[test]
+    fn the_ledger_knows_failures_that_were_told_and_none_of_a_batch_that_is_left() {
+        let (durable, stop, mut stats) = (durable(0), Stop::default(), Stats::new());
+        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
+        let alert = SystemAlert {
+            rule: RULE_ERROR,
+            dedup: "p/r".to_owned(),
+            title: "Rule p/r fails".to_owned(),
+            severity: Severity::Medium,
+            description: String::new(),
+            runbook: "",
+            context: serde_json::Value::Null,
+        };
+        let failure = |number: u8| alert.to_counted_match(0, Vec::new(), &[number]).unwrap();
+        for number in [1, 2] {
+            let job = job(number);
+            stats.records.add(&job.records);
+            stats.inputs.add(&job.inputs);
+            committer.begin(&job);
+            committer.tell_of_failure(failure(number), &job.batch.records()[0], &mut stats);
+            if number == 2 {
+                stop.request();
+                committer.not_run();
+            }
+            committer.end(&job, &mut stats);
+        }
+        committer.commit(&mut stats).unwrap();
+        let told = [1, 2].map(|number| (failure(number).sighting.identity, Fingerprint([0; 4])));
+        assert_eq!(durable.ledger.seen(&told).unwrap(), [Seen::Duplicate, Seen::First]);
+        assert_eq!(stats.matches.total, 1);
     }
 
     #[test]

@@ -283,12 +283,10 @@ impl Sequencer<'_> {
                 inputs.empty += u64::from(input.items == 0);
                 inputs.bytes += input.bytes;
                 let of = &self.inputs[input.unit as usize];
-                match (self.ledger, &of.checkpoint, &of.version) {
-                    (Some(_), Some(checkpoint), _) => pending.next.checkpoints.push(checkpoint.clone()),
-                    (Some(_), None, Some(version)) => {
-                        pending.next.finished.push(ObjectVersion { object: of.name(), version: version.to_string() });
-                    }
-                    _ => {}
+                if self.ledger.is_some() {
+                    pending.next.checkpoints.extend(of.checkpoint.clone());
+                    let version = of.version.as_deref().map(str::to_owned);
+                    pending.next.finished.extend(version.map(|version| ObjectVersion { object: of.name(), version }));
                 }
             }
             Ended::Unreadable(_) | Ended::Damaged(_) => inputs.unreadable += 1,

@@ -2,9 +2,9 @@
 //! Asks for nothing to be told: whoever knows of changes says so, and a rescan finds what nobody was told of.
 
 use super::files::{FileAt, Input, version};
+use super::part::{Part, print, print_of_start};
 use super::{Data, SourceError, minute_of};
 use crate::pipeline::Ended;
-use iota_engine::digest::{digest, hex};
 use iota_engine::json::{Ignore, Scanned, scan};
 use iota_engine::store::{Checkpoint, Ledger, StoreError, Unit};
 use rustix::fs::OFlags;
@@ -29,8 +29,6 @@ const RANGE: u64 = 64 << 20;
 const FIRST_LINE: u64 = 512 << 10;
 /// A last line without a line end that is longer is no record.
 const LONGEST_RECORD: u64 = 16 << 20;
-/// Bytes at the start of a file, and before the place where reading goes on, that tell it from another.
-const PRINT: u64 = 4 << 10;
 /// How far so many files were read is remembered; beyond that, only of those that are there.
 const MARKS: usize = 100_000;
 const RETRY: Duration = Duration::from_secs(1);
@@ -401,7 +399,7 @@ impl Directory {
         let mark = Mark::at(&file, end)?;
         let checkpoint = Some(self.checkpoint(stamp.0, &mark));
         let data = Data::Range { file: Arc::new(file), start };
-        let version = Some(format!("{start}-{end}"));
+        let version = Some(Part::new(start, end, &mark.tail).version());
         let (path, version) = (path.into(), version.map(Into::into));
         let input = Input { path, size: end - start, version, data, checkpoint, whole_only: false, terms: None };
         Ok(Ready::Now(Box::new((input, Out { stamp, mark: Some(mark), whole: end == size }))))
@@ -424,21 +422,14 @@ pub enum OpenError {
 
 impl Mark {
     fn at(file: &File, offset: u64) -> io::Result<Self> {
-        let print = PRINT.min(offset);
-        Ok(Self { offset, head: hash(file, 0, print)?, tail: hash(file, offset - print, print)? })
+        Ok(Self { offset, head: print_of_start(file, offset)?, tail: print(file, offset)? })
     }
 
     /// The file still begins with what was read of it.
     fn fits(&self, file: &File, size: u64) -> io::Result<bool> {
-        let print = PRINT.min(self.offset);
-        Ok(size >= self.offset && hash(file, 0, print)? == self.head && hash(file, self.offset - print, print)? == self.tail)
+        let Self { offset, head, tail } = self;
+        Ok(size >= *offset && print_of_start(file, *offset)? == *head && print(file, *offset)? == *tail)
     }
-}
-
-fn hash(file: &File, start: u64, length: u64) -> io::Result<String> {
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
-    file.read_exact_at(&mut bytes, start)?;
-    Ok(hex(&digest("iota-file-v1", [&bytes[..]])))
 }
 
 fn stamp(metadata: &Metadata) -> Stamp {

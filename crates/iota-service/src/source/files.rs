@@ -1,5 +1,6 @@
 //! Files, directories and standard input.
 
+use super::part::Part;
 use super::s3::Remote;
 use iota_engine::event::parse_ms;
 use iota_engine::store::{Checkpoint, Terms};
@@ -32,7 +33,8 @@ pub struct Input {
     /// Tells the contents from earlier and later ones: of a file, size and time of the last change.
     pub version: Option<Arc<str>>,
     pub data: Data,
-    /// Noted with the last record instead of the version: where in a file that grows to go on.
+    /// Noted with the last record: where in a file that grows to go on. What there is of it is told by this, and not by the
+    /// version, which is noted as well so that it can be read again.
     pub checkpoint: Option<Checkpoint>,
     /// It counts as read only when it is whole: whoever handed it in decides what becomes of damaged ones.
     pub whole_only: bool,
@@ -51,6 +53,8 @@ pub enum Data {
         start: u64,
     },
     Memory(Arc<[u8]>),
+    /// In a part of the file that its path names, which was read before.
+    Part(Part),
     /// In a bucket.
     Remote(Remote),
 }
@@ -60,6 +64,13 @@ impl Input {
     pub fn file(path: PathBuf, size: u64, version: Option<String>) -> Self {
         let (path, version) = (path.into(), version.map(Into::into));
         Self { path, size, version, data: Data::Path, checkpoint: None, whole_only: false, terms: None }
+    }
+
+    /// A part of a file.
+    pub fn part(path: PathBuf, part: Part) -> Self {
+        let version = Some(part.version().into());
+        let (path, size, data) = (path.into(), part.size(), Data::Part(part));
+        Self { path, size, version, data, checkpoint: None, whole_only: false, terms: None }
     }
 
     /// Bytes in memory.
@@ -81,6 +92,7 @@ impl Input {
         Ok(match &self.data {
             Data::Path => Box::new(File::open(&self.path)?),
             Data::Range { file, start } => Box::new(FileAt { file: Arc::clone(file), at: *start }.take(self.size)),
+            Data::Part(part) => part.open(&self.path)?,
             Data::Memory(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
             Data::Remote(remote) => remote.open()?,
         })

@@ -284,6 +284,7 @@ pub(crate) fn worked_cases(new: impl Fn() -> Box<dyn Store>) {
     let updates = store.deliveries(&created.alert_id).expect("deliveries are listed");
     assert!(updates.iter().all(|delivery| delivery.action == DeliveryAction::Update), "never a second page: {updates:?}");
     assert_eq!(store.alert(&first).expect("reads").and_then(|alert| alert.superseded_by), Some(created.alert_id.clone()));
+    assert!(updates.iter().chain(&paged).all(|delivery| delivery.known_as == first), "both by the key of the page");
 
     let store = new();
     let mut nowhere = found(0, 1, 0, hour(1));

@@ -19,8 +19,10 @@ pub(crate) fn with(fields: &Value) -> Message {
     for (name, value) in fields.as_object().expect("an object") {
         alert[name] = value.clone();
     }
+    let alert_id = alert["alert_id"].as_str().expect("text").to_owned();
     Message {
-        id: DeliveryId { alert_id: alert["alert_id"].as_str().expect("text").to_owned(), output: "out".to_owned(), revision: 0 },
+        known_as: alert_id.clone(),
+        id: DeliveryId { alert_id, output: "out".to_owned(), revision: 0 },
         purpose: Purpose::Alert,
         action: DeliveryAction::Create,
         json: serde_json::to_vec(&alert).expect("JSON"),

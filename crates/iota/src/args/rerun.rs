@@ -6,6 +6,9 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 New alerts leave as those of `iota run --state` do; nothing that was counted before counts again.
+With --rule and without --errors, files and objects are read again. A file, or a part of one, that is gone or has been replaced
+is told, and the exit code is 2. Events that came in messages of a queue themselves (EventBridge), through a named pipe or on
+standard input are kept nowhere and cannot be read again.
 
 Examples:
   iota rerun --errors --rules my_rules --state /var/lib/iota

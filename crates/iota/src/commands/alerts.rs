@@ -150,6 +150,16 @@ fn resend(
     Ok(Exit::Ok)
 }
 
+/// An alert that was taken over is no longer worked on: its matches, and what outputs know, belong to the one that did.
+fn check_standing(store: &dyn Desk, alert: &StoredAlert) -> anyhow::Result<()> {
+    let Some(mut by) = alert.superseded_by.clone() else { return Ok(()) };
+    while let Some(next) = store.alert(&by)?.and_then(|alert| alert.superseded_by) {
+        by = next;
+    }
+    let id = &alert.alert_id;
+    bail!("alert {id} was taken over by alert {by}, when a match that came late moved its start back; give {by} instead")
+}
+
 /// Changes the status; outputs that take it are told.
 fn set(
     (settings, store): &(Settings, Arc<dyn Store>),
@@ -159,6 +169,7 @@ fn set(
     why: Option<&String>,
 ) -> anyhow::Result<Exit> {
     let alert = find(&**store, id)?;
+    check_standing(&**store, &alert)?;
     let id = alert.alert_id.as_str();
     if alert.status == status {
         bail!("alert {id} is {} already", word(status)?);

@@ -125,7 +125,7 @@ fn message(output: &str) -> anyhow::Result<Message> {
         late: false,
         engine_version: env!("CARGO_PKG_VERSION"),
     };
-    let id = DeliveryId { alert_id, output: output.to_owned(), revision: 0 };
+    let id = DeliveryId { alert_id: alert_id.clone(), output: output.to_owned(), revision: 0 };
     let json = standing.to_json(&found.content)?;
-    Ok(Message { id, purpose: Purpose::Test, action: DeliveryAction::Create, json, attempt: 1 })
+    Ok(Message { id, known_as: alert_id, purpose: Purpose::Test, action: DeliveryAction::Create, json, attempt: 1 })
 }

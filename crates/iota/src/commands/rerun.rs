@@ -16,7 +16,7 @@ use iota_service::audit;
 use iota_service::pipeline::{Clock, Keep, Rerun, RerunResult, RunResult, State};
 use iota_service::rules::LoadedPack;
 use iota_service::source::s3::BatchObject;
-use iota_service::source::{Input, find_inputs};
+use iota_service::source::{Input, Part, find_inputs};
 use iota_service::telemetry::Stats;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +41,7 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         let (files, objects) = kept.inputs_since(since_ms.unwrap_or_default(), &mut stats)?;
         inputs.extend(files);
         inputs.extend(objects::again(objects, settings, &progress.stop)?);
+        tracing::info!("{UNKEPT}");
     }
     let (packs, inputs) = (&packs[..], &inputs[..]);
     let run = setup.run(packs, inputs, Keep::State(State { durable: &durable, desk: kept.desk() }));
@@ -86,6 +87,10 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     })
 }
 
+/// Said where input is read again: no state knows how much of it there was.
+const UNKEPT: &str = "files and objects are read again; events that came in messages of a queue themselves, through a named pipe or \
+                      on standard input are kept nowhere, and are not evaluated";
+
 /// Leaves only this rule in the packs.
 fn only(packs: &mut [LoadedPack], id: &str) -> anyhow::Result<()> {
     let is_it = |pack: &LoadedPack, index: u16| pack.rule(index).id == id;
@@ -102,13 +107,19 @@ fn only(packs: &mut [LoadedPack], id: &str) -> anyhow::Result<()> {
 }
 
 impl Kept {
-    /// Files and objects that were read since then. Files that are gone are told, and count as unreadable.
+    /// Files, parts of files and objects that were read since then. Files that are gone are told, and count as unreadable; so
+    /// do parts that are, when it is their turn.
     fn inputs_since(&self, since_ms: i64, stats: &mut Stats) -> anyhow::Result<(Vec<Input>, Vec<BatchObject>)> {
         let (mut inputs, mut objects, mut files) = (Vec::new(), Vec::new(), BTreeMap::new());
         for finished in self.desk().objects_since(since_ms)? {
             match BatchObject::of_finished(&finished) {
                 Some(object) => objects.push(object),
-                None => drop(files.insert(finished.object.object, finished.terms)),
+                None => match Part::of_version(&finished.object.version) {
+                    Some(part) => {
+                        inputs.push(Input { terms: Some(finished.terms), ..Input::part(finished.object.object.into(), part) });
+                    }
+                    None => drop(files.insert(finished.object.object, finished.terms)),
+                },
             }
         }
         for (name, terms) in files {

@@ -1,17 +1,20 @@
 //! Alerts through the outbox to outputs, and what people see and change of them.
 
 use crate::harness::{EVERY, Files, iota, run};
+use iota_engine::aggregate::{Cut, GroupKey, Window};
+use iota_engine::event::format_ms;
 use iota_engine::store::{AlertFilter, Delivery, Desk};
 use iota_service::store::Sqlite;
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -218,9 +221,18 @@ fn names_of_outputs_that_are_not_there_are_refused_with_their_line() {
 
 /// A server that answers every request with the status that `answer` holds, and counts those that it took.
 pub(crate) fn receiver(answer: &Arc<AtomicU16>, taken: &Arc<AtomicU16>, body: &'static str) -> String {
+    let (answer, taken) = (Arc::clone(answer), Arc::clone(taken));
+    server(move |_| {
+        let status = answer.load(Ordering::SeqCst);
+        taken.fetch_add(u16::from(status == 200), Ordering::SeqCst);
+        (status, body)
+    })
+}
+
+/// Its address. It answers the body of each request with a status and a body.
+fn server(answer: impl Fn(&[u8]) -> (u16, &'static str) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (answer, taken) = (Arc::clone(answer), Arc::clone(taken));
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = BufReader::new(stream.unwrap());
@@ -234,14 +246,79 @@ pub(crate) fn receiver(answer: &Arc<AtomicU16>, taken: &Arc<AtomicU16>, body: &'
                     length = value.trim().parse().unwrap();
                 }
             }
-            stream.read_exact(&mut vec![0; length]).unwrap();
-            let status = answer.load(Ordering::SeqCst);
-            taken.fetch_add(u16::from(status == 200), Ordering::SeqCst);
+            let mut request = vec![0; length];
+            stream.read_exact(&mut request).unwrap();
+            let (status, body) = answer(&request);
             let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
             stream.get_mut().write_all((head + body).as_bytes()).unwrap();
         }
     });
     url
+}
+
+/// What PagerDuty makes of events: a trigger opens an incident unless one of its key is there, and what follows is for the
+/// incident of its key or, where there is none, for nothing.
+#[derive(Clone, Default)]
+struct Incidents(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Incidents {
+    fn take(&self, event: &[u8]) {
+        let event: Json = serde_json::from_slice(event).unwrap();
+        let (key, action) = (event["dedup_key"].as_str().unwrap(), event["event_action"].as_str().unwrap());
+        let mut incidents = self.0.lock().unwrap();
+        if action == "trigger" {
+            incidents.entry(key.to_owned()).or_insert_with(|| "trigger".to_owned());
+        } else if let Some(incident) = incidents.get_mut(key) {
+            action.clone_into(incident);
+        }
+    }
+
+    fn are(&self) -> Vec<String> {
+        self.0.lock().unwrap().values().cloned().collect()
+    }
+}
+
+#[test]
+fn an_alert_that_took_over_another_has_the_incident_of_that_one() {
+    for updates in [false, true] {
+        let incidents = Incidents::default();
+        let taken = incidents.clone();
+        let url = server(move |event| {
+            taken.take(event);
+            (202, "{}")
+        });
+        let config = format!(
+            "outputs:\n  pager: {{type: pagerduty, routing_key: 'file:routing-key', url: '{url}', updates: {updates}}}\n"
+        );
+        let site = Site::new(&config);
+        site.0.write("routing-key", &[b'k'; 32]);
+        site.0.write("rules/r.yml", b"AnalysisType: rule\nRuleID: r\nFilename: r.py\nThreshold: 3\nDedupPeriodMinutes: 60\n");
+        site.0.write("rules/r.py", b"def rule(event):\n    return True\n\ndef dedup(event):\n    return 'd'\n");
+        let key = GroupKey { pack: "rules".into(), rule: "r".into(), dedup: "d".into() };
+        let cut = Cut::new(key.digest(), Window { ms: 3_600_000, threshold: 3 });
+        let at = |minute: i64| 1_700_000_000_000 + minute * 60_000;
+        let edge = (0..60).find(|&minute| cut.cell(at(minute)) != cut.cell(at(minute + 1))).unwrap();
+        let record = |id: i64, minute: i64| {
+            let time = format_ms(at(minute));
+            format!(r#"{{"eventName":"A","eventID":"{id}","eventTime":"{}Z"}}"#, &time[..19])
+        };
+        site.0.write("in.jsonl", (1..=3).map(|id| record(id, edge + id) + "\n").collect::<String>().as_bytes());
+        assert_eq!(site.deliver(), Some(0));
+        let first = ids(&site).remove(0);
+        assert_eq!(incidents.are(), ["trigger"]);
+        site.0.write("late.jsonl", record(9, edge).as_bytes());
+        let late = || site.iota(&["run", &site.0.path("late.jsonl"), "--deliver"]);
+        assert_eq!(late().0, Some(0));
+        let second = ids(&site).into_iter().find(|id| *id != first).expect("the late match moved the start back");
+        assert_eq!(incidents.are(), ["trigger"], "no second page, updates: {updates}");
+        let (code, error) = site.iota(&["alerts", "resolve", &first]);
+        assert!(code == Some(2) && error.contains(&format!("give {second} instead")), "{error}");
+        for (command, is) in [("ack", "acknowledge"), ("resolve", "resolve")] {
+            assert_eq!(site.iota(&["alerts", command, &second]).0, Some(0));
+            assert_eq!(late().0, Some(0));
+            assert_eq!(incidents.are(), [is]);
+        }
+    }
 }
 
 #[test]

@@ -175,6 +175,37 @@ fn a_new_start_goes_on_where_the_last_one_ended() {
     assert!(log.contains("1 record from 1 input"), "only what is new is read: {log}");
 }
 
+/// Lines of files that grow, as files that were read whole.
+#[test]
+fn a_new_rule_has_the_lines_that_were_read_and_says_which_are_gone() {
+    let files = files();
+    let watching = Watching::start(&files, &[], &[]);
+    append(&files.path("in/a.jsonl"), &record(1));
+    watching.told(&["E1"]);
+    append(&files.path("in/a.jsonl"), &record(2));
+    append(&files.path("in/b.jsonl"), &record(3));
+    watching.told(&["E1", "E2", "E3"]);
+    watching.end();
+    // Nobody has read this line.
+    append(&files.path("in/a.jsonl"), &record(4));
+    files.write("rules/new.py", b"def rule(event):\n    return True\ndef dedup(event):\n    return event['eventID']\n");
+    let rerun = |since: &str| {
+        let (rules, state) = (files.path("rules"), files.path("state"));
+        let ran = run(&["rerun", "--rule", "new", "--since", since, "--rules", &rules, "--state", &state]);
+        let alerts = ran.stdout.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+        let names: BTreeSet<String> = alerts.map(|alert| alert["event"]["eventName"].as_str().unwrap().to_owned()).collect();
+        (ran.code, names, ran.stderr)
+    };
+    let (code, found, log) = rerun("2999-01-01T00:00:00Z");
+    assert_eq!((code, found.len()), (Some(0), 0), "only what was read since: {log}");
+    // Of the two files one is still there.
+    files.write("in/b.jsonl", (record(5) + &record(6)).as_bytes());
+    let (code, found, log) = rerun("1h");
+    assert_eq!((code, found), (Some(2), ["E1", "E2"].map(str::to_owned).into()), "{log}");
+    assert!(log.contains("b.jsonl: could not be read to its end: what was read of it before, bytes 0 to"), "{log}");
+    assert!(log.contains("events that came in messages of a queue themselves"), "{log}");
+}
+
 #[test]
 fn a_cold_start_may_leave_the_past_alone() {
     let files = files();

@@ -12,6 +12,8 @@ use std::borrow::Cow;
 #[derive(Debug, Clone)]
 pub struct Alert<'a> {
     pub(super) tree: Value<'a>,
+    /// As in `Message`.
+    pub known_as: &'a str,
     pub purpose: Purpose,
     pub action: DeliveryAction,
 }
@@ -28,7 +30,7 @@ impl<'a> Alert<'a> {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
             json::replace(&mut tree, &path, &redacted);
         }
-        Ok(Self { tree, purpose: message.purpose, action: message.action })
+        Ok(Self { tree, known_as: &message.known_as, purpose: message.purpose, action: message.action })
     }
 
     /// A field's text; empty when it is missing or null.

@@ -40,7 +40,7 @@ impl Product {
         let types = types(alert);
         let mut finding = json!({
             "SchemaVersion": "2018-10-08",
-            "Id": alert.text("alert_id"),
+            "Id": alert.known_as,
             "ProductArn": self.arn,
             "ProductName": "iota",
             "CompanyName": "iota",

@@ -134,7 +134,7 @@ impl Output for SecurityHub {
         for (place, message) in messages.iter().enumerate() {
             match Alert::of(message, &self.redact) {
                 Ok(alert) => {
-                    findings.push((alert.text("alert_id").into_owned(), product.finding(&alert, (self.now)())));
+                    findings.push((alert.known_as.to_owned(), product.finding(&alert, (self.now)())));
                     places.push(place);
                 }
                 Err(why) => sent[place] = Sent::Refused { why },

@@ -171,7 +171,7 @@ pub(super) fn listed_in(state: DeliveryState, delivery: &Delivery) -> String {
 /// A delivery with what only the store needs to know of it.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// Without the alert.
+    /// Without the alert, and as if that had taken over from none.
     pub(super) delivery: Delivery,
     /// Not to be tried before.
     pub(super) at_ms: i64,
@@ -183,6 +183,7 @@ impl Row {
     pub(super) fn of(item: &Item) -> Work<Self> {
         let id = delivery_id(item)?;
         let delivery = Delivery {
+            known_as: id.alert_id.clone(),
             // Those of people are numbered downwards; items of earlier versions say no more.
             asked: item.number_if_any("asked")?.map_or(id.revision < 0, |asked| asked != 0),
             id,
@@ -224,6 +225,8 @@ pub(super) fn delivery_id(item: &Item) -> Work<DeliveryId> {
 pub(super) struct Whole {
     pub(super) alert: Option<StoredAlert>,
     supersedes: Vec<String>,
+    /// The first of the alerts that this one took over from, one after the other.
+    first_of_line: Option<String>,
     content: Vec<u8>,
     /// Oldest first.
     pub(super) deliveries: Vec<Row>,
@@ -253,6 +256,7 @@ impl Whole {
             whole.keys.push(key);
         }
         whole.deliveries.sort_by_key(Row::order);
+        whole.first_of_line = first_of_line(table, &whole.supersedes).await?;
         Ok(whole)
     }
 
@@ -288,8 +292,20 @@ impl Whole {
             Some(alert) => alert_json(alert, row.delivery.action, self.supersedes.clone(), &self.content)?,
             None => Vec::new(),
         };
-        Ok(Delivery { json, ..row.delivery.clone() })
+        let known_as = self.first_of_line.as_ref().unwrap_or(&row.delivery.known_as).clone();
+        Ok(Delivery { json, known_as, ..row.delivery.clone() })
     }
+}
+
+/// Follows what alerts took over to its beginning, also where that was forgotten since. An alert takes over one at most.
+async fn first_of_line(table: &Table, supersedes_ids: &[String]) -> Work<Option<String>> {
+    let mut first = supersedes_ids.first().cloned();
+    while let Some(alert_id) = &first {
+        let Some(item) = table.get(&Key::alert(alert_id)).await? else { break };
+        let Some(before) = supersedes(&item)?.into_iter().next() else { break };
+        first = Some(before);
+    }
+    Ok(first)
 }
 
 /// Alerts with their JSON, in the order asked; without those that there are not.

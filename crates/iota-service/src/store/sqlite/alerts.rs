@@ -1,6 +1,7 @@
 //! Matches to cells, alerts and deliveries, inside the transaction of their unit.
 
 use super::ledger::integer;
+use super::outbox::TAKEN_OVER;
 use super::{Trouble, Work};
 use crate::crash_point;
 use iota_engine::alert::Severity;
@@ -167,11 +168,9 @@ impl Alerts<'_> {
 
     /// Whether an output gets to know of an alert, or of the one that it took over.
     fn is_told(&self, alert_id: &str, output: &str) -> Work<bool> {
-        let mut get = self.transaction.prepare_cached(
-            "WITH RECURSIVE line (alert_id) AS (
-                 SELECT ?1 UNION SELECT taken.value FROM line JOIN alerts USING (alert_id), json_each(alerts.supersedes) AS taken)
-             SELECT 1 FROM line JOIN deliveries USING (alert_id) WHERE output = ?2 AND revision = 0",
-        )?;
+        let mut get = self.transaction.prepare_cached(&format!(
+            "{TAKEN_OVER} SELECT 1 FROM line JOIN deliveries USING (alert_id) WHERE output = ?2 AND revision = 0"
+        ))?;
         Ok(get.exists([alert_id, output])?)
     }
 

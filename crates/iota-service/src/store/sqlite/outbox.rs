@@ -153,12 +153,23 @@ pub(super) fn line_up(transaction: &Transaction<'_>, id: &DeliveryId) -> Work<()
     Ok(())
 }
 
+/// The alert itself and those that it took over, each with how many are between; also one that was forgotten since.
+pub(super) const TAKEN_OVER: &str = "WITH RECURSIVE line (alert_id, back) AS (
+        SELECT ?1, 0
+        UNION SELECT taken.value, back + 1 FROM line JOIN alerts USING (alert_id), json_each(alerts.supersedes) AS taken)";
+
+fn first_of_line(connection: &Connection, alert_id: &str) -> Work<String> {
+    let mut get = connection.prepare_cached(&format!("{TAKEN_OVER} SELECT alert_id FROM line ORDER BY back DESC LIMIT 1"))?;
+    Ok(get.query_row([alert_id], |row| row.get(0))?)
+}
+
 /// Adds the alert to a delivery.
 pub(super) fn with_alert(connection: &Connection, mut delivery: Delivery) -> Work<Delivery> {
     let mut get = connection.prepare_cached(&format!("SELECT {ALERT} FROM alerts WHERE alert_id = ?1"))?;
     let mut rows = get.query([&delivery.id.alert_id])?;
     if let Some(row) = rows.next()? {
         delivery.json = alert_of(row, delivery.action)?;
+        delivery.known_as = first_of_line(connection, &delivery.id.alert_id)?;
     }
     Ok(delivery)
 }

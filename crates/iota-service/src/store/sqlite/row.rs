@@ -39,9 +39,10 @@ pub(super) fn alert(row: &Row<'_>) -> Work<StoredAlert> {
 pub(super) const DELIVERY: &str =
     "alert_id, output, revision, action, state, asked, attempts, created_ms, due_ms, token, last_error, pack, rule, severity";
 
-/// Without the alert.
+/// Without the alert, and as if that had taken over from none.
 pub(super) fn delivery(row: &Row<'_>) -> Work<Delivery> {
     Ok(Delivery {
+        known_as: row.get("alert_id")?,
         id: DeliveryId { alert_id: row.get("alert_id")?, output: row.get("output")?, revision: row.get("revision")? },
         action: from_word(row.get("action")?)?,
         state: from_word(row.get("state")?)?,
