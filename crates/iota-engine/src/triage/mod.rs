@@ -114,11 +114,11 @@ fn titled<'a>(title: &'a str, place: &Place<'_>) -> Cow<'a, str> {
 
 /// The dedup string with the id of the account, which does not change with accounts.yaml: a title is the dedup string of a
 /// rule that states none, and alerts of two accounts are two.
-pub fn dedup_of<'a>(dedup: &'a str, account_id: impl FnOnce() -> Option<String>) -> Cow<'a, str> {
+pub fn dedup_of(dedup: &str, account_id: impl FnOnce() -> Option<String>) -> Cow<'_, str> {
     naming(dedup, account_id)
 }
 
-fn naming<'a, T: AsRef<str>>(text: &'a str, account: impl FnOnce() -> Option<T>) -> Cow<'a, str> {
+fn naming<T: AsRef<str>>(text: &str, account: impl FnOnce() -> Option<T>) -> Cow<'_, str> {
     if !text.contains(ACCOUNT_NAME) {
         return Cow::Borrowed(text);
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::telemetry::{QueueDepth, Sources};
 use iota_engine::store::{Delivery, Limited, Result, Settled, StoreError};
+use jiff::Timestamp;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use tokio::time::{advance, pause};
@@ -64,7 +65,7 @@ fn world() -> World {
 }
 
 fn snapshot(stats: Stats) -> Snapshot {
-    Snapshot { stats, rules: 1, paused: Vec::new(), rounds: 1 }
+    Snapshot { stats, rules: 1, paused: Vec::new(), rounds: 1, rules_read_at: Timestamp::now() }
 }
 
 fn dead(count: u64) -> Vec<Backlog> {

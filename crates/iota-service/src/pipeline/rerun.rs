@@ -128,7 +128,7 @@ impl Rerun<'_> {
     }
 
     /// Those of rules that run.
-    fn known<'c>(&self, counts: &'c [LeftOut]) -> impl Iterator<Item = (RuleOfPack, u64)> {
+    fn known(&self, counts: &[LeftOut]) -> impl Iterator<Item = (RuleOfPack, u64)> {
         counts.iter().filter_map(|LeftOut { pack, rule, calls }| {
             let candidate = self.candidate(pack, rule)?;
             Some(((usize::from(candidate.pack), candidate.rule), *calls))
