@@ -96,11 +96,11 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     let directories = sources.directories.iter().map(|root| {
         let named = || format!("--events-dir {}", root.display());
         let directory = Directory::open(root, kept.ledger(), from, now_ms).with_context(named)?;
-        let Place::Directory(state) = &place else { return Ok(directory) };
-        if state.canonicalize().is_ok_and(|state| state == directory.root()) {
+        let Place::Directory(own) = &place else { return Ok(directory) };
+        if own.canonicalize().is_ok_and(|own| own == directory.root()) {
             bail!("{}: state is kept in this very directory; name another one with --state DIR", named());
         }
-        Ok(directory.leaving_out(state))
+        Ok(directory.leaving_out(own))
     });
     let directories: Vec<Directory> = directories.collect::<anyhow::Result<_>>()?;
     for directory in &directories {

@@ -420,15 +420,15 @@ fn its_own_state_is_no_input() {
     let files = Files::new(&[("rules/r.py", EVERY)]);
     files.write("in/a.jsonl", RECORD.as_bytes());
     let state = files.path("in/state");
-    let stats = files.path("stats.json");
-    let watching = Watching::start(&files, &["--state", &state, "--rescan-interval", "100ms", "--stats", &stats], &[]);
+    let counted = files.path("stats.json");
+    let watching = Watching::start(&files, &["--state", &state, "--rescan-interval", "100ms", "--stats", &counted], &[]);
     watching.told(&["E1"]);
     // Both by what is told of changes and by a look at all of it.
     files.write("in/b.jsonl", RECORD.replace("E1", "E2").replace("\"1\"", "\"2\"").as_bytes());
     watching.told(&["E1", "E2"]);
     watching.end();
-    let stats: Json = serde_json::from_str(&fs::read_to_string(stats).unwrap()).unwrap();
-    assert_eq!((&stats["records"]["read"], &stats["records"]["rejected"]), (&2.into(), &0.into()), "{stats:#}");
+    let counts: Json = serde_json::from_str(&fs::read_to_string(counted).unwrap()).unwrap();
+    assert_eq!((&counts["records"]["read"], &counts["records"]["rejected"]), (&2.into(), &0.into()), "{counts:#}");
     let refused =
         run(&["watch", "--events-dir", &files.path("in"), "--rules", &files.path("rules"), "--state", &files.path("in")]);
     assert_eq!(refused.code, Some(2));
