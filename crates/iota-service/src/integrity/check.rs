@@ -4,7 +4,7 @@
 
 use super::keys::{KeyError, PublicKeys, unhex};
 use super::report::{Code, Finding, Report};
-use super::store::{LogStore, StoreError, log_kinds};
+use super::store::{LogStore, StoreError};
 use crate::source::s3::Range;
 use crate::source::s3::Wanted;
 use iota_engine::digest::hex;
@@ -85,7 +85,7 @@ pub async fn validate(
         validation.chain(keys, &chain, files).await?;
     }
     // Logs of an account and region in which there is no digest file at all.
-    let logs = Wanted { kinds: log_kinds(), ..wanted.clone() };
+    let logs = Wanted { kinds: Wanted::records().kinds, ..wanted.clone() };
     let range = Range { from_ms: Some(expected.from_ms), to_ms: Some(expected.to_ms) };
     for ((account, region), files) in store.files(&logs, range).await? {
         if !files.is_empty() && !accounts.contains(&(account.clone(), region.clone())) {

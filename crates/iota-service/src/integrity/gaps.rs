@@ -1,7 +1,7 @@
 //! Objects that were delivered and never read: those in the bucket and those that digest files list, minus the ledger.
 
 use super::processed::{Processed, name};
-use super::store::{LogStore, StoreError, log_kinds};
+use super::store::{LogStore, StoreError};
 use crate::ingest::{Job, Known, StateError};
 use crate::source::s3::{Range, S3Error, Source, TrailConfig, Wanted};
 use iota_engine::object::{DigestFile, Kind, Object};
@@ -45,7 +45,7 @@ pub async fn gaps(
     let store = LogStore::s3(trail).await?;
     let mut found = BTreeMap::new();
     let mut digests = Vec::new();
-    let kinds = [log_kinds(), vec![Kind::Digest]].concat();
+    let kinds = [Wanted::records().kinds, vec![Kind::Digest]].concat();
     // Digests of URLs: there may be millions.
     let mut in_bucket = HashSet::new();
     for branch in source.branches(&Wanted { kinds, ..wanted.clone() }).await? {

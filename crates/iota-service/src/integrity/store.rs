@@ -4,7 +4,7 @@
 //! with what `aws s3api head-object --bucket BUCKET --key KEY` prints.
 
 use crate::source::s3::{Branch, Bucket, Fetched, Range, S3Error, Source, Spool, TrailConfig, Wanted};
-use iota_engine::object::{Kind, Object, Root};
+use iota_engine::object::{Object, Root};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -213,9 +213,4 @@ fn inflated(body: &mut dyn Read, most: u64, mut take: impl FnMut(&[u8])) -> io::
             }
         }
     }
-}
-
-/// The kinds that hold log files.
-pub(super) fn log_kinds() -> Vec<Kind> {
-    Kind::ALL.into_iter().filter(|kind| kind.has_records()).collect()
 }

@@ -84,7 +84,7 @@ pub struct Directory {
     /// Handed out and not settled.
     out: BTreeMap<PathBuf, Out>,
     scans: u64,
-    /// What could not be read in the last scan, so that it is told once.
+    /// What could not be read, so that it is told once; the directory itself once for each time that it is gone.
     unreadable: BTreeSet<PathBuf>,
     /// The directory of iota's own state, without links.
     own: Option<PathBuf>,

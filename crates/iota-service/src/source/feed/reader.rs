@@ -27,6 +27,8 @@ use tokio::task::spawn_blocking;
 
 /// Bytes of an object that are kept in memory at most; what is larger is in a temporary file.
 const IN_MEMORY: u64 = 4 << 20;
+/// What is larger, in bytes, is no log file, and is not to fill the disk.
+const LARGEST: u64 = 1 << 30;
 
 /// What is left to do about an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -201,19 +203,23 @@ impl Reader {
             let meanwhile = self.receipts.as_ref().map(|receipts| receipts.meanwhile()).unwrap_or_default();
             let failing = Failing { meanwhile, ..Failing::of_bucket(&trail, "s3:GetObject", error) };
             if gate.failed(&failing, Clock::System.now_ms()).await && error.is_denied() {
-                shared.notices.tell(missing(object, error)).await;
+                shared.notices.tell(self.missing(object, error)).await;
             }
             return Counted::Outage;
         }
         // It was asked, and it has answered.
         gate.worked();
-        if matches!(error, S3Error::Archived(_)) {
-            tracing::warn!("{}; it is left out", printable(&error.to_string()));
-            shared.notices.tell(archived(object, error)).await;
-            return Counted::Left;
-        }
-        shared.notices.tell(missing(object, error)).await;
-        Counted::Returned
+        let left = match error {
+            S3Error::Archived(_) => archived(object, error),
+            S3Error::TooLarge { .. } => too_large(object, error),
+            _ => {
+                shared.notices.tell(self.missing(object, error)).await;
+                return Counted::Returned;
+            }
+        };
+        tracing::warn!("{}; it is left out", printable(&error.to_string()));
+        shared.notices.tell(left).await;
+        Counted::Left
     }
 
     async fn evaluate(&self, fetched: Fetched, room: Room, url: &str) -> Counted {
@@ -272,6 +278,22 @@ impl Reader {
         }
     }
 
+    fn missing(&self, object: &ObjectRef, error: &S3Error) -> SystemAlert {
+        let until = match self.receipts {
+            Some(_) => "Its message is tried again, and is left to the dead-letter queue.",
+            None => "It is tried again with every list.",
+        };
+        SystemAlert {
+            rule: MISSING_OBJECT,
+            dedup: object.bucket.clone(),
+            title: format!("An object cannot be had: {error}"),
+            severity: Severity::Medium,
+            description: format!("{until} Further objects of this bucket are counted (`objects.returned`), not told one by one."),
+            runbook: "Look whether a lifecycle rule removes or archives objects before they are read, whether the bucket's notifications name keys that do not exist, and whether some objects are denied where others are not: another owner, another key of KMS.",
+            context: json!({"bucket": object.bucket, "keys": object.keys, "why": error.to_string()}),
+        }
+    }
+
     /// The first of the keys that there is an object under.
     async fn fetch(&self, object: &ObjectRef) -> Result<(Fetched, Room, String), Failed> {
         let shared = &*self.shared;
@@ -280,7 +302,7 @@ impl Reader {
             let _permit = shared.downloads.acquire().await;
             let mut room = shared.offers.room(object.size.unwrap_or(IN_MEMORY).min(IN_MEMORY)).await;
             // No more than that, whatever a message says of its size.
-            let spool = Spool { directory: shared.scratch.as_deref(), memory: room.bytes() };
+            let spool = Spool { directory: shared.scratch.as_deref(), memory: room.bytes(), most: LARGEST };
             let bucket = shared.buckets.get(&object.bucket, object.region.as_deref()).await?;
             let mut failure = None;
             for key in &object.keys {
@@ -354,18 +376,6 @@ fn foreign(object: &ObjectRef) -> SystemAlert {
     }
 }
 
-fn missing(object: &ObjectRef, error: &S3Error) -> SystemAlert {
-    SystemAlert {
-        rule: MISSING_OBJECT,
-        dedup: object.bucket.clone(),
-        title: format!("An object cannot be had: {error}"),
-        severity: Severity::Medium,
-        description: "Its message is tried again, and is left to the dead-letter queue. Further objects of this bucket are counted (`objects.returned`), not told one by one.".to_owned(),
-        runbook: "Look whether a lifecycle rule removes or archives objects before they are read, whether the bucket's notifications name keys that do not exist, and whether some objects are denied where others are not: another owner, another key of KMS.",
-        context: json!({"bucket": object.bucket, "keys": object.keys, "why": error.to_string()}),
-    }
-}
-
 fn archived(object: &ObjectRef, error: &S3Error) -> SystemAlert {
     SystemAlert {
         rule: MISSING_OBJECT,
@@ -375,5 +385,14 @@ fn archived(object: &ObjectRef, error: &S3Error) -> SystemAlert {
         description: "It is left out, and nothing waits for it. Further objects of this bucket are counted (`objects.left`) and logged, not told one by one.".to_owned(),
         runbook: "Let lifecycle rules keep objects out of the archive classes for longer than iota may be behind. To read those that are there, restore them (`aws s3api restore-object`), then `iota run` with the same --state and their s3:// URLs.",
         context: json!({"bucket": object.bucket, "keys": object.keys, "why": error.to_string()}),
+    }
+}
+
+fn too_large(object: &ObjectRef, error: &S3Error) -> SystemAlert {
+    SystemAlert {
+        dedup: format!("{}: too large", object.bucket),
+        title: format!("An object is not read: {error}"),
+        runbook: "CloudTrail delivers nothing of this size: look who else may write to the bucket, or send to the queue. If it is one of yours, read it with `iota run`, the same --state and its s3:// URL.",
+        ..archived(object, error)
     }
 }

@@ -11,6 +11,7 @@ use iota_engine::region::is_region;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use thiserror::Error;
 
@@ -63,6 +64,8 @@ pub struct Bucket {
     reach: Reach,
     /// Regions that answers named, at most `FOLLOWED`.
     followed: Mutex<BTreeSet<String>>,
+    /// It is asked where somebody said that it is, and no answer has said so.
+    hinted: AtomicBool,
     pub name: String,
     pub(super) payer: Option<RequestPayer>,
     pub(super) pace: Pace,
@@ -93,8 +96,17 @@ impl Bucket {
     pub async fn connect_in(name: &str, reach: &Reach, region: Option<&str>) -> Result<Self, S3Error> {
         let client = RwLock::new(client(reach, region).await?);
         let payer = reach.requester_pays.then_some(RequestPayer::Requester);
+        let hinted = AtomicBool::new(region.is_some() && reach.access.region.is_none() && reach.access.endpoint_url.is_none());
         let (reach, followed) = (reach.clone(), Mutex::default());
-        Ok(Self { client, reach, followed, name: name.to_owned(), payer, pace: Pace::default() })
+        Ok(Self { client, reach, followed, hinted, name: name.to_owned(), payer, pace: Pace::default() })
+    }
+
+    /// With a configuration that is there already.
+    #[cfg(test)]
+    pub(super) fn ready(name: &str, config: &aws_config::SdkConfig) -> Self {
+        let (client, name) = (RwLock::new(Client::new(config)), name.to_owned());
+        let (reach, followed, hinted) = (Reach::default(), Mutex::default(), AtomicBool::new(false));
+        Self { client, reach, followed, hinted, name, payer: None, pace: Pace::default() }
     }
 
     /// For a look at it: what fails is said soon.
@@ -123,8 +135,24 @@ impl Bucket {
         tracing::info!("{}: the bucket is in {region}; going on there", self.url(""));
         let access = Access { region: Some(region.to_owned()), ..self.reach.access.clone() };
         let moved = self::client(&Reach { access, ..self.reach.clone() }, None).await?;
+        self.hinted.store(false, Ordering::Relaxed);
         *self.client.write().unwrap_or_else(PoisonError::into_inner) = moved;
         Ok(true)
+    }
+
+    /// After a request that got no answer: goes on without the region that somebody said, which may not exist; an answer then
+    /// says where the bucket is. False when that was not the reason, or when no other region is known.
+    pub(super) async fn leave_hint(&self, asked: &Client) -> bool {
+        if asked.config().region() != self.client().config().region() {
+            return true;
+        }
+        if !self.hinted.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        let Ok(client) = client(&self.reach, None).await else { return false };
+        tracing::warn!("{}: no answer from {}", self.url(""), asked.config().region().map_or("its region", AsRef::as_ref));
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
+        true
     }
 
     /// The region was not tried before, and may be one.

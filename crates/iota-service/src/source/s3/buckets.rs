@@ -11,12 +11,15 @@ const CONNECTIONS: usize = 1_000;
 /// A connection, or the place of one that is being made.
 type Connecting = Arc<OnceCell<Arc<Bucket>>>;
 
+/// Name, and the region that it is said to be in: who says a wrong one disturbs nobody else.
+type Place = (String, Option<String>);
+
 #[derive(Debug, Default)]
 pub struct Buckets {
     configured: Vec<TrailConfig>,
     /// `None`: every one.
     allowed: Option<BTreeSet<String>>,
-    connected: Mutex<HashMap<String, Connecting>>,
+    connected: Mutex<HashMap<Place, Connecting>>,
 }
 
 impl Buckets {
@@ -63,24 +66,26 @@ impl Buckets {
         TrailConfig { name: String::new(), bucket: bucket.to_owned(), prefix: prefix.to_owned(), ..configured }
     }
 
-    /// `region` is where the bucket is said to be.
+    /// `region` is where the bucket is said to be; a region that is configured wins.
     pub async fn get(&self, name: &str, region: Option<&str>) -> Result<Arc<Bucket>, S3Error> {
         let reach = self.configured(name).map_or_else(Reach::default, TrailConfig::reach);
+        let region = region.filter(|_| reach.access.region.is_none());
         let connect = async || Bucket::connect_in(name, &reach, region).await.map(Arc::new);
         // One that takes its time to connect holds up nobody who needs another.
-        self.connecting(name).get_or_try_init(connect).await.map(Arc::clone)
+        self.connecting(name, region).get_or_try_init(connect).await.map(Arc::clone)
     }
 
-    fn connecting(&self, name: &str) -> Connecting {
+    fn connecting(&self, name: &str, region: Option<&str>) -> Connecting {
+        let place = (name.to_owned(), region.map(str::to_owned));
         let mut connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bucket) = connected.get(name) {
+        if let Some(bucket) = connected.get(&place) {
             return Arc::clone(bucket);
         }
         if connected.len() >= CONNECTIONS {
             // Whoever still uses one keeps it.
-            connected.retain(|name, _| self.configured(name).is_some());
+            connected.retain(|(name, region), _| region.is_none() && self.configured(name).is_some());
         }
-        Arc::clone(connected.entry(name.to_owned()).or_default())
+        Arc::clone(connected.entry(place).or_default())
     }
 }
 
@@ -94,10 +99,20 @@ mod tests {
         let buckets = Buckets::new(vec![mine], None);
         let first = buckets.get("mine", None).await.unwrap();
         for number in 0..CONNECTIONS * 2 {
-            buckets.connecting(&format!("made-up-{number}"));
+            buckets.connecting(&format!("made-up-{number}"), None);
+            buckets.connecting("mine", Some(&format!("us-east-{number}")));
         }
         assert!(buckets.connected.lock().unwrap().len() <= CONNECTIONS);
-        assert!(Arc::ptr_eq(&first, &buckets.get("mine", None).await.unwrap()));
+        assert!(Arc::ptr_eq(&first, &buckets.get("mine", Some("us-east-1")).await.unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_region_that_a_message_says_counts_for_those_that_say_it() {
+        let buckets = Buckets::new(vec![TrailConfig { bucket: "mine".to_owned(), ..TrailConfig::default() }], None);
+        let (wrong, right) = (buckets.get("mine", Some("us-east-99")).await, buckets.get("mine", Some("eu-west-1")).await);
+        let region = |bucket: &Bucket| bucket.client().config().region().map(ToString::to_string);
+        assert_eq!(region(&wrong.unwrap()).as_deref(), Some("us-east-99"));
+        assert_eq!(region(&right.unwrap()).as_deref(), Some("eu-west-1"));
     }
 
     #[tokio::test]

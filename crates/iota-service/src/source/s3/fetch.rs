@@ -18,11 +18,13 @@ pub struct Spool<'a> {
     pub directory: Option<&'a Path>,
     /// More than this many bytes are in a temporary file instead of in memory.
     pub memory: usize,
+    /// Of an object that is larger nothing is kept [default: there is no such size]. In bytes.
+    pub most: u64,
 }
 
 impl Default for Spool<'_> {
     fn default() -> Self {
-        Self { directory: None, memory: 4 << 20 }
+        Self { directory: None, memory: 4 << 20, most: u64::MAX }
     }
 }
 
@@ -50,7 +52,18 @@ pub struct Fetched {
 /// What has been read of it.
 struct Partial {
     fetched: Fetched,
+    /// In bytes, as the answer says that began it.
     total: Option<u64>,
+    /// It may have so many bytes.
+    most: u64,
+}
+
+impl Partial {
+    /// What was read of it is dropped.
+    fn forget(&mut self) -> io::Result<()> {
+        (self.fetched.size, self.total) = (0, None);
+        self.fetched.body.rewind().and_then(|()| self.fetched.body.set_len(0))
+    }
 }
 
 /// How one request ended.
@@ -71,18 +84,20 @@ impl Bucket {
             None => tempfile::spooled_tempfile(spool.memory),
         };
         let etag = etag.unwrap_or_default().to_owned();
-        let mut partial =
-            Partial { fetched: Fetched { body, size: 0, etag, metadata: HashMap::new(), kms_key: None }, total: None };
-        let mut attempt = 1;
+        let fetched = Fetched { body, size: 0, etag, metadata: HashMap::new(), kms_key: None };
+        let mut partial = Partial { fetched, total: None, most: spool.most };
+        let (mut attempt, mut reached) = (1, 0);
         loop {
-            let before = partial.fetched.size;
             match self.go_on(key, &mut partial).await {
                 Outcome::Complete => break,
                 Outcome::Elsewhere => {}
                 Outcome::Over(error) => return Err(error),
                 Outcome::Broken(fault) => {
-                    // As long as bytes come, the connection is only slow.
-                    attempt = if partial.fetched.size > before { 1 } else { attempt };
+                    // As long as bytes come, the connection is only slow. Those that came before are no progress: an answer
+                    // may break at the same one for ever.
+                    if partial.fetched.size > reached {
+                        (attempt, reached) = (1, partial.fetched.size);
+                    }
                     if self.pace.is_last(attempt) {
                         return Err(S3Error::Failed { what: self.url(key), fault });
                     }
@@ -96,8 +111,8 @@ impl Bucket {
     }
 
     async fn go_on(&self, key: &str, partial: &mut Partial) -> Outcome {
-        let Partial { fetched, total } = partial;
         let client = self.client();
+        let fetched = &partial.fetched;
         let mut request = client.get_object().bucket(&self.name).key(key).set_request_payer(self.payer.clone());
         if !fetched.etag.is_empty() {
             request = request.if_match(format!("\"{}\"", fetched.etag));
@@ -118,10 +133,13 @@ impl Bucket {
                         Err(error) => return Outcome::Over(error),
                     }
                 }
+                if status.is_none() && self.leave_hint(&client).await {
+                    return Outcome::Elsewhere;
+                }
                 let fault = with_key(in_region(fault, region.as_ref()));
                 if status == Some(416) && fetched.size > 0 {
                     // All had come, or other bytes than these are there now: from the start, which tells.
-                    return fetched.forget().map_or_else(|why| Outcome::Over(self.local(key, why)), |()| Outcome::Broken(fault));
+                    return partial.forget().map_or_else(|why| Outcome::Over(self.local(key, why)), |()| Outcome::Broken(fault));
                 }
                 return match (status, fault.code.as_deref()) {
                     (_, Some("InvalidObjectState")) => Outcome::Over(S3Error::Archived(self.url(key))),
@@ -134,12 +152,16 @@ impl Bucket {
         };
         if fetched.size > 0 && answer.content_range().is_none() {
             // The whole object again.
-            if let Err(why) = fetched.forget() {
+            if let Err(why) = partial.forget() {
                 return Outcome::Over(self.local(key, why));
             }
         }
+        let Partial { fetched, total, most } = partial;
+        let too_large = || Outcome::Over(S3Error::TooLarge { what: self.url(key), most: *most });
         let length = answer.content_length().and_then(|length| u64::try_from(length).ok());
-        total.get_or_insert_with(|| fetched.size + length.unwrap_or_default());
+        if *total.get_or_insert_with(|| fetched.size.saturating_add(length.unwrap_or_default())) > *most {
+            return too_large();
+        }
         if fetched.etag.is_empty() {
             answer.e_tag().unwrap_or_default().trim_matches('"').clone_into(&mut fetched.etag);
         }
@@ -147,6 +169,8 @@ impl Bucket {
         fetched.kms_key = answer.ssekms_key_id.take();
         loop {
             match answer.body.next().await {
+                // More than was said.
+                Some(Ok(bytes)) if fetched.size + bytes.len() as u64 > *most => return too_large(),
                 Some(Ok(bytes)) => {
                     if let Err(why) = fetched.body.write_all(&bytes) {
                         return Outcome::Over(self.local(key, why));
@@ -184,12 +208,6 @@ impl Fetched {
         }
     }
 
-    /// What was read of it is dropped.
-    fn forget(&mut self) -> io::Result<()> {
-        self.size = 0;
-        self.body.rewind().and_then(|()| self.body.set_len(0))
-    }
-
     /// Back to its start.
     pub fn rewind(&mut self) -> io::Result<()> {
         self.body.seek(SeekFrom::Start(0)).map(|_| ())
@@ -206,4 +224,82 @@ fn with_key(mut fault: Fault) -> Fault {
 
 fn interrupted(why: &str) -> Fault {
     Fault { verdict: Verdict::Retry, after: None, code: None, why: format!("s3:GetObject: interrupted: {why}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::emulator::config;
+    use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_types::body::SdkBody;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Answers as S3 does, with status, length and body by whether a range is asked for and how often it was asked.
+    #[derive(Debug, Clone)]
+    struct Fake {
+        answer: fn(bool, u32) -> (u16, u64, Vec<u8>),
+        asked: Arc<AtomicU32>,
+    }
+
+    impl HttpConnector for Fake {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            let before = self.asked.fetch_add(1, Ordering::Relaxed);
+            assert!(before < 100, "asks on and on");
+            let range = request.headers().get("range").is_some();
+            let (status, length, body) = (self.answer)(range, before);
+            let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+            response.headers_mut().insert("content-length", length.to_string());
+            if status == 206 {
+                response.headers_mut().insert("content-range", "bytes");
+            }
+            HttpConnectorFuture::ready(Ok(response))
+        }
+    }
+
+    /// What came of it, and how many requests it took.
+    async fn fetch(most: u64, answer: fn(bool, u32) -> (u16, u64, Vec<u8>)) -> (Result<u64, S3Error>, u32) {
+        let fake = Fake { answer, asked: Arc::default() };
+        let connector = SharedHttpConnector::new(fake.clone());
+        let http = http_client_fn(move |_, _| connector.clone());
+        let config = config("http://s3.test").into_builder().http_client(http).build();
+        let bucket = Bucket::ready("b", &config);
+        let fetched = bucket.fetch("k", None, Spool { most, ..Spool::default() }).await;
+        (fetched.map(|fetched| fetched.size), fake.asked.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_that_breaks_at_the_same_byte_is_given_up() {
+        let (fetched, asked) =
+            fetch(u64::MAX, |range, _| if range { (416, 0, Vec::new()) } else { (200, 100, vec![0; 50]) }).await;
+        assert!(matches!(fetched, Err(S3Error::Failed { .. })), "{fetched:?}");
+        assert!((10..=11).contains(&asked), "{asked}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_that_comes_in_many_pieces_is_read_to_its_end() {
+        let piece = |range, before: u32| (if range { 206 } else { 200 }, 100 - u64::from(before) * 5, vec![0; 5]);
+        let (fetched, asked) = fetch(u64::MAX, piece).await;
+        assert_eq!((fetched.unwrap(), asked), (100, 20));
+    }
+
+    /// What was said of the size of the one before does not count for another.
+    #[tokio::test(start_paused = true)]
+    async fn an_object_that_is_shorter_now_is_read_from_its_start() {
+        let (fetched, asked) = fetch(u64::MAX, |range, before| match (range, before) {
+            (false, 0) => (200, 100, vec![0; 50]),
+            (true, _) => (416, 0, Vec::new()),
+            (false, _) => (200, 20, vec![0; 20]),
+        })
+        .await;
+        assert_eq!((fetched.unwrap(), asked), (20, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_that_is_too_large_is_not_kept() {
+        let (fetched, asked) = fetch(99, |_, _| (200, 100, vec![0; 100])).await;
+        assert!(matches!(fetched, Err(S3Error::TooLarge { most: 99, .. })) && asked == 1, "{fetched:?} {asked}");
+        let (fetched, _) = fetch(100, |_, _| (200, 100, vec![0; 100])).await;
+        assert_eq!(fetched.unwrap(), 100);
+    }
 }

@@ -36,6 +36,8 @@ pub enum S3Error {
     Changed(String),
     #[error("{0}: is in an archive storage class and has to be restored first")]
     Archived(String),
+    #[error("{what}: is larger than {most} bytes")]
+    TooLarge { what: String, most: u64 },
     #[error("{what}: {why}")]
     Local { what: String, why: std::io::Error },
 }

@@ -177,7 +177,8 @@ fn crowded(url: &str, in_flight: u64, visible: u64) -> SystemAlert {
         title: format!("{in_flight} messages of {url} are in flight; with {limit} it looks empty to everybody"),
         severity: Severity::High,
         description: format!(
-            "SQS hands out no more than {limit} messages of a queue that are not deleted, and says nothing when it stops; {visible}              more wait."
+            "SQS hands out no more than {limit} messages of a queue that are not deleted, and says nothing when it stops; \
+             {visible} more wait."
         ),
         runbook: "Find what keeps messages from being deleted: a bucket that cannot be read (iota.system.source-failing), messages that nobody understands (iota.system.unknown-message), another consumer of the queue. Run more replicas if the work is what takes the time.",
         context: json!({"queue": url, "in_flight": in_flight, "visible": visible, "limit": limit}),
