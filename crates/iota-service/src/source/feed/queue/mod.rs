@@ -18,6 +18,7 @@ use crate::telemetry::QueueDepth;
 use delete::Deleter;
 use iota_engine::alert::Severity;
 use iota_engine::system::{CROWDED_QUEUE, SystemAlert};
+use iota_engine::text::printable;
 use message::Work;
 use serde_json::json;
 use sqs::{Look, Sqs};
@@ -144,7 +145,11 @@ impl Queue {
                 }
                 Err(fault) if !told => {
                     told = true;
-                    tracing::debug!("{url}: how full it is is not known: {}", fault.why);
+                    tracing::warn!(
+                        "{url}: how full it is, and its maxReceiveCount, are not known: {}; in a long outage messages may go to \
+                         the dead letters, as their last receipt is not held back. Allow sqs:GetQueueAttributes",
+                        printable(&fault.why)
+                    );
                 }
                 Err(_) => {}
             }
