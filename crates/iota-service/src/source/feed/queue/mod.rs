@@ -12,7 +12,7 @@ pub(crate) use sqs::max_receive_count;
 use super::failing::Failing;
 use super::gate::Gate;
 use super::reader::{Reader, Shared};
-use crate::aws::{Access, region_of_queue};
+use crate::aws::{Access, Verdict, region_of_queue};
 use crate::pipeline::Clock;
 use crate::telemetry::QueueDepth;
 use delete::Deleter;
@@ -143,7 +143,7 @@ impl Queue {
                         notices.tell(crowded(url, in_flight, visible)).await;
                     }
                 }
-                Err(fault) if !told => {
+                Err(fault) if !told && fault.verdict != Verdict::Retry => {
                     told = true;
                     tracing::warn!(
                         "{url}: how full it is, and its maxReceiveCount, are not known: {}; in a long outage messages may go to \
