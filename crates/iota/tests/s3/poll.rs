@@ -138,6 +138,44 @@ fn a_list_that_breaks_off_leaves_nothing_in_work() {
     assert_eq!((count(&stats, "/sources/objects/in_work"), count(&stats, "/sources/objects/read")), (0, 40), "{stats:#}");
 }
 
+/// The first of the branches fails for good: those behind it are read, and the list does not count as complete.
+#[test]
+fn a_branch_that_cannot_be_listed_holds_up_no_other() {
+    let bucket = Bucket::new();
+    for region in ["ap-south-1", "eu-west-1", "us-east-1"] {
+        bucket.put(&fresh(ACCOUNT, region, region), &objects(&[region]));
+    }
+    let script = |asked: &str, _| match asked {
+        asked if asked.contains("list-type") && asked.contains("ap-south-1%2F") && !asked.contains("delimiter") => {
+            Answer::Error(403, "AccessDenied")
+        }
+        _ => Answer::Pass,
+    };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--s3", &bucket.url(""), "--poll-interval", "1s"]);
+    watching.until("the list has failed", |watching| watching.log().contains("s3:ListBucket: AccessDenied"));
+    watching.until_told(2);
+    watching.end();
+    assert_eq!(titles(&target).0, ["eu-west-1", "us-east-1"]);
+    assert!(Sqlite::open_beside(&target.path("state")).unwrap().checkpoints("poll:").unwrap().is_empty());
+}
+
+/// Names have whole minutes: what was delivered in the minute of `--from` may have been delivered after it.
+#[test]
+fn what_is_delivered_in_the_minute_of_from_is_read() {
+    let bucket = Bucket::new();
+    let of_minute = key(ACCOUNT, "us-east-1", "same");
+    bucket.put(&of_minute, &objects(&["same"]));
+    bucket.put(&of_minute.replace("T1005Z", "T1004Z"), &objects(&["before"]));
+    bucket.put(&of_minute.replace("T1005Z", "T1006Z"), &objects(&["after"]));
+    let target = target();
+    let flags = ["--s3", &bucket.url(""), "--poll-interval", "1s", "--from", "2024-07-15T10:05:30Z"];
+    let mut watching = Watching::start(&target, &flags);
+    watching.until_told(2);
+    watching.end();
+    assert_eq!(titles(&target).0, ["after", "same"]);
+}
+
 /// An object that nobody can read any more keeps no list from being complete.
 #[test]
 fn an_archived_object_holds_up_no_list() {

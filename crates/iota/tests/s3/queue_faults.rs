@@ -164,6 +164,47 @@ fn a_key_of_kms_that_denies_is_named_and_holds_input_back() {
     });
 }
 
+/// Objects whose key is disabled, where the bucket's others are read: they go to the dead letters in the end, so they are told.
+#[test]
+fn objects_whose_key_is_disabled_are_told_while_others_are_read() {
+    let queue = Queue::new(1_000);
+    let bucket = Bucket::new();
+    let script = |asked: &str, _| {
+        if asked.contains("/disabled") { Answer::Error(400, "KMS.DisabledException") } else { Answer::Pass }
+    };
+    let target = target();
+    let (url, requests) = recording(script);
+    let mut watching = Watching::from(&target, &url, &["--queue-url", &queue.url, "--bucket", &bucket.0]);
+    for n in 0..5 {
+        let (disabled, good) = (format!("disabled{n}"), format!("good{n}"));
+        queue.send(&[s3(&bucket.0, &[&disabled]).to_string()]);
+        watching.until("refused", |_| requests.lock().unwrap().iter().any(|head| head.contains(&format!("/{disabled}"))));
+        bucket.put(&good, &objects(&[&good]));
+        queue.send(&[s3(&bucket.0, &[&good]).to_string()]);
+        watching.until_told(n + 1);
+    }
+    watching.until("told", |watching| {
+        watching.told().1.iter().any(|title| title.starts_with("An object cannot be had") && title.contains("KMS.Disabled"))
+    });
+    watching.end();
+}
+
+/// Nobody may look at the queue's attributes: it is read, and what that costs is said.
+#[test]
+fn a_queue_that_does_not_say_its_receipts_is_warned_of() {
+    let queue = Queue::new(1_000);
+    let bucket = filled(&queue, 1);
+    let script = |asked: &str, _| match asked {
+        "GetQueueAttributes" => Answer::Error(403, "AccessDenied"),
+        _ => Answer::Pass,
+    };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--queue-url", &queue.url, "--bucket", &bucket.0]);
+    watching.until_told(1);
+    watching.until("warned", |watching| watching.log().contains("their last receipt is not held back"));
+    watching.end();
+}
+
 /// A bucket that cannot be read, among others: it waits, and they do not.
 #[test]
 fn a_bucket_that_is_broken_holds_up_no_other_and_loses_nothing() {

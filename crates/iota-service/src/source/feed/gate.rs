@@ -106,6 +106,11 @@ impl Gate {
         })
     }
 
+    /// An entry through the open gate is void once it has closed: whoever waited in between would wait for an outage.
+    pub(super) fn still_admits(&self, entry: &Entry<'_>) -> bool {
+        entry.0.is_some() || !self.is_closed()
+    }
+
     /// Waits until it may be tried.
     pub(super) async fn entered(&self) -> Entry<'_> {
         loop {
@@ -281,7 +286,10 @@ mod tests {
         let (_, gates) = gates();
         let (bad, good) = (gates.of("bad"), gates.of("good"));
         assert!(!bad.failed(&denied(), 0).await && !bad.is_closed(), "one object alone");
+        let (entered, other) = (bad.enter().unwrap(), good.enter().unwrap());
+        assert!(bad.still_admits(&entered));
         close(&bad).await;
+        assert!(!bad.still_admits(&entered) && good.still_admits(&other), "what waits for its turn is not tried any more");
         let both = ["bad", "good"].map(str::to_owned).into();
         assert!(bad.enter().is_none() && good.enter().is_some() && !gates.are_closed(&both));
         // One goes on, so nobody waits.
@@ -302,7 +310,7 @@ mod tests {
         close(&gate).await;
         gate.wait().await;
         let entry = gate.enter().unwrap();
-        assert!(gate.enter().is_none(), "while another one is tried");
+        assert!(gate.enter().is_none() && gate.still_admits(&entry), "while another one is tried");
         let mut next = tokio::spawn({
             let gate = Arc::clone(&gate);
             async move {

@@ -5,6 +5,7 @@ use super::failing::Failing;
 use super::gate::Gate;
 use super::reader::{Outcome, Reader, Shared};
 use crate::pipeline::Clock;
+use crate::source::minute_of;
 use crate::source::s3::{Branch, Listed, Range, S3Error, Source, TrailConfig, Wanted, list_ahead};
 use iota_engine::digest::digest;
 use iota_engine::notification::ObjectRef;
@@ -110,11 +111,14 @@ impl Poll {
 
     async fn round(&mut self, source: &mut Option<Source>) -> Result<(), Failed> {
         let started_ms = Clock::System.now_ms();
-        if source.is_none() {
-            *source = Some(Source::connect(&self.config.trail).await?);
+        let source = if let Some(source) = source {
+            source
+        } else {
+            let connected = Source::connect(&self.config.trail).await?;
             self.complete_ms = self.last_complete().await?;
-        }
-        let Some(source) = source else { return Ok(()) };
+            // Last: a round that fails before is begun anew, and knows where the last one left off.
+            source.insert(connected)
+        };
         if self.branches.is_empty() || self.rounds.is_multiple_of(DISCOVER) {
             self.branches = source.branches(&Wanted::records()).await?;
             self.warn_of_cost();
@@ -149,11 +153,20 @@ impl Poll {
         whole
     }
 
+    /// A branch that cannot be listed holds up none behind it; the error is that of the first one.
     async fn pages(&mut self, source: &Source, range: Range, listed: &mut HashSet<[u8; 16]>) -> Result<(), S3Error> {
+        let mut whole = Ok(());
         let mut ahead = list_ahead(source, self.branches.clone(), range, PAGE);
         while let Some((_, mut pages)) = ahead.recv().await {
             while let Some(page) = pages.recv().await {
-                for object in page? {
+                let page = match page {
+                    Ok(page) => page,
+                    Err(error) => {
+                        whole = whole.and(Err(error));
+                        break;
+                    }
+                };
+                for object in page {
                     let name = name(&object);
                     listed.insert(name);
                     if self.known.contains(&name) {
@@ -172,7 +185,7 @@ impl Poll {
                 }
             }
         }
-        Ok(())
+        whole
     }
 
     fn done(&mut self, done: Option<Result<([u8; 16], Outcome), tokio::task::JoinError>>) {
@@ -197,7 +210,8 @@ impl Poll {
     /// What is listed begins there.
     fn begin_ms(&self, now_ms: i64) -> i64 {
         let back = |ms: i64| Day::of_ms(ms.saturating_sub(LOOK_BACK_MS)).start_ms();
-        match (self.complete_ms, self.reader.from_ms) {
+        // Names of objects have whole minutes.
+        match (self.complete_ms, self.reader.from_ms.map(minute_of)) {
             (Some(complete), from) => back(complete.min(now_ms)).max(from.unwrap_or(i64::MIN)),
             (None, Some(from)) => from,
             (None, None) => back(now_ms),

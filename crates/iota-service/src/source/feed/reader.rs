@@ -97,6 +97,8 @@ pub(super) struct Reader {
 /// Why there are no bytes.
 enum Failed {
     Stopped,
+    /// The bucket has turned out not to work while the object waited for its turn.
+    Closed,
     S3(S3Error),
 }
 
@@ -167,10 +169,11 @@ impl Reader {
         }
         let gate = shared.gates.of(&object.bucket);
         let Some(entry) = self.enter(&gate).await else { return Ok(Counted::Outage) };
-        let fetched = self.fetch(object).await;
+        let fetched = self.fetch(object, &gate, &entry).await;
         let fetched = match fetched {
             Ok(fetched) => fetched,
             Err(Failed::Stopped) => return Ok(Counted::Returned),
+            Err(Failed::Closed) => return Ok(Counted::Outage),
             Err(Failed::S3(error)) => return Ok(self.unread(object, &gate, &error).await),
         };
         gate.worked();
@@ -202,7 +205,7 @@ impl Reader {
             let trail = shared.buckets.trail(&object.bucket, "");
             let meanwhile = self.receipts.as_ref().map(|receipts| receipts.meanwhile()).unwrap_or_default();
             let failing = Failing { meanwhile, ..Failing::of_bucket(&trail, "s3:GetObject", error) };
-            if gate.failed(&failing, Clock::System.now_ms()).await && error.is_denied() {
+            if gate.failed(&failing, Clock::System.now_ms()).await && !error.may_pass() {
                 shared.notices.tell(self.missing(object, error)).await;
             }
             return Counted::Outage;
@@ -295,15 +298,18 @@ impl Reader {
     }
 
     /// The first of the keys that there is an object under.
-    async fn fetch(&self, object: &ObjectRef) -> Result<(Fetched, Room, String), Failed> {
+    async fn fetch(&self, object: &ObjectRef, gate: &Gate, entry: &Entry<'_>) -> Result<(Fetched, Room, String), Failed> {
         let shared = &*self.shared;
         let work = async {
             // Never closed.
             let _permit = shared.downloads.acquire().await;
+            if !gate.still_admits(entry) {
+                return Err(Failed::Closed);
+            }
             let mut room = shared.offers.room(object.size.unwrap_or(IN_MEMORY).min(IN_MEMORY)).await;
             // No more than that, whatever a message says of its size.
             let spool = Spool { directory: shared.scratch.as_deref(), memory: room.bytes(), most: LARGEST };
-            let bucket = shared.buckets.get(&object.bucket, object.region.as_deref()).await?;
+            let bucket = shared.buckets.get(&object.bucket, object.region.as_deref()).await.map_err(Failed::S3)?;
             let mut failure = None;
             for key in &object.keys {
                 match bucket.fetch(key, None, spool).await {
@@ -317,13 +323,13 @@ impl Reader {
                             failure = Some(error);
                         }
                     }
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(Failed::S3(error)),
                 }
             }
-            Err(failure.unwrap_or_else(|| S3Error::Missing(bucket.url(""))))
+            Err(Failed::S3(failure.unwrap_or_else(|| S3Error::Missing(bucket.url("")))))
         };
         tokio::select! {
-            fetched = work => fetched.map_err(Failed::S3),
+            fetched = work => fetched,
             () = shared.stopped() => Err(Failed::Stopped),
         }
     }

@@ -19,7 +19,7 @@ pub(crate) use lister::list_ahead;
 pub use lister::{Files, Range, Source};
 pub use trail::TrailConfig;
 
-use crate::aws::{AccessError, Fault};
+use crate::aws::{AccessError, Fault, Verdict};
 use thiserror::Error;
 
 /// Why something of a bucket could not be had, after all retries.
@@ -46,6 +46,11 @@ impl S3Error {
     /// The same will happen to every object: credentials, permissions, names, or a service that is down.
     pub fn is_general(&self) -> bool {
         matches!(self, Self::Access(_) | Self::Failed { .. } | Self::Local { .. })
+    }
+
+    /// Nothing has to be changed for it to work again: a service that is slow or down.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Failed { fault, .. } if fault.verdict == Verdict::Retry)
     }
 
     /// Without `s3:ListBucket` this is also what a missing object gives.

@@ -12,12 +12,13 @@ pub(crate) use sqs::max_receive_count;
 use super::failing::Failing;
 use super::gate::Gate;
 use super::reader::{Reader, Shared};
-use crate::aws::{Access, region_of_queue};
+use crate::aws::{Access, Verdict, region_of_queue};
 use crate::pipeline::Clock;
 use crate::telemetry::QueueDepth;
 use delete::Deleter;
 use iota_engine::alert::Severity;
 use iota_engine::system::{CROWDED_QUEUE, SystemAlert};
+use iota_engine::text::printable;
 use message::Work;
 use serde_json::json;
 use sqs::{Look, Sqs};
@@ -142,9 +143,13 @@ impl Queue {
                         notices.tell(crowded(url, in_flight, visible)).await;
                     }
                 }
-                Err(fault) if !told => {
+                Err(fault) if !told && fault.verdict != Verdict::Retry => {
                     told = true;
-                    tracing::debug!("{url}: how full it is is not known: {}", fault.why);
+                    tracing::warn!(
+                        "{url}: how full it is, and its maxReceiveCount, are not known: {}; in a long outage messages may go to \
+                         the dead letters, as their last receipt is not held back. Allow sqs:GetQueueAttributes",
+                        printable(&fault.why)
+                    );
                 }
                 Err(_) => {}
             }
