@@ -29,7 +29,7 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         DlqCommand::List { format, .. } => list(&found, *format, &mut out)?,
         DlqCommand::Show { .. } => {
             if found.is_empty() {
-                bail!("there are no such dead letters; `iota dlq list` lists those that there are");
+                bail!("{NONE}");
             }
             for delivery in &found {
                 let mut json = row(delivery);
@@ -52,6 +52,8 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     Ok(Exit::Ok)
 }
 
+const NONE: &str = "there are no such dead letters; `iota dlq list` lists those that there are";
+
 /// What the audit log says of it. All of them are only meant when that is said.
 fn change(
     settings: &Settings,
@@ -62,6 +64,9 @@ fn change(
 ) -> anyhow::Result<iota_engine::store::AuditEntry> {
     if named.alert_id.is_none() && named.output.is_none() && !all {
         bail!("name an alert, or an output with --output NAME, or say --all");
+    }
+    if found.is_empty() && (named.alert_id.is_some() || named.output.is_some()) {
+        bail!("{NONE}");
     }
     let subject = named.alert_id.as_deref().or(named.output.as_deref()).unwrap_or("all");
     let mut entry = desk::entry(settings, action, subject, why)?;

@@ -10,7 +10,7 @@ use clap::ArgMatches;
 use iota_engine::text::printable;
 use iota_service::config::{Given, Settings};
 use iota_service::pipeline::Stop;
-use iota_service::rules::{Python, Which, load_packs};
+use iota_service::rules::{Python, Which, load_packs, packs_of};
 use iota_service::supply::{PublicKeys, Pulled, Revision, Source, Staged, check_directory, commit_differences, stage};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -116,6 +116,12 @@ fn pull(source: &Source, directory: &Path, python: &PythonArgs, matches: &ArgMat
 fn examine(staged: &Staged, mut settings: Settings, python: &Python) -> anyhow::Result<usize> {
     // What is set for other packs does not matter here.
     (settings.packs, settings.overrides) = (BTreeMap::new(), BTreeMap::new());
+    if let Some(first) =
+        packs_of(&staged.directory)?.first().filter(|first| **first != staged.directory && first.starts_with(&staged.directory))
+    {
+        let first = first.strip_prefix(&staged.directory).unwrap_or(first);
+        bail!("it is no pack but holds some; name one, e.g. --path {}", first.display());
+    }
     let packs = load_packs(std::slice::from_ref(&staged.directory), &settings, python, Which::All)?;
     let mut tests = 0;
     for pack in &packs {

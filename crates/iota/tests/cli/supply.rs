@@ -308,6 +308,9 @@ fn a_pack_is_fetched_tested_and_put_in_force_in_one_step() {
     for flags in [["--branch", "none"], ["--tag", "none"], ["--commit", &"0".repeat(40)], ["--path", "nowhere"]] {
         said(&origin.pull(&address, &flags), 1, "nothing was changed");
     }
+    said(&origin.pull(&address, &["--path", "packs/aws", "--verify-commit"]), 1, "is trusted here: it has none at all");
+    origin.commit(&[("packs/aws/pack.yaml", "name: aws\n")], &[]);
+    said(&origin.pull(&address, &[]), 1, "it is no pack but holds some; name one, e.g. --path packs/aws");
     assert_eq!(origin.alerts(), ["team third"]);
     assert_eq!(origin.versions().len(), 2, "the one in force and the one before");
 }

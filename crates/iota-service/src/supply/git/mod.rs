@@ -204,7 +204,10 @@ impl Repository {
             self.output(&["config", MIN_TRUST, "fully"])?;
         }
         self.output(&["verify-commit", commit]).map(drop).map_err(|error| match error {
-            GitError::Failed { said, .. } => GitError::Unsigned { commit: commit.to_owned(), said },
+            GitError::Failed { said, .. } => {
+                let said = if said.is_empty() { "it has none at all".to_owned() } else { said };
+                GitError::Unsigned { commit: commit.to_owned(), said }
+            }
             error => error,
         })
     }
