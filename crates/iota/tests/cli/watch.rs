@@ -276,16 +276,16 @@ fn a_pack_that_is_new_in_a_refused_change_is_taken_once_it_is_mended() {
 #[test]
 fn input_is_read_while_what_was_left_out_is_run() {
     let files = Files::new(&[("rules/r.py", "import os\ndef rule(event):\n    os._exit(1)\n")]);
-    files.write("in/a.jsonl", (0..110).map(record).collect::<String>().as_bytes());
+    files.write("in/a.jsonl", (0..180).map(record).collect::<String>().as_bytes());
     let watching = Watching::start(&files, &["--workers", "1"], &[]);
     watching.until("paused", |watching| watching.titles() == ["Rule rules/r is paused: it has ended 10 workers"]);
     let slow = "import time\ndef rule(event):\n    time.sleep(0.1)\n    return True\ndef title(event):\n    \
                 return event['eventName']\ndef dedup(event):\n    return event['eventID']\n";
     files.write("rules/r.py", slow.as_bytes());
-    // While the first part is run, which takes longer than this.
+    // While the first of three parts is run: it is seen before the second, and read before the third.
     watching.until("read again", |watching| watching.log().contains("the rules were read again"));
     files.write("in/b.jsonl", record(500).as_bytes());
-    watching.until("all are run", |watching| watching.titles().len() == 102);
+    watching.until("all are run", |watching| watching.titles().len() == 172);
     let titles = watching.titles();
     let new = titles.iter().position(|title| title == "E500").unwrap();
     assert!(new < titles.len() - 1, "it waited for all that was left out: {titles:?}");
