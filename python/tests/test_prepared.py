@@ -17,7 +17,7 @@ from .local import LocalPack
 
 RECORDS = [json.loads(line) for line in (ROOT / "testdata" / "real-cloudtrail.jsonl").read_text("utf-8").splitlines()[:60]]
 SAYS = "def rule(event):\n    return True\ndef title(event):\n    return str({})\n"
-CONFIG = {"name": "p", "config": {"trusted_accounts": [], "break_glass_users": ["breakglass"]}}
+CONFIG = {"name": "p", "config": {"trusted_accounts": [], "trail_buckets": [], "break_glass_users": ["breakglass"]}}
 COUNTS = "from panther_detection_helpers.caching import increment_counter\ndef rule(event):\n    return increment_counter('k') > 1\n"
 
 
