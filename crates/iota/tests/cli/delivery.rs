@@ -344,7 +344,7 @@ fn dead_letters_are_listed_sent_again_or_dropped_by_people() {
     assert_eq!(site.deliver(), Some(0));
     assert_eq!((taken.load(Ordering::SeqCst), dead()), (1, 2));
     assert_eq!(site.iota(&["dlq", "drop", "--output", "hook", "--why", "old"]), (Some(0), "2 dropped\n".to_owned()));
-    let (code, said) = site.iota(&["dlq", "redrive", "--output", "hoook", "--all"]);
+    let (code, said) = site.iota(&["dlq", "redrive", "--output", "nowhere", "--all"]);
     assert!(code == Some(2) && said.contains("there are no such dead letters"), "{said}");
     assert_eq!(site.deliver(), Some(0));
     assert_eq!((taken.load(Ordering::SeqCst), dead()), (1, 0));
