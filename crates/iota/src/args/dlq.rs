@@ -25,27 +25,22 @@ pub(crate) enum DlqCommand {
         dead: DeadArgs,
     },
     /// Make dead deliveries due again
-    Redrive {
-        #[command(flatten)]
-        dead: DeadArgs,
-        /// All of them
-        #[arg(long)]
-        all: bool,
-        /// Reason, for the audit log
-        #[arg(long, value_name = "TEXT")]
-        why: Option<String>,
-    },
+    Redrive(ChangeArgs),
     /// Give dead deliveries up for good; they stay recorded as dropped
-    Drop {
-        #[command(flatten)]
-        dead: DeadArgs,
-        /// All of them
-        #[arg(long)]
-        all: bool,
-        /// Reason, for the audit log
-        #[arg(long, value_name = "TEXT")]
-        why: Option<String>,
-    },
+    Drop(ChangeArgs),
+}
+
+/// What is changed, and why.
+#[derive(Debug, Args)]
+pub(crate) struct ChangeArgs {
+    #[command(flatten)]
+    pub(crate) dead: DeadArgs,
+    /// All of them
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Reason, for the audit log
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: Option<String>,
 }
 
 /// Which dead deliveries are meant.

@@ -26,7 +26,7 @@ pub(crate) use audit::{AuditArgs, AuditCommand};
 pub(crate) use buckets::{BucketArgs, LedgerArgs, RangeArgs};
 pub(crate) use check::{CheckArgs, CheckFormat};
 pub(crate) use config::{ConfigArgs, ConfigCommand};
-pub(crate) use dlq::{DlqArgs, DlqCommand};
+pub(crate) use dlq::{ChangeArgs, DlqArgs, DlqCommand};
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use explain::{ExplainArgs, ExplainFormat};
 pub(crate) use gaps::{GapsArgs, GapsFormat};

@@ -1,7 +1,7 @@
 //! `iota dlq`: deliveries that were given up.
 
 use super::desk::{self, shown_time};
-use crate::args::{DlqArgs, DlqCommand, ListFormat, subcommand};
+use crate::args::{ChangeArgs, DlqArgs, DlqCommand, ListFormat, subcommand};
 use crate::exit::Exit;
 use crate::printer::write_json;
 use anyhow::bail;
@@ -17,8 +17,8 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     let matches = subcommand(matches);
     let (DlqCommand::List { dead, .. }
     | DlqCommand::Show { dead }
-    | DlqCommand::Redrive { dead, .. }
-    | DlqCommand::Drop { dead, .. }) = &args.command;
+    | DlqCommand::Redrive(ChangeArgs { dead, .. })
+    | DlqCommand::Drop(ChangeArgs { dead, .. })) = &args.command;
     let settings = desk::settings(&dead.desk, matches)?;
     let store = desk::open(&settings)?;
     let alert_id = dead.id.as_ref().map(|id| desk::alert_id(&*store, id)).transpose()?;
@@ -38,12 +38,12 @@ pub(crate) fn dlq(args: &DlqArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
                 write_json(&mut out, &json, true)?;
             }
         }
-        DlqCommand::Redrive { all, why, .. } => {
+        DlqCommand::Redrive(ChangeArgs { all, why, .. }) => {
             let entry = change(&settings, (&filter, *all), &found, "dlq.redrive", why.as_ref())?;
             let ids: Vec<_> = found.into_iter().map(|delivery| delivery.id).collect();
             writeln!(out, "{} due again", store.redrive(&ids, &entry)?)?;
         }
-        DlqCommand::Drop { all, why, .. } => {
+        DlqCommand::Drop(ChangeArgs { all, why, .. }) => {
             let entry = change(&settings, (&filter, *all), &found, "dlq.drop", why.as_ref())?;
             let ids: Vec<_> = found.into_iter().map(|delivery| delivery.id).collect();
             writeln!(out, "{} dropped", store.give_up(&ids, &entry)?)?;
