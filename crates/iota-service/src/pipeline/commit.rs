@@ -2,6 +2,7 @@
 //! Knows nothing of how groups are counted or alerts delivered.
 
 use super::describe::{Described, Judged};
+use super::durable::Durable;
 use super::groups::{Groupings, RuleIndex};
 use super::persist::persist;
 use super::run::Clock;
@@ -13,16 +14,14 @@ use crate::source::Input;
 use crate::telemetry::Stats;
 use iota_engine::alert::Origin;
 use iota_engine::rule::{BatchRecord, Outcome};
-use iota_engine::store::{Class, Committed, FailedPair, Headline, Ledger, Match, RuleStateUpdate, StoreError, Terms, Unit};
+use iota_engine::store::{Class, Committed, FailedPair, Headline, Match, RuleStateUpdate, StoreError, Terms, Unit};
 use iota_engine::system::SystemAlert;
-use iota_engine::triage::{Triage, WITHHELD};
+use iota_engine::triage::WITHHELD;
 use iota_python::Stop;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
 
 /// Records after which a unit is committed. A commit costs one synchronous write, about as long as 100 records take.
 const UNIT_RECORDS: usize = 1_000;
@@ -33,63 +32,6 @@ const UNIT_TIME: Duration = Duration::from_millis(500);
 /// Pairs of one rule that are kept in a run when it fails. A rule that fails on everything would fill the device;
 /// `iota rerun --rule` reads the objects again instead. Pairs that were not run are kept however many they are.
 const KEPT_FAILURES: u64 = 10_000;
-
-/// Where state is kept, and what decides about alerts.
-#[derive(Debug, Clone)]
-pub struct Durable {
-    pub ledger: Arc<dyn Ledger>,
-    pub triage: Arc<Triage>,
-    /// Matches of events older than this, in milliseconds, count among themselves; for input as it arrives.
-    pub lateness_ms: Option<i64>,
-    /// The input was read before: it is evaluated again, and nothing of it counts twice.
-    pub again: bool,
-    /// Matches of events older than this, in milliseconds since the Unix epoch, are kept and not sent.
-    pub no_send_before_ms: Option<i64>,
-    /// Notified when a commit added deliveries.
-    pub delivered: Arc<Notify>,
-    /// Number of the run that is under way.
-    pub(super) runs: Arc<AtomicU64>,
-    /// Why state could not be read while rules were run.
-    pub(super) failure: Arc<OnceLock<StoreError>>,
-}
-
-impl Durable {
-    pub fn new(ledger: Arc<dyn Ledger>, triage: Arc<Triage>, lateness_ms: Option<i64>) -> Self {
-        let (delivered, runs, failure) = (Arc::default(), Arc::default(), Arc::default());
-        Self { ledger, triage, lateness_ms, again: false, no_send_before_ms: None, delivered, runs, failure }
-    }
-
-    /// By which events are judged that are read now.
-    fn terms(&self, now_ms: i64) -> Terms {
-        let late_before_ms = self.lateness_ms.map(|lateness| now_ms - lateness);
-        Terms { late_before_ms, send_from_ms: self.no_send_before_ms }
-    }
-
-    /// Commits an alert about iota itself, to the outputs that the routes name. The same alert at the same time is one.
-    pub fn raise(&self, alert: &SystemAlert, unit: Unit, now_ms: i64) -> Result<(), StoreError> {
-        let broken = |error: serde_json::Error| StoreError::Broken { what: alert.rule.to_owned(), why: error.to_string() };
-        let found = alert.to_match(now_ms, alert.routes(&self.triage.routes)).map_err(broken)?;
-        self.ledger.commit(&Unit { now_ms, matches: vec![found], ..unit })?;
-        self.delivered.notify_waiters();
-        Ok(())
-    }
-
-    /// All that was read is committed.
-    pub(super) fn begin_run(&self) {
-        self.runs.fetch_add(1, Ordering::Release);
-    }
-
-    /// For input that was read before.
-    #[must_use]
-    pub fn again(&self) -> Self {
-        Self { again: true, failure: Arc::default(), ..self.clone() }
-    }
-
-    /// What knows of earlier runs, for input that was not read before.
-    pub(super) fn ledger_of_input(&self) -> Option<&dyn Ledger> {
-        (!self.again).then_some(&*self.ledger)
-    }
-}
 
 /// How much of each was in the unit before the batch that is under way.
 #[derive(Debug, Clone, Copy, Default)]
@@ -375,7 +317,11 @@ pub(super) fn raise(
     let matches = alerts.iter().map(to_match).collect::<Result<Vec<Match>, _>>()?;
     stats.matches.total += matches.len() as u64;
     let unit = Unit { now_ms: wall_ms(), detected_ms: clock.stated_ms(), matches, ..Unit::default() };
-    count(&persist(stop, || durable.ledger.commit(&unit))?, stats);
+    let committed = persist(stop, || durable.ledger.commit(&unit))?;
+    if committed.deliveries > 0 {
+        durable.delivered.notify_waiters();
+    }
+    count(&committed, stats);
     Ok(())
 }
 
@@ -408,9 +354,10 @@ mod tests {
     use iota_engine::alert::Severity;
     use iota_engine::dedup::Seen;
     use iota_engine::event::{EventTime, Fingerprint, Identity};
-    use iota_engine::store::{ObjectVersion, Result};
-    use iota_engine::system::{RULE_ERROR, SystemAlert};
-    use std::sync::atomic::AtomicU32;
+    use iota_engine::store::{Ledger, ObjectVersion, Result};
+    use iota_engine::system::RULE_ERROR;
+    use iota_engine::triage::{Routes, Triage};
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     /// Has no room for so many commits.
     #[derive(Debug)]
@@ -456,6 +403,29 @@ mod tests {
         job.inputs.read = 1;
         job.finished.push(ObjectVersion { object: format!("o{number}"), version: "v".to_owned() });
         job
+    }
+
+    fn told() -> SystemAlert {
+        SystemAlert {
+            rule: RULE_ERROR,
+            dedup: "p/r".to_owned(),
+            title: "Rule p/r fails".to_owned(),
+            severity: Severity::Medium,
+            description: String::new(),
+            runbook: "",
+            context: serde_json::Value::Null,
+        }
+    }
+
+    #[tokio::test]
+    async fn alerts_about_iota_are_delivered_at_once() {
+        let routes = Routes::new(vec!["o".to_owned()], None);
+        let durable = Durable { triage: Arc::new(Triage { routes, ..Triage::default() }), ..durable(0) };
+        let mut stats = Stats::new();
+        let notified = durable.delivered.notified();
+        raise(&[told()], &durable, Clock::Fixed(0), &Stop::default(), &mut stats).unwrap();
+        assert_eq!(stats.deliveries.added, 1);
+        tokio::time::timeout(Duration::from_secs(10), notified).await.expect("whoever delivers is told of it");
     }
 
     fn take(committer: &mut Committer<'_>, job: &Job, stats: &mut Stats) {
@@ -531,15 +501,7 @@ mod tests {
     fn the_ledger_knows_failures_that_were_told_and_none_of_a_batch_that_is_left() {
         let (durable, stop, mut stats) = (durable(0), Stop::default(), Stats::new());
         let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
-        let alert = SystemAlert {
-            rule: RULE_ERROR,
-            dedup: "p/r".to_owned(),
-            title: "Rule p/r fails".to_owned(),
-            severity: Severity::Medium,
-            description: String::new(),
-            runbook: "",
-            context: serde_json::Value::Null,
-        };
+        let alert = told();
         let failure = |number: u8| alert.to_counted_match(0, Vec::new(), &[number]).unwrap();
         for number in [1, 2] {
             let job = job(number);

@@ -7,6 +7,7 @@ mod commit;
 mod decode;
 mod deferred;
 mod describe;
+mod durable;
 mod evaluate;
 mod gather;
 mod groups;
@@ -27,7 +28,7 @@ mod trouble;
 mod verify;
 
 pub use collect::{AlertSink, Emit};
-pub use commit::Durable;
+pub use durable::Durable;
 pub use iota_python::Stop;
 pub use persist::persist;
 pub use rerun::{Rerun, RerunResult};

@@ -2,7 +2,8 @@
 //! bytes. Ids are those that the first time would have given, and nothing counts twice.
 
 use super::collect::{AlertSink, At, Collector, Emit, Memory};
-use super::commit::{Durable, raise};
+use super::commit::raise;
+use super::durable::Durable;
 use super::evaluate::{Done, Lane};
 use super::persist::persist;
 use super::run::{Clock, Engine, Keep, Progress, RunFailure, State, index};

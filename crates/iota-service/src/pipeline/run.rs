@@ -1,8 +1,8 @@
 //! Wires reading, evaluation and collection together for one batch run.
 
 use super::collect::{AlertSink, At, Collector, Emit, Memory};
-use super::commit::Durable;
 use super::decode::Decoding;
+use super::durable::Durable;
 use super::evaluate::{Done, Evaluated, Evaluator, Lane, Turn, Work};
 use super::ordered::Ordered;
 use super::parts::Parts;

@@ -1,7 +1,7 @@
 //! State of stateful helpers during a run that keeps it: what was committed before, under what this run has changed.
 //! Grows with the number of keys that rules use in one run; what a run has left is forgotten by the next.
 
-use super::commit::Durable;
+use super::durable::Durable;
 use super::persist::persist;
 use iota_engine::rule::{MemoryState, RuleState};
 use iota_engine::store::{Ledger, StoreError};
