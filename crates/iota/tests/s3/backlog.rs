@@ -45,16 +45,36 @@ impl Backlog {
         ((self.size - 1) * 4 + 6) as u64
     }
 
-    /// A queue with a message for each object.
-    fn queue(&self) -> Queue {
-        let queue = Queue::new(1_000);
+    /// A message for each object.
+    fn messages(&self) -> Vec<String> {
         // Some messages name several, and some objects are named twice.
         let body = |object: usize| match object % 5 {
             0 => s3(&self.bucket.0, &[&Self::name(object), &Self::name((object + 1) % self.size)]),
             _ => s3(&self.bucket.0, &[&Self::name(object)]),
         };
-        queue.send(&(0..self.size).map(|object| body(object).to_string()).collect::<Vec<_>>());
+        (0..self.size).map(|object| body(object).to_string()).collect()
+    }
+
+    /// A queue with all messages.
+    fn queue(&self) -> Queue {
+        let queue = Queue::new(1_000);
+        queue.send(&self.messages());
         queue
+    }
+
+    /// Two that share a table and wait for messages.
+    fn pair<'a>(target: &'a Target, table: &str) -> [Watching<'a>; 2] {
+        let mut pair = ["one-", "two-"].map(|name| Watching::sharing(target, name, table, &["--config", "iota.yaml"]));
+        for watching in &mut pair {
+            watching.until("started", |watching| watching.log().contains("watching http"));
+        }
+        pair
+    }
+
+    /// The messages come one by one: however fast one of two is, it does not get them all.
+    fn trickle(queue: &Queue, message: String) {
+        queue.send(&[message]);
+        thread::sleep(Duration::from_millis(25));
     }
 
     /// A directory with rules and a configuration. Messages are hidden for so long.
@@ -154,15 +174,14 @@ fn a_backlog_survives_kills() {
 fn two_processes_on_one_queue_find_and_tell_what_one_does() {
     let backlog = Backlog::new(SMALL);
     let (expected, expected_told) = backlog.undisturbed();
-    let queue = backlog.queue();
+    let queue = Queue::new(1_000);
     let state = table("iota-pair");
     let target = backlog.target(&queue, "1m", &json!({"file": {"type": "file", "path": "told.jsonl"}}));
-    let mut pair = ["one-", "two-"].map(|name| Watching::sharing(&target, name, &state, &["--config", "iota.yaml"]));
-    let started = |watching: &Watching<'_>| watching.log().contains("watching http");
-    for watching in &mut pair {
-        watching.until("started", started);
-        watching.until("an empty queue", |_| queue.is_empty());
+    let mut pair = Backlog::pair(&target, &state);
+    for message in backlog.messages() {
+        Backlog::trickle(&queue, message);
     }
+    pair[0].until("an empty queue", |_| queue.is_empty());
     let told_all = |_: &Watching<'_>| told(&target.path("told.jsonl")).into_keys().collect::<BTreeSet<_>>() == expected_told;
     pair[0].until("every alert in the file", told_all);
     for stats in &pair.map(Watching::end) {
@@ -179,14 +198,20 @@ fn two_processes_on_one_queue_find_and_tell_what_one_does() {
 fn of_two_processes_one_is_killed_and_the_other_goes_on() {
     let backlog = Backlog::new(SMALL);
     let (expected, expected_told) = backlog.undisturbed();
-    let queue = backlog.queue();
+    let queue = Queue::new(1_000);
     let state = table("iota-survivor");
     let target = backlog.target(&queue, "3s", &json!({}));
-    let [mut killed, mut survivor] =
-        ["one-", "two-"].map(|name| Watching::sharing(&target, name, &state, &["--config", "iota.yaml"]));
-    survivor.until("started", |watching| watching.log().contains("watching http"));
-    killed.until("some of it", |_| !told(&target.path("one-out.jsonl")).is_empty());
+    let [mut killed, mut survivor] = Backlog::pair(&target, &state);
+    let some = || !told(&target.path("one-out.jsonl")).is_empty();
+    let mut messages = backlog.messages().into_iter();
+    while !some() && let Some(message) = messages.next() {
+        Backlog::trickle(&queue, message);
+    }
+    killed.until("some of it", |_| some());
     killed.kill();
+    for message in messages {
+        Backlog::trickle(&queue, message);
+    }
     assert!(!queue.is_empty(), "it was killed with work left");
     survivor.until("an empty queue", |_| queue.is_empty());
     let both = || {
