@@ -40,13 +40,13 @@ CREATE TABLE delivery_counts (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO delivery_counts (output, state, count) SELECT output, state, count(*) FROM deliveries GROUP BY output, state;
 CREATE TRIGGER delivery_is_added AFTER INSERT ON deliveries BEGIN
-    INSERT OR IGNORE INTO delivery_counts (output, state, count) VALUES (NEW.output, NEW.state, 0);
-    UPDATE delivery_counts SET count = count + 1 WHERE output = NEW.output AND state = NEW.state;
+    INSERT INTO delivery_counts (output, state, count) VALUES (NEW.output, NEW.state, 1)
+        ON CONFLICT (output, state) DO UPDATE SET count = count + 1;
 END;
 CREATE TRIGGER delivery_has_another_state AFTER UPDATE OF state ON deliveries WHEN OLD.state <> NEW.state BEGIN
     UPDATE delivery_counts SET count = count - 1 WHERE output = OLD.output AND state = OLD.state;
-    INSERT OR IGNORE INTO delivery_counts (output, state, count) VALUES (NEW.output, NEW.state, 0);
-    UPDATE delivery_counts SET count = count + 1 WHERE output = NEW.output AND state = NEW.state;
+    INSERT INTO delivery_counts (output, state, count) VALUES (NEW.output, NEW.state, 1)
+        ON CONFLICT (output, state) DO UPDATE SET count = count + 1;
 END;
 CREATE TRIGGER delivery_is_forgotten AFTER DELETE ON deliveries BEGIN
     UPDATE delivery_counts SET count = count - 1 WHERE output = OLD.output AND state = OLD.state;

@@ -98,17 +98,20 @@ impl Alerts<'_> {
                 set.execute([alert_id, by])?;
             }
             AlertChange::Stands { alert_id, extent, opened } => {
-                if let Some(opened) = opened {
-                    self.open(alert_id, opened)?;
+                let is_new = opened.as_ref().is_some_and(|opened| opened.extent == *extent);
+                let inserted = opened.as_ref().map_or(Ok(false), |opened| self.open(alert_id, opened))?;
+                // What was inserted just now has this extent.
+                if !(inserted && is_new) {
+                    self.grow(alert_id, extent)?;
                 }
-                self.grow(alert_id, extent)?;
             }
         }
         Ok(())
     }
 
-    /// An alert that was kept longer than its cells is the same alert: nothing is sent again, and it has what it had.
-    fn open(&mut self, alert_id: &str, Opened { body, extent, supersedes }: &Opened) -> Work<()> {
+    /// False for an alert that was kept longer than its cells. It is the same alert: nothing is sent again, and it has what
+    /// it had.
+    fn open(&mut self, alert_id: &str, Opened { body, extent, supersedes }: &Opened) -> Work<bool> {
         let Match { group, class, .. } = self.of;
         let Body { headline, routes, content } = body;
         let suppression = match class {
@@ -145,7 +148,7 @@ impl Alerts<'_> {
                  WHERE alert_id = ?1",
             )?;
             set.execute([alert_id])?;
-            return Ok(());
+            return Ok(false);
         }
         let superseding = supersedes.is_some();
         for route in routes {
@@ -163,7 +166,7 @@ impl Alerts<'_> {
         let (pack, rule) = (group.pack.clone(), group.rule.clone());
         let (alert_id, class, severity) = (alert_id.to_owned(), class.clone(), headline.severity);
         self.committed.created.push(Created { alert_id, class, pack, rule, severity, superseding });
-        Ok(())
+        Ok(true)
     }
 
     /// Whether an output gets to know of an alert, or of the one that it took over.
