@@ -15,7 +15,7 @@ use super::system::{pack_paused, paused};
 use super::trouble::{Pause, Reason, RuleOfPack, Trouble};
 use super::verify::verify;
 use crate::rules::LoadedPack;
-use crate::source::Input;
+use crate::source::Inputs;
 use crate::telemetry::{ErrorGroup, Stats};
 use iota_engine::aggregate::{Change, Finding, Sighting};
 use iota_engine::alert::{Action, Origin, SCHEMA_VERSION, Severity, Standing};
@@ -59,7 +59,7 @@ enum Groups<'a> {
 
 pub(super) struct Collector<'a> {
     pub(super) packs: &'a [LoadedPack],
-    pub(super) inputs: &'a [Input],
+    pub(super) inputs: Inputs<'a>,
     updates: bool,
     clock: Clock,
     pub(super) sink: &'a mut dyn AlertSink,
@@ -99,7 +99,7 @@ impl Memory {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At<'a> {
     pub(super) packs: &'a [LoadedPack],
-    pub(super) inputs: &'a [Input],
+    pub(super) inputs: Inputs<'a>,
     pub(super) clock: Clock,
 }
 
@@ -145,7 +145,7 @@ impl<'a> Collector<'a> {
             if let Groups::Stored(committer) = &mut self.groups {
                 let failure =
                     outcome.errors.iter().find(|error| error.fatal && error.rule == pair.rule).map(|error| &error.failure);
-                let object = self.inputs[record.unit as usize].name();
+                let object = self.inputs.of(record.unit).name();
                 let alert = paused(of_pack, pair.rule, failure, &Origin { object, version: None, record: record.number });
                 self.memory.journal.paused(rule, alert.context.clone());
                 committer.raise(&alert, &mut self.stats)?;
@@ -320,7 +320,7 @@ impl<'a> Collector<'a> {
         for (record, rule, what) in verified.violations {
             self.stats.pairs.violations += 1;
             let record = &job.batch.records()[record as usize];
-            let (rule, object) = (name(&self.packs[pack], rule), self.inputs[record.unit as usize].name());
+            let (rule, object) = (name(&self.packs[pack], rule), self.inputs.of(record.unit).name());
             tracing::error!(
                 "the fast path would have skipped rule {rule} on record {} of {object}, but {what}; \
                  please report it, and use --no-fast-path until it is fixed",
@@ -333,7 +333,7 @@ impl<'a> Collector<'a> {
         let rule = name(&self.packs[pack], error.rule);
         *self.stats.rule(&rule).errors.entry(error.function.clone()).or_default() += 1;
         let record = &job.batch.records()[error.record as usize];
-        let object = self.inputs[record.unit as usize].name();
+        let object = self.inputs.of(record.unit).name();
         if error.fatal && matches!(self.keep, Keep::State(_)) {
             let (kind, message) = (&error.failure.r#type, &error.failure.message);
             let pair = json!({"object": object, "record": record.number, "error": kind, "message": message});

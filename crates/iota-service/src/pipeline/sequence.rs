@@ -5,7 +5,7 @@ use super::decode::{Chunk, End, LOGGED_REJECTS, Notice};
 use super::ordered::Ordered;
 use super::persist::persist;
 use super::run::{Clock, Progress};
-use crate::source::Input;
+use crate::source;
 use crate::telemetry::{Inputs, Records};
 use crossbeam_channel::{Receiver, Sender};
 use iota_engine::alert::Origin;
@@ -53,12 +53,12 @@ pub(super) struct Sequenced {
     pub(super) records: u64,
     /// Why it ended early.
     pub(super) failure: Option<StoreError>,
-    /// By input, how it went; behind the last one that was begun there is none.
+    /// By input, how it went; behind the last one that was begun there is none, and of objects of buckets neither.
     pub(super) ended: Vec<Ended>,
 }
 
 pub(super) struct Sequencer<'a> {
-    pub(super) inputs: &'a [Input],
+    pub(super) inputs: source::Inputs<'a>,
     pub(super) chunks: &'a Ordered<Chunk>,
     pub(super) progress: &'a Progress,
     /// One per group of evaluating threads; each gets every batch.
@@ -239,7 +239,7 @@ impl Sequencer<'_> {
 
     /// Of the first rejects of an input the bytes are kept, too.
     fn reject(&self, input: &mut OfInput, reject: &iota_engine::decode::Reject) -> Reject {
-        let of = &self.inputs[input.unit as usize];
+        let of = self.inputs.of(input.unit);
         let (record, line, offset) = input.place(&reject.position);
         let bytes = if input.kept < REJECT_BYTES { reject.bytes.clone() } else { Vec::new() };
         input.kept += bytes.len();
@@ -254,11 +254,11 @@ impl Sequencer<'_> {
         input.items += end.items;
         pending.records += end.items;
         if let Some(error) = &end.failure {
-            tracing::error!("{}: could not be read to its end: {error}", self.inputs[input.unit as usize].name());
+            tracing::error!("{}: could not be read to its end: {error}", self.inputs.of(input.unit).name());
         }
         if end.last {
             input.ended = true;
-            let damage = input.damage().filter(|_| self.inputs[input.unit as usize].whole_only);
+            let damage = input.damage().filter(|_| self.inputs.of(input.unit).whole_only);
             let ended = match (&end.failure, end.interrupted, damage) {
                 (Some(error), ..) => Ended::Unreadable(error.to_string()),
                 (None, true, _) => Ended::Interrupted,
@@ -272,7 +272,7 @@ impl Sequencer<'_> {
     fn finish(&self, pending: &mut Pending, input: &OfInput, ended: Ended) {
         let more = input.rejects.saturating_sub(LOGGED_REJECTS);
         if more > 0 {
-            let name = self.inputs[input.unit as usize].name();
+            let name = self.inputs.of(input.unit).name();
             tracing::warn!("{name}: {more} more records rejected; --stats counts them by reason");
         }
         pending.inputs += 1;
@@ -282,7 +282,7 @@ impl Sequencer<'_> {
                 inputs.read += 1;
                 inputs.empty += u64::from(input.items == 0);
                 inputs.bytes += input.bytes;
-                let of = &self.inputs[input.unit as usize];
+                let of = self.inputs.of(input.unit);
                 if self.ledger.is_some() {
                     pending.next.checkpoints.extend(of.checkpoint.clone());
                     let version = of.version.as_deref().map(str::to_owned);
@@ -295,12 +295,14 @@ impl Sequencer<'_> {
                 inputs.bytes += input.bytes;
             }
         }
-        pending.ended.push(ended);
+        if pending.ended.len() < self.inputs.listed.len() {
+            pending.ended.push(ended);
+        }
         self.progress.inputs.fetch_add(1, Ordering::Relaxed);
     }
 
     fn log(&self, input: &mut OfInput, notice: &Notice) {
-        let name = self.inputs[input.unit as usize].name();
+        let name = self.inputs.of(input.unit).name();
         match notice {
             Notice::Rejected(reject) => {
                 let (number, line, offset) = input.place(&reject.position);

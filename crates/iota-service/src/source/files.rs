@@ -22,8 +22,8 @@ pub enum SourceError {
     Twice,
 }
 
-/// One input: a file or a part of one, standard input, or bytes that came from elsewhere. A run may have millions: what they
-/// are called is shared by all that need it.
+/// One input: a file or a part of one, standard input, or bytes that came from elsewhere. What it is called is shared by all
+/// that need it.
 #[derive(Debug, Clone)]
 pub struct Input {
     /// `-` is standard input. For bytes from elsewhere, what they are called: `s3://BUCKET/KEY`.

@@ -1,6 +1,6 @@
 //! What every store has to show beside alerts: deliveries, the audit log, rejects, failed pairs, checkpoints, rule state.
 
-use super::proof::{MINUTE, alerts, found, unit};
+use super::proof::{MINUTE, alerts, found, objects_since, unit};
 use iota_engine::aggregate::Window;
 use iota_engine::alert::{Origin, Severity};
 use iota_engine::dedup::Seen;
@@ -291,8 +291,18 @@ pub(crate) fn what_failed_is_kept(store: &dyn Store) {
     assert!(store.is_finished(&object("b", "1")).unwrap() && !store.is_finished(&object("b", "2")).unwrap());
     let objects = [object("b", "2"), object("b", "1"), object("b", "2"), object("b", "1")];
     assert_eq!(store.are_finished(&objects).unwrap(), [false, true, false, true]);
-    let finished = Finished { object: object("b", "1"), terms };
-    assert_eq!((store.objects_since(NOW).unwrap(), store.objects_since(NOW + 1).unwrap()), (vec![finished], vec![]));
+    let finished = |name: &str, version: &str| Finished { object: object(name, version), terms };
+    assert_eq!((objects_since(store, NOW), objects_since(store, NOW + 1)), (vec![finished("b", "1")], vec![]));
+    // In the order of time, then of name; many of one instant, and more than are read at once.
+    let mut expected = vec![finished("b", "1")];
+    for (after, names) in [(1, &["e", "d", "c", "a"][..]), (2, &["e", "c"]), (3, &["f", "d", "c", "a"]), (5, &["z"]), (7, &["y"])]
+    {
+        let finished_now = names.iter().map(|name| object(name, &after.to_string())).collect();
+        store.commit(&Unit { now_ms: NOW + after, terms, finished: finished_now, ..Unit::default() }).unwrap();
+        expected.extend(names.iter().rev().map(|name| finished(name, &after.to_string())));
+    }
+    assert_eq!(objects_since(store, NOW), expected);
+    assert_eq!(objects_since(store, NOW + 3), expected[7..]);
     assert_eq!(store.checkpoints("directory:").unwrap(), [checkpoint("directory:a", "4"), checkpoint(&long, "2")]);
     assert_eq!(store.checkpoints(&long).unwrap().len(), 1);
     assert_eq!(store.checkpoints("").unwrap().len(), 3);

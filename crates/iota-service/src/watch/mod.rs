@@ -363,7 +363,7 @@ impl Watch<'_> {
         Run {
             packs: &rules.packs,
             python: self.python,
-            inputs,
+            inputs: inputs.into(),
             clock: Clock::System,
             limits: rules.limits,
             workers: self.workers,

@@ -6,7 +6,7 @@ use iota_engine::event::parse_ms;
 use iota_service::config::{Given, Settings};
 use iota_service::pipeline::{Clock, Emit, FastPath, Keep, Progress, Run};
 use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs};
-use iota_service::source::Input;
+use iota_service::source::Inputs;
 use iota_service::telemetry::Stats;
 use std::sync::Arc;
 use std::time::Instant;
@@ -53,7 +53,7 @@ impl Setup {
     }
 
     /// A run that tells alerts as they are made.
-    pub(super) fn run<'a>(&'a self, packs: &'a [LoadedPack], inputs: &'a [Input], keep: Keep<'a>) -> Run<'a> {
+    pub(super) fn run<'a>(&'a self, packs: &'a [LoadedPack], inputs: Inputs<'a>, keep: Keep<'a>) -> Run<'a> {
         Run {
             packs,
             python: &self.python,

@@ -31,13 +31,25 @@ impl FromStr for Location {
 
     fn from_str(text: &str) -> Result<Self, LocationError> {
         let rest = text.strip_prefix("s3://").ok_or_else(|| LocationError(text.to_owned()))?;
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let slash = rest.match_indices('/').nth(slashes_in_bucket(rest));
+        let (bucket, prefix) = slash.map_or((rest, ""), |(at, _)| (&rest[..at], &rest[at + 1..]));
         // Bucket names and the ARNs of access points; anything else would end up in a host name.
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:/".contains(&byte);
         if bucket.is_empty() || !bucket.bytes().all(allowed) {
             return Err(LocationError(text.to_owned()));
         }
         Ok(Self { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+    }
+}
+
+/// Access points are named by ARNs, whose last part is `accesspoint/NAME` or `outpost/ID/accesspoint/NAME`; there may be colons in
+/// the place of slashes.
+fn slashes_in_bucket(text: &str) -> usize {
+    let resource = if text.starts_with("arn:") { text.splitn(6, ':').nth(5) } else { None };
+    match resource.and_then(|resource| resource.split_once('/')) {
+        Some(("accesspoint", _)) => 1,
+        Some(("outpost", _)) => 3,
+        _ => 0,
     }
 }
 
@@ -291,9 +303,22 @@ mod tests {
             ("s3://b", "b", ""),
             ("s3://b/", "b", ""),
             ("s3://b/a/b c+%", "b", "a/b c+%"),
-            ("s3://arn:aws:s3:eu-west-1:111122223333:accesspoint/x", "arn:aws:s3:eu-west-1:111122223333:accesspoint", "x"),
+            ("s3://arn:aws:s3:eu-west-1:111122223333:accesspoint/logs", "arn:aws:s3:eu-west-1:111122223333:accesspoint/logs", ""),
+            (
+                "s3://arn:aws:s3:eu-west-1:111122223333:accesspoint/logs/p/q",
+                "arn:aws:s3:eu-west-1:111122223333:accesspoint/logs",
+                "p/q",
+            ),
+            ("s3://arn:aws:s3::111122223333:accesspoint:m.mrap/p/q", "arn:aws:s3::111122223333:accesspoint:m.mrap", "p/q"),
+            (
+                "s3://arn:aws:s3-outposts:eu-west-1:1:outpost/op-1/accesspoint/logs/p/q",
+                "arn:aws:s3-outposts:eu-west-1:1:outpost/op-1/accesspoint/logs",
+                "p/q",
+            ),
         ] {
-            assert_eq!(text.parse(), Ok(Location { bucket: bucket.into(), prefix: prefix.into() }), "{text}");
+            let place: Location = text.parse().unwrap();
+            assert_eq!(place, Location { bucket: bucket.into(), prefix: prefix.into() }, "{text}");
+            assert_eq!(place.to_string().parse(), Ok(place), "{text}");
         }
         for text in ["", "b", "s3:/b", "s3://", "s3:///x", "https://b/x", "s3://b@evil/x", "s3://b?x"] {
             assert!(text.parse::<Location>().is_err(), "{text}");

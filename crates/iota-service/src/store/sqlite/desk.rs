@@ -140,13 +140,17 @@ impl Desk for Sqlite {
         })
     }
 
-    fn objects_since(&self, since_ms: i64) -> Result<Vec<Finished>> {
+    fn objects_since(&self, since_ms: i64, take: &mut dyn FnMut(Finished)) -> Result<()> {
         self.read(|connection| {
+            // The index on the time holds object and version as well, so nothing is sorted.
             let sql = "SELECT object, version, late_before_ms, send_from_ms FROM objects WHERE finished_ms >= ?1
                  ORDER BY finished_ms, object, version";
-            select(connection, sql, &[&since_ms], |row| {
-                Ok(Finished { object: ObjectVersion { object: row.get(0)?, version: row.get(1)? }, terms: terms(row)? })
-            })
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut rows = statement.query([since_ms])?;
+            while let Some(row) = rows.next()? {
+                take(Finished { object: ObjectVersion { object: row.get(0)?, version: row.get(1)? }, terms: terms(row)? });
+            }
+            Ok(())
         })
     }
 
