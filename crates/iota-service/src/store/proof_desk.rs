@@ -131,7 +131,10 @@ pub(crate) fn what_follows_waits_for_the_alert_that_was_told(store: &dyn Store, 
     let resolve =
         Handling { status: Some(resolve), outputs: BTreeSet::from(["out".to_owned()]), action: DeliveryAction::Resolve };
     assert!(store.handle(&third, &resolve, &entry("alert.resolve")).unwrap());
-    assert_eq!(lease(NOW + 10).len(), 0, "the first one was not told yet");
+    // Each is put behind the one before it, which may take a look for each.
+    for _ in 0..3 {
+        assert_eq!(lease(NOW + 10).len(), 0, "the first one was not told yet");
+    }
     assert_eq!(store.next_due("out").unwrap(), Some(NOW + 5_000));
     let told = |leased: &[Delivery]| -> Vec<(String, DeliveryAction)> {
         assert!(leased.iter().all(|delivery| delivery.known_as == first), "{leased:?}");

@@ -1,7 +1,7 @@
 //! Alerts that took over from one another, on their way to PagerDuty: one incident, told in its order.
 
 use super::fake::{Fake, Got};
-use super::output;
+use super::{Message, output, with};
 use iota_engine::aggregate::{Cut, GroupKey, Sighting, Window};
 use iota_engine::alert::Severity;
 use iota_engine::event::{Fingerprint, Identity};
@@ -11,8 +11,9 @@ use iota_engine::store::{
 };
 use iota_engine::triage::Routes;
 use iota_service::deliver::{Clock, Deliverer, Mode, POLL, Policy};
+use iota_service::output::format::{Alert, Format, Redaction, cef};
 use iota_service::store::Sqlite;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
@@ -81,6 +82,23 @@ fn unit(records: &[(u8, i64)], updates: bool) -> Unit {
         content: br#""title":"t","severity":"HIGH","rule_id":"r""#.to_vec().into(),
     };
     Unit { now_ms: NOW, matches: records.iter().map(found).collect(), ..Unit::default() }
+}
+
+/// Where the other side keeps one thing for each id, what follows meets what was told first; people find the alert all the same.
+#[test]
+fn every_form_names_what_was_told_first_where_things_are_put_together() {
+    let (first, before, own) = ("1".repeat(32), "2".repeat(32), "3".repeat(32));
+    let message = Message { known_as: first.clone(), ..with(&json!({"alert_id": own, "supersedes": [before, first]})) };
+    let alert = Alert::of(&message, &Redaction::default()).expect("an alert");
+    let rendered = |format: Format| serde_json::from_slice::<Value>(&format.render(&alert, usize::MAX)).expect("JSON");
+    let json = rendered(Format::Alert);
+    assert_eq!((&json["alert_id"], &json["supersedes"][1]), (&json!(own), &json!(first)));
+    let ocsf = rendered(Format::Ocsf);
+    assert_eq!((&ocsf["finding_info"]["uid"], &ocsf["metadata"]["uid"]), (&json!(first), &json!(own)));
+    let ecs = rendered(Format::Ecs);
+    assert_eq!((&ecs["event"]["id"], &ecs["iota"]["alert_id"]), (&json!(first), &json!(own)));
+    let cef = cef::render(&alert);
+    assert!(cef.contains(&format!("externalId={first} ")) && !cef.contains(&own), "{cef}");
 }
 
 #[tokio::test]
