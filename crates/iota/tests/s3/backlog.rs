@@ -204,7 +204,9 @@ fn of_two_processes_one_is_killed_and_the_other_goes_on() {
     let [mut killed, mut survivor] = Backlog::pair(&target, &state);
     let some = || !told(&target.path("one-out.jsonl")).is_empty();
     let mut messages = backlog.messages().into_iter();
-    while !some() && let Some(message) = messages.next() {
+    while !some()
+        && let Some(message) = messages.next()
+    {
         Backlog::trickle(&queue, message);
     }
     killed.until("some of it", |_| some());
