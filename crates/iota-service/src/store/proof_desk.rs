@@ -120,7 +120,7 @@ pub(crate) fn what_follows_waits_for_the_alert_that_was_told(store: &dyn Store, 
     };
     let lease = |now: i64| store.lease("out", now, now + 60_000, 9).unwrap();
     let settle = |leased: &[Delivery], now: i64| {
-        for delivery in &leased {
+        for delivery in leased {
             assert!(store.settle(delivery, &Settled::Delivered, now).unwrap());
         }
     };
