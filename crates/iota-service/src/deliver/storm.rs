@@ -55,7 +55,7 @@ async fn sum_up_hour(shared: &Arc<Shared>, from_ms: i64, until_ms: i64) -> Resul
     let mut new = 0;
     for limited in shared.ask(move |store| store.limited_between(from_ms, until_ms)).await? {
         let alert = summary(&limited, from_ms, shared.policy.limit_of(&limited.output));
-        new += u64::from(shared.raise(alert, To::Only(&limited.output), from_ms).await?);
+        new += u64::from(shared.raise_to(alert, To::Only(&limited.output), from_ms).await?);
     }
     Ok(new)
 }
