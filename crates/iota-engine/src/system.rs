@@ -5,7 +5,7 @@ use crate::aggregate::{GroupKey, Sighting, Window};
 use crate::alert::{Content, Origin, Severity};
 use crate::digest::{digest, hex};
 use crate::event::{Fingerprint, Identity, Summary, format_ms};
-use crate::store::{Class, Headline, Match, Route};
+use crate::store::{Class, Headline, Match, Route, StoreError};
 use crate::triage::{Place, Routed, Routes};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value as Json, json};
@@ -88,7 +88,7 @@ impl SystemAlert {
     }
 
     /// The match that makes the alert. The same alert at the same time is the same match, however often it is committed.
-    pub fn to_match(&self, at_ms: i64, routes: Vec<Route>) -> Result<Match, serde_json::Error> {
+    pub fn to_match(&self, at_ms: i64, routes: Vec<Route>) -> Result<Match, StoreError> {
         let time = at_ms.to_string();
         let identity = digest("iota-system-v1", [self.rule.as_bytes(), self.dedup.as_bytes(), time.as_bytes()]);
         let sighting =
@@ -100,12 +100,14 @@ impl SystemAlert {
             sighting,
             routes,
             headline: Headline { title: self.title.clone(), severity: self.severity, account_id: None },
-            content: self.content(at_ms)?,
+            content: self
+                .content(at_ms)
+                .map_err(|error| StoreError::Broken { what: self.rule.to_owned(), why: error.to_string() })?,
         })
     }
 
     /// The same where each of many occurrences counts, once: the bytes tell them apart, whenever they are committed.
-    pub fn to_counted_match(&self, at_ms: i64, routes: Vec<Route>, occurrence: &[u8]) -> Result<Match, serde_json::Error> {
+    pub fn to_counted_match(&self, at_ms: i64, routes: Vec<Route>, occurrence: &[u8]) -> Result<Match, StoreError> {
         let mut found = self.to_match(at_ms, routes)?;
         let identity = digest("iota-system-occurrence-v1", [self.rule.as_bytes(), self.dedup.as_bytes(), occurrence]);
         found.sighting.identity = Identity(identity);

@@ -32,8 +32,9 @@ pub struct AuditEntry {
     pub actor: Actor,
     /// `alert.ack`, `alert.resend`, `alert.resolve`, `alert.close`, `dlq.redrive`, `dlq.drop`, `suppression.add`,
     /// `suppression.change`, `suppression.remove`, `suppression.hit`, `override.add`, `override.change`,
-    /// `override.remove`, `rules.reload`, `rule.pause`, `pair.quarantine`, `sandbox.off`, `sandbox.on`, `rerun`,
-    /// `rerun.end`.
+    /// `override.remove`, `output.add`, `output.change`, `output.remove`, `routes.change`, `accounts.change`,
+    /// `no_send_before.change`, `rules.reload`, `rules.refused`, `rule.pause`, `pack.pause`, `pair.quarantine`, `sandbox.off`,
+    /// `sandbox.on`, `rerun`, `rerun.end`.
     pub action: String,
     /// What was changed: an alert id, a suppression's id, a rule id ...
     pub subject: String,

@@ -59,7 +59,8 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long alerts, records that were seen, rejects and failed pairs are kept, in milliseconds of wall clock: CloudTrail
 /// may deliver a record again for 30 days.
 pub const KEEP_ALERTS_MS: i64 = 35 * DAY_MS;
-/// How long it is known that an object was read. A directory may hold a year of them, and be read again.
+/// How long it is known that an object was read. A directory may hold a year of them, and be read again. Parts of files that
+/// grow, too: what is evaluated again since some time is all that was read since then.
 pub const KEEP_OBJECTS_MS: i64 = 400 * DAY_MS;
 /// The default of how late a match may come and still count with the others.
 pub const LATENESS_MS: i64 = DAY_MS;
@@ -172,6 +173,10 @@ pub trait Desk: Send + Sync + Debug {
     fn objects_since(&self, since_ms: i64, take: &mut dyn FnMut(Finished)) -> Result<()>;
 
     fn record(&self, entry: &AuditEntry) -> Result<()>;
+
+    /// Records what follows from the log as it was read, if the record with this number is still its last one; 0 is an empty log.
+    /// False when others have added to it: then it is to be read again, since some of the entries may be in it.
+    fn record_after(&self, last: u64, entries: &[AuditEntry]) -> Result<bool>;
 
     /// The newest so many, oldest first; `None` is all.
     fn audit_log(&self, newest: Option<usize>) -> Result<Vec<AuditRecord>>;

@@ -16,7 +16,7 @@ pub struct Account {
 }
 
 /// By account id.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Accounts(BTreeMap<String, Account>);
 
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,6 @@
 //! That a suppression hides something goes to the log once a day.
 
-use super::entry;
+use super::{entry, number};
 use iota_engine::store::{Actor, AuditEntry, Desk, Result};
 use serde_json::json;
 
@@ -22,9 +22,12 @@ pub fn record_hit(desk: &dyn Desk, suppression: &str, title: &str) -> Result<()>
         }
         // The newest come last; those of another day need no look.
         if log.len() < newest || log.first().is_none_or(|record| day(record.entry.at_ms) < today) {
-            return desk.record(&hit);
+            if desk.record_after(number(&log), std::slice::from_ref(&hit))? {
+                return Ok(());
+            }
+        } else {
+            newest *= 4;
         }
-        newest *= 4;
     }
 }
 

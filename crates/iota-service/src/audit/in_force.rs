@@ -1,13 +1,17 @@
-//! Suppressions, overrides and the sandbox as the audit log knows them: what changed since it was looked at last is recorded.
+//! What decides about alerts, and the sandbox, as the audit log knows them: what changed since it was looked at last is recorded.
 
-use super::{Who, entry};
+use super::sending::Sending;
+use super::{Who, entry, number};
 use iota_engine::store::{AuditEntry, AuditRecord, Desk, Result};
 use iota_engine::triage::Triage;
 use iota_python::SandboxLevel;
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 
+const ACCOUNTS: &str = "accounts.change";
+const ROUTES: &str = "routes.change";
+const NO_SEND_BEFORE: &str = "no_send_before.change";
 const SANDBOX: &str = "sandbox";
 const SANDBOX_OFF: &str = "sandbox.off";
 const SANDBOX_ON: &str = "sandbox.on";
@@ -16,21 +20,32 @@ const SANDBOX_ON: &str = "sandbox.on";
 #[derive(Debug, Clone, Copy)]
 pub struct InForce<'a> {
     pub triage: &'a Triage,
+    pub sending: &'a Sending,
     pub sandbox: &'a SandboxLevel,
 }
 
-/// Compares with what the log says was in force last, and adds what was added, changed and removed since.
+/// Compares with what the log says was in force last, and adds what was added, changed and removed since. Processes that start
+/// together record a change once.
 pub fn record_in_force(desk: &dyn Desk, in_force: InForce<'_>, who: Who<'_>) -> Result<()> {
-    let log = desk.audit_log(None)?;
-    let entries = changes(&log, in_force, who);
-    entries.iter().try_for_each(|entry| desk.record(entry))
+    loop {
+        let log = desk.audit_log(None)?;
+        let entries = changes(&log, in_force, who);
+        if entries.is_empty() || desk.record_after(number(&log), &entries)? {
+            return Ok(());
+        }
+    }
 }
 
-fn changes(log: &[AuditRecord], InForce { triage, sandbox }: InForce<'_>, who: Who<'_>) -> Vec<AuditEntry> {
+fn changes(log: &[AuditRecord], InForce { triage, sending, sandbox }: InForce<'_>, who: Who<'_>) -> Vec<AuditEntry> {
     let suppressions = triage.suppressions.iter().map(|suppression| (suppression.id().to_owned(), json(suppression))).collect();
     let overrides = triage.adjustments.iter().map(|(rule, adjustment)| (rule.clone(), json(adjustment))).collect();
     let mut entries = of_kind("suppression", log, &suppressions, who);
     entries.extend(of_kind("override", log, &overrides, who));
+    entries.extend(of_kind("output", log, &sending.outputs, who));
+    entries.extend(of_accounts(log, &json(&triage.accounts), who));
+    entries.extend(of_value(ROUTES, "routes", log, &sending.routes, who));
+    let no_send_before = sending.no_send_before.as_ref();
+    entries.extend(no_send_before.and_then(|before| of_value(NO_SEND_BEFORE, "--no-send-before", log, before, who)));
     entries.extend(of_sandbox(log, sandbox, who));
     entries
 }
@@ -74,6 +89,32 @@ fn last_known(kind: &str, log: &[AuditRecord]) -> BTreeMap<String, Json> {
     known
 }
 
+/// Of the accounts those that differ: there may be thousands.
+fn of_accounts(log: &[AuditRecord], now: &Json, who: Who<'_>) -> Option<AuditEntry> {
+    let mut known = Map::new();
+    for AuditRecord { entry, .. } in log.iter().filter(|record| record.entry.action == ACCOUNTS) {
+        let ids = |side: &Option<Json>| side.as_ref().and_then(Json::as_object).cloned().unwrap_or_default();
+        ids(&entry.before).keys().for_each(|id| drop(known.remove(id)));
+        known.extend(ids(&entry.after));
+    }
+    let now = now.as_object().cloned().unwrap_or_default();
+    let differing = |these: &Map<String, Json>, others: &Map<String, Json>| {
+        let differ = these.iter().filter(|(id, account)| others.get(*id) != Some(*account));
+        Json::Object(differ.map(|(id, account)| (id.clone(), account.clone())).collect())
+    };
+    (known != now).then(|| {
+        let (before, after) = (Some(differing(&known, &now)), Some(differing(&now, &known)));
+        AuditEntry { before, after, ..entry(who(), ACCOUNTS, "accounts") }
+    })
+}
+
+/// What is one thing, and nothing (`null`) at first.
+fn of_value(action: &str, subject: &str, log: &[AuditRecord], now: &Json, who: Who<'_>) -> Option<AuditEntry> {
+    let last = log.iter().rev().find(|record| record.entry.action == action);
+    let (before, after) = (last.and_then(|record| record.entry.after.clone()), Some(now).filter(|now| !now.is_null()).cloned());
+    (before != after).then(|| AuditEntry { before, after, ..entry(who(), action, subject) })
+}
+
 /// That rules run without confinement is recorded of everybody who has them do so, once until they are confined again.
 fn of_sandbox(log: &[AuditRecord], level: &SandboxLevel, who: Who<'_>) -> Option<AuditEntry> {
     let mut last = log.iter().rev().filter(|record| record.entry.action.starts_with("sandbox."));
@@ -98,7 +139,7 @@ mod tests {
     use super::*;
     use crate::store::Sqlite;
     use iota_engine::store::Actor;
-    use iota_engine::triage::{Adjustment, parse_suppressions};
+    use iota_engine::triage::{Accounts, Adjustment, parse_suppressions};
 
     fn recorded(store: &Sqlite) -> Vec<(String, String)> {
         let log = store.audit_log(None).unwrap();
@@ -112,7 +153,7 @@ mod tests {
         let confined = SandboxLevel { seccomp: true, ..SandboxLevel::default() };
         let record = |triage: &Triage, user: &str| {
             let who = || Actor::User(user.to_owned());
-            record_in_force(&store, InForce { triage, sandbox: &confined }, &who).unwrap();
+            record_in_force(&store, InForce { triage, sending: &Sending::default(), sandbox: &confined }, &who).unwrap();
         };
         let written = b"version: 1\nsuppressions:\n- {id: known, rule: r, owner: o, reason: because, expires: 2026-01-01}\n";
         let adjustment = Adjustment { severity: Some(iota_engine::alert::Severity::Low), ..Adjustment::default() };
@@ -145,9 +186,62 @@ mod tests {
         {
             let (triage, sandbox) = (Triage::default(), SandboxLevel { seccomp, ..SandboxLevel::default() });
             let who = || Actor::User(user.to_owned());
-            record_in_force(&store, InForce { triage: &triage, sandbox: &sandbox }, &who).unwrap();
+            let in_force = InForce { triage: &triage, sending: &Sending::default(), sandbox: &sandbox };
+            record_in_force(&store, in_force, &who).unwrap();
         }
         let told: Vec<String> = recorded(&store).into_iter().map(|(action, who)| format!("{action} {who}")).collect();
         assert_eq!(told, ["sandbox.off a", "sandbox.off b", "sandbox.on c", "sandbox.off a"]);
+    }
+
+    #[test]
+    fn accounts_routes_outputs_and_what_is_not_sent_are_recorded_when_they_change() {
+        let store = Sqlite::memory().unwrap();
+        let accounts = |text: &str| Accounts::parse(format!("version: 1\naccounts:\n{text}").as_bytes()).unwrap();
+        let (one, two) = ("  \"111122223333\": {name: a}\n", "  \"444455556666\": {name: b}\n");
+        let output = |digest: &str| BTreeMap::from([("pager".to_owned(), json!({"type": "slack", "settings": digest}))]);
+        let routed = json!([{"outputs": ["pager"]}]);
+        let steps = [
+            (accounts(one), Sending::default()),
+            (accounts(&[one, two].concat()), Sending { no_send_before: Some(Json::Null), ..Sending::default() }),
+            (accounts(two), Sending { routes: routed.clone(), outputs: output("1"), no_send_before: Some(json!("2026")) }),
+            // One that has no such flag says nothing of it.
+            (accounts(two), Sending { routes: routed.clone(), outputs: output("2"), no_send_before: None }),
+            (Accounts::default(), Sending { no_send_before: Some(Json::Null), ..Sending::default() }),
+        ];
+        for (accounts, sending) in steps {
+            let triage = Triage { accounts, ..Triage::default() };
+            for _ in 0..2 {
+                let in_force = InForce {
+                    triage: &triage,
+                    sending: &sending,
+                    sandbox: &SandboxLevel { seccomp: true, ..SandboxLevel::default() },
+                };
+                record_in_force(&store, in_force, &|| Actor::Iota).unwrap();
+            }
+        }
+        let log = store.audit_log(None).unwrap();
+        let told: Vec<_> =
+            log.iter().map(|AuditRecord { entry, .. }| (entry.action.as_str(), &entry.before, &entry.after)).collect();
+        let (a, b) = (
+            json!({"111122223333": {"name": "a", "environment": null, "owner": null}}),
+            json!({"444455556666": {"name": "b", "environment": null, "owner": null}}),
+        );
+        let (first, second) = (Some(output("1")["pager"].clone()), Some(output("2")["pager"].clone()));
+        let (none, year, routed) = (Some(json!({})), Some(json!("2026")), Some(routed));
+        let (a, b) = (Some(a), Some(b));
+        let expected = [
+            (ACCOUNTS, &none, &a),
+            (ACCOUNTS, &none, &b),
+            ("output.add", &None, &first),
+            (ACCOUNTS, &a, &none),
+            (ROUTES, &None, &routed),
+            (NO_SEND_BEFORE, &None, &year),
+            ("output.change", &first, &second),
+            ("output.remove", &second, &None),
+            (ACCOUNTS, &b, &none),
+            (ROUTES, &routed, &None),
+            (NO_SEND_BEFORE, &year, &None),
+        ];
+        assert_eq!(told, expected);
     }
 }

@@ -4,13 +4,15 @@
 mod hit;
 mod in_force;
 mod reload;
+mod sending;
 
 pub use hit::record_hit;
 pub(crate) use hit::{HIT, day};
 pub use in_force::{InForce, record_in_force};
-pub use reload::{Reloaded, record_reload};
+pub use reload::{Reloaded, record_refused, record_reload};
+pub use sending::Sending;
 
-use iota_engine::store::{Actor, AuditEntry};
+use iota_engine::store::{Actor, AuditEntry, AuditRecord};
 use jiff::Timestamp;
 
 /// Who did it, which may be asked of AWS, and is only asked where something is recorded.
@@ -25,4 +27,9 @@ pub(crate) fn now_ms() -> i64 {
 pub fn entry(actor: Actor, action: &str, subject: &str) -> AuditEntry {
     let (at_ms, action, subject) = (now_ms(), action.to_owned(), subject.to_owned());
     AuditEntry { at_ms, actor, action, subject, why: None, before: None, after: None }
+}
+
+/// Of the last record; 0 of an empty log.
+fn number(log: &[AuditRecord]) -> u64 {
+    log.last().map_or(0, |record| record.number)
 }

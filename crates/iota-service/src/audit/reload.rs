@@ -1,4 +1,4 @@
-//! That rules, and what decides about their alerts, were read again while iota ran.
+//! That rules, and what decides about their alerts, were read again while iota ran, and taken or refused.
 
 use super::{Who, entry};
 use crate::rules::LoadedPack;
@@ -23,6 +23,13 @@ pub fn record_reload(desk: &dyn Desk, Reloaded { before, after, why }: Reloaded<
     let (before, after) = (differing(&was, &is), differing(&is, &was));
     let why = Some(why.to_owned());
     desk.record(&AuditEntry { why, before: Some(before), after: Some(after), ..entry(who(), "rules.reload", "rules") })
+}
+
+/// That rules, or what decides about their alerts, were read again and are not taken. `why` they were read, and why they are
+/// `refused`.
+pub fn record_refused(desk: &dyn Desk, (why, refused): (&str, &str), who: Who<'_>) -> Result<()> {
+    let (why, after) = (Some(why.to_owned()), Some(json!({"refused": refused})));
+    desk.record(&AuditEntry { why, after, ..entry(who(), "rules.refused", "rules") })
 }
 
 /// Digest of the snapshot, and the version of each rule that runs.

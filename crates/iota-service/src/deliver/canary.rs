@@ -41,7 +41,7 @@ impl Canaries {
                 raise_absence(shared, output, (interval - 1) * every_ms).await?;
             }
             // The same for all loops on one store and after a restart.
-            shared.raise(canary(output, interval), To::Only(output), interval * every_ms).await?;
+            shared.raise_to(canary(output, interval), To::Only(output), interval * every_ms).await?;
         }
         self.served = interval;
         Ok(())
@@ -93,6 +93,6 @@ async fn raise_absence(shared: &Arc<Shared>, output: &str, sent_ms: i64) -> Resu
         context: json!({"output": output, "canary": format_ms(sent_ms)}),
     };
     tracing::error!("{}", alert.title);
-    shared.raise(alert, To::AllBut(output), shared.now_ms()).await?;
+    shared.raise_to(alert, To::AllBut(output), shared.now_ms()).await?;
     Ok(())
 }

@@ -312,7 +312,7 @@ impl Queue {
         };
         let title = printable(&alert.title);
         // As of when it began: raised again, because the state did not say that it has it, it is still one alert.
-        match self.shared.raise(alert, To::AllBut(name), open.since_ms).await {
+        match self.shared.raise_to(alert, To::AllBut(name), open.since_ms).await {
             Ok(_) => {
                 tracing::error!("{title}");
                 self.breaker.alarmed();

@@ -49,14 +49,13 @@ impl Shared {
         }
     }
 
-    /// Commits an alert about iota itself. Returns whether it is a new one.
-    pub(super) async fn raise(self: &Arc<Self>, alert: SystemAlert, to: To<'_>, at_ms: i64) -> Result<bool> {
+    /// Commits an alert about iota itself that goes to other outputs than the routes say. Returns whether it is a new one.
+    pub(super) async fn raise_to(self: &Arc<Self>, alert: SystemAlert, to: To<'_>, at_ms: i64) -> Result<bool> {
         let routes = self.routes_of(&alert, to);
         if routes.is_empty() {
             tracing::error!("{}: there is no output to tell this to", alert.title);
         }
-        let broken = |error: serde_json::Error| StoreError::Broken { what: alert.rule.to_owned(), why: error.to_string() };
-        let found = alert.to_match(at_ms, routes).map_err(broken)?;
+        let found = alert.to_match(at_ms, routes)?;
         let unit = Unit { now_ms: self.now_ms(), matches: vec![found], ..Unit::default() };
         let committed = self.ask(move |store| store.commit(&unit)).await?;
         self.wake.notify_waiters();

@@ -62,7 +62,7 @@ async fn sum_up_hour(shared: &Arc<Shared>, from_ms: i64) -> Result<u64> {
         let limit = shared.policy.limit_of(&limited.output);
         let is_over = shared.now_ms() >= from_ms + HOUR_MS;
         let alert = summary(&limited, told, from_ms, limit, is_over);
-        new += u64::from(shared.raise(alert, To::Only(&limited.output), from_ms).await?);
+        new += u64::from(shared.raise_to(alert, To::Only(&limited.output), from_ms).await?);
     }
     Ok(new)
 }

@@ -3,6 +3,7 @@
 
 use super::describe::{Described, Judged};
 use super::durable::Durable;
+use super::failures::KeptFailures;
 use super::groups::{Groupings, RuleIndex};
 use super::persist::persist;
 use super::run::Clock;
@@ -29,9 +30,6 @@ const UNIT_RECORDS: usize = 1_000;
 const UNIT_BYTES: usize = 8 << 20;
 /// How long anything waits for its commit, at most.
 const UNIT_TIME: Duration = Duration::from_millis(500);
-/// Pairs of one rule that are kept in a run when it fails. A rule that fails on everything would fill the device;
-/// `iota rerun --rule` reads the objects again instead. Pairs that were not run are kept however many they are.
-const KEPT_FAILURES: u64 = 10_000;
 
 /// How much of each was in the unit before the batch that is under way.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,8 +58,7 @@ pub(super) struct Committer<'a> {
     bytes: usize,
     /// When the first of the unit came.
     since: Option<Instant>,
-    /// Pairs of each rule that failed.
-    failed: BTreeMap<String, u64>,
+    failures: KeptFailures,
     /// Suppressions that hid matches of the unit, with a title.
     hits: BTreeMap<String, String>,
     before: Before,
@@ -71,8 +68,8 @@ pub(super) struct Committer<'a> {
 
 impl<'a> Committer<'a> {
     pub(super) fn new(durable: &'a Durable, rules: Arc<Groupings>, clock: Clock, stop: &'a Stop) -> Self {
-        let (unit, failed, hits, before) = (Unit::default(), BTreeMap::new(), BTreeMap::new(), Before::default());
-        Self { durable, rules, clock, stop, unit, records: 0, bytes: 0, since: None, failed, hits, before, abandoned: false }
+        let (unit, failures, hits, before) = (Unit::default(), KeptFailures::default(), BTreeMap::new(), Before::default());
+        Self { durable, rules, clock, stop, unit, records: 0, bytes: 0, since: None, failures, hits, before, abandoned: false }
     }
 
     /// What follows is of this batch.
@@ -145,7 +142,7 @@ impl<'a> Committer<'a> {
         let not_run = outcome.not_run.iter().map(|pair| (pair.record, pair.rule, "rule", None));
         for (index, number, function, failure) in errors.chain(not_run) {
             let rule = &pack.rule(number).id;
-            if failure.is_some() && !self.may_keep(name, rule) {
+            if failure.is_some() && !self.failures.may_keep(name, rule) {
                 continue;
             }
             let record = &job.batch.records()[index as usize];
@@ -158,7 +155,7 @@ impl<'a> Committer<'a> {
                 let alert = failing(pack, number, function, failure, &origin);
                 let routes = alert.routes(&self.durable.triage.routes);
                 let occurrence = [&record.identity.0[..], function.as_bytes()].concat();
-                let found = alert.to_counted_match(self.clock.now_ms(), routes, &occurrence)?;
+                let found = alert.to_counted_match(self.clock.now_ms(), routes, &occurrence).map_err(io::Error::other)?;
                 self.tell_of_failure(found, record, stats);
             }
             self.unit.failed_pairs.push(FailedPair {
@@ -185,19 +182,6 @@ impl<'a> Committer<'a> {
         self.bytes += found.content.len();
         self.unit.seen.push((found.sighting.identity, found.sighting.fingerprint));
         self.unit.matches.push(found);
-    }
-
-    /// Counts a failure of a rule, and says whether it is one of those that are kept.
-    fn may_keep(&mut self, pack: &str, rule: &str) -> bool {
-        let count = self.failed.entry(format!("{pack}/{rule}")).or_default();
-        *count += 1;
-        if *count == KEPT_FAILURES + 1 {
-            tracing::error!(
-                "rule {pack}/{rule}: failed on {KEPT_FAILURES} records; further ones are counted, but not kept: \
-                 once it is repaired, `iota rerun --rule {rule} --since TIME` reads the input again"
-            );
-        }
-        *count <= KEPT_FAILURES
     }
 
     pub(super) fn matched(&mut self, index: RuleIndex, described: &Described<'_>, stats: &mut Stats) -> io::Result<()> {
@@ -240,13 +224,13 @@ impl<'a> Committer<'a> {
         Ok(())
     }
 
-    /// An alert about iota itself.
-    pub(super) fn raise(&mut self, alert: &SystemAlert, stats: &mut Stats) -> io::Result<()> {
+    /// An alert about iota itself, as part of the unit.
+    pub(super) fn add_alert(&mut self, alert: &SystemAlert, stats: &mut Stats) -> io::Result<()> {
         if !self.abandoned {
             stats.matches.total += 1;
             let routes = alert.routes(&self.durable.triage.routes);
             self.begin_unit();
-            self.unit.matches.push(alert.to_match(self.clock.now_ms(), routes)?);
+            self.unit.matches.push(alert.to_match(self.clock.now_ms(), routes).map_err(io::Error::other)?);
         }
         Ok(())
     }
@@ -288,20 +272,17 @@ impl<'a> Committer<'a> {
         self.bytes = 0;
         let started = Instant::now();
         crash_point("unit.full");
-        let committed = persist(self.stop, || self.durable.ledger.commit(&unit))?;
+        let committed = persist(self.stop, || self.durable.commit(&unit))?;
         tracing::debug!("committed {records} records, {} matches", unit.matches.len());
         crash_point("unit.committed");
-        if committed.deliveries > 0 {
-            self.durable.delivered.notify_waiters();
-        }
         count(&committed, stats);
         crate::telemetry::Times::add(&mut stats.seconds.commit, started.elapsed());
         Ok(())
     }
 }
 
-/// Commits alerts about iota itself.
-pub(super) fn raise(
+/// Commits alerts about iota itself, and counts what became of them.
+pub(super) fn raise_counted(
     alerts: &[SystemAlert],
     durable: &Durable,
     clock: Clock,
@@ -312,15 +293,11 @@ pub(super) fn raise(
         return Ok(());
     }
     let now_ms = clock.now_ms();
-    let broken = |error: serde_json::Error| StoreError::Broken { what: "alert".to_owned(), why: error.to_string() };
-    let to_match = |alert: &SystemAlert| alert.to_match(now_ms, alert.routes(&durable.triage.routes)).map_err(broken);
+    let to_match = |alert: &SystemAlert| alert.to_match(now_ms, alert.routes(&durable.triage.routes));
     let matches = alerts.iter().map(to_match).collect::<Result<Vec<Match>, _>>()?;
     stats.matches.total += matches.len() as u64;
     let unit = Unit { now_ms: wall_ms(), detected_ms: clock.stated_ms(), matches, ..Unit::default() };
-    let committed = persist(stop, || durable.ledger.commit(&unit))?;
-    if committed.deliveries > 0 {
-        durable.delivered.notify_waiters();
-    }
+    let committed = persist(stop, || durable.commit(&unit))?;
     count(&committed, stats);
     Ok(())
 }
@@ -348,185 +325,4 @@ fn count(committed: &Committed, stats: &mut Stats) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Sqlite;
-    use iota_engine::alert::Severity;
-    use iota_engine::dedup::Seen;
-    use iota_engine::event::{EventTime, Fingerprint, Identity};
-    use iota_engine::store::{Ledger, ObjectVersion, Result};
-    use iota_engine::system::RULE_ERROR;
-    use iota_engine::triage::{Routes, Triage};
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    /// Has no room for so many commits.
-    #[derive(Debug)]
-    struct Fills {
-        store: Sqlite,
-        refuses: AtomicU32,
-    }
-
-    impl Ledger for Fills {
-        fn seen(&self, records: &[(Identity, Fingerprint)]) -> Result<Vec<Seen>> {
-            self.store.seen(records)
-        }
-
-        fn is_finished(&self, object: &ObjectVersion) -> Result<bool> {
-            self.store.is_finished(object)
-        }
-
-        fn commit(&self, unit: &Unit) -> Result<Committed> {
-            let left = self.refuses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-            left.map_or_else(|_| self.store.commit(unit), |_| Err(StoreError::Full { what: "test".to_owned() }))
-        }
-
-        fn rule_state(&self, pack: &str, kind: &str, key: &str) -> Result<serde_json::Value> {
-            self.store.rule_state(pack, kind, key)
-        }
-
-        fn retain(&self, now_ms: i64) -> Result<()> {
-            self.store.retain(now_ms)
-        }
-    }
-
-    fn durable(refuses: u32) -> Durable {
-        let ledger = Fills { store: Sqlite::memory().unwrap(), refuses: refuses.into() };
-        Durable::new(Arc::new(ledger), Arc::default(), None)
-    }
-
-    fn job(number: u8) -> Job {
-        let time = EventTime { ms: 0, substituted: false };
-        let (identity, fingerprint) = (Identity([number; 16]), Fingerprint([0; 4]));
-        let mut job = Job::default();
-        job.batch.push(b"{}", &[], BatchRecord { identity, fingerprint, time, variant: false, unit: 0, number: 1 });
-        job.records.evaluated(false);
-        job.inputs.read = 1;
-        job.finished.push(ObjectVersion { object: format!("o{number}"), version: "v".to_owned() });
-        job
-    }
-
-    fn told() -> SystemAlert {
-        SystemAlert {
-            rule: RULE_ERROR,
-            dedup: "p/r".to_owned(),
-            title: "Rule p/r fails".to_owned(),
-            severity: Severity::Medium,
-            description: String::new(),
-            runbook: "",
-            context: serde_json::Value::Null,
-        }
-    }
-
-    #[tokio::test]
-    async fn alerts_about_iota_are_delivered_at_once() {
-        let routes = Routes::new(vec!["o".to_owned()], None);
-        let durable = Durable { triage: Arc::new(Triage { routes, ..Triage::default() }), ..durable(0) };
-        let mut stats = Stats::new();
-        let notified = durable.delivered.notified();
-        raise(&[told()], &durable, Clock::Fixed(0), &Stop::default(), &mut stats).unwrap();
-        assert_eq!(stats.deliveries.added, 1);
-        tokio::time::timeout(Duration::from_secs(10), notified).await.expect("whoever delivers is told of it");
-    }
-
-    fn take(committer: &mut Committer<'_>, job: &Job, stats: &mut Stats) {
-        stats.records.add(&job.records);
-        stats.inputs.add(&job.inputs);
-        committer.begin(job);
-        committer.end(job, stats);
-    }
-
-    #[test]
-    fn what_does_not_fit_now_is_committed_once_there_is_room() {
-        let (durable, stop, mut stats) = (durable(3), Stop::default(), Stats::new());
-        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
-        take(&mut committer, &job(1), &mut stats);
-        committer.commit(&mut stats).unwrap();
-        assert_eq!(durable.ledger.seen(&[(Identity([1; 16]), Fingerprint([0; 4]))]).unwrap(), [Seen::Duplicate]);
-    }
-
-    #[test]
-    fn a_run_that_is_to_stop_does_not_wait_for_room() {
-        let (durable, stop, mut stats) = (durable(u32::MAX), Stop::default(), Stats::new());
-        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
-        take(&mut committer, &job(1), &mut stats);
-        stop.request();
-        assert!(matches!(committer.commit(&mut stats), Err(StoreError::Full { .. })));
-    }
-
-    #[test]
-    fn what_was_not_run_because_the_run_is_to_stop_is_left_for_the_next() {
-        let (durable, stop, mut stats) = (durable(0), Stop::default(), Stats::new());
-        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
-        take(&mut committer, &job(1), &mut stats);
-        committer.not_run();
-        take(&mut committer, &job(2), &mut stats);
-        stop.request();
-        committer.not_run();
-        take(&mut committer, &job(3), &mut stats);
-        take(&mut committer, &job(4), &mut stats);
-        committer.commit(&mut stats).unwrap();
-        let finished = |n: u8| durable.ledger.is_finished(&job(n).finished[0]).unwrap();
-        assert_eq!([1, 2, 3, 4].map(finished), [true, true, false, false]);
-        assert_eq!((stats.records.evaluated, stats.records.abandoned, stats.inputs.interrupted), (2, 2, 2));
-        stats.inputs.total = 4;
-        assert_eq!(stats.imbalance(), None);
-    }
-
-    /// One pack was through with the batch before another one was interrupted.
-    #[test]
-    fn nothing_is_kept_of_a_batch_that_is_left_for_the_next_run() {
-        let (durable, stop, mut stats) = (durable(0), Stop::default(), Stats::new());
-        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
-        let update = |record: u8| {
-            let ops = vec![serde_json::json!({"op": "increment", "kind": "counter", "key": "k", "by": 1})];
-            RuleStateUpdate { pack: "p".to_owned(), rule: "r".to_owned(), record: Identity([record; 16]), ops }
-        };
-        for number in [1, 2] {
-            let job = job(number);
-            stats.records.add(&job.records);
-            stats.inputs.add(&job.inputs);
-            committer.begin(&job);
-            committer.unit.rule_state.push(update(number));
-            if number == 2 {
-                stop.request();
-                committer.not_run();
-            }
-            committer.end(&job, &mut stats);
-        }
-        committer.commit(&mut stats).unwrap();
-        assert_eq!(durable.ledger.rule_state("p", "counter", "k").unwrap()["value"], 1);
-    }
-
-    #[test]
-    fn the_ledger_knows_failures_that_were_told_and_none_of_a_batch_that_is_left() {
-        let (durable, stop, mut stats) = (durable(0), Stop::default(), Stats::new());
-        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
-        let alert = told();
-        let failure = |number: u8| alert.to_counted_match(0, Vec::new(), &[number]).unwrap();
-        for number in [1, 2] {
-            let job = job(number);
-            stats.records.add(&job.records);
-            stats.inputs.add(&job.inputs);
-            committer.begin(&job);
-            committer.tell_of_failure(failure(number), &job.batch.records()[0], &mut stats);
-            if number == 2 {
-                stop.request();
-                committer.not_run();
-            }
-            committer.end(&job, &mut stats);
-        }
-        committer.commit(&mut stats).unwrap();
-        let told = [1, 2].map(|number| (failure(number).sighting.identity, Fingerprint([0; 4])));
-        assert_eq!(durable.ledger.seen(&told).unwrap(), [Seen::Duplicate, Seen::First]);
-        assert_eq!(stats.matches.total, 1);
-    }
-
-    #[test]
-    fn failures_are_kept_up_to_a_number() {
-        let (durable, stop) = (durable(0), Stop::default());
-        let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
-        let kept = (0..KEPT_FAILURES + 5).filter(|_| committer.may_keep("p", "r")).count();
-        assert_eq!(kept as u64, KEPT_FAILURES);
-        assert!(committer.may_keep("p", "other"));
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Where a run keeps what it finds. Knows nothing of units.
 
-use iota_engine::store::{Ledger, StoreError, Terms, Unit};
+use iota_engine::store::{Committed, Ledger, StoreError, Terms, Unit};
 use iota_engine::system::SystemAlert;
 use iota_engine::triage::Triage;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,11 +40,17 @@ impl Durable {
 
     /// Commits an alert about iota itself, to the outputs that the routes name. The same alert at the same time is one.
     pub fn raise(&self, alert: &SystemAlert, unit: Unit, now_ms: i64) -> Result<(), StoreError> {
-        let broken = |error: serde_json::Error| StoreError::Broken { what: alert.rule.to_owned(), why: error.to_string() };
-        let found = alert.to_match(now_ms, alert.routes(&self.triage.routes)).map_err(broken)?;
-        self.ledger.commit(&Unit { now_ms, matches: vec![found], ..unit })?;
-        self.delivered.notify_waiters();
-        Ok(())
+        let found = alert.to_match(now_ms, alert.routes(&self.triage.routes))?;
+        self.commit(&Unit { now_ms, matches: vec![found], ..unit }).map(drop)
+    }
+
+    /// Makes a unit durable, and wakes whoever delivers.
+    pub(super) fn commit(&self, unit: &Unit) -> Result<Committed, StoreError> {
+        let committed = self.ledger.commit(unit)?;
+        if committed.deliveries > 0 {
+            self.delivered.notify_waiters();
+        }
+        Ok(committed)
     }
 
     /// All that was read is committed.

@@ -9,6 +9,7 @@ mod deferred;
 mod describe;
 mod durable;
 mod evaluate;
+mod failures;
 mod gather;
 mod groups;
 mod journal;

@@ -2,7 +2,7 @@
 //! bytes. Ids are those that the first time would have given, and nothing counts twice.
 
 use super::collect::{AlertSink, At, Collector, Emit, Memory};
-use super::commit::raise;
+use super::commit::raise_counted;
 use super::durable::Durable;
 use super::evaluate::{Done, Lane};
 use super::persist::persist;
@@ -110,7 +110,7 @@ impl Rerun<'_> {
             Paused::Pack(pack) => system::pack_left_out(&self.packs[pack], calls),
         };
         let alerts: Vec<SystemAlert> = left.into_iter().map(alert).collect();
-        let raised = raise(&alerts, self.durable, self.clock, &progress.stop, &mut result.stats);
+        let raised = raise_counted(&alerts, self.durable, self.clock, &progress.stop, &mut result.stats);
         result.failure = result.failure.or_else(|| raised.err().map(Into::into));
         result
     }

@@ -27,8 +27,16 @@ struct Step {
     records: Vec<usize>,
     /// Not a unit of input, but of a second evaluation.
     rerun: bool,
-    /// How often it is committed; 0 is a crash before the commit, after which it is done again later.
+    /// How often it is committed; 0 is a crash, after which it is done again later.
     times: usize,
+}
+
+/// A unit, and how often it is committed.
+#[derive(Debug, Clone)]
+pub(crate) struct Committing {
+    pub(crate) unit: Unit,
+    /// 0: the process ends before or while it commits, and the same records come again later.
+    pub(crate) times: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -36,6 +44,22 @@ pub(crate) struct Scenario {
     window: Window,
     records: Vec<Found>,
     steps: Vec<Step>,
+}
+
+impl Scenario {
+    /// In an order in which everything comes at last; some of it never came before.
+    pub(crate) fn commits(&self) -> impl Iterator<Item = Committing> {
+        self.steps.iter().filter(|step| !step.records.is_empty()).map(|step| {
+            let matches = step.records.iter().flat_map(|&at| self.records[at].matches.clone()).collect();
+            let mut unit = unit(matches);
+            if step.rerun {
+                // As `iota rerun` has them: the ledger knows them, or is to learn of them from the input.
+                unit.seen.clear();
+                unit.matches.iter_mut().for_each(|found| found.sighting.variant = true);
+            }
+            Committing { unit, times: step.times }
+        })
+    }
 }
 
 pub(crate) fn key(group: u8) -> GroupKey {
@@ -129,13 +153,8 @@ fn steps_over(records: usize, shapes: &[(usize, usize, bool, u16)], seed: u64) -
 /// Runs a scenario on an empty store and compares.
 pub(crate) fn check(store: &dyn Store, scenario: &Scenario) {
     let (mut counted, mut done) = (Committed::default(), 0);
-    for step in scenario.steps.iter().filter(|step| !step.records.is_empty()) {
-        let matches = step.records.iter().flat_map(|&at| scenario.records[at].matches.clone()).collect();
-        let mut unit = unit(matches);
-        if step.rerun {
-            unit.seen.clear();
-        }
-        for _ in 0..step.times {
+    for Committing { unit, times } in scenario.commits() {
+        for _ in 0..times {
             let committed = store.commit(&unit).expect("commits");
             assert_eq!(sum(&committed), unit.matches.len() as u64, "every match is in one count");
             done += unit.matches.len() as u64;
@@ -152,21 +171,21 @@ pub(crate) fn check(store: &dyn Store, scenario: &Scenario) {
 /// Commits a scenario as a process does whose store fails now and then: what fails is committed again. Then compares what
 /// is stored; what the commits said is lost with those that failed.
 pub(crate) fn check_stored(store: &dyn Store, scenario: &Scenario) {
-    for step in scenario.steps.iter().filter(|step| !step.records.is_empty()) {
-        let matches = step.records.iter().flat_map(|&at| scenario.records[at].matches.clone()).collect();
-        let mut unit = unit(matches);
-        if step.rerun {
-            unit.seen.clear();
-        }
-        for _ in 0..step.times {
-            let mut tries = 0..100;
-            while let Err(error) = store.commit(&unit) {
-                assert!(error.is_retryable() && tries.next().is_some(), "{error}");
-            }
+    for Committing { unit, times } in scenario.commits() {
+        for _ in 0..times {
+            commit_at_last(store, &unit);
         }
     }
     compare(store, scenario);
     told_once(store);
+}
+
+/// What fails is committed again.
+pub(crate) fn commit_at_last(store: &dyn Store, unit: &Unit) {
+    let mut tries = 0..100;
+    while let Err(error) = store.commit(unit) {
+        assert!(error.is_retryable() && tries.next().is_some(), "{error}");
+    }
 }
 
 /// Every alert that is sent has one delivery that tells of it as new, unless it took over another one.

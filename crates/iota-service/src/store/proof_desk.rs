@@ -1,6 +1,7 @@
 //! What every store has to show beside alerts: deliveries, the audit log, rejects, failed pairs, checkpoints, rule state.
 
 use super::proof::{MINUTE, alerts, found, key, objects_since, unit};
+use crate::audit::{InForce, Sending, record_hit, record_in_force};
 use iota_engine::aggregate::{Cut, Window};
 use iota_engine::alert::{Origin, Severity};
 use iota_engine::dedup::Seen;
@@ -11,6 +12,8 @@ use iota_engine::store::{
     Handling, KEEP_OBJECTS_MS, LeftOut, Limited, Match, ObjectVersion, PairFilter, Reject, RejectFilter, RuleStateUpdate,
     Settled, Status, StatusChange, Store, Terms, Unit, verify_audit_log,
 };
+use iota_engine::triage::{Accounts, Triage};
+use iota_python::SandboxLevel;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -260,7 +263,7 @@ fn origin(object: &str, version: Option<&str>, record: u64) -> Origin {
     Origin { object: object.to_owned(), version: version.map(str::to_owned), record }
 }
 
-fn pair(rule: &str, record: u8, raw: Vec<u8>) -> FailedPair {
+pub(crate) fn pair(rule: &str, record: u8, raw: Vec<u8>) -> FailedPair {
     let failure = Failure {
         r#type: "KeyError".to_owned(),
         message: "x".repeat(40_000),
@@ -398,6 +401,40 @@ pub(crate) fn rule_state_is_applied_once(store: &dyn Store) {
     assert_eq!(store.rule_state("p", "counter", "k0").unwrap()["value"], 1);
 }
 
+/// Of two that have read the same log, and would each add to it, one is told that the other was first.
+pub(crate) fn what_follows_from_the_log_is_recorded_once(store: &dyn Store) {
+    let many: Vec<AuditEntry> = (0..150).map(|n| AuditEntry { subject: n.to_string(), ..entry("output.add") }).collect();
+    assert!(store.record_after(0, &many).unwrap(), "more than a transaction of DynamoDB takes");
+    assert!(!store.record_after(0, &many).unwrap());
+    assert!(!store.record_after(151, &many).unwrap());
+    assert!(store.record_after(150, &many[..2]).unwrap());
+    let log = store.audit_log(None).unwrap();
+    verify_audit_log(&log).unwrap();
+    let subjects = log.iter().map(|record| record.entry.subject.parse::<usize>().unwrap());
+    assert_eq!(subjects.collect::<Vec<_>>(), (0..150).chain(0..2).collect::<Vec<_>>());
+}
+
+/// What a process does that starts with so many accounts.
+pub(crate) fn record_accounts(store: &dyn Store, names: usize) {
+    let accounts = (0..names).map(|n| format!("  \"{n:012}\": {{name: a}}\n")).collect::<Vec<_>>().concat();
+    let triage = Triage {
+        accounts: Accounts::parse(format!("version: 1\naccounts:\n{accounts}").as_bytes()).unwrap(),
+        ..Triage::default()
+    };
+    let (sending, sandbox) = (Sending::default(), SandboxLevel { seccomp: true, ..SandboxLevel::default() });
+    record_in_force(store, InForce { triage: &triage, sending: &sending, sandbox: &sandbox }, &|| Actor::Iota).unwrap();
+    record_hit(store, &format!("s{names}"), "title").unwrap();
+}
+
+/// A change and a hit of each round, once.
+pub(crate) fn recorded_once(store: &dyn Store, rounds: usize) {
+    let log = store.audit_log(None).unwrap();
+    verify_audit_log(&log).unwrap();
+    let told: Vec<_> = log.iter().map(|record| (record.entry.action.as_str(), record.entry.subject.clone())).collect();
+    let round = |names: usize| [("accounts.change", "accounts".to_owned()), ("suppression.hit", format!("s{names}"))];
+    assert_eq!(told, (1..=rounds).flat_map(round).collect::<Vec<_>>());
+}
+
 /// Alerts whose content is as large as a record may be.
 pub(crate) fn large_content_is_kept(store: &dyn Store) {
     let mut large = found(0, 1, 0, Window { threshold: 2, ..HOUR });
@@ -430,7 +467,7 @@ pub(crate) fn old_alerts_are_forgotten_unless_they_are_to_be_delivered(store: &d
 
 /// All of them, each on a store of its own.
 pub(crate) fn all(new: impl Fn() -> Box<dyn Store>) {
-    let proofs: [fn(&dyn Store); 12] = [
+    let proofs: [fn(&dyn Store); 13] = [
         deliveries_are_leased_and_settled,
         an_update_waits_for_the_alert,
         |store| what_follows_waits_for_the_alert_that_was_told(store, false),
@@ -439,6 +476,7 @@ pub(crate) fn all(new: impl Fn() -> Box<dyn Store>) {
         what_is_delivered_goes_by_the_wall_clock,
         people_change_alerts_and_dead_letters,
         what_failed_is_kept,
+        what_follows_from_the_log_is_recorded_once,
         a_source_never_forgets_since_when_it_is_read,
         rule_state_is_applied_once,
         large_content_is_kept,

@@ -11,7 +11,7 @@ use pauses::{Pauses, Trying};
 pub use reload::RuleFiles;
 pub use wakes::{Wake, Waker, Wakes, wakes};
 
-use crate::audit::{InForce, Reloaded, record_in_force, record_reload};
+use crate::audit::{InForce, Reloaded, Sending, record_in_force, record_refused, record_reload};
 use crate::metrics::{Metrics, PausedName, Snapshot};
 use crate::pipeline::{
     AlertSink, Clock, Durable, Emit, Ended, Engine, FastPath, Keep, Paused, Progress, Rerun, RerunResult, Run, RunFailure, State,
@@ -90,6 +90,8 @@ pub struct Watch<'a> {
     pub durable: Durable,
     /// Of the same state.
     pub desk: &'a dyn Desk,
+    /// Where alerts go, whatever is read again.
+    pub sending: &'a Sending,
     pub directories: Vec<Directory>,
     /// How often directories are looked through for what nobody told.
     pub rescan: Duration,
@@ -450,8 +452,9 @@ impl Watch<'_> {
             Ok(new) => new,
             // What is read at an end is not read whole.
             Err(_) if stop.is_requested() => return Ok(()),
-            Err(NotTaken { why, alerts, files }) => {
-                tracing::error!("the rules have changed, and are not taken: {why}; those that ran before go on");
+            Err(NotTaken { why: refused, alerts, files }) => {
+                tracing::error!("the rules have changed, and are not taken: {refused}; those that ran before go on");
+                persist(stop, || record_refused(self.desk, (why, &refused), &|| Actor::Iota))?;
                 for alert in alerts {
                     persist(stop, || self.durable.raise(&alert, Unit::default(), Clock::System.now_ms()))?;
                 }
@@ -463,7 +466,8 @@ impl Watch<'_> {
             }
         };
         let reloaded = Reloaded { before: &rules.packs, after: &new.packs, why };
-        let in_force = InForce { triage: &new.triage, sandbox: &self.python.program.sandbox.level() };
+        let sandbox = &self.python.program.sandbox.level();
+        let in_force = InForce { triage: &new.triage, sending: self.sending, sandbox };
         persist(stop, || record_reload(self.desk, reloaded, &|| Actor::Iota))?;
         persist(stop, || record_in_force(self.desk, in_force, &|| Actor::Iota))?;
         *rules = new;

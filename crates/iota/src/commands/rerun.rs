@@ -34,7 +34,7 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         only(&mut packs, rule)?;
     }
     check_outputs(args.deliver, settings)?;
-    let kept = Kept::open(place, &setup, (args.deliver, false))?;
+    let kept = Kept::open(place, &setup, (args.deliver, false), None)?;
     let durable = kept.durable().again();
     let (mut files, mut objects) = (Vec::new(), None);
     if !args.errors {

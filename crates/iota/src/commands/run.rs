@@ -102,7 +102,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     if args.updates && emit == Emit::Final {
         bail!("--updates needs `--emit first`: with final counts there is nothing to update");
     }
-    let open = |place: &Place| Kept::open(place, &setup, (args.deliver, args.updates));
+    let open = |place: &Place| Kept::open(place, &setup, (args.deliver, args.updates), None);
     let kept = settings.state.value.as_ref().map(open).transpose()?;
     let printing = if kept.is_some() { Triage::default() } else { state::printing(settings, args.updates, clock.now_ms())? };
     let objects = if places.is_empty() {

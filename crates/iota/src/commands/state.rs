@@ -8,7 +8,7 @@ use crate::printer::{Printer, counted};
 use anyhow::bail;
 use iota_engine::store::{Backlog, Desk, LATENESS_MS, Ledger, Outbox, Settled, Store};
 use iota_engine::triage::{RouteEntry, Routes, Triage};
-use iota_service::audit::{InForce, record_in_force};
+use iota_service::audit::{InForce, Sending, record_in_force};
 use iota_service::config::Settings;
 use iota_service::crash_point;
 use iota_service::deliver::{Deliverer, Deliveries, POLL, Policy, SystemClock};
@@ -72,8 +72,16 @@ pub(super) fn check_outputs(deliver: bool, settings: &Settings) -> anyhow::Resul
 pub(super) struct Kept {
     store: Arc<dyn Store>,
     durable: Durable,
+    /// As it is configured.
+    sending: Sending,
     /// `None`: to standard output.
     delivering: Option<Delivering>,
+}
+
+/// Input as it arrives, not what was kept.
+pub(super) struct Live {
+    /// Matches of events older than this, in milliseconds since 1970, are kept and not sent.
+    pub(super) no_send_before_ms: Option<i64>,
 }
 
 /// What the delivery loop is started with.
@@ -89,6 +97,7 @@ impl Kept {
         place: &Place,
         Setup { settings, clock, python, .. }: &Setup,
         (deliver, updates): (bool, bool),
+        live: Option<&Live>,
     ) -> anyhow::Result<Self> {
         // What is kept goes by the wall clock, whatever time the rules are told.
         let now_ms = Clock::System.now_ms();
@@ -102,19 +111,18 @@ impl Kept {
             store.release()?;
         }
         let sandbox = &python.program.sandbox.level();
-        record_in_force(&*store, InForce { triage: &triage, sandbox }, &|| desk::actor(place))?;
+        let mut sending = Sending::of(settings);
+        if let Some(live) = live {
+            sending = sending.live(live.no_send_before_ms);
+        }
+        record_in_force(&*store, InForce { triage: &triage, sending: &sending, sandbox }, &|| desk::actor(place))?;
         let routes = if deliver { to_outputs(settings, &outputs) } else { to_stdout(updates) };
         let triage = Triage { routes: routes.clone(), ..triage };
         let delivering = deliver.then(|| Delivering { outputs, routes, policy: settings.alerts.policy.clone() });
         let ledger: Arc<dyn Ledger> = Arc::clone(&store) as Arc<dyn Store>;
-        Ok(Self { store, durable: Durable::new(ledger, Arc::new(triage), None), delivering })
-    }
-
-    /// For input as it arrives.
-    pub(super) fn live(mut self, no_send_before_ms: Option<i64>) -> Self {
-        self.durable.lateness_ms = Some(LATENESS_MS);
-        self.durable.no_send_before_ms = no_send_before_ms;
-        self
+        let mut durable = Durable::new(ledger, Arc::new(triage), live.map(|_| LATENESS_MS));
+        durable.no_send_before_ms = live.and_then(|live| live.no_send_before_ms);
+        Ok(Self { store, durable, sending, delivering })
     }
 
     pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
@@ -127,6 +135,10 @@ impl Kept {
 
     pub(super) fn durable(&self) -> &Durable {
         &self.durable
+    }
+
+    pub(super) fn sending(&self) -> &Sending {
+        &self.sending
     }
 
     pub(super) fn state(&self) -> State<'_> {

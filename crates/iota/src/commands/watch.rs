@@ -4,7 +4,7 @@ use super::reload::{Rules, files};
 use super::run::{summarize, told, write_stats};
 use super::setup::{Setup, time};
 use super::sources::Sources;
-use super::state::Kept;
+use super::state::{Kept, Live};
 use crate::args::{AlertFormat, WatchArgs};
 use crate::environment;
 use crate::exit::{Exit, is_broken_pipe};
@@ -58,7 +58,8 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     // From here on, because rules may take minutes to load: who asks meanwhile is told that it is starting.
     let metrics = listener.transpose()?.map(|listener| serve_metrics(listener, &progress.stop)).transpose()?;
     let now_ms = Clock::System.now_ms();
-    let Times { from, no_send_before, rescan } = Times::of(args)?;
+    let Times { from, no_send_before: no_send_before_ms, rescan } = Times::of(args)?;
+    let live = Live { no_send_before_ms };
     let (waker, woken) = wakes();
     watch_signals(Arc::clone(&progress.stop), waker.clone())?;
     let (files, read_at) = (files(args, settings), Timestamp::now());
@@ -73,14 +74,13 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         bail!("no rule runs; `iota check` says why");
     }
     let place = state_place(settings);
-    let kept = Kept::open(&place, &setup, (!settings.outputs.is_empty(), false)).with_context(|| {
+    let kept = Kept::open(&place, &setup, (!settings.outputs.is_empty(), false), Some(&live)).with_context(|| {
         if settings.state.value.is_some() {
             format!("--state {place}")
         } else {
             format!("{place}; name another one with --state DIR")
         }
     })?;
-    let kept = kept.live(no_send_before);
     for alert in known.alerts() {
         kept.durable().raise(&alert, Unit::default(), now_ms)?;
     }
@@ -119,6 +119,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         workers: settings.workers.value,
         durable: kept.durable().clone(),
         desk: kept.desk(),
+        sending: kept.sending(),
         directories,
         rescan,
         inotify: !args.no_inotify,

@@ -85,17 +85,17 @@ fn secrets_that_cannot_be_had_are_named_with_what_is_missing() {
     };
     let target = Target::new();
     let ran = outputs_test(&target, &made(""), &[]);
-    assert_eq!(ran.code, Some(2), "{}", ran.stdout);
-    let expected = "outputs.web: secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:gone-AbCdEf: \
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let expected = "web: nothing was sent: secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:gone-AbCdEf: \
                     secretsmanager:GetSecretValue: ResourceNotFoundException";
-    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+    assert!(ran.stdout.contains(expected), "{}", ran.stdout);
 
     let denied =
         r#"{"__type":"AccessDeniedException","Message":"User is not authorized to perform: secretsmanager:GetSecretValue"}"#;
     let (endpoint, _) = server(400, "application/x-amz-json-1.1", denied);
     let ran = outputs_test(&target, &made("#token"), &[("AWS_ENDPOINT_URL_SECRETS_MANAGER", &endpoint)]);
-    assert_eq!(ran.code, Some(2), "{}", ran.stdout);
-    assert!(ran.stderr.contains("gone-AbCdEf#token: secretsmanager:GetSecretValue: AccessDeniedException"), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stdout.contains("gone-AbCdEf#token: secretsmanager:GetSecretValue: AccessDeniedException"), "{}", ran.stdout);
 }
 
 #[test]

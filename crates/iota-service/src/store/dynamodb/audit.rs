@@ -8,7 +8,7 @@ use super::item::{Item, Key, Read, item, text};
 use super::query::Query;
 use super::table::pause;
 use super::trouble::{Trouble, Work};
-use super::write::Write;
+use super::write::{AT_ONCE, Write};
 use iota_engine::store::{AuditEntry, AuditRecord};
 use std::future::Future;
 
@@ -24,27 +24,55 @@ impl DynamoDb {
     {
         for failures in 0..TRIES {
             let Some(mut writes) = changes().await? else { return Ok(false) };
-            let record = self.next_record(entry).await?;
+            let (number, hash) = self.last_record().await?;
+            let record = AuditRecord::after((number, &hash), entry.clone());
             writes.push(self.put_record(&record).await?);
-            let written = match &writes[..] {
-                [alone] => self.table.write(alone).await,
-                all => self.table.transact(all).await,
-            };
-            match written {
-                Ok(()) => return Ok(true),
-                // By an attempt whose answer was lost.
-                Err(Trouble::Changed) if self.is_recorded(&record).await? => return Ok(true),
-                Err(Trouble::Changed) => pause(failures).await,
-                Err(error) => return Err(error),
+            if self.put(&writes, &record).await? {
+                return Ok(true);
             }
+            pause(failures).await;
         }
         Err(Trouble::Changed)
     }
 
-    async fn next_record(&self, entry: &AuditEntry) -> Work<AuditRecord> {
+    /// As many at once as a transaction takes. Each part stands on its own: whoever reads the log finds what is missing.
+    pub(super) async fn append_after(&self, last: u64, entries: &[AuditEntry]) -> Work<bool> {
+        let (number, hash) = self.last_record().await?;
+        if number != last {
+            return Ok(false);
+        }
+        let mut before = (number, hash);
+        for some in entries.chunks(AT_ONCE) {
+            let (mut records, mut writes) = (Vec::new(), Vec::new());
+            for entry in some {
+                let record = AuditRecord::after((before.0, &before.1), entry.clone());
+                writes.push(self.put_record(&record).await?);
+                before = (record.number, record.hash.clone());
+                records.push(record);
+            }
+            if let Some(first) = records.first()
+                && !self.put(&writes, first).await?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Makes changes, one of which puts this record. False when something is not as it was read.
+    async fn put(&self, writes: &[Write], record: &AuditRecord) -> Work<bool> {
+        match self.table.write_all(writes).await {
+            Ok(()) => Ok(true),
+            // By an attempt whose answer was lost.
+            Err(Trouble::Changed) => self.is_recorded(record).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Number and hash of the last record; 0 and nothing in an empty log.
+    async fn last_record(&self) -> Work<(u64, String)> {
         let last = self.records(Some(1)).await?.pop();
-        let last = last.as_ref().map_or((0, ""), |record| (record.number, record.hash.as_str()));
-        Ok(AuditRecord::after(last, entry.clone()))
+        Ok(last.map_or_else(Default::default, |record| (record.number, record.hash)))
     }
 
     async fn put_record(&self, record: &AuditRecord) -> Work<Write> {

@@ -6,7 +6,7 @@ use super::table::Table;
 use super::trouble::{Trouble, Work};
 use aws_sdk_dynamodb::types::AttributeValue;
 use iota_engine::digest::{digest, hex};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Bytes that an item takes itself. An item with several bodies stays far below 350 KB, and 100 of them fit into a
 /// transaction.
@@ -25,14 +25,16 @@ fn reference(value: &AttributeValue) -> Option<Vec<Key>> {
     Some(parts(fields.get("pk")?.as_s().ok()?, count))
 }
 
-impl Table {
-    /// Makes the attribute that stands for these bytes in the item `owner`. What is large is written before this returns:
-    /// under the digest of the bytes, so that whoever reads the item finds exactly them. `ttl` is that of the owner.
-    pub(super) async fn keep(&self, owner: &Key, body: &[u8], ttl: Option<i64>) -> Work<AttributeValue> {
-        if body.len() <= INLINE {
-            return Ok(bytes(body));
-        }
-        let pk = format!("body#{}", hex(&digest("iota-body-v1", [owner.pk.as_bytes(), owner.sk.as_bytes(), body])));
+/// A body in items of its own, and what stands for it in the items that share it.
+pub(super) struct Apart {
+    pub(super) items: Vec<Item>,
+    pub(super) reference: AttributeValue,
+}
+
+impl Apart {
+    /// `digest` is that of the bytes, so that whoever reads the reference finds exactly them.
+    pub(super) fn new(digest: &[u8; 16], body: &[u8], ttl: Option<i64>) -> Self {
+        let pk = format!("body#{}", hex(digest));
         let keys = parts(&pk, body.len().div_ceil(PART));
         let part = |(key, part): (&Key, &[u8])| {
             let mut item = key.item();
@@ -40,11 +42,23 @@ impl Table {
             item.extend(ttl.map(|ttl| (TTL.to_owned(), number(ttl))));
             item
         };
-        // One by one: a request has at most 16 MB.
-        for (key, bytes) in keys.iter().zip(body.chunks(PART)) {
-            self.put_all(vec![part((key, bytes))]).await?;
+        let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
+        let reference = AttributeValue::M(item([("pk", text(pk)), ("parts", number(count))]));
+        Self { items: keys.iter().zip(body.chunks(PART)).map(part).collect(), reference }
+    }
+}
+
+impl Table {
+    /// Makes the attribute that stands for these bytes in the item `owner`. What is large is written before this returns.
+    /// `ttl` is that of the owner.
+    pub(super) async fn keep(&self, owner: &Key, body: &[u8], ttl: Option<i64>) -> Work<AttributeValue> {
+        if body.len() <= INLINE {
+            return Ok(bytes(body));
         }
-        Ok(AttributeValue::M(item([("pk", text(pk)), ("parts", number(i64::try_from(keys.len()).unwrap_or(i64::MAX)))])))
+        let Apart { items, reference } =
+            Apart::new(&digest("iota-body-v1", [owner.pk.as_bytes(), owner.sk.as_bytes(), body]), body, ttl);
+        self.put_all(items).await?;
+        Ok(reference)
     }
 
     /// The same for a text; a short one is kept as such.
@@ -62,14 +76,30 @@ impl Table {
 
     /// The bytes that an attribute stands for.
     pub(super) async fn body(&self, owner: &Item, name: &str) -> Work<Vec<u8>> {
+        self.bodies([owner], name).await?.of(owner, name)
+    }
+
+    /// What several items may share is read once.
+    pub(super) async fn bodies<'a>(&self, owners: impl IntoIterator<Item = &'a Item>, name: &str) -> Work<Bodies> {
+        let keys: BTreeSet<Key> = owners.into_iter().filter_map(|owner| owner.get(name).and_then(reference)).flatten().collect();
+        Ok(Bodies { parts: self.get_all(keys).await? })
+    }
+}
+
+/// Bodies that were read.
+pub(super) struct Bodies {
+    parts: HashMap<Key, Item>,
+}
+
+impl Bodies {
+    /// The bytes that an attribute of an item stands for.
+    pub(super) fn of(&self, owner: &Item, name: &str) -> Work<Vec<u8>> {
         if let Some(bytes) = owner.bytes_if_any(name) {
             return Ok(bytes.to_vec());
         }
-        let keys = owner.get(name).and_then(reference).ok_or_else(|| owner.lacks(name))?;
-        let mut found = self.get_all(keys.clone()).await?;
         let mut body = Vec::new();
-        for key in &keys {
-            let part = found.remove(key).ok_or_else(|| lost(owner, name, key))?;
+        for key in owner.get(name).and_then(reference).ok_or_else(|| owner.lacks(name))? {
+            let part = self.parts.get(&key).ok_or_else(|| lost(owner, name, &key))?;
             body.extend_from_slice(part.bytes_if_any("bytes").ok_or_else(|| part.lacks("bytes"))?);
         }
         Ok(body)

@@ -174,6 +174,10 @@ impl Desk for DynamoDb {
         self.wait(async { self.with_record(entry, || async { Ok(Some(Vec::new())) }).await.map(drop) })
     }
 
+    fn record_after(&self, last: u64, entries: &[AuditEntry]) -> Result<bool> {
+        self.wait(self.append_after(last, entries))
+    }
+
     fn audit_log(&self, newest: Option<usize>) -> Result<Vec<AuditRecord>> {
         self.wait(self.records(newest))
     }

@@ -90,12 +90,7 @@ impl Group<'_> {
             }
             // Who is told at all is known before there is something to tell.
             self.store.note_targets(&plan.targets).await?;
-            let written = match &plan.writes[..] {
-                [] => Ok(()),
-                [alone] => self.store.table.write(alone).await,
-                all => self.store.table.transact(all).await,
-            };
-            match written {
+            match self.store.table.write_all(&plan.writes).await {
                 Ok(()) => {
                     crash_point("commit.cells");
                     for id in &plan.deliveries {

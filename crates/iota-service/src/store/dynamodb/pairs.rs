@@ -1,19 +1,27 @@
 //! Rejects and failed pairs: kept with their bytes until somebody has looked at them, or they are old.
 
 use super::DynamoDb;
+use super::body::{Apart, Bodies};
 use super::item::{AT, IK, Item, Key, Read, TTL, bytes, item, number, text};
 use super::ledger::{of_terms, terms};
 use super::query::{Query, SHARDS, listed};
 use super::table::{each, wall_ms};
 use super::trouble::{Trouble, Work};
 use super::write::Write;
+use aws_sdk_dynamodb::types::AttributeValue;
 use iota_engine::alert::Origin;
+use iota_engine::digest::{digest, hex};
 use iota_engine::event::Identity;
 use iota_engine::store::{Except, FailedPair, KEEP_ALERTS_MS, LeftOut, PairFilter, Reject, RejectFilter};
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What the attribute `class`, which the index has, says of a pair that was not run.
 const LEFT_OUT: &str = "left_out";
+/// How much longer than its pairs a record is kept, in seconds: whoever has just read a pair finds it.
+const RECORD_LONGER: i64 = 60 * 60;
+/// Ids that are no further apart are looked for together: what stands between them is read for nothing.
+const NEAR: i64 = 400;
 /// A condition has 300 operators at most.
 const MAX_EXCEPT: usize = 50;
 
@@ -81,6 +89,8 @@ impl DynamoDb {
         let count = i64::try_from(pairs.len()).unwrap_or(i64::MAX);
         let counted = Write::update(Key::last_pair(), "ADD #last :count").with("count", number(count));
         let last = self.table.update(&counted).await?.number("last")?;
+        let (ttl, raws) = (ttl(), self.keep_records(pairs).await?);
+        let raws = &raws;
         // One pair is in a unit once; if not, the last holds.
         let pairs: BTreeMap<Key, (i64, &FailedPair)> =
             (last - count + 1..).zip(pairs).map(|(id, pair)| (key_of(pair), (id, pair))).collect();
@@ -107,17 +117,33 @@ impl DynamoDb {
                 .with("rule", text(&pair.rule))
                 .with("function", text(&pair.function))
                 .with("record", bytes(pair.record.0))
-                .with("object", self.table.keep_text(&key, object, Some(ttl())).await?)
-                .with("version", self.table.keep_text(&key, &serde_json::to_string(version)?, Some(ttl())).await?)
+                .with("object", self.table.keep_text(&key, object, Some(ttl)).await?)
+                .with("version", self.table.keep_text(&key, &serde_json::to_string(version)?, Some(ttl)).await?)
                 .with("number", number(*record))
-                .with("raw", self.table.keep(&key, &pair.raw, Some(ttl())).await?)
-                .with("failure", self.table.keep(&key, &failure, Some(ttl())).await?)
+                .with("raw", raws[pair.raw.as_slice()].clone())
+                .with("failure", self.table.keep(&key, &failure, Some(ttl)).await?)
                 .with("at_ms", number(pair.at_ms))
                 .with("class", text(if pair.failure.is_none() { LEFT_OUT } else { "failed" }))
-                .with("ttl", number(ttl()));
+                .with("ttl", number(ttl));
             self.table.write(&write).await
         });
         each(puts, |put| put).await.map(drop)
+    }
+
+    /// Writes the bytes of the records, once however many rules failed or were not run on one. They have no owner that they go
+    /// with: they are there until they expire, after the last of their pairs.
+    async fn keep_records<'p>(&self, pairs: &'p [FailedPair]) -> Work<HashMap<&'p [u8], AttributeValue>> {
+        let ttl = ttl() + RECORD_LONGER;
+        let (mut items, mut references) = (Vec::new(), HashMap::new());
+        for raw in pairs.iter().map(|pair| pair.raw.as_slice()) {
+            if let Entry::Vacant(slot) = references.entry(raw) {
+                let apart = Apart::new(&digest("iota-failed-record-v1", [raw]), raw, Some(ttl));
+                items.extend(apart.items);
+                slot.insert(apart.reference);
+            }
+        }
+        self.table.put_all(items).await?;
+        Ok(references)
     }
 
     pub(super) async fn list_failed_pairs(&self, filter: &PairFilter) -> Work<Vec<FailedPair>> {
@@ -134,14 +160,12 @@ impl DynamoDb {
             // How many are old enough is known when they are read.
             query.limit(filter.limit.filter(|_| filter.since_ms.is_none()))
         };
-        let (mut pairs, listed) = (Vec::new(), self.table.list_whole("pair", query).await?);
-        for item in
-            listed.iter().filter(|item| item.number("at_ms").is_ok_and(|at| filter.since_ms.is_none_or(|since| at >= since)))
-        {
-            if filter.limit.is_some_and(|limit| pairs.len() >= limit) {
-                break;
-            }
-            pairs.push(self.pair_of(item).await?);
+        let mut listed = self.table.list_whole("pair", query).await?;
+        listed.retain(|item| item.number("at_ms").is_ok_and(|at| filter.since_ms.is_none_or(|since| at >= since)));
+        listed.truncate(filter.limit.unwrap_or(usize::MAX));
+        let (mut pairs, raws) = (Vec::new(), self.table.bodies(&listed, "raw").await?);
+        for item in &listed {
+            pairs.push(self.pair_of(item, &raws).await?);
         }
         Ok(pairs)
     }
@@ -154,7 +178,7 @@ impl DynamoDb {
         Ok(counts.into_iter().map(|((pack, rule), calls)| LeftOut { pack, rule, calls }).collect())
     }
 
-    async fn pair_of(&self, item: &Item) -> Work<FailedPair> {
+    async fn pair_of(&self, item: &Item, raws: &Bodies) -> Work<FailedPair> {
         let record = item.bytes_if_any("record").and_then(|bytes| bytes.try_into().ok());
         let (object, version) = (self.table.text(item, "object").await?, self.table.text(item, "version").await?);
         let version = serde_json::from_str(&version)?;
@@ -165,7 +189,7 @@ impl DynamoDb {
             function: item.text("function")?,
             record: Identity(record.ok_or_else(|| item.lacks("record"))?),
             origin: Origin { object, version, record: item.number("number")?.cast_unsigned() },
-            raw: self.table.body(item, "raw").await?,
+            raw: raws.of(item, "raw")?,
             terms: terms(item)?,
             failure: serde_json::from_slice(&self.table.body(item, "failure").await?)?,
             at_ms: item.number("at_ms")?,
@@ -173,19 +197,43 @@ impl DynamoDb {
     }
 
     pub(super) async fn remove_pairs(&self, ids: &[i64]) -> Work<usize> {
-        let remove = |id: i64| async move {
-            let query = Query::listed(list_of(id)).between(Some(id), Some(id.saturating_add(1)));
-            let Some(item) = self.table.query(&query).await?.pop() else { return Ok(false) };
-            let delete = Write::delete(Key::of(&item)?).when("#id = :id").with("id", number(id));
-            match self.table.write(&delete).await {
+        let ids: BTreeSet<i64> = ids.iter().copied().collect();
+        let find = |(list, first, last): (String, i64, i64)| async move {
+            self.table.query(&Query::listed(list).between(Some(first), Some(last.saturating_add(1)))).await
+        };
+        let found = each(ranges(&ids), find).await?;
+        let mut removals = Vec::new();
+        for item in found.iter().flatten() {
+            let id = item.number(AT)?;
+            if ids.contains(&id) {
+                removals.push(Write::delete(Key::of(item)?).when("#id = :id").with("id", number(id)));
+            }
+        }
+        let remove = |removal: Write| async move {
+            match self.table.write(&removal).await {
                 Ok(()) => Ok(true),
                 Err(Trouble::Changed) => Ok(false),
                 Err(error) => Err(error),
             }
         };
-        let removed = each(ids.iter().copied(), remove).await?;
+        let removed = each(removals, remove).await?;
         Ok(removed.into_iter().filter(|removed| *removed).count())
     }
+}
+
+/// Where these ids are listed, with the first and the last of those that are near each other: one query finds them all.
+fn ranges(ids: &BTreeSet<i64>) -> Vec<(String, i64, i64)> {
+    let mut ranges: BTreeMap<String, Vec<(i64, i64)>> = BTreeMap::new();
+    for &id in ids {
+        let of_list = ranges.entry(list_of(id)).or_default();
+        match of_list.last_mut() {
+            Some((_, last)) if id - *last <= NEAR => *last = id,
+            _ => of_list.push((id, id)),
+        }
+    }
+    let of_list =
+        |(list, ranges): (String, Vec<(i64, i64)>)| ranges.into_iter().map(move |(first, last)| (list.clone(), first, last));
+    ranges.into_iter().flat_map(of_list).collect()
 }
 
 fn left_out(query: Query) -> Query {
@@ -206,5 +254,5 @@ fn without(query: Query, except: &Except) -> Query {
 }
 
 fn key_of(pair: &FailedPair) -> Key {
-    Key::pair(&[&pair.pack, &pair.rule, &pair.function, &iota_engine::digest::hex(&pair.record.0)])
+    Key::pair(&[&pair.pack, &pair.rule, &pair.function, &hex(&pair.record.0)])
 }

@@ -215,6 +215,15 @@ impl Table {
         Ok(answer.attributes.unwrap_or_default())
     }
 
+    /// Makes all changes or none; one alone costs half of what it does in a transaction.
+    pub(super) async fn write_all(&self, writes: &[Write]) -> Work<()> {
+        match writes {
+            [] => Ok(()),
+            [alone] => self.write(alone).await,
+            all => self.transact(all).await,
+        }
+    }
+
     /// Makes all changes or none. `Changed` when a condition did not hold.
     pub(super) async fn transact(&self, writes: &[Write]) -> Work<()> {
         let items = writes.iter().map(|write| write.in_transaction(&self.name)).collect::<Result<Vec<_>, _>>();

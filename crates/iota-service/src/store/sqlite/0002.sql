@@ -18,6 +18,8 @@ UPDATE deliveries SET waits = 1 WHERE state = 'pending' AND EXISTS (SELECT 1 FRO
 DROP INDEX deliveries_pending;
 -- The order of delivery: what is new is due when it was made, so that is oldest first, and what failed comes behind.
 CREATE INDEX deliveries_next ON deliveries (output, waits, next_ms, created_ms) WHERE state = 'pending';
+-- Since when what is pending of an output waits.
+CREATE INDEX deliveries_oldest ON deliveries (output, created_ms) WHERE state = 'pending';
 DROP INDEX deliveries_settled;
 -- For the storm limit.
 CREATE INDEX deliveries_settled ON deliveries (output, pack, rule, state, settled_ms) WHERE settled_ms IS NOT NULL AND asked = 0;

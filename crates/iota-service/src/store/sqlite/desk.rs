@@ -158,6 +158,16 @@ impl Desk for Sqlite {
         self.write(|transaction| append(transaction, entry))
     }
 
+    fn record_after(&self, last: u64, entries: &[AuditEntry]) -> Result<bool> {
+        self.write(|transaction| {
+            let is_last = last_record(transaction)?.0 == last;
+            if is_last {
+                entries.iter().try_for_each(|entry| append(transaction, entry))?;
+            }
+            Ok(is_last)
+        })
+    }
+
     fn audit_log(&self, newest: Option<usize>) -> Result<Vec<AuditRecord>> {
         self.read(|connection| {
             let sql =
@@ -215,11 +225,16 @@ fn enqueue(transaction: &Transaction<'_>, alert_id: &str, output: &str, action: 
     line_up(transaction, &known_as, output)
 }
 
+/// Number and hash of the last record; 0 and nothing in an empty log.
+fn last_record(connection: &Connection) -> Work<(u64, String)> {
+    let mut get = connection.prepare_cached("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")?;
+    let last = get.query_row([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?))).optional()?;
+    Ok(last.unwrap_or_default())
+}
+
 fn append(transaction: &Transaction<'_>, entry: &AuditEntry) -> Work<()> {
-    let mut get = transaction.prepare_cached("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")?;
-    let last: Option<(i64, String)> = get.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let (number, hash) = last.unwrap_or_default();
-    let record = AuditRecord::after((number.cast_unsigned(), &hash), entry.clone());
+    let (number, hash) = last_record(transaction)?;
+    let record = AuditRecord::after((number, &hash), entry.clone());
     let mut insert = transaction.prepare_cached("INSERT INTO audit (number, entry, previous, hash) VALUES (?1, ?2, ?3, ?4)")?;
     insert.execute(params![record.number.cast_signed(), record.entry.to_json(), record.previous, record.hash])?;
     Ok(())

@@ -14,6 +14,11 @@ pub(super) const NEXT_DUE: &str =
 pub(super) const DUE: &str =
     "SELECT rowid FROM deliveries WHERE output = ?1 AND state = 'pending' AND waits = 0 AND next_ms <= ?2
     ORDER BY next_ms, created_ms, rowid LIMIT ?4";
+/// How many deliveries of which output are in which state, and since when the oldest of those that are pending waits.
+pub(super) const BACKLOG: &str =
+    "SELECT output, state, count, CASE WHEN state = 'pending' THEN (SELECT min(created_ms) FROM deliveries
+        WHERE deliveries.output = delivery_counts.output AND state = 'pending') END
+    FROM delivery_counts WHERE count > 0";
 /// Which deliveries that an output knows by one id are behind another one, after one of them has begun or ended to be pending.
 const LINE_UP: &str = "UPDATE deliveries SET waits = EXISTS (SELECT 1 FROM deliveries AS earlier
         WHERE (earlier.alert_id = ?1 OR earlier.known_as = ?1) AND earlier.output = ?2 AND earlier.state = 'pending'
@@ -78,11 +83,7 @@ impl Outbox for Sqlite {
 
     fn backlog(&self) -> Result<Vec<Backlog>> {
         self.read(|connection| {
-            let mut get = connection.prepare_cached(
-                "SELECT output, state, count, CASE WHEN state = 'pending' THEN (SELECT min(created_ms) FROM deliveries
-                     WHERE deliveries.output = delivery_counts.output AND state = 'pending') END
-                 FROM delivery_counts WHERE count > 0",
-            )?;
+            let mut get = connection.prepare_cached(BACKLOG)?;
             let mut rows = get.query([])?;
             let mut backlogs: BTreeMap<String, Backlog> = BTreeMap::new();
             while let Some(row) = rows.next()? {

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Barrier;
+use std::thread;
 
 const HOUR: Window = Window { ms: 60 * proof::MINUTE, threshold: 1 };
 
@@ -177,6 +179,8 @@ fn looking_for_the_next_delivery_reads_none_that_wait() {
     let search = "SEARCH deliveries USING INDEX deliveries_next (output=? AND waits=?";
     assert_eq!(plan(super::outbox::NEXT_DUE), [format!("{search})")], "in the order of the index: the first row is the answer");
     assert_eq!(plan(super::outbox::DUE), [format!("{search} AND next_ms<?)")]);
+    let oldest = "SEARCH deliveries USING COVERING INDEX deliveries_oldest (output=?)";
+    assert_eq!(plan(super::outbox::BACKLOG).last().unwrap(), oldest, "the first row of the index is the oldest");
 }
 
 #[test]
@@ -241,4 +245,24 @@ fn what_is_old_is_forgotten_unless_it_is_to_be_delivered() {
     assert_eq!(store.backlog().unwrap()[0].delivered, 1);
     store.retain(unit.now_ms + 40 * DAY).unwrap();
     assert_eq!((rows(), store.backlog().unwrap()), ([0, 0, 0, 0], Vec::new()));
+}
+
+/// As people's commands do beside a run.
+#[test]
+fn two_that_look_at_the_log_together_record_a_change_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(directory.path()).unwrap();
+    for names in 1..=20 {
+        let together = Barrier::new(2);
+        let record = |store: &Sqlite| {
+            together.wait();
+            proof_desk::record_accounts(store, names);
+        };
+        let beside = Sqlite::open_beside(directory.path()).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| record(&store));
+            scope.spawn(|| record(&beside));
+        });
+    }
+    proof_desk::recorded_once(&store, 20);
 }
