@@ -177,6 +177,15 @@ fn looking_for_the_next_delivery_reads_none_that_wait() {
     let search = "SEARCH deliveries USING INDEX deliveries_next (output=? AND waits=?";
     assert_eq!(plan(super::outbox::NEXT_DUE), [format!("{search})")], "in the order of the index: the first row is the answer");
     assert_eq!(plan(super::outbox::DUE), [format!("{search} AND next_ms<?)")]);
+    // Nor do those read them that say which waits for which.
+    for sql in [super::outbox::LINE_UP, super::alerts::ADD] {
+        let steps = plan(sql);
+        let exact = |step: &str| {
+            ["(alert_id=? AND output=?)", "(known_as=? AND output=?)", "(rowid=?)"].iter().any(|by| step.ends_with(by))
+        };
+        let of_deliveries: Vec<&String> = steps.iter().filter(|step| step.contains("deliveries")).collect();
+        assert!(of_deliveries.len() >= 2 && of_deliveries.iter().all(|step| exact(step)), "{steps:#?}");
+    }
 }
 
 #[test]
