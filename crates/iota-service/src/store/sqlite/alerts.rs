@@ -13,6 +13,13 @@ use iota_engine::store::{
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use std::collections::{BTreeMap, HashSet};
 
+/// Adds a delivery, behind what is pending of those that the output knows by the same id.
+pub(super) const ADD: &str = "INSERT OR IGNORE INTO deliveries
+        (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity, known_as, waits)
+    VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?6, ?7, ?8, ?9,
+        EXISTS (SELECT 1 FROM deliveries WHERE alert_id = coalesce(?9, ?1) AND output = ?2 AND state = 'pending')
+        OR EXISTS (SELECT 1 FROM deliveries WHERE known_as = coalesce(?9, ?1) AND output = ?2 AND state = 'pending'))";
+
 /// `known`: records whose matches were counted before.
 pub(super) fn insert(transaction: &Transaction<'_>, unit: &Unit, known: &HashSet<Identity>) -> Work<Committed> {
     let mut committed = Committed::default();
@@ -227,12 +234,7 @@ impl Alerts<'_> {
         action: DeliveryAction,
         severity: Severity,
     ) -> Work<()> {
-        let mut insert = self.transaction.prepare_cached(
-            "INSERT OR IGNORE INTO deliveries
-                 (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity, known_as, waits)
-             VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?6, ?7, ?8, ?9, EXISTS (SELECT 1 FROM deliveries
-                 WHERE (alert_id = coalesce(?9, ?1) OR known_as = coalesce(?9, ?1)) AND output = ?2 AND state = 'pending'))",
-        )?;
+        let mut insert = self.transaction.prepare_cached(ADD)?;
         let (pack, rule) = (&*self.of.group.pack, &*self.of.group.rule);
         let row = params![alert_id, output, revision, action.name(), self.unit.now_ms, pack, rule, severity as u8, known_as];
         self.committed.deliveries += insert.execute(row)? as u64;

@@ -19,11 +19,12 @@ pub(super) const BACKLOG: &str =
     "SELECT output, state, count, CASE WHEN state = 'pending' THEN (SELECT min(created_ms) FROM deliveries
         WHERE deliveries.output = delivery_counts.output AND state = 'pending') END
     FROM delivery_counts WHERE count > 0";
-/// Which deliveries that an output knows by one id are behind another one, after one of them has begun or ended to be pending.
-const LINE_UP: &str = "UPDATE deliveries SET waits = EXISTS (SELECT 1 FROM deliveries AS earlier
-        WHERE (earlier.alert_id = ?1 OR earlier.known_as = ?1) AND earlier.output = ?2 AND earlier.state = 'pending'
-            AND earlier.rowid < deliveries.rowid)
-    WHERE (alert_id = ?1 OR known_as = ?1) AND output = ?2 AND state = 'pending'";
+/// Which deliveries that an output knows by one id are behind another one, after one of them has begun or ended to be pending: all
+/// but the first. With `OR` SQLite would go through all that are pending for the output instead.
+pub(super) const LINE_UP: &str = "WITH one AS (SELECT rowid FROM deliveries WHERE alert_id = ?1 AND output = ?2
+        UNION ALL SELECT rowid FROM deliveries WHERE known_as = ?1 AND output = ?2)
+    UPDATE deliveries SET waits = rowid > (SELECT min(rowid) FROM deliveries WHERE rowid IN one AND state = 'pending')
+    WHERE rowid IN one AND state = 'pending'";
 
 impl Outbox for Sqlite {
     fn lease(&self, output: &str, now_ms: i64, until_ms: i64, limit: usize) -> Result<Vec<Delivery>> {

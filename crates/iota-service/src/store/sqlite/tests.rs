@@ -181,6 +181,15 @@ fn looking_for_the_next_delivery_reads_none_that_wait() {
     assert_eq!(plan(super::outbox::DUE), [format!("{search} AND next_ms<?)")]);
     let oldest = "SEARCH deliveries USING COVERING INDEX deliveries_oldest (output=?)";
     assert_eq!(plan(super::outbox::BACKLOG).last().unwrap(), oldest, "the first row of the index is the oldest");
+    // Nor do those read them that say which waits for which.
+    for sql in [super::outbox::LINE_UP, super::alerts::ADD] {
+        let steps = plan(sql);
+        let exact = |step: &str| {
+            ["(alert_id=? AND output=?)", "(known_as=? AND output=?)", "(rowid=?)"].iter().any(|by| step.ends_with(by))
+        };
+        let of_deliveries: Vec<&String> = steps.iter().filter(|step| step.contains("deliveries")).collect();
+        assert!(of_deliveries.len() >= 2 && of_deliveries.iter().all(|step| exact(step)), "{steps:#?}");
+    }
 }
 
 #[test]
