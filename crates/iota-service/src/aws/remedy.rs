@@ -89,6 +89,13 @@ pub(crate) fn assume(role: &Role, caller: &Account) -> [Remedy; 2] {
     [Remedy::Statement { policy: format!("policy of {}", caller.principal()), statement }, Remedy::Setting(trust)]
 }
 
+/// Where there are no credentials, or no region.
+pub(crate) fn credentials() -> Remedy {
+    let text = "give iota credentials (a role of the instance, task or service account, AWS_PROFILE, or AWS_ACCESS_KEY_ID) and a \
+                region (AWS_REGION)";
+    Remedy::Setting(text.to_owned())
+}
+
 /// For keys of trails: only what CloudTrail has encrypted.
 fn decrypt(key: &str, account: &Account) -> Json {
     let trails = format!("arn:{}:cloudtrail:*:*:trail/*", account.partition);

@@ -2,7 +2,7 @@
 
 use super::finding::{Finding, Report};
 use super::{BucketPlan, LONG_PATIENCE, PATIENCE, hurried};
-use crate::aws::{Account, Call, bucket_arn, objects_arn, remedies};
+use crate::aws::{AccessError, Account, Call, Remedy, assume, bucket_arn, credentials, objects_arn, remedies};
 use crate::source::s3::{Branch, Bucket, Listed, Reach, S3Error, Spool, Wanted, discover};
 use iota_engine::event::format_ms;
 use iota_engine::object::{Day, Object, Root};
@@ -49,7 +49,11 @@ pub(super) async fn check(plan: &BucketPlan, account: &Account, report: &mut Rep
     let bucket = match report.within(PATIENCE, "bucket", &subject, Bucket::connect(&plan.trail.bucket, &reach)).await? {
         Ok(bucket) => Arc::new(bucket.impatient()),
         Err(error) => {
-            report.tell(Finding::failed("bucket", &subject, error.to_string()).setting("mend the entry of this bucket"));
+            let remedy = match error {
+                S3Error::Access(AccessError::NoRegion) => credentials(),
+                _ => Remedy::Setting("mend the entry of this bucket".to_owned()),
+            };
+            report.tell(Finding::failed("bucket", &subject, error.to_string()).with([remedy]));
             return None;
         }
     };
@@ -88,7 +92,14 @@ pub(super) async fn check(plan: &BucketPlan, account: &Account, report: &mut Rep
 fn unlisted(plan: &BucketPlan, subject: &str, error: &S3Error, account: &Account) -> Finding {
     let resource = bucket_arn(&plan.trail.bucket, account);
     let call = Call { action: "s3:ListBucket", resource: &resource };
-    let (denied, finding) = match error {
+    let (is_told, finding) = match error {
+        S3Error::Failed { fault, .. } if fault.is_of_credentials() => {
+            let remedies = match plan.trail.reach().access.assume_role {
+                Some(role) => assume(&role, account).to_vec(),
+                None => vec![credentials()],
+            };
+            (true, Finding::failed("bucket", subject, error.to_string()).with(remedies))
+        }
         S3Error::Failed { fault, .. } => {
             let statements = remedies(fault, call, account);
             let denied = !statements.is_empty();
@@ -102,7 +113,7 @@ fn unlisted(plan: &BucketPlan, subject: &str, error: &S3Error, account: &Account
         }
         _ => (false, Finding::failed("bucket", subject, error.to_string())),
     };
-    if denied { finding } else { finding.setting("check the name, the region and the address of the bucket") }
+    if is_told { finding } else { finding.setting("check the name, the region and the address of the bucket") }
 }
 
 async fn empty(bucket: &Bucket, root: &Root, subject: &str) -> Finding {

@@ -3,7 +3,7 @@
 use super::clock::Dates;
 use super::finding::{Finding, Report};
 use super::{PATIENCE, Plan, hurried};
-use crate::aws::{Access, Account, Fault, assume, fault_of, region_of_queue};
+use crate::aws::{Access, Account, Fault, assume, credentials, fault_of, region_of_queue};
 use crate::output::OutputFile;
 use crate::source::s3::TrailConfig;
 use crate::store::Place;
@@ -24,9 +24,7 @@ pub(super) async fn check(plan: &Plan<'_>, report: &mut Report<'_>) -> Account {
             report.tell(Finding::ok(CHECK, "credentials", format!("{arn}, region {region}")));
         }
         Some(Err(Fault { why, .. })) => {
-            let hint = "give iota credentials (a role of the instance, task or service account, AWS_PROFILE, or \
-                        AWS_ACCESS_KEY_ID) and a region (AWS_REGION)";
-            report.tell(Finding::failed(CHECK, "credentials", why).setting(hint));
+            report.tell(Finding::failed(CHECK, "credentials", why).with([credentials()]));
         }
         None => {}
     }

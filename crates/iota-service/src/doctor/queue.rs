@@ -2,7 +2,7 @@
 
 use super::finding::{Finding, Level, Report};
 use super::{PATIENCE, hurried};
-use crate::aws::{Account, Call, Connection, Fault, Remedy, fault_of, is_denied, region_of_queue, remedies};
+use crate::aws::{Account, Call, Connection, Fault, Remedy, assume, credentials, fault_of, is_denied, region_of_queue, remedies};
 use crate::source::feed::{QueueConfig, max_receive_count};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName as Name;
@@ -117,8 +117,20 @@ fn unreached(queue: &Queue, fault: &Fault, account: &Account) -> Finding {
     let call = Call { action: "sqs:GetQueueAttributes", resource: &queue.arn };
     let statements = remedies(fault, call, account);
     if statements.is_empty() {
-        return Finding::failed(CHECK, &queue.url, fault.why.clone())
-            .setting("check the URL of the queue (`aws sqs get-queue-url --queue-name NAME`) and its region");
+        let remedies = match &queue.config.access.assume_role {
+            Some(role) if fault.is_of_credentials() => assume(role, account).to_vec(),
+            None if fault.is_of_credentials() => vec![credentials()],
+            // Nobody answered, or nobody was asked.
+            _ if fault.code.is_none() => {
+                let text = "see that the address of the queue is reached from here, and that its region is known (AWS_REGION)";
+                vec![Remedy::Setting(text.to_owned())]
+            }
+            _ => {
+                let text = "check the URL of the queue (`aws sqs get-queue-url --queue-name NAME`) and its region";
+                vec![Remedy::Setting(text.to_owned())]
+            }
+        };
+        return Finding::failed(CHECK, &queue.url, fault.why.clone()).with(remedies);
     }
     let found = format!("{}; its settings were not checked, and iota cannot warn of a crowded queue", fault.why);
     Finding::warning(CHECK, &queue.url, found).with(statements)

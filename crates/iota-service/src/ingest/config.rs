@@ -157,6 +157,7 @@ mod tests {
             (r#"{"version": 7}"#, "version 7 is not known"),
             (r#"{"accounts": ["1"]}"#, "\"1\" is not an account id"),
             (r#"{"trails": [{"name": "t", "bucket": ""}]}"#, "trail \"t\": \"\" is not a bucket"),
+            (r#"{"trails": [{"bucket": "b/p"}]}"#, "\"b/p\" is not a bucket; what stands behind its name goes into `prefix`"),
             (r#"{"trails": [{"name": "t", "bucket": "b", "external_id": "x"}]}"#, "external_id needs role_arn"),
         ] {
             let error = read(text).unwrap_err();

@@ -63,6 +63,25 @@ pub struct Counts {
     pub files_written: u64,
 }
 
+impl Counts {
+    fn add(&mut self, other: &Self) {
+        self.objects_listed += other.objects_listed;
+        self.objects_known += other.objects_known;
+        self.objects_read += other.objects_read;
+        self.objects_changed += other.objects_changed;
+        self.objects_failed += other.objects_failed;
+        self.bytes_read += other.bytes_read;
+        self.records_read += other.records_read;
+        self.records_written += other.records_written;
+        self.records_duplicate += other.records_duplicate;
+        self.records_rejected += other.records_rejected;
+        for (&kind, count) in &other.records_skipped {
+            *self.records_skipped.entry(kind).or_default() += count;
+        }
+        self.files_written += other.files_written;
+    }
+}
+
 /// An object to read.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -76,7 +95,10 @@ pub struct Sync<'a> {
     pub config: &'a IngestConfig,
     pub state: State,
     pub stop: Arc<AtomicBool>,
+    /// Of what is durable.
     pub counts: Counts,
+    /// Of what is not committed yet.
+    uncommitted: Counts,
     started: Instant,
     told: Instant,
     failed_in_a_row: u32,
@@ -91,8 +113,8 @@ impl<'a> Sync<'a> {
     pub fn open(config: &'a IngestConfig, stop: Arc<AtomicBool>) -> Result<Self, SyncError> {
         let mut state = State::open(&config.state_db)?;
         recover(&config.events_dir, &mut state)?;
-        let (started, told) = (Instant::now(), Instant::now());
-        Ok(Self { config, state, stop, counts: Counts::default(), started, told, failed_in_a_row: 0 })
+        let (started, told, counts) = (Instant::now(), Instant::now(), Counts::default());
+        Ok(Self { config, state, stop, counts: counts.clone(), uncommitted: counts, started, told, failed_in_a_row: 0 })
     }
 
     /// Reads what was delivered in a range and is not known. Stops early, with everything committed, when asked to.
@@ -113,6 +135,10 @@ impl<'a> Sync<'a> {
                 let mut ahead = list_ahead(source, branches, range, page);
                 while let Some((_, mut pages)) = ahead.recv().await {
                     while let Some(page) = pages.recv().await {
+                        // Of what is known nothing is handed on, and nobody else says that it is enough.
+                        if stop.load(Ordering::Relaxed) {
+                            return Ok(tally);
+                        }
                         for object in page? {
                             tally.objects_listed += 1;
                             let known = match &reader {
@@ -146,9 +172,7 @@ impl<'a> Sync<'a> {
         let taken = self.take(receiver).await;
         let listed = join(listing).await;
         if let Ok(tally) = &listed {
-            self.counts.objects_listed += tally.objects_listed;
-            self.counts.objects_known += tally.objects_known;
-            self.counts.objects_changed += tally.objects_changed;
+            self.counts.add(tally);
         }
         taken.and(listed.map(|_| ()))
     }
@@ -213,8 +237,9 @@ impl<'a> Sync<'a> {
 
     fn commit(&mut self, unit: Unit<'_>) -> Result<(), SyncError> {
         if !unit.is_empty() {
-            self.counts.files_written += unit.commit(&mut self.state)? as u64;
+            self.uncommitted.files_written += unit.commit(&mut self.state)? as u64;
         }
+        self.counts.add(&std::mem::take(&mut self.uncommitted));
         Ok(())
     }
 
@@ -252,7 +277,7 @@ impl<'a> Sync<'a> {
             }
             for (code, count) in &chunk.skipped {
                 skipped += count;
-                *self.counts.records_skipped.entry(code).or_default() += count;
+                *self.uncommitted.records_skipped.entry(code).or_default() += count;
             }
         }
         if let Some(body) = body {
@@ -261,14 +286,14 @@ impl<'a> Sync<'a> {
                 fetched.rewind().map_err(|why| SyncError::Read { what: url, why })?;
                 unit.keep(file, &mut fetched.body)?;
             }
-            self.counts.bytes_read += fetched.size;
+            self.uncommitted.bytes_read += fetched.size;
         }
         let records = written + duplicates + rejected + skipped;
-        self.counts.objects_read += 1;
-        self.counts.records_read += records;
-        self.counts.records_written += written;
-        self.counts.records_duplicate += duplicates;
-        self.counts.records_rejected += rejected;
+        self.uncommitted.objects_read += 1;
+        self.uncommitted.records_read += records;
+        self.uncommitted.records_written += written;
+        self.uncommitted.records_duplicate += duplicates;
+        self.uncommitted.records_rejected += rejected;
         let Listed { key, etag, .. } = job.object.clone();
         unit.objects.push(DoneObject {
             bucket: job.source.bucket.name.clone(),

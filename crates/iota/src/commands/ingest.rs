@@ -25,6 +25,10 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<Exit> {
     check(&config)?;
     let range = args.range.range(now_ms())?;
     let interval = Duration::try_from(duration("--poll-interval", &args.poll_interval)?)?;
+    if let Some(path) = &args.stats {
+        // Better now than after hours of work.
+        fs::File::create(path).with_context(|| format!("--stats {}", path.display()))?;
+    }
     let signals = Signals::watch()?;
     let started = Instant::now();
     let mut sync = Sync::open(&config, signals.stop.clone())?;

@@ -455,6 +455,33 @@ fn a_service_that_cannot_be_reached_fails_only_what_needs_it() {
     report.found("ok", "directory", "is read");
 }
 
+/// What stands in the way of every call is not taken for a mistake in what the calls are about.
+#[test]
+fn without_credentials_or_a_region_these_are_asked_for() {
+    let set_up = SetUp::healthy();
+    let place = set_up.bucket.url("");
+    let ask = |gone: &[&str]| {
+        let args = [&["doctor", "--format", "json", "--s3", &place], &set_up.flags()[..]].concat();
+        let mut command = set_up.target.command(moto(), &args);
+        for name in gone {
+            command.env_remove(name);
+        }
+        let files = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].map(|name| (name, "/dev/null"));
+        Report(serde_json::from_slice(&command.envs(files).output().unwrap().stdout).unwrap())
+    };
+    for (gone, found) in [
+        (&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"][..], "no AWS credentials were found"),
+        (&["AWS_REGION", "AWS_DEFAULT_REGION"], "no AWS region is known"),
+    ] {
+        let report = ask(gone);
+        for check in ["identity", "bucket"] {
+            let remedies = report.found("failed", check, found);
+            assert!(remedies.contains("AWS_PROFILE") && remedies.contains("(AWS_REGION)"), "{check}: {remedies}");
+        }
+        assert!(report.found("failed", "queue", found).contains("(AWS_REGION)"));
+    }
+}
+
 #[test]
 fn what_is_local_asks_nothing_of_the_network_and_each_defect_is_told() {
     let target = Target::new();

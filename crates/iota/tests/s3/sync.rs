@@ -2,7 +2,9 @@
 
 use crate::harness::{DAY, Seed, Target, gzip, key, log, moto, record};
 use crate::proxy::{Answer, recording};
+use serde_json::Value as Json;
 use std::fs;
+use std::process::Command;
 
 const ACCOUNT: &str = "111122223333";
 const OTHER: &str = "444455556666";
@@ -240,12 +242,70 @@ fn usage_errors_say_what_to_do() {
         (&["ingest", "s3://b", "--account", "12"], "is not an account id"),
         (&["ingest", "s3://b", "--since", "3 moons"], "--since"),
         (&["validate-logs", "s3://b"], "since when?"),
-        (&["ingest", "s3://no-such-bucket"], "NoSuchBucket"),
+        (&["ingest", "s3://b", "--stats", "nowhere/stats.json"], "--stats nowhere/stats.json: No such file"),
     ] {
         let ran = target.run(moto(), args);
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(expected), "{args:?}: {}", ran.stderr);
     }
+    assert!(!target.path("ingest.db").exists(), "nothing was begun");
+    let ran = target.run(moto(), &["ingest", "s3://no-such-bucket"]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("NoSuchBucket"), "{}", ran.stderr);
+}
+
+/// As on a disk that is full: files end at 1 MiB, and a write beyond that fails.
+#[test]
+fn what_cannot_be_written_is_not_counted_and_comes_with_the_next_run() {
+    let mut seed = Seed::default();
+    let large = record("1").replace("\"X\"", &format!("\"{}\"", "x".repeat(3 << 20)));
+    seed.put(&key(ACCOUNT, "us-east-1", "a"), &gzip(format!("{{\"Records\":[{large}]}}").as_bytes()));
+    let url = format!("s3://{}", seed.plant());
+    let target = Target::new();
+    let plain = target.command(moto(), &["ingest", &url, "--stats", "stats.json"]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    let output = limited.current_dir(target.0.path()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("File too large") && told.contains("0 objects read, 0 records written"), "{told}");
+    let stats: Json = serde_json::from_slice(&fs::read(target.path("stats.json")).unwrap()).unwrap();
+    assert_eq!((&stats["objects_listed"], &stats["objects_read"], &stats["records_written"]), (&1.into(), &0.into(), &0.into()));
+    assert_eq!(target.ids(), Vec::<String>::new());
+    let ran = target.ingest(&[&url]);
+    assert_eq!((ran.code, ran.count("records_written"), target.ids()), (Some(0), 1, vec!["1".to_owned()]), "{}", ran.stderr);
+}
+
+/// What is known is passed by quickly, but there may be much of it.
+#[test]
+fn a_signal_ends_a_long_list_of_what_is_known() {
+    let mut seed = Seed::default();
+    let count = 300;
+    for n in 0..count {
+        seed.put(&key(ACCOUNT, "us-east-1", &format!("{n:03}")), &log(&["1"]));
+    }
+    let bucket = seed.plant();
+    let target = Target::new();
+    assert_eq!(target.ingest(&[&format!("s3://{bucket}")]).code, Some(0));
+    let config = serde_json::json!({"list_batch_size": 1, "trails": [{"bucket": bucket}]}).to_string();
+    fs::write(target.path("ingest.json"), config).unwrap();
+    // Pages of one object.
+    let is_page = |line: &str| line.contains("list-type=2") && !line.contains("delimiter");
+    let (url, requests) = recording(move |line, _| if is_page(line) { Answer::Slow } else { Answer::Pass });
+    let asked = || requests.lock().unwrap().iter().filter(|request| is_page(request.lines().next().unwrap_or_default())).count();
+    let listing = target.start(&url, &["ingest", "--config", "ingest.json"]);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while asked() < 3 {
+        assert!(std::time::Instant::now() < until, "it does not list");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(listing.end(), Some(143));
+    assert!(asked() < count, "{}", asked());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is told of something that does not work: why, what is missing, and what becomes of its input meanwhile.
 
-use crate::aws::{Account, Call, Fault, Remedy, assume, bucket_arn, objects_arn, remedies};
+use crate::aws::{Account, Call, Fault, Remedy, assume, bucket_arn, credentials, objects_arn, remedies};
 use crate::source::s3::{S3Error, TrailConfig};
 use iota_engine::region::partition_of;
 
@@ -40,11 +40,7 @@ fn missing(trail: &TrailConfig, action: &'static str, error: &S3Error) -> Vec<Re
     let caller = Account::unknown(trail.region.as_deref());
     match (&role, fault.code.as_deref()) {
         (Some(role), _) if fault.is_of_credentials() => return assume(role, &caller).to_vec(),
-        (None, _) if fault.is_of_credentials() => {
-            let text =
-                "give iota credentials: a role of the instance, task or service account, AWS_PROFILE, or AWS_ACCESS_KEY_ID";
-            return vec![Remedy::Setting(text.to_owned())];
-        }
+        (None, _) if fault.is_of_credentials() => return vec![credentials()],
         (_, Some("NoSuchBucket")) => {
             let text =
                 format!("name a bucket that exists instead of {} in sources.buckets or --bucket, or make it", trail.bucket);

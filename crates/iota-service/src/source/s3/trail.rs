@@ -34,7 +34,8 @@ impl TrailConfig {
     pub fn check(&self) -> Result<(), String> {
         let place = format!("s3://{}", self.bucket).parse::<Location>();
         if !place.is_ok_and(|place| place.bucket == self.bucket) {
-            return Err(format!("trail {:?}: {:?} is not a bucket", self.name, self.bucket));
+            let hint = if self.bucket.contains('/') { "; what stands behind its name goes into `prefix`" } else { "" };
+            return Err(format!("trail {:?}: {:?} is not a bucket{hint}", self.name, self.bucket));
         }
         if self.external_id.is_some() && self.role_arn.is_none() {
             return Err(format!("trail {:?}: external_id needs role_arn", self.name));
