@@ -91,9 +91,11 @@ async fn failures_are_matched_by_id() {
 
 #[tokio::test]
 async fn faults_are_told_apart() {
+    // moto loads a service with its first call, which takes a while.
+    assert_eq!(words(&output(moto()).send(&messages(1)).await), ["delivered"]);
     let proxy = Proxy::start(|_| Answer::Pass).await;
     let mut hub = output(&proxy.url);
-    hub.service = Signed::new("securityhub", Access { timeout: Some(std::time::Duration::from_secs(4)), ..Access::default() });
+    hub.service = Signed::new("securityhub", Access { timeout: Some(std::time::Duration::from_secs(6)), ..Access::default() });
     check(&hub, &proxy, |operation| operation.contains("/findings/import"), common(Answer::json)).await;
     let hub = SecurityHub { account_id: Some(ACCOUNT.to_owned()), ..output(&untrusted().await) };
     assert_eq!(words(&hub.send(&messages(1)).await), ["closed"], "a certificate that nobody trusts");
