@@ -12,6 +12,7 @@ mod evaluate;
 mod gather;
 mod groups;
 mod journal;
+mod lanes;
 mod live;
 mod ordered;
 mod packed;
