@@ -124,7 +124,7 @@ impl Batch {
         let input = |index: usize| {
             let BatchObject { url, etag, size, terms } = ahead.objects[index].clone();
             let data = Data::Remote(Remote { ahead: Arc::clone(&ahead), index });
-            Input { path: url, size, version: etag, data, checkpoint: None, whole_only: false, terms }
+            Input { terms, ..Input::new(url, size, etag, data) }
         };
         (0..count).map(input).collect()
     }
