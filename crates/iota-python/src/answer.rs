@@ -23,6 +23,22 @@ const MAX_DESTINATIONS: usize = 10;
 const FUNCTIONS: [&str; 10] =
     ["rule", "title", "description", "reference", "severity", "runbook", "destinations", "dedup", "alert_context", "unique"];
 
+/// The `Fields` of a match, which is of one of two types.
+macro_rules! fields {
+    ($found:expr) => {
+        Fields {
+            title: &$found.title,
+            dedup: &$found.dedup,
+            description: $found.description.as_deref(),
+            reference: $found.reference.as_deref(),
+            runbook: $found.runbook.as_deref(),
+            unique: $found.unique.as_deref(),
+            context: $found.context.as_ref().map(|context| context.get()),
+            destinations: $found.destinations.as_deref(),
+        }
+    };
+}
+
 /// While an answer comes in: before more of it is read.
 pub(crate) fn check_size(bytes: usize) -> Result<(), Fault> {
     if bytes > MAX_RESULT { Err(Fault(format!("a result of more than {MAX_RESULT} bytes"))) } else { Ok(()) }
@@ -105,30 +121,11 @@ pub(crate) fn check_test(outcome: &TestOutcome) -> Result<(), Fault> {
         known(function)?;
         check_failure(failure)?;
     }
-    let Some(found) = &outcome.r#match else { return Ok(()) };
-    check_fields(&Fields {
-        title: &found.title,
-        dedup: &found.dedup,
-        description: found.description.as_deref(),
-        reference: found.reference.as_deref(),
-        runbook: found.runbook.as_deref(),
-        unique: found.unique.as_deref(),
-        context: found.context.as_ref().map(|context| context.get()),
-        destinations: found.destinations.as_deref(),
-    })
+    outcome.r#match.as_ref().map_or(Ok(()), |found| check_fields(&fields!(found)))
 }
 
 fn check_match(found: &RuleMatch) -> Result<(), Fault> {
-    check_fields(&Fields {
-        title: &found.title,
-        dedup: &found.dedup,
-        description: found.description.as_deref(),
-        reference: found.reference.as_deref(),
-        runbook: found.runbook.as_deref(),
-        unique: found.unique.as_deref(),
-        context: found.context.as_ref().map(|context| context.get()),
-        destinations: found.destinations.as_deref(),
-    })
+    check_fields(&fields!(found))
 }
 
 /// What an alert would carry of a match, of a record or of a test.

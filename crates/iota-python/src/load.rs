@@ -3,12 +3,14 @@
 
 use crate::cache::LoadCache;
 use crate::prepared;
-use crate::process::{Process, StartError};
+use crate::process::{LOAD_ALL, Process, StartError};
 use crate::runner::Program;
+use crate::stop::Cancel;
 use iota_engine::event::LOG_TYPE;
 use iota_engine::rule::{Code, Failure, Loaded, LoadedRule, Pack};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 use thiserror::Error;
 
 /// The version of the worker protocol this engine speaks.
@@ -34,11 +36,12 @@ pub fn load(program: &Program, pack: &Pack, rules: &[u16], cache: Option<&LoadCa
         return Ok(found);
     }
     let mut left_out: BTreeMap<u16, Failure> = BTreeMap::new();
+    let started = Instant::now();
     let mut loaded = loop {
         let rest: Vec<u16> = rules.iter().copied().filter(|rule| !left_out.contains_key(rule)).collect();
-        match Process::start(program, &body(pack, &header(program, pack, &rest, None))) {
+        match Process::start(program, &body(pack, &header(program, pack, &rest, None)), &Cancel::default()) {
             Ok((_, loaded)) => break loaded,
-            Err(StartError::Died { death, output, rule: Some(rule) }) if rest.contains(&rule) => {
+            Err(StartError::Died { death, output, rule: Some(rule) }) if rest.contains(&rule) && started.elapsed() < LOAD_ALL => {
                 let path = pack.rules[usize::from(rule)].path().to_owned();
                 let message = format!("importing it ended the worker: {death}");
                 let failure =

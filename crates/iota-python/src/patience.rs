@@ -1,7 +1,7 @@
 //! How long the engine waits for a worker: for each of its steps, for all of them together, and no longer than the run
 //! itself is to last.
 
-use crate::stop::Stop;
+use crate::stop::{Cancel, Stop};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
@@ -18,12 +18,15 @@ pub enum Over {
     All(Duration),
     #[error("iota was asked to end")]
     Stopped,
+    #[error("nobody waits for it any longer")]
+    Cancelled,
 }
 
 /// The patience with one piece of work.
 #[derive(Debug)]
 pub(crate) struct Patience<'a> {
     stop: &'a Stop,
+    cancel: Option<&'a Cancel>,
     /// Where the worker notes the step it is at.
     progress: Option<&'a File>,
     at: u64,
@@ -41,6 +44,7 @@ impl<'a> Patience<'a> {
         let now = Instant::now();
         Self {
             stop,
+            cancel: None,
             progress: Some(progress),
             at: read_progress(progress),
             steps,
@@ -54,7 +58,12 @@ impl<'a> Patience<'a> {
     /// For work that is one step.
     pub(crate) fn once(stop: &'a Stop, time: Duration) -> Self {
         let ends = Instant::now() + time;
-        Self { stop, progress: None, at: 0, steps: 0, each: time, each_ends: ends, all: time, all_ends: ends }
+        Self { stop, cancel: None, progress: None, at: 0, steps: 0, each: time, each_ends: ends, all: time, all_ends: ends }
+    }
+
+    /// It also ends when this says so.
+    pub(crate) fn until(self, cancel: &'a Cancel) -> Self {
+        Self { cancel: Some(cancel), ..self }
     }
 
     /// Whether the wait has lasted too long.
@@ -70,6 +79,8 @@ impl<'a> Patience<'a> {
         }
         if self.stop.is_over() {
             Some(Over::Stopped)
+        } else if self.cancel.is_some_and(Cancel::is_cancelled) {
+            Some(Over::Cancelled)
         } else if now >= self.each_ends {
             Some(Over::Step(self.each))
         } else {

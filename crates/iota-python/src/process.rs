@@ -7,7 +7,7 @@ use crate::frame::{Frame, FrameError, Pipes};
 use crate::patience::{Over, Patience, read_progress};
 use crate::runner::Program;
 use crate::spawn::{Group, command};
-use crate::stop::Stop;
+use crate::stop::{Cancel, Stop};
 use iota_engine::rule::{Batch, Loaded, Outcome, Pair, RuleState, TestOutcome, TestRequest};
 use rustix::io::Errno;
 use serde::Deserialize;
@@ -23,8 +23,8 @@ use thiserror::Error;
 
 /// How long a worker may take to start, and then to import each data model and each rule.
 const LOAD_STEP: Duration = Duration::from_secs(30);
-/// How long it may take to load a pack, however many rules there are.
-const LOAD_ALL: Duration = Duration::from_secs(600);
+/// How long it may take to load a pack, however many rules there are, and however many of them end their worker.
+pub(crate) const LOAD_ALL: Duration = Duration::from_secs(600);
 /// Steps of a load at most: a data model or a rule each, of which there are at most so many.
 const LOAD_STEPS: u64 = 2 << 16;
 /// A batch may take this many times the time of one call, however its calls share it, and a smaller one no more than its
@@ -45,9 +45,9 @@ pub enum Death {
 }
 
 impl Death {
-    /// The worker was ended with the run, whatever it did.
+    /// The worker was ended because nobody wants its work any more, whatever it did.
     pub(crate) fn is_stop(&self) -> bool {
-        matches!(self, Self::TooLong(Over::Stopped))
+        matches!(self, Self::TooLong(Over::Stopped | Over::Cancelled))
     }
 }
 
@@ -90,8 +90,8 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts a worker and loads a pack, and counts that. `load_body` is the body of the frame `L`.
-    pub(crate) fn start(program: &Program, load_body: &[u8]) -> Result<(Self, Loaded), StartError> {
-        let started = Self::start_uncounted(program, load_body);
+    pub(crate) fn start(program: &Program, load_body: &[u8], cancel: &Cancel) -> Result<(Self, Loaded), StartError> {
+        let started = Self::start_uncounted(program, load_body, cancel);
         match &started {
             Ok(_) => program.counts.has_started(),
             Err(StartError::Stopped) => {}
@@ -100,15 +100,15 @@ impl Process {
         started
     }
 
-    fn start_uncounted(program: &Program, load_body: &[u8]) -> Result<(Self, Loaded), StartError> {
+    fn start_uncounted(program: &Program, load_body: &[u8], cancel: &Cancel) -> Result<(Self, Loaded), StartError> {
         let spawn_error = |why| StartError::Spawn { path: program.interpreter.path.clone(), why };
         let progress = tempfile::tempfile().and_then(|file| file.set_len(8).map(|()| file)).map_err(spawn_error)?;
         let mut output = tempfile::tempfile().map_err(spawn_error)?;
         let child = command(program, &progress, &output).and_then(|mut command| command.spawn()).map_err(spawn_error)?;
         let mut process = Self::wrap(child, progress, program).map_err(spawn_error)?;
-        match process.load(program.engine.is_none(), load_body) {
+        match process.load(program.engine.is_none(), load_body, cancel) {
             Ok(loaded) => Ok((process, loaded?)),
-            Err(FrameError::Over(Over::Stopped)) => Err(StartError::Stopped),
+            Err(FrameError::Over(Over::Stopped | Over::Cancelled)) => Err(StartError::Stopped),
             Err(error) => {
                 let all = matches!(error, FrameError::Over(Over::All(_)));
                 let rule = process.working_on().filter(|_| !all).and_then(|at| u16::try_from(at).ok());
@@ -130,8 +130,8 @@ impl Process {
         Ok(Self { pipes: Pipes::new(input, output)?, group, progress, call_time, stop, next_batch: 0 })
     }
 
-    fn load(&mut self, embedded: bool, body: &[u8]) -> Result<Result<Loaded, StartError>, FrameError> {
-        let mut patience = Patience::new(&self.stop, &self.progress, LOAD_STEPS, LOAD_STEP, LOAD_ALL);
+    fn load(&mut self, embedded: bool, body: &[u8], cancel: &Cancel) -> Result<Result<Loaded, StartError>, FrameError> {
+        let mut patience = Patience::new(&self.stop, &self.progress, LOAD_STEPS, LOAD_STEP, LOAD_ALL).until(cancel);
         if embedded {
             self.pipes.send(b'W', &[&embedded::modules_json()], &mut patience)?;
         }
@@ -147,13 +147,19 @@ impl Process {
     }
 
     /// Runs pairs. `state` answers the requests of stateful helpers.
-    pub(crate) fn evaluate(&mut self, batch: &Batch, pairs: &[Pair], state: &dyn RuleState) -> Result<Outcome, Death> {
+    pub(crate) fn evaluate(
+        &mut self,
+        batch: &Batch,
+        pairs: &[Pair],
+        state: &dyn RuleState,
+        cancel: &Cancel,
+    ) -> Result<Outcome, Death> {
         let id = self.next_batch;
         self.next_batch += 1;
         let (mut outcome, mut size) = (Outcome::default(), 0);
         let calls = u32::try_from(pairs.len()).unwrap_or(BATCH_CALLS).clamp(2, BATCH_CALLS);
         let (each, all) = (self.call_time, self.call_time * calls);
-        let patience = Patience::new(&self.stop, &self.progress, pairs.len() as u64, each, all);
+        let patience = Patience::new(&self.stop, &self.progress, pairs.len() as u64, each, all).until(cancel);
         exchange(&mut self.pipes, patience, b'B', &batch_body(id, batch, pairs), state, |frame| {
             if !matches!(frame.kind, b'p' | b'b') {
                 return Err(unexpected(frame));

@@ -3,16 +3,17 @@
 
 use crate::counts::WorkerCounts;
 use crate::interpreter::Interpreter;
+use crate::left_out::LeftOut;
 use crate::load;
 use crate::process::{Death, NoState, Process, StartError};
 use crate::sandbox::Sandbox;
-use crate::stop::Stop;
+use crate::stop::{Cancel, Stop};
 use iota_engine::rule::{Batch, Failure, Outcome, Pack, Pair, RuleError, RuleRunner, RuleState, TestOutcome, TestRequest};
 use serde_json::Value as Json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,54 +47,6 @@ pub struct Program {
     pub counts: Arc<WorkerCounts>,
 }
 
-/// What of a pack is not run for now. Shared by the runners of a pack; decided by whoever sees their results in input
-/// order, so that the decision does not depend on how many runners there are. Only that no worker starts a runner finds
-/// out itself, for all of them.
-#[derive(Debug, Default)]
-pub struct LeftOut(RwLock<Left>);
-
-#[derive(Debug, Default)]
-struct Left {
-    rules: BTreeSet<u16>,
-    /// All of them.
-    pack: bool,
-    /// No worker is started. Who has one goes on.
-    starts: bool,
-}
-
-impl LeftOut {
-    pub fn add(&self, rule: u16) {
-        self.write().rules.insert(rule);
-    }
-
-    pub fn remove(&self, rule: u16) {
-        self.write().rules.remove(&rule);
-    }
-
-    pub fn add_pack(&self) {
-        self.write().pack = true;
-    }
-
-    /// Its rules are run again, but for those that are left out themselves, and workers are started again.
-    pub fn remove_pack(&self) {
-        let mut left = self.write();
-        (left.pack, left.starts) = (false, false);
-    }
-
-    fn holds(&self, rule: u16) -> bool {
-        let left = self.read();
-        left.pack || left.rules.contains(&rule)
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Left> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Left> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// One worker of a pack, started when it is first needed and replaced when it dies.
 pub struct PackRunner {
     program: Program,
@@ -103,6 +56,7 @@ pub struct PackRunner {
     left_out: Arc<LeftOut>,
     state: Box<dyn RuleState>,
     process: Option<Process>,
+    cancel: Arc<Cancel>,
 }
 
 impl std::fmt::Debug for PackRunner {
@@ -128,7 +82,8 @@ impl PackRunner {
     fn with_header(program: Program, pack: &Pack, header: &Json) -> Self {
         let load_body = Arc::new(load::body(pack, header));
         let pack = pack.name.as_str().into();
-        Self { program, pack, load_body, left_out: Arc::default(), state: Box::new(NoState), process: None }
+        let (left_out, cancel) = (Arc::default(), Arc::default());
+        Self { program, pack, load_body, left_out, state: Box::new(NoState), process: None, cancel }
     }
 
     /// Another worker of the same pack.
@@ -141,7 +96,12 @@ impl PackRunner {
             left_out: Arc::clone(&self.left_out),
             state: Box::new(NoState),
             process: None,
+            cancel: Arc::default(),
         }
+    }
+
+    pub fn left_out(&self) -> Arc<LeftOut> {
+        Arc::clone(&self.left_out)
     }
 
     /// Shares the rules to leave out with another runner of the same pack.
@@ -156,6 +116,27 @@ impl PackRunner {
     pub fn with_state(mut self, state: Box<dyn RuleState>) -> Self {
         self.state = state;
         self
+    }
+
+    /// What follows ends when this says so, as far as it has come: what is left counts as not run.
+    pub fn until(&mut self, cancel: Arc<Cancel>) {
+        self.cancel = cancel;
+    }
+
+    pub fn has_worker(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Starts a worker, unless there is one or none is to be started, so that the next batch does not wait for it.
+    pub fn start(&mut self) {
+        if self.has_worker() || !self.left_out.may_start() {
+            return;
+        }
+        match self.take_process() {
+            Ok(process) => self.process = Some(process),
+            Err(StartError::Stopped) => {}
+            Err(error) => self.left_out.no_start(&error),
+        }
     }
 
     /// Runs one test of a rule. An error of the second kind is the rule's: it killed the worker.
@@ -177,12 +158,12 @@ impl PackRunner {
         }
         let (mut deaths, mut spawns) = (0, 0);
         loop {
-            if self.program.stop.is_over() {
+            if self.program.stop.is_over() || self.cancel.is_cancelled() {
                 return Err(StartError::Stopped);
             }
-            match Process::start(&self.program, &self.load_body) {
+            match Process::start(&self.program, &self.load_body, &self.cancel) {
                 Ok((process, _)) => return Ok(process),
-                // One that took its time has had it, and the other packs have waited.
+                // One that took its time has had it.
                 Err(error @ StartError::Died { death: Death::TooLong(_), .. }) => return Err(error),
                 Err(error @ StartError::Died { .. }) if deaths + 1 < STARTS => {
                     deaths += 1;
@@ -201,20 +182,20 @@ impl PackRunner {
     /// Runs pairs on the worker there is, or a new one.
     fn run(&mut self, batch: &Batch, pairs: &[Pair]) -> Ran {
         let fresh = self.process.is_none();
-        if fresh && self.left_out.read().starts {
-            return Ran::NotAtAll { no_worker: None };
+        if fresh && !self.left_out.may_start() {
+            return Ran::NotAtAll { pause: self.left_out.take_why() };
         }
         let mut process = match self.take_process() {
             Ok(process) => process,
-            Err(StartError::Stopped) => return Ran::NotAtAll { no_worker: None },
+            Err(StartError::Stopped) => return Ran::NotAtAll { pause: None },
             // Whatever the reason: the other packs go on, and do not wait for one attempt after the other.
             Err(error) => {
-                self.left_out.write().starts = true;
-                return Ran::NotAtAll { no_worker: Some(error.to_string()) };
+                self.left_out.no_start(&error);
+                return Ran::NotAtAll { pause: self.left_out.take_why() };
             }
         };
         let started = Instant::now();
-        match process.evaluate(batch, pairs, self.state.as_ref()) {
+        match process.evaluate(batch, pairs, self.state.as_ref(), &self.cancel) {
             Ok(outcome) => {
                 self.process = Some(process);
                 for update in outcome.state.iter() {
@@ -222,7 +203,7 @@ impl PackRunner {
                 }
                 Ran::Well(outcome)
             }
-            Err(death) if death.is_stop() => Ran::NotAtAll { no_worker: None },
+            Err(death) if death.is_stop() => Ran::NotAtAll { pause: None },
             Err(death) => {
                 let suspect = process.working_on().filter(|at| *at < pairs.len());
                 tracing::debug!(%death, pairs = pairs.len(), ?suspect, "a worker died");
@@ -245,10 +226,10 @@ enum Ran {
         /// From being asked to its end.
         time: Duration,
     },
-    /// There is no worker for these, nor for others of the batch. It says why not, unless the run is to end or that was
-    /// said before.
+    /// There is no worker for these, nor for others of the batch. It says why the pack is to be paused, unless it is not or
+    /// that was said before.
     NotAtAll {
-        no_worker: Option<String>,
+        pause: Option<String>,
     },
 }
 
@@ -285,8 +266,8 @@ impl RuleRunner for PackRunner {
                     outcome.append(more);
                     continue;
                 }
-                Ran::NotAtAll { no_worker } => {
-                    outcome.no_worker = outcome.no_worker.or(no_worker);
+                Ran::NotAtAll { pause } => {
+                    outcome.pause = outcome.pause.or(pause);
                     parts.push(part);
                     not_run.extend(parts.drain(..).flatten().map(|at| pairs[at]));
                     continue;

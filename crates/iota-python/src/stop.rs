@@ -1,6 +1,7 @@
-//! The request to end a run early, as everything sees it that waits for a worker.
+//! Requests to end work early, as everything sees them that waits for a worker: of a run, and of a single piece of work.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long work that is under way may go on after the request: enough to evaluate what was read, unless a rule loops.
@@ -24,5 +25,19 @@ impl Stop {
     /// What is under way is to be given up, too.
     pub fn is_over(&self) -> bool {
         self.0.get().is_some_and(|asked| asked.elapsed() >= GRACE)
+    }
+}
+
+/// Asks for the end of one piece of work, that nobody waits for any longer.
+#[derive(Debug, Default)]
+pub struct Cancel(AtomicBool);
+
+impl Cancel {
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }

@@ -6,10 +6,10 @@ import platform
 
 # x86-64, aarch64
 _NUMBERS = {
-    "bpf": (321, 280), "clone": (56, 220), "clone3": (435, 435), "execveat": (322, 281), "fchmodat": (268, 53),
-    "io_uring_setup": (425, 425), "keyctl": (250, 219), "landlock_create_ruleset": (444, 444), "madvise": (28, 233), "openat": (257, 56),
-    "pidfd_open": (434, 434), "prctl": (157, 167), "process_vm_readv": (310, 270), "ptrace": (101, 117),
-    "seccomp": (317, 277), "shmctl": (31, 195), "shmget": (29, 194), "socket": (41, 198), "unshare": (272, 97),
+    "bpf": (321, 280), "clone": (56, 220), "clone3": (435, 435), "execveat": (322, 281), "fchmodat": (268, 53), "inotify_init1": (294, 26),
+    "io_uring_setup": (425, 425), "keyctl": (250, 219), "landlock_create_ruleset": (444, 444), "madvise": (28, 233), "mq_open": (240, 180),
+    "mq_unlink": (241, 181), "msgctl": (71, 187), "msgget": (68, 186), "openat": (257, 56), "perf_event_open": (298, 241), "pidfd_open": (434, 434), "prctl": (157, 167), "process_vm_readv": (310, 270), "ptrace": (101, 117),
+    "seccomp": (317, 277), "shmctl": (31, 195), "shmget": (29, 194), "socket": (41, 198), "unshare": (272, 97), "userfaultfd": (323, 282),
 }
 NUMBERS = {name: both[platform.machine() != "x86_64"] for name, both in _NUMBERS.items()}
 _LIBC = ctypes.CDLL(None, use_errno=True)

@@ -112,12 +112,13 @@ pub struct Outcome {
     /// Time per rule, in nanoseconds.
     #[serde(default)]
     pub nanos: BTreeMap<u16, u64>,
-    /// Pairs that were not run: their rule kept killing workers, no worker could be started, or the run was ended.
+    /// Pairs that were not run: their rule kept killing workers, no worker could be started, it took too long, or the run was
+    /// ended.
     #[serde(skip)]
     pub not_run: Vec<Pair>,
-    /// Why no worker could be started for some of them; none is tried again until the pack is resumed.
+    /// Why the pack is to be paused as a whole.
     #[serde(skip)]
-    pub no_worker: Option<String>,
+    pub pause: Option<String>,
 }
 
 impl Outcome {
@@ -133,7 +134,7 @@ impl Outcome {
             *sum = sum.saturating_add(nanos);
         }
         self.not_run.append(&mut later.not_run);
-        self.no_worker = self.no_worker.take().or(later.no_worker);
+        self.pause = self.pause.take().or(later.pause);
     }
 }
 

@@ -6,10 +6,10 @@ use super::bodies::Bodies;
 use super::commit::Committer;
 use super::deferred::Deferred;
 use super::describe::{Described, Judged};
-use super::evaluate::Done;
 use super::gather::{Gather, Room};
 use super::groups::{Groupings, Held, RuleIndex};
 use super::journal::Journal;
+use super::lanes::Done;
 use super::live::Live;
 use super::run::{Clock, Keep, index};
 use super::sequence::Job;
@@ -22,8 +22,9 @@ use iota_engine::aggregate::{Change, Finding, Sighting};
 use iota_engine::alert::{Action, Origin, SCHEMA_VERSION, Severity, Standing};
 use iota_engine::event::format_ms;
 use iota_engine::index::Candidate;
-use iota_engine::rule::{BatchRecord, Outcome, Pair, RuleMatch};
+use iota_engine::rule::{BatchRecord, Outcome, Pair, RuleError, RuleMatch};
 use iota_engine::store::{Class, StoreError, UPDATE_COUNTS};
+use iota_engine::text::printable;
 use iota_python::{KILLS, PACK_KILLS, Stop};
 use std::collections::BTreeMap;
 use std::io;
@@ -80,14 +81,14 @@ pub(super) struct Memory {
     errors: BTreeMap<(String, String), ErrorGroup>,
     journal: Journal,
     pub(super) trouble: Trouble,
-    /// Calls were left out although their rule is not paused: no worker could be started, or too many ended in a batch.
-    pub(super) no_worker: bool,
+    /// Calls were left out although their rule is not paused: too many workers ended in a batch, or it took too long.
+    pub(super) left_out: bool,
 }
 
 impl Memory {
     pub(super) fn new(packs: usize) -> Self {
         let (errors, journal) = (BTreeMap::new(), Journal::default());
-        Self { errors, journal, trouble: Trouble::new(packs), no_worker: false }
+        Self { errors, journal, trouble: Trouble::new(packs), left_out: false }
     }
 }
 
@@ -135,12 +136,13 @@ impl<'a> Collector<'a> {
             };
             let (of_pack, record) = (&self.packs[pack], &job.batch.records()[pair.record as usize]);
             let rule = name(of_pack, pair.rule);
+            let is_last = |error: &&RuleError| error.fatal && (error.record, error.rule) == (pair.record, pair.rule);
+            let failure = outcome.errors.iter().find(is_last).map(|error| &error.failure);
+            let last = failure.map(|failure| printable(&failure.message)).unwrap_or_default();
             tracing::error!(
-                "rule {rule}: killed its worker {KILLS} times; it is paused, and calls that are left out are run later"
+                "rule {rule}: has ended {KILLS} workers (the last time: {last}); it is paused, and calls that are left out are run later"
             );
             if let Groups::Stored(committer) = &mut self.groups {
-                let failure =
-                    outcome.errors.iter().find(|error| error.fatal && error.rule == pair.rule).map(|error| &error.failure);
                 let object = self.inputs.of(record.unit).name();
                 let alert = paused(of_pack, pair.rule, failure, &Origin { object, version: None, record: record.number });
                 self.memory.journal.paused(rule, alert.context.clone());
@@ -153,7 +155,7 @@ impl<'a> Collector<'a> {
     fn pack_paused(&mut self, pack: usize, reason: &Reason) -> io::Result<()> {
         let pack = &self.packs[pack];
         let why = match reason {
-            Reason::NoWorker(why) => format!("no worker can be started, its rules are not run: {why}"),
+            Reason::Told(why) => why.clone(),
             Reason::Killed => format!("its rules have ended {PACK_KILLS} workers or more, with fewer calls that did not"),
         };
         tracing::error!("pack {} is paused, and calls that are left out are run later: {why}", pack.pack.name);
@@ -231,7 +233,7 @@ impl<'a> Collector<'a> {
         let trouble = &self.memory.trouble;
         if outcome.not_run.iter().any(|pair| !trouble.is_paused((pack, pair.rule))) {
             committer.not_run();
-            self.memory.no_worker = true;
+            self.memory.left_out = true;
         }
         // Whoever has pairs evaluated again sees what comes of it; and of rules that are paused something else is told.
         let told = |rule| (job.again || !state.durable.again) && !trouble.is_paused((pack, rule));

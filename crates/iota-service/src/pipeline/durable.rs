@@ -61,7 +61,7 @@ impl Durable {
     /// For input that was read before.
     #[must_use]
     pub fn again(&self) -> Self {
-        Self { again: true, failure: Arc::default(), ..self.clone() }
+        Self { again: true, ..self.clone() }
     }
 
     /// What knows of earlier runs, for input that was not read before.

@@ -1,47 +1,13 @@
-//! The evaluating part of a run: each thread has one worker per pack and takes batches as they come.
+//! The evaluating part of a run: threads that take batches as they come.
 //! Rules that keep state run in input order on a thread of their own.
 
+use super::lanes::{Done, Lane, Lanes};
 use super::sequence::Job;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
-use iota_engine::rule::{Batch, Outcome, Pair, RuleRunner};
-use iota_python::PackRunner;
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-
-/// One pack's part of a thread: its worker, and the rules it runs there.
-pub(super) struct Lane {
-    pub(super) pack: u16,
-    pub(super) runner: PackRunner,
-    pub(super) rules: BTreeSet<u16>,
-}
-
-/// What was asked of one pack, and what came of it.
-#[derive(Debug, Default)]
-pub(super) struct Done {
-    /// What was handed to the runner: counted on its own, so that a pair that gets lost on the way is noticed.
-    pub(super) given: Vec<Pair>,
-    pub(super) outcome: Outcome,
-}
-
-impl Done {
-    /// Adds another part of the same batch.
-    pub(super) fn append(&mut self, mut other: Self) {
-        self.given.append(&mut other.given);
-        self.outcome.append(other.outcome);
-    }
-}
-
-impl Lane {
-    /// Without a candidate the worker is left alone, and not even started.
-    pub(super) fn evaluate(&mut self, batch: &Batch) -> Done {
-        let given: Vec<Pair> = batch.pairs(self.pack).filter(|pair| self.rules.contains(&pair.rule)).collect();
-        let outcome = if given.is_empty() { Outcome::default() } else { self.runner.evaluate(batch, &given) };
-        Done { given, outcome }
-    }
-}
 
 /// What a thread made of a batch.
 pub(super) struct Evaluated {
@@ -115,14 +81,16 @@ pub(super) struct Work {
     pub(super) turn: Turn,
     pub(super) jobs: Receiver<Arc<Job>>,
     pub(super) results: Sender<Evaluated>,
+    /// How long a batch waits for one of several packs.
+    pub(super) patience: Option<Duration>,
 }
 
 impl Evaluator {
-    pub(super) fn start(mut lanes: Vec<Lane>) -> io::Result<Self> {
-        let (work, given) = unbounded::<Work>();
+    pub(super) fn start(lanes: Vec<Lane>) -> io::Result<Self> {
+        let (mut lanes, (work, given)) = (Lanes::start(lanes)?, unbounded::<Work>());
         let run = move || {
-            for Work { turn, jobs, results } in given {
-                evaluate(&mut lanes, &turn, &jobs, &results);
+            for work in given {
+                evaluate(&mut lanes, &work);
             }
         };
         let thread = thread::Builder::new().name("evaluate".to_owned()).spawn(run)?;
@@ -136,11 +104,11 @@ impl Evaluator {
     }
 
     /// Evaluates one batch, and waits for it. `None` when the thread has panicked.
-    pub(super) fn one(&self, job: Arc<Job>) -> Option<Vec<Done>> {
+    pub(super) fn one(&self, job: Arc<Job>, patience: Option<Duration>) -> Option<Vec<Done>> {
         let ((sender, jobs), (results, evaluated)) = (bounded(1), bounded(1));
         let _ = sender.send(job);
         drop(sender);
-        self.take(Work { turn: Turn::alone(), jobs, results });
+        self.take(Work { turn: Turn::alone(), jobs, results, patience });
         evaluated.recv().ok().map(|Evaluated { done, .. }| done)
     }
 }
@@ -154,11 +122,11 @@ impl Drop for Evaluator {
 }
 
 /// Evaluates batches until there are no more, or nobody wants the results.
-fn evaluate(lanes: &mut [Lane], turn: &Turn, jobs: &Receiver<Arc<Job>>, results: &Sender<Evaluated>) {
+fn evaluate(lanes: &mut Lanes, Work { turn, jobs, results, patience }: &Work) {
     turn.wait(jobs);
     for (nth, job) in jobs.iter().enumerate() {
         let started = Instant::now();
-        let done = lanes.iter_mut().map(|lane| lane.evaluate(&job.batch)).collect();
+        let done = lanes.evaluate(&job, *patience);
         let evaluated = Evaluated { job, done, time: started.elapsed() };
         if nth == 0 {
             turn.note();

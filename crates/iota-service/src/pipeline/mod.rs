@@ -13,6 +13,7 @@ mod failures;
 mod gather;
 mod groups;
 mod journal;
+mod lanes;
 mod live;
 mod ordered;
 mod packed;

@@ -4,16 +4,15 @@
 use super::collect::{AlertSink, At, Collector, Emit, Memory};
 use super::commit::raise_counted;
 use super::durable::Durable;
-use super::evaluate::{Done, Lane};
+use super::lanes::{Done, patience};
 use super::persist::persist;
-use super::run::{Clock, Engine, Keep, Progress, RunFailure, State, index};
+use super::run::{Clock, Engine, FastPath, Keep, Progress, Run, RunFailure, State, index};
 use super::sequence::Job;
-use super::state::CommittedState;
 use super::system;
 use super::trouble::{Paused, RuleOfPack};
 use crate::rules::{LoadedPack, Python};
-use crate::source::Input;
-use crate::telemetry::Stats;
+use crate::source::{Input, Inputs};
+use crate::telemetry::{Stats, Times};
 use iota_engine::alert::Severity;
 use iota_engine::decode::{Decoder, Item, Limits};
 use iota_engine::event::{Fingerprint, event_time};
@@ -59,6 +58,9 @@ struct OfBatch<'p> {
     candidate: Candidate,
 }
 
+/// A batch, and its pairs.
+type JobOf<'p> = (Arc<Job>, Vec<OfBatch<'p>>);
+
 /// Which pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
@@ -68,13 +70,13 @@ enum Which {
 }
 
 /// How a page ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Page {
     Done,
     /// Before its end, because of the time.
     Late,
-    /// Calls were left out once more although their rule is not paused: further ones would be as well.
-    NoWorker,
+    /// Calls of these packs were left out once more although their rule is not paused: further ones would be as well.
+    LeftOut(BTreeSet<usize>),
 }
 
 /// A page of pairs at once, so that memory does not depend on how many there are.
@@ -84,7 +86,23 @@ const PART: Duration = Duration::from_secs(5);
 
 impl Rerun<'_> {
     pub fn execute(&self, filter: &PairFilter, progress: &Progress, stats: Stats) -> RerunResult {
-        self.pass(filter, (Which::All, None), &mut Memory::new(self.packs.len()), progress, stats)
+        self.pass(filter, (Which::All, None), &mut self.engine(), progress, stats)
+    }
+
+    fn engine(&self) -> Engine {
+        let Self { packs, python, clock, limits, durable, desk } = *self;
+        Engine::new(&Run {
+            packs,
+            python,
+            inputs: Inputs::default(),
+            clock,
+            limits,
+            workers: 1,
+            emit: Emit::First,
+            updates: false,
+            fast_path: FastPath::Off,
+            keep: Keep::State(State { durable, desk }),
+        })
     }
 
     /// Runs a part of what was left out, of rules that are not paused, from behind the pair `after` on. With the last part it
@@ -92,7 +110,7 @@ impl Rerun<'_> {
     pub fn part_of_left_out(&self, after: i64, engine: &mut Engine, progress: &Progress, stats: Stats) -> RerunResult {
         let filter = PairFilter { after, ..PairFilter::default() };
         let part = (Which::LeftOut, Some(Instant::now() + PART));
-        let result = self.pass(&filter, part, &mut engine.memory, progress, stats);
+        let result = self.pass(&filter, part, engine, progress, stats);
         if result.rest.is_some() {
             return result;
         }
@@ -119,7 +137,7 @@ impl Rerun<'_> {
     fn still_left_out(&self, counts: &[LeftOut], memory: &Memory, progress: &Progress) -> BTreeMap<Paused, u64> {
         let (trouble, mut left) = (&memory.trouble, BTreeMap::new());
         for (rule, calls) in self.known(counts) {
-            if progress.stop.is_requested() && !trouble.is_paused(rule) && !memory.no_worker {
+            if progress.stop.is_requested() && !trouble.is_paused(rule) && !memory.left_out {
                 continue;
             }
             let paused = if trouble.is_pack_paused(rule.0) { Paused::Pack(rule.0) } else { Paused::Rule(rule) };
@@ -145,7 +163,7 @@ impl Rerun<'_> {
             for paused in trouble.hopeful() {
                 trouble.resume(paused);
             }
-            let result = self.pass(&PairFilter::default(), (Which::LeftOut, None), &mut engine.memory, progress, stats);
+            let result = self.pass(&PairFilter::default(), (Which::LeftOut, None), engine, progress, stats);
             let counts = match persist(&progress.stop, || self.desk.left_out()) {
                 Ok(counts) => counts,
                 Err(error) => return RerunResult { failure: result.failure.or_else(|| Some(error.into())), ..result },
@@ -161,22 +179,24 @@ impl Rerun<'_> {
         }
     }
 
-    /// At most about `until`.
+    /// At most about `until`; who is told when has others wait for it, too.
     fn pass(
         &self,
         filter: &PairFilter,
         (which, until): (Which, Option<Instant>),
-        memory: &mut Memory,
+        engine: &mut Engine,
         progress: &Progress,
         stats: Stats,
     ) -> RerunResult {
-        let mut result = RerunResult { stats, pairs: 0, settled: 0, unknown: 0, rest: None, failure: None };
+        let started = Instant::now();
+        let failure = engine.broken.take().map(RunFailure::Threads);
+        let mut result = RerunResult { stats, pairs: 0, settled: 0, unknown: 0, rest: None, failure };
         let mut filter = PairFilter { limit: Some(PAGE), ..filter.clone() };
-        let mut lanes = self.lanes(progress, memory);
+        let mut left_out = BTreeSet::new();
         while !progress.stop.is_requested() && result.failure.is_none() {
             if which == Which::LeftOut {
                 // Rules may have been paused since the last page.
-                filter.left_out = Some(self.paused(memory));
+                filter.left_out = Some(self.except(&engine.memory, &left_out));
             }
             let page = match persist(&progress.stop, || self.desk.failed_pairs(&filter)) {
                 Ok(page) => page,
@@ -186,9 +206,9 @@ impl Rerun<'_> {
                 }
             };
             let Some(last) = page.last() else { break };
-            match self.page(&page, (which, until), (&mut lanes, memory), progress, &mut result) {
+            match self.page(&page, (which, until), engine, progress, &mut result) {
                 Page::Done => filter.after = last.id,
-                Page::NoWorker => break,
+                Page::LeftOut(packs) => left_out.extend(packs),
                 Page::Late => {}
             }
             if until.is_some_and(|until| Instant::now() >= until) {
@@ -196,13 +216,18 @@ impl Rerun<'_> {
                 break;
             }
         }
+        if result.failure.is_none() && !progress.stop.is_requested() {
+            self.durable.begin_run();
+        }
         result.stats.python.count_workers(&self.python.program.counts);
+        Times::add(&mut result.stats.seconds.total, started.elapsed());
         result
     }
 
-    /// What need not be read: it would be left out again.
-    fn paused(&self, memory: &Memory) -> Except {
-        let mut except = Except::default();
+    /// What need not be read: it would be left out again, because it is paused or of these packs.
+    fn except(&self, memory: &Memory, packs: &BTreeSet<usize>) -> Except {
+        let name = |&pack: &usize| self.packs[pack].pack.name.clone();
+        let mut except = Except { packs: packs.iter().map(name).collect(), ..Except::default() };
         for paused in memory.trouble.paused() {
             match paused {
                 Paused::Pack(pack) => except.packs.push(self.packs[pack].pack.name.clone()),
@@ -220,7 +245,7 @@ impl Rerun<'_> {
         &self,
         pairs: &[FailedPair],
         (which, until): (Which, Option<Instant>),
-        (lanes, memory): (&mut [Lane], &mut Memory),
+        Engine { threads, memory, .. }: &mut Engine,
         progress: &Progress,
         result: &mut RerunResult,
     ) -> Page {
@@ -231,9 +256,10 @@ impl Rerun<'_> {
         let at = At { packs: self.packs, inputs: inputs[..].into(), clock: self.clock };
         let mut collector = Collector::new(at, (Emit::First, false), &mut sink, stats, (keep, &progress.stop), memory);
         let mut end = Page::Done;
+        let patience = until.map(|_| patience(self.python.program.call_time));
         let mut work = || {
             for (number, (job, pairs)) in jobs.iter().enumerate() {
-                let done: Vec<Done> = lanes.iter_mut().map(|lane| lane.evaluate(&job.batch)).collect();
+                let done = threads.evaluate(job, patience)?;
                 // What was not run because iota is to end stays as it is.
                 if progress.stop.is_requested() && done.iter().any(|done| !done.outcome.not_run.is_empty()) {
                     break;
@@ -241,8 +267,12 @@ impl Rerun<'_> {
                 let mut failed = failed(&done);
                 let not_run = collector.take(job, done).map_err(RunFailure::Write)?;
                 collector.commit(true)?;
-                if which == Which::LeftOut && not_run.iter().any(|(_, rule)| !collector.is_paused(*rule)) {
-                    end = Page::NoWorker;
+                if which == Which::LeftOut {
+                    let again = not_run.iter().filter(|(_, rule)| !collector.is_paused(*rule));
+                    let packs: BTreeSet<usize> = again.map(|(_, (pack, _))| *pack).collect();
+                    if !packs.is_empty() {
+                        end = Page::LeftOut(packs);
+                    }
                 }
                 failed.extend(not_run.iter().map(|&(record, (pack, rule))| (pack, record, rule, RULE.to_owned())));
                 let settled = settled(pairs, &failed);
@@ -271,7 +301,7 @@ impl Rerun<'_> {
         which: Which,
         memory: &Memory,
         result: &mut RerunResult,
-    ) -> (Vec<Input>, Vec<(Job, Vec<OfBatch<'p>>)>) {
+    ) -> (Vec<Input>, Vec<JobOf<'p>>) {
         let (mut inputs, mut units) = (Vec::<Input>::new(), BTreeMap::new());
         let again = which == Which::LeftOut;
         let (mut jobs, mut job, mut of_batch) = (Vec::new(), Job { again, ..Job::default() }, Vec::new());
@@ -293,10 +323,10 @@ impl Rerun<'_> {
             of_batch.extend(of_record.iter().map(|&(pair, candidate)| OfBatch { pair, record, candidate }));
             if job.batch.is_full() {
                 let next = Job { number: job.number + 1, again, ..Job::default() };
-                jobs.push((std::mem::replace(&mut job, next), std::mem::take(&mut of_batch)));
+                jobs.push((Arc::new(std::mem::replace(&mut job, next)), std::mem::take(&mut of_batch)));
             }
         }
-        jobs.push((job, of_batch));
+        jobs.push((Arc::new(job), of_batch));
         (inputs, jobs)
     }
 
@@ -350,19 +380,6 @@ impl Rerun<'_> {
         let time = event_time(&record, input.delivered_ms().unwrap_or(pair.at_ms));
         let (fingerprint, number) = (Fingerprint::of(&record), pair.origin.record);
         Some(BatchRecord { identity: pair.record, fingerprint, time, variant: true, unit, number })
-    }
-
-    /// One for each pack: with state, in case a rule uses it.
-    fn lanes(&self, progress: &Progress, memory: &Memory) -> Vec<Lane> {
-        let packs = self.packs.iter().enumerate();
-        packs
-            .map(|(number, pack)| {
-                let state = CommittedState::new(self.durable, pack.pack.name.clone(), Arc::clone(&progress.stop));
-                let left_out = Arc::clone(&memory.trouble.left_out()[number]);
-                let runner = pack.runner(self.python).leaving_out(left_out).with_state(Box::new(state));
-                Lane { pack: index(number), runner, rules: pack.runnable.iter().copied().collect() }
-            })
-            .collect()
     }
 }
 

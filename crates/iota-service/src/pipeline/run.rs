@@ -3,7 +3,8 @@
 use super::collect::{AlertSink, At, Collector, Emit, Memory};
 use super::decode::Decoding;
 use super::durable::Durable;
-use super::evaluate::{Done, Evaluated, Evaluator, Lane, Turn, Work};
+use super::evaluate::{Evaluated, Evaluator, Turn, Work};
+use super::lanes::{Done, Lane, patience};
 use super::ordered::Ordered;
 use super::parts::Parts;
 use super::persist::persist;
@@ -29,7 +30,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// Batches under way per worker: one at work, one waiting, two being read or collected.
@@ -154,17 +155,33 @@ pub struct RunResult {
 /// What is made once of a set of rules and serves many runs: the workers above all.
 pub struct Engine {
     router: Router,
+    pub(super) threads: Threads,
+    /// Why there are fewer than there should be.
+    pub(super) broken: Option<io::Error>,
+    pub(super) memory: Memory,
+}
+
+pub(super) struct Threads {
     evaluators: Vec<Evaluator>,
     /// Of rules that keep state, which run in the order of the input.
     stateful: Option<Evaluator>,
-    /// Why there are fewer than there should be.
-    broken: Option<io::Error>,
-    pub(super) memory: Memory,
+}
+
+impl Threads {
+    /// What rules make of one batch, while nothing else is evaluated.
+    pub(super) fn evaluate(&self, job: &Arc<Job>, patience: Option<Duration>) -> Result<Vec<Done>, RunFailure> {
+        let mut done = Vec::new();
+        for evaluator in self.evaluators.iter().take(1).chain(&self.stateful) {
+            let ended = || RunFailure::Threads(io::Error::other("one has ended"));
+            done.push(evaluator.one(Arc::clone(job), patience).ok_or_else(ended)?);
+        }
+        Ok(done.into_iter().reduce(merge).unwrap_or_default())
+    }
 }
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("threads", &self.evaluators.len()).finish_non_exhaustive()
+        f.debug_struct("Engine").field("threads", &self.threads.evaluators.len()).finish_non_exhaustive()
     }
 }
 
@@ -177,7 +194,7 @@ impl Engine {
         let mut start = |lanes| Evaluator::start(lanes).map_err(|error| broken = Some(error)).ok();
         let evaluators = siblings(lanes, run.workers).into_iter().filter_map(&mut start).collect();
         let stateful = run.lanes(true, memory.trouble.left_out()).and_then(&mut start);
-        Self { router: run.router(), evaluators, stateful, broken, memory }
+        Self { router: run.router(), threads: Threads { evaluators, stateful }, broken, memory }
     }
 
     /// What is not run for now.
@@ -189,9 +206,9 @@ impl Engine {
         self.memory.trouble.resume(paused);
     }
 
-    /// Whether calls were left out, since this was last asked, because no worker could be started.
-    pub(crate) fn had_no_worker(&mut self) -> bool {
-        std::mem::take(&mut self.memory.no_worker)
+    /// Whether calls were left out, since this was last asked, although nothing of them is paused.
+    pub(crate) fn has_left_out(&mut self) -> bool {
+        std::mem::take(&mut self.memory.left_out)
     }
 }
 
@@ -219,7 +236,10 @@ impl Run<'_> {
         let under_way = self.workers * BATCHES_PER_WORKER + 4;
         let (credit, credits) = bounded(under_way);
         let (results, evaluated) = bounded(under_way);
-        let Engine { router, evaluators, stateful, memory, .. } = engine;
+        let Engine { router, threads, memory, .. } = engine;
+        let Threads { evaluators, stateful } = threads;
+        // Only what is kept may be left out because of the time it takes.
+        let patience = self.keep.durable().map(|_| patience(self.python.program.call_time));
         let records_before = stats.records.read;
         let mut collector = {
             let at = At { packs: self.packs, inputs, clock: self.clock };
@@ -239,12 +259,12 @@ impl Run<'_> {
             let (jobs, queue) = bounded::<Arc<Job>>(self.workers * BATCHES_PER_WORKER);
             let mut queues = vec![jobs];
             for (evaluator, turn) in evaluators.iter().zip(Turn::of(self.workers)) {
-                evaluator.take(Work { turn, jobs: queue.clone(), results: results.clone() });
+                evaluator.take(Work { turn, jobs: queue.clone(), results: results.clone(), patience });
             }
             if let Some(evaluator) = stateful {
                 let (queue, jobs) = bounded::<Arc<Job>>(self.workers);
                 queues.push(queue);
-                evaluator.take(Work { turn: Turn::alone(), jobs, results: results.clone() });
+                evaluator.take(Work { turn: Turn::alone(), jobs, results: results.clone(), patience });
             }
             drop((results, queue));
             let decoders: Vec<_> = (0..self.workers).map(|_| scope.spawn(move || decoding.run())).collect();
@@ -272,7 +292,7 @@ impl Run<'_> {
             if let Some(failure) = sequenced.failure.clone() {
                 return Err(failure.into());
             }
-            make_up(&mut collector, &evaluators.first().into_iter().chain(&*stateful).collect::<Vec<_>>(), progress)?;
+            make_up(&mut collector, threads, progress)?;
             collector.close().map_err(RunFailure::Write)?;
             Ok(imbalance(&collector, batches, &sequenced, records_before))
         });
@@ -385,26 +405,19 @@ fn imbalance(collector: &Collector<'_>, batches: u64, sequenced: &Sequenced, rec
 }
 
 /// Runs the calls that were left out, where no state keeps them: until none are left, or it is of no use.
-fn make_up(collector: &mut Collector<'_>, evaluators: &[&Evaluator], progress: &Progress) -> Result<(), RunFailure> {
+fn make_up(collector: &mut Collector<'_>, threads: &Threads, progress: &Progress) -> Result<(), RunFailure> {
     loop {
         let jobs = collector.deferred();
         if jobs.is_empty() || progress.stop.is_requested() {
             return Ok(());
         }
         for job in jobs.into_iter().map(Arc::new) {
-            let mut parts = Vec::new();
-            for evaluator in evaluators {
-                let ended = || RunFailure::Threads(io::Error::other("one has ended"));
-                parts.push((Arc::clone(&job), evaluator.one(Arc::clone(&job)).ok_or_else(ended)?));
-            }
-            if let Some((job, done)) = parts.into_iter().reduce(merge) {
-                collector.take(&job, done).map_err(RunFailure::Write)?;
-            }
+            collector.take(&job, threads.evaluate(&job, None)?).map_err(RunFailure::Write)?;
         }
     }
 }
 
-/// What one group of threads made of a batch; by pack.
+/// A batch, and what some of the rules made of it.
 type Part = (Arc<Job>, Vec<Done>);
 
 /// Takes results in the order of their batches, once all `parts` of a batch are there. Returns how many batches it took.
@@ -433,9 +446,9 @@ fn collect(
         waiting.entry(job.number).or_default().push((job, done));
         while waiting.get(&next).is_some_and(|found| found.len() == parts) {
             let started = Instant::now();
-            let found = waiting.remove(&next).unwrap_or_default();
-            if let Some((job, done)) = found.into_iter().reduce(merge) {
-                collector.take(&job, done).map_err(RunFailure::Write)?;
+            let (jobs, done): (Vec<_>, Vec<_>) = waiting.remove(&next).unwrap_or_default().into_iter().unzip();
+            if let Some((job, done)) = jobs.first().zip(done.into_iter().reduce(merge)) {
+                collector.take(job, done).map_err(RunFailure::Write)?;
             }
             Times::add(&mut collector.stats.seconds.aggregate, started.elapsed());
             collector.commit(false)?;
@@ -448,11 +461,11 @@ fn collect(
 }
 
 /// Puts the parts of a batch together, pack by pack.
-fn merge(mut one: Part, other: Part) -> Part {
-    for (done, more) in one.1.iter_mut().zip(other.1) {
+fn merge(mut one: Vec<Done>, other: Vec<Done>) -> Vec<Done> {
+    for (done, more) in one.iter_mut().zip(other) {
         done.append(more);
     }
-    for Done { outcome, .. } in &mut one.1 {
+    for Done { outcome, .. } in &mut one {
         outcome.errors.sort_by_key(|error| (error.record, error.rule));
         outcome.logs.sort_by_key(|log| (log.record, log.rule));
     }

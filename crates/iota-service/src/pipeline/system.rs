@@ -22,9 +22,10 @@ pub(super) fn paused(pack: &LoadedPack, rule: u16, failure: Option<&Failure>, or
         title: format!("Rule {name}/{id} is paused: it has ended {KILLS} workers"),
         severity: severity(rule.severity),
         description: format!(
-            "Calls of rule {name}/{id} ended {KILLS} workers, with fewer than 1,000 calls in a row that did not. It is \
-             not run for a while. Calls that are left out are kept, and run by themselves later; records on which it ended \
-             a worker are kept, and not run again by themselves."
+            "Calls of rule {name}/{id} ended {KILLS} workers, with fewer than 1,000 calls in a row that did not; the last time: \
+             {}. It is not run for a while. Calls that are left out are kept, and run by themselves later; records on which it ended \
+             a worker are kept, and not run again by themselves.",
+            start(message)
         ),
         runbook: "Look at the records (`iota run --stats` and the log name the first; state keeps all), mend the rule, then run \
                   `iota rerun --errors --rule RULE`. Records made to look like this may be an attack on the rule.",

@@ -1,5 +1,5 @@
-//! Rules that keep ending their workers, and packs that no worker can be started for or with many such rules. One is paused,
-//! which costs no call: what is left out meanwhile is run later.
+//! Rules that keep ending their workers, and packs with many such rules, that no worker can be started for, or that others wait
+//! for. One is paused, which costs no call: what is left out meanwhile is run later.
 //! Decided in the order of the input, so that it does not depend on how many workers there are.
 
 use iota_engine::rule::{Outcome, Pair};
@@ -35,8 +35,8 @@ pub(super) enum Pause {
 /// Why a pack is paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// No worker starts, for this reason.
-    NoWorker(String),
+    /// No worker starts, or others wait for it too long: what a runner said.
+    Told(String),
     /// Most of what its rules are called for ends one.
     Killed,
 }
@@ -167,25 +167,25 @@ impl Trouble {
 
     /// Counts the workers that rules of a pack ended. From the one too many on, a rule's pairs, or those of all rules, count as
     /// not run, whether or not a runner was ahead and has run some: so the outcome is the same however many runners there
-    /// are. Only where no worker starts, and where a runner gives up a batch in which too many end, what runs does not depend on
-    /// the input alone. Returns what is paused from now on.
+    /// are. Only where no worker starts, and where a runner gives up a batch in which too many end or that takes too long, what runs
+    /// does not depend on the input alone. Returns what is paused from now on.
     pub(super) fn judge(&mut self, pack: usize, given: &[Pair], outcome: &mut Outcome) -> Vec<Pause> {
         let fatal: BTreeSet<Pair> = outcome.errors.iter().filter(|error| error.fatal).map(pair_of).collect();
-        let no_worker = outcome.no_worker.take();
+        let told = outcome.pause.take();
         let mut cuts = Cuts::default();
         let mut pauses = Vec::new();
         match &self.packs[pack].paused {
             Some(Reason::Killed) => cuts.all = Some((0, 0)),
             // Who had a worker has used it.
-            Some(Reason::NoWorker(_)) | None => self.count(pack, given, (&fatal, outcome), (&mut cuts, &mut pauses)),
+            Some(Reason::Told(_)) | None => self.count(pack, given, (&fatal, outcome), (&mut cuts, &mut pauses)),
         }
         cuts.cut(given, outcome);
         let of_pack = &mut self.packs[pack];
         if let Some(calls) = &mut of_pack.resumed {
             *calls += (given.len() - outcome.not_run.len()) as u64;
         }
-        if let Some(why) = no_worker.filter(|_| of_pack.paused.is_none()) {
-            of_pack.paused = Some(Reason::NoWorker(why));
+        if let Some(why) = told.filter(|_| of_pack.paused.is_none()) {
+            of_pack.paused = Some(Reason::Told(why));
         } else if cuts.all.is_some_and(|cut| cut > (0, 0)) {
             of_pack.paused = Some(Reason::Killed);
             self.left_out[pack].add_pack();
@@ -436,11 +436,11 @@ mod tests {
     fn a_pack_that_no_worker_starts_for_is_paused_and_what_ran_counts() {
         let mut trouble = Trouble::new(2);
         let given = [0, 1].map(|record| Pair { record, rule: RULE });
-        let mut outcome = Outcome { not_run: vec![given[1]], no_worker: Some("why".into()), ..Outcome::default() };
-        assert_eq!(trouble.judge(0, &given, &mut outcome), [Pause::Pack(Reason::NoWorker("why".into()))]);
+        let mut outcome = Outcome { not_run: vec![given[1]], pause: Some("why".into()), ..Outcome::default() };
+        assert_eq!(trouble.judge(0, &given, &mut outcome), [Pause::Pack(Reason::Told("why".into()))]);
         assert_eq!((outcome.not_run.as_slice(), trouble.hopeful()), (&given[1..], vec![Paused::Pack(0)]));
         // Another thread has a worker.
-        let mut outcome = Outcome { no_worker: Some("again".into()), ..Outcome::default() };
+        let mut outcome = Outcome { pause: Some("again".into()), ..Outcome::default() };
         assert_eq!((trouble.judge(0, &given, &mut outcome), outcome.not_run.len()), (Vec::new(), 0));
         trouble.resume(Paused::Pack(0));
         assert_eq!(trouble.paused().count(), 0);

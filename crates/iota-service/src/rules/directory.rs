@@ -11,7 +11,7 @@ use walkdir::{DirEntry, WalkDir};
 /// Files of a pack that matter: Python, metadata, lookup tables.
 const EXTENSIONS: [&str; 4] = ["py", "yml", "yaml", "json"];
 /// Files and directories in the directory of a pack, read or not.
-const MAX_ENTRIES: usize = 10 * MAX_FILES;
+pub(crate) const MAX_ENTRIES: usize = 10 * MAX_FILES;
 
 #[derive(Debug, Error)]
 pub enum DirectoryError {

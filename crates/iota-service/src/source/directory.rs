@@ -400,8 +400,7 @@ impl Directory {
         let checkpoint = Some(self.checkpoint(stamp.0, &mark));
         let data = Data::Range { file: Arc::new(file), start };
         let version = Some(Part::new(start, end, &mark.tail).version());
-        let (path, version) = (path.into(), version.map(Into::into));
-        let input = Input { path, size: end - start, version, data, checkpoint, whole_only: false, terms: None };
+        let input = Input { checkpoint, ..Input::new(path.into(), end - start, version.map(Into::into), data) };
         Ok(Ready::Now(Box::new((input, Out { stamp, mark: Some(mark), whole: end == size }))))
     }
 

@@ -62,22 +62,24 @@ pub enum Data {
 impl Input {
     /// A whole file.
     pub fn file(path: PathBuf, size: u64, version: Option<String>) -> Self {
-        let (path, version) = (path.into(), version.map(Into::into));
-        Self { path, size, version, data: Data::Path, checkpoint: None, whole_only: false, terms: None }
+        Self::new(path.into(), size, version.map(Into::into), Data::Path)
+    }
+
+    /// Read for the first time, and as far as it goes.
+    pub(crate) fn new(path: Arc<Path>, size: u64, version: Option<Arc<str>>, data: Data) -> Self {
+        Self { path, size, version, data, checkpoint: None, whole_only: false, terms: None }
     }
 
     /// A part of a file.
     pub fn part(path: PathBuf, part: Part) -> Self {
         let version = Some(part.version().into());
-        let (path, size, data) = (path.into(), part.size(), Data::Part(part));
-        Self { path, size, version, data, checkpoint: None, whole_only: false, terms: None }
+        Self::new(path.into(), part.size(), version, Data::Part(part))
     }
 
     /// Bytes in memory.
     pub fn bytes(name: &str, version: Option<String>, bytes: Vec<u8>) -> Self {
         let size = bytes.len() as u64;
-        let (path, version) = (Path::new(name).into(), version.map(Into::into));
-        Self { path, size, version, data: Data::Memory(bytes.into()), checkpoint: None, whole_only: false, terms: None }
+        Self::new(Path::new(name).into(), size, version.map(Into::into), Data::Memory(bytes.into()))
     }
 
     pub fn is_stdin(&self) -> bool {

@@ -24,9 +24,11 @@ use crate::telemetry::Stats;
 use iota_engine::alert::Severity;
 use iota_engine::decode::Limits;
 use iota_engine::store::{Actor, Desk, StoreError, Unit};
+use iota_engine::system::PACK;
 use iota_engine::triage::Triage;
 use jiff::Timestamp;
 use notify::{EventKind, RecursiveMode, Watcher};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,11 +73,17 @@ impl RuleSet {
     fn count(&self) -> usize {
         self.packs.iter().map(|pack| pack.runnable.len()).sum()
     }
+
+    /// Pack and id of the rules that run.
+    fn ids(&self) -> BTreeSet<(&str, &str)> {
+        let rules = self.packs.iter().flat_map(|pack| pack.runnable.iter().map(move |&rule| (pack, rule)));
+        rules.map(|(pack, rule)| (pack.pack.name.as_str(), pack.rule(rule).id.as_str())).collect()
+    }
 }
 
 /// What is paused; `None` stands for calls that were left out for another reason.
 fn left_out(engine: &mut Engine) -> Vec<Option<Paused>> {
-    let other = engine.had_no_worker().then_some(None);
+    let other = engine.has_left_out().then_some(None);
     engine.paused().into_iter().map(Some).chain(other).collect()
 }
 
@@ -334,7 +342,10 @@ impl Watch<'_> {
         let Some(metrics) = &self.metrics else { return };
         stats.sources = self.feed.as_ref().map(Feed::sources);
         let paused = engine.paused().into_iter().map(|paused| rules.name(paused)).collect();
-        let (stats, count) = (stats.clone(), rules.count() as u64);
+        let (mut stats, count) = (stats.clone(), rules.count() as u64);
+        // Series of rules that are gone would stay for ever.
+        let ids = rules.ids();
+        stats.rules.retain(|name, _| name.split_once('/').is_some_and(|name| name.0 == PACK || ids.contains(&name)));
         metrics.publish(Snapshot { stats, rules: count, rules_read_at: rules.read_at, paused, rounds });
     }
 

@@ -1,10 +1,12 @@
-//! When rules and packs that are paused are tried again: after 1, 5 and 15 minutes, and then every 15.
+//! When rules and packs that are paused are tried again: after 1, 5 and 15 minutes, and then every 15. What is left out for
+//! another reason, a worker that takes its time to start as a rule, is tried soon.
 
 use crate::pipeline::Paused;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(5);
 const WAITS: [Duration; 3] = [MINUTE, MINUTE.saturating_mul(5), MINUTE.saturating_mul(15)];
 
 #[derive(Debug, Default)]
@@ -43,7 +45,8 @@ impl Pauses {
             if let Some(paused) = trying.and_then(|tried| Some(tried.swap_remove(tried.iter().position(|of| *of == paused)?))) {
                 self.tried(paused, false, now);
             }
-            self.waiting.entry(paused).or_insert(Pause { tries: 0, until: now + WAITS[0] });
+            let wait = if paused.is_some() { WAITS[0] } else { SOON };
+            self.waiting.entry(paused).or_insert(Pause { tries: 0, until: now + wait });
         }
     }
 
@@ -96,5 +99,9 @@ mod tests {
         pauses.tried(rule, true, minutes(51));
         pauses.note([rule], minutes(60));
         assert_eq!(pauses.next_due(), Some(minutes(61)), "it begins anew");
+        pauses.note([None], minutes(60));
+        assert_eq!(pauses.next_due(), Some(minutes(60) + SOON));
+        pauses.tried(None, false, minutes(61));
+        assert_eq!((pauses.due(minutes(65)), pauses.due(minutes(66))), (vec![rule], vec![None, rule]));
     }
 }

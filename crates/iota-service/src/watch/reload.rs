@@ -1,5 +1,6 @@
 //! Notices that rule files have changed.
 
+use crate::rules::MAX_ENTRIES;
 use iota_engine::digest::digest;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -62,7 +63,12 @@ impl RuleFiles {
 }
 
 /// Names, inodes, sizes and times of all files. What lies outside of a pack is none of its files, and may be all that there is.
+/// More than a pack may have is not looked through: reading it says so.
 fn look(paths: &[PathBuf]) -> [u8; 16] {
+    look_at(paths, MAX_ENTRIES + 1)
+}
+
+fn look_at(paths: &[PathBuf], most: usize) -> [u8; 16] {
     let mut seen = Vec::new();
     for path in paths {
         let root = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
@@ -72,7 +78,7 @@ fn look(paths: &[PathBuf]) -> [u8; 16] {
         let is_looked_at = |entry: &DirEntry| {
             entry.depth() == 0 || !(entry.file_name() == "__pycache__" || entry.file_name() == ".git" || leads_out(entry))
         };
-        for entry in WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(is_looked_at) {
+        for entry in WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(is_looked_at).take(most) {
             match entry.and_then(|entry| Ok((entry.metadata()?, entry))) {
                 Ok((metadata, entry)) if metadata.is_file() => {
                     let (size, changed) = (metadata.len(), (metadata.mtime(), metadata.mtime_nsec()));
@@ -103,5 +109,17 @@ mod tests {
         assert_eq!(look(), before);
         fs::write(pack.path().join("sub/r.py"), "").unwrap();
         assert_ne!(look(), before);
+    }
+
+    #[test]
+    fn no_more_is_looked_at_than_a_pack_may_have() {
+        let pack = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c"] {
+            fs::write(pack.path().join(name), "").unwrap();
+        }
+        let look = |most| look_at(&[pack.path().to_owned()], most);
+        let before = [look(3), look(4)];
+        fs::write(pack.path().join("c"), "changed").unwrap();
+        assert_eq!((look(3) == before[0], look(4) == before[1]), (true, false));
     }
 }

@@ -17,8 +17,8 @@ use std::sync::Arc;
 /// What is wrong with the rules that run, and known.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
-    /// Why some of them do not run as written.
-    problems: BTreeSet<String>,
+    /// Why some of them do not run as written: the file, and what is wrong.
+    problems: BTreeSet<(String, String)>,
     /// Packs that are not what was signed, and left out for it.
     refused: Vec<Refused>,
 }
@@ -66,10 +66,11 @@ impl Rules {
             let alerts = new.iter().map(|refused| refused.not_taken()).collect();
             return Err(NotTaken { why: first.to_string(), alerts, files: None });
         }
-        let packs = load_packs(&allowed, settings, &start.python, Which::Enabled).map_err(|error| NotTaken::because(&error))?;
+        let packs =
+            load_packs(&allowed, settings, &start.python, Which::Enabled).map_err(|error| NotTaken::of(&what(&error), &error))?;
         let found = problems(&packs);
-        if let Some(new) = found.difference(&self.problems).next() {
-            return Err(NotTaken::because(new));
+        if let Some((file, message)) = found.difference(&self.problems).next() {
+            return Err(NotTaken::of(file, &format!("{file}: {message}")));
         }
         if packs.iter().all(|pack| pack.runnable.is_empty()) {
             return Err(NotTaken::because(&"no rule would run"));
@@ -90,11 +91,19 @@ pub(super) fn files(args: &WatchArgs, settings: &Settings) -> Vec<PathBuf> {
     settings.rules.value.iter().chain(&args.rules.python.config).chain(accounts).chain(suppressions).cloned().collect()
 }
 
+/// What an error is of, whatever it says.
+fn what(error: &RulesError) -> String {
+    match error {
+        RulesError::Load { pack, .. } => pack.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// What keeps rules from running as written.
-fn problems(packs: &[LoadedPack]) -> BTreeSet<String> {
+fn problems(packs: &[LoadedPack]) -> BTreeSet<(String, String)> {
     let of_pack = |pack: &LoadedPack| {
         let directory = pack.directory.display().to_string();
-        pack.errors().map(|problem| format!("{directory}/{}: {}", problem.path, problem.message)).collect::<Vec<_>>()
+        pack.errors().map(|problem| (format!("{directory}/{}", problem.path), problem.message.clone())).collect::<Vec<_>>()
     };
     packs.iter().flat_map(of_pack).collect()
 }

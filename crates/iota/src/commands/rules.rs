@@ -108,6 +108,9 @@ fn pull(source: &Source, directory: &Path, python: &PythonArgs, matches: &ArgMat
         Pulled::New => "is in force now",
         Pulled::Same => "was in force already",
     };
+    if tests == 0 {
+        tracing::warn!("{shown}: the pack has no tests, so nothing shows that its rules find what they are for");
+    }
     writeln!(io::stdout(), "{shown}: commit {commit} {said} ({} passed)", counted(tests, "test"))?;
     Ok(Exit::Ok)
 }

@@ -227,15 +227,18 @@ const ONLY_CONFINED: [&str; 7] = [
 /// These fail without a sandbox as well, for want of memory or stack.
 const BOUNDED: [&str; 4] = ["memory", "memory_by_compression", "memory_by_numbers", "recursion"];
 /// These may fail without one: it depends on what the kernel has and what the user may.
-const DEPENDING: [&str; 9] = [
+const DEPENDING: [&str; 12] = [
+    "counters_of_the_processor",
     "descriptors_by_number",
     "environ_of_engine",
+    "faults_of_pages",
     "file_by_x32",
     "io_uring",
     "key_ring",
     "landlock",
     "limits_of_engine",
     "memory_of_engine",
+    "message_queue",
     "threads",
 ];
 

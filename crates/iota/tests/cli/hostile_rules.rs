@@ -74,7 +74,13 @@ fn a_rule_that_often_ends_its_worker_is_paused_and_still_run_on_every_record() {
         let found = detect(&[&files.path("in.jsonl"), "--rules", &files.path("rules"), "--workers", workers, "--emit", emit]);
         assert_eq!(found.code, Some(3), "{}", found.stderr);
         // Records 0, 3, 6 ... end it: with the tenth, 27, it is paused; what is behind is run at the end.
-        assert!(found.stderr.contains("rule rules/dies: killed its worker 10 times; it is paused"), "{}", found.stderr);
+        assert!(
+            found.stderr.contains(
+                "rule rules/dies: has ended 10 workers (the last time: the worker process ended: exit code 1); it is paused"
+            ),
+            "{}",
+            found.stderr
+        );
         assert_eq!((found.count("/pairs/errored"), found.count("/pairs/not_run")), (20, 0), "{}", found.stderr);
         assert_eq!(found.count("/pairs/returned"), 100);
         assert_eq!(found.count("/rules/rules~1dies/matches"), 40, "every record that it matches");
@@ -96,6 +102,7 @@ fn a_rule_that_always_hangs_does_not_hold_the_run() {
     assert_eq!((found.code, found.alerts.len()), (Some(3), 200), "{}", found.stderr);
     // Tried once more at the end, which is of no use.
     assert_eq!((found.count("/pairs/errored"), found.count("/pairs/not_run")), (20, 180));
+    assert!(found.stderr.contains("(the last time: it ran longer than 250ms and was stopped); it is paused"), "{}", found.stderr);
     assert_eq!(found.stats["slow_rules"][0]["rule"], "rules/hang");
 }
 

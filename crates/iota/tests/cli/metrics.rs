@@ -4,6 +4,7 @@ use crate::harness::{EVERY, Files, root, run};
 use crate::paused_packs::never_again;
 use crate::watch::Watching;
 use serde_json::Value as Json;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -118,6 +119,13 @@ fn counts_of_a_watch_are_scraped_as_they_are() {
     assert!(names().all(|name| name.starts_with("iota_")));
     assert!(names().any(|name| name.starts_with("iota_sandbox_info ") && name.contains("seccomp=true")), "{found:#}");
     assert!(names().any(|name| name == "iota_rule_calls_total rule=rules/odd\\ \"name\""), "{found:#}");
+    // Series of a rule end with it.
+    let has = |rule: &str| metrics().get(format!("iota_rule_calls_total rule=rules/{rule}")).is_some();
+    assert!(has("dies"));
+    fs::remove_file(files.path("rules/dies.py")).unwrap();
+    watching.signal("-HUP");
+    watching.until("those of a rule that is gone are", |_| !has("dies"));
+    assert!(has("every"));
     watching.end();
 }
 

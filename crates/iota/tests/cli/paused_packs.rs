@@ -86,6 +86,25 @@ fn what_a_pack_without_a_worker_misses_is_kept_told_of_and_run_once_it_is_mended
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 100), "{}", ran.stderr);
 }
 
+/// Whatever hangs in one pack, the alerts of the other come. That a batch was waited for to its end would be told as a pause.
+#[test]
+fn a_pack_that_hangs_does_not_hold_up_another() {
+    let at_load = never_again().replace("os._exit(7)", "__import__('time').sleep(3600)");
+    let in_calls = "import time\ndef rule(event):\n    time.sleep(3600)\n";
+    for off in [at_load.as_str(), in_calls] {
+        let files = files(off, 10);
+        let flags = ["--rules", &files.path("off"), "--workers", "1", "--rule-timeout", "500ms"];
+        fs::rename(files.path("on"), files.path("rules")).unwrap();
+        let watching = Watching::start(&files, &flags, &[]);
+        let of_other = || watching.titles().iter().filter(|title| title.starts_with('E')).count();
+        watching.until("the other pack goes on", |_| of_other() == 10);
+        assert!(!watching.log().contains("is paused"), "{}", watching.log());
+        files.write("in/b.jsonl", records(20).split_inclusive('\n').skip(10).collect::<String>().as_bytes());
+        watching.until("it goes on again", |_| of_other() == 20);
+        watching.end();
+    }
+}
+
 /// What rules there are is known from before, so that the first worker is the first to find out.
 #[test]
 fn an_interpreter_that_does_not_start_any_more_ends_no_run() {

@@ -343,6 +343,7 @@ fn what_somebody_else_has_made_is_not_replaced() {
         said(&origin.pull(&address, &[]), 0, "is in force now");
     }
     assert_eq!(origin.alerts(), ["team fourth"]);
+    said(&origin.pull(&address, &[]), 0, "the pack has no tests");
     assert_eq!(origin.versions().len(), 3);
     assert!(Path::new(&origin.files.path("packs/.team.versions/notes/mine.txt")).exists());
 }

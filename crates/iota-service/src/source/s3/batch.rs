@@ -146,8 +146,7 @@ impl Objects {
     pub(crate) fn input(&self, index: usize) -> Option<Input> {
         let BatchObject { url, etag, size, terms } = self.0.objects.get(index)?;
         let data = Data::Remote(Remote { ahead: Arc::clone(&self.0), index });
-        let (path, version) = (Path::new(&url).into(), etag.map(Into::into));
-        Some(Input { path, size, version, data, checkpoint: None, whole_only: false, terms })
+        Some(Input { terms, ..Input::new(Path::new(&url).into(), size, etag.map(Into::into), data) })
     }
 }
 

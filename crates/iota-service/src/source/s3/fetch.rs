@@ -214,8 +214,7 @@ impl Fetched {
             SpooledData::InMemory(bytes) => Input::bytes(url, version, bytes.into_inner()),
             SpooledData::OnDisk(file) => {
                 let data = Data::Range { file: Arc::new(file), start: 0 };
-                let (path, version) = (Path::new(url).into(), version.map(Into::into));
-                Input { path, size: self.size, version, data, checkpoint: None, whole_only: false, terms: None }
+                Input::new(Path::new(url).into(), self.size, version.map(Into::into), data)
             }
         }
     }
