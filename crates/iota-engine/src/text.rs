@@ -35,7 +35,7 @@ pub fn printable_json(json: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The closest of the known words, if one is close enough to be what was meant.
-fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))

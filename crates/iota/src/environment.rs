@@ -28,6 +28,12 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// The rest of the names of all variables that begin so.
+pub(crate) fn beginning_with(start: &str) -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter_map(|name| name.strip_prefix(start).map(str::to_owned)).collect()
+}
+
 /// Who uses the command, for the audit log: the name of the process's real user, whatever the environment says.
 pub(crate) fn user_name() -> String {
     let uid = getuid();

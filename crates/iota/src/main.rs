@@ -15,7 +15,12 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let matches = Cli::command().try_get_matches().unwrap_or_else(|error| args::naming_the_variable(error).exit());
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let result = logging::start(&cli.log).and_then(|()| run(cli, &matches));
+    let result = logging::start(&cli.log).and_then(|()| {
+        for (name, meant) in args::mistyped_variables() {
+            tracing::warn!("the variable {name} is not read by anything; did you mean {meant}?");
+        }
+        run(cli, &matches)
+    });
     result.unwrap_or_else(|error| Exit::from_error(&error)).into()
 }
 

@@ -168,8 +168,9 @@ pub trait Desk: Send + Sync + Debug {
     /// Removes pairs that were evaluated again. Returns how many.
     fn settle_pairs(&self, ids: &[i64]) -> Result<usize>;
 
-    /// Objects finished since then, oldest first.
-    fn objects_since(&self, since_ms: i64) -> Result<Vec<Finished>>;
+    /// Objects finished since then, oldest first. There may be millions, so they are not gathered first. `take` must not ask
+    /// the store for anything.
+    fn objects_since(&self, since_ms: i64, take: &mut dyn FnMut(Finished)) -> Result<()>;
 
     fn record(&self, entry: &AuditEntry) -> Result<()>;
 

@@ -6,6 +6,7 @@ use crate::aggregate::{GroupKey, Sighting, Window};
 use crate::alert::{Origin, Severity};
 use crate::event::{Fingerprint, Identity};
 use crate::rule::Failure;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What became of some records, in the order of the input. All of it is committed at once.
@@ -116,7 +117,7 @@ pub struct ObjectVersion {
 
 /// Up to which age events count with others and are sent. Settled when an input is read: what is evaluated again later is
 /// judged as it would have been then. Milliseconds since the Unix epoch; `None` is any age.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Terms {
     /// Matches of older events count among themselves (`Class::Late`).
     pub late_before_ms: Option<i64>,

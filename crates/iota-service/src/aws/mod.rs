@@ -17,6 +17,6 @@ pub use caller::caller_arn;
 pub use connection::Connection;
 pub use fault::{Fault, Verdict, fault_of, verdict_of};
 pub use remedy::Remedy;
-pub(crate) use remedy::{Account, Call, assume, is_denied, remedies};
+pub(crate) use remedy::{Account, Call, assume, bucket_arn, is_denied, objects_arn, remedies};
 pub use secret::Secrets;
 pub use signed::Signed;

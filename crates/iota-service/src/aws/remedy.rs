@@ -66,6 +66,17 @@ pub(crate) struct Call<'a> {
     pub(crate) resource: &'a str,
 }
 
+/// Access points are named by their ARN.
+pub(crate) fn bucket_arn(bucket: &str, account: &Account) -> String {
+    if bucket.starts_with("arn:") { bucket.to_owned() } else { format!("arn:{}:s3:::{bucket}", account.partition) }
+}
+
+/// What a statement names for objects whose keys begin so. Of an access point they are below `object/`.
+pub(crate) fn objects_arn(bucket: &str, beginning: &str, account: &Account) -> String {
+    let objects = if bucket.starts_with("arn:") { "/object" } else { "" };
+    format!("{}{objects}/{beginning}*", bucket_arn(bucket, account))
+}
+
 fn allow(Call { action, resource }: Call<'_>) -> Json {
     json!({"Effect": "Allow", "Action": action, "Resource": resource})
 }

@@ -183,10 +183,10 @@ impl Settings {
             }),
             row("workers", &self.workers, usize::to_string),
             row("rule_timeout", &self.rule_timeout, |time| format!("{time:?}")),
-            row("worker_memory", &self.worker_memory, u64::to_string),
+            row("worker_memory", &self.worker_memory, |bytes| size(*bytes)),
             row("sandbox", &self.sandbox, SandboxMode::to_string),
-            row("max_record", &self.max_record, usize::to_string),
-            row("max_inflated", &self.max_inflated, u64::to_string),
+            row("max_record", &self.max_record, |bytes| size(*bytes as u64)),
+            row("max_inflated", &self.max_inflated, |bytes| size(*bytes)),
             row("state", &self.state, |place| place.as_ref().map_or_else(|| "none".to_owned(), Place::to_string)),
             row("metrics.listen", &self.metrics_listen, |address| {
                 address.as_ref().map_or_else(|| "none".to_owned(), SocketAddr::to_string)
@@ -264,10 +264,26 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     text.parse::<bytesize::ByteSize>().map(|size| size.0).map_err(|_| "a size such as 512KiB or 16MiB was expected".to_owned())
 }
 
+/// As it can be given: no digit is lost.
+fn size(bytes: u64) -> String {
+    let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit)).unwrap_or((1, "B"));
+    format!("{}{name}", bytes / unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+
+    #[test]
+    fn sizes_are_shown_as_they_can_be_given() {
+        for (number, shown) in
+            [(0, "0B"), (1_000, "1000B"), (16 << 20, "16MiB"), (1 << 40, "1TiB"), ((1 << 30) + 1024, "1048577KiB")]
+        {
+            assert_eq!((size(number).as_str(), bytes(shown)), (shown, Ok(number)));
+        }
+    }
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() -> Result<(), Box<dyn std::error::Error>> {

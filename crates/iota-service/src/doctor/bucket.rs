@@ -2,8 +2,8 @@
 
 use super::finding::{Finding, Report};
 use super::{BucketPlan, LONG_PATIENCE, PATIENCE, hurried};
-use crate::aws::{Account, Call, remedies};
-use crate::source::s3::{Branch, Bucket, Listed, Reach, S3Error, Spool, Wanted, branches};
+use crate::aws::{Account, Call, bucket_arn, objects_arn, remedies};
+use crate::source::s3::{Branch, Bucket, Listed, Reach, S3Error, Spool, Wanted, discover};
 use iota_engine::event::format_ms;
 use iota_engine::object::{Day, Object, Root};
 use jiff::Timestamp;
@@ -54,7 +54,7 @@ pub(super) async fn check(plan: &BucketPlan, account: &Account, report: &mut Rep
         }
     };
     let wanted = Wanted::records();
-    let found = match report.within(LONG_PATIENCE, "bucket", &subject, branches(&bucket, &root, &wanted)).await? {
+    let found = match report.within(LONG_PATIENCE, "bucket", &subject, discover(&bucket, &root, &wanted)).await?.whole() {
         Ok(found) => found,
         Err(error) => {
             report.tell(unlisted(plan, &subject, &error, account));
@@ -86,7 +86,7 @@ pub(super) async fn check(plan: &BucketPlan, account: &Account, report: &mut Rep
 }
 
 fn unlisted(plan: &BucketPlan, subject: &str, error: &S3Error, account: &Account) -> Finding {
-    let resource = arn(&plan.trail.bucket, account);
+    let resource = bucket_arn(&plan.trail.bucket, account);
     let call = Call { action: "s3:ListBucket", resource: &resource };
     let (denied, finding) = match error {
         S3Error::Failed { fault, .. } => {
@@ -113,11 +113,6 @@ async fn empty(bucket: &Bucket, root: &Root, subject: &str) -> Finding {
         "give the prefix that the trail has, which is what stands before AWSLogs/ in the keys: --s3 s3://BUCKET/PREFIX, or \
          `prefix` in sources.buckets",
     )
-}
-
-pub(super) fn arn(bucket: &str, account: &Account) -> String {
-    // Access points are named by their ARN.
-    if bucket.starts_with("arn:") { bucket.to_owned() } else { format!("arn:{}:s3:::{bucket}", account.partition) }
 }
 
 async fn newest_of_each(bucket: &Arc<Bucket>, found: Vec<Branch>) -> Result<Vec<Last>, S3Error> {
@@ -200,7 +195,7 @@ async fn read(bucket: &Bucket, object: &Listed, subject: &str, account: &Account
     let mut fetched = match fetched {
         Ok(fetched) => fetched,
         Err(S3Error::Failed { fault, .. }) => {
-            let resource = format!("{}/{}*", arn(&bucket.name, account), logs_of(&object.key));
+            let resource = objects_arn(&bucket.name, logs_of(&object.key), account);
             let call = Call { action: "s3:GetObject", resource: &resource };
             let finding = Finding::failed("object", &url, fault.why.clone()).with(remedies(&fault, call, account));
             let finding = match fault.code.as_deref() {

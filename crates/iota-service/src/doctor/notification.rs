@@ -1,11 +1,11 @@
 //! Whether a queue is told of what is put into a bucket: directly, through a topic, through EventBridge, or by CloudTrail's
 //! own topic; and whether a filter on the way leaves logs out. The bucket's configuration is read and never changed.
 
-use super::bucket::{Logs, arn};
+use super::bucket::Logs;
 use super::finding::{Finding, Report};
 use super::queue::Queue;
 use super::{PATIENCE, hurried};
-use crate::aws::{Access, Account, Call, Fault, Remedy, fault_of, is_denied, region_of_arn, remedies};
+use crate::aws::{Access, Account, Call, Fault, Remedy, bucket_arn, fault_of, is_denied, region_of_arn, remedies};
 use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput;
 use aws_sdk_s3::types::{Event, FilterRuleName, NotificationConfigurationFilter};
 use serde_json::json;
@@ -36,7 +36,7 @@ pub(super) async fn check(logs: &Logs, queues: &[Queue], topics: &[String], acco
         Some(Ok(configured)) => configured,
         Some(Err(error)) => {
             let fault = fault_of("s3:GetBucketNotification", &error);
-            let resource = arn(bucket, account);
+            let resource = bucket_arn(bucket, account);
             let statements = remedies(&fault, Call { action: "s3:GetBucketNotification", resource: &resource }, account);
             let finding = Finding::warning(CHECK, &subject, format!("was not checked: {}", fault.why)).with(statements);
             report.tell(finding);

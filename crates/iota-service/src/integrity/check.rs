@@ -9,9 +9,9 @@ use crate::source::s3::Range;
 use crate::source::s3::Wanted;
 use iota_engine::digest::hex;
 use iota_engine::event::format_ms;
-use iota_engine::object::{DigestFile, Kind, Object};
+use iota_engine::object::{DigestFile, Kind, LogFile, Object};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use thiserror::Error;
 use tokio::task::JoinSet;
@@ -42,6 +42,9 @@ pub enum ValidateError {
 
 /// Account, region, trail, home region.
 type Chain = (String, String, String, String);
+
+/// Bucket and key. In a copy in a directory, whose files are found by their keys alone, the bucket is empty.
+type Place = (String, String);
 
 /// A digest file that could be read.
 struct Checked {
@@ -81,7 +84,8 @@ pub async fn validate(
     }
     let mut validation = Validation { store: &store, expected, report: Report::default() };
     for (chain, files) in chains {
-        keys.load(&chain.1, expected.from_ms, expected.to_ms).await?;
+        // Backfilled ones are signed when they are made.
+        keys.load(&chain.1, expected.from_ms, expected.now_ms.max(expected.to_ms)).await?;
         validation.chain(keys, &chain, files).await?;
     }
     // Logs of an account and region in which there is no digest file at all.
@@ -114,67 +118,71 @@ impl Validation<'_> {
     }
 
     async fn chain(&mut self, keys: &PublicKeys, chain: &Chain, files: Vec<String>) -> Result<(), ValidateError> {
+        let bucket = self.store.bucket().unwrap_or_default().to_owned();
+        // With the file that names it, where it was not listed.
+        let mut waiting: VecDeque<(Place, Option<Place>)> = files.into_iter().map(|key| ((bucket.clone(), key), None)).collect();
+        let mut known: BTreeSet<Place> = waiting.iter().map(|(place, _)| place.clone()).collect();
         let mut checked = BTreeMap::new();
-        for key in files {
-            if let Some(digest) = self.digest(keys, chain, &key).await? {
-                checked.insert(key, digest);
+        while let Some((place, named_by)) = waiting.pop_front() {
+            let Some(mut digest) = self.digest(keys, chain, &place, named_by.as_ref()).await? else { continue };
+            if digest.valid {
+                self.logs(chain, std::mem::take(&mut digest.file.log_files)).await?;
+                // It may lead out of the list: the trail delivered to another bucket or below another prefix before.
+                let previous = self.previous(&digest.file).filter(|_| digest.file.start_ms > self.expected.from_ms);
+                if let Some(previous) = previous.filter(|previous| known.insert(previous.clone())) {
+                    waiting.push_back((previous, Some(place.clone())));
+                }
             }
+            checked.insert(place, digest);
         }
-        self.links(chain, &checked).await?;
+        self.links(chain, &checked);
         self.hours(chain, &checked);
-        for digest in checked.into_values().filter(|digest| digest.valid) {
-            self.logs(chain, digest.file).await?;
-        }
         Ok(())
     }
 
-    async fn digest(&mut self, keys: &PublicKeys, chain: &Chain, key: &str) -> Result<Option<Checked>, ValidateError> {
-        let bucket = self.store.bucket().unwrap_or_default().to_owned();
-        let url = self.store.url(&bucket, key);
+    fn url(&self, (bucket, key): &Place) -> String {
+        self.store.url(bucket, key)
+    }
+
+    /// The file that this one follows.
+    fn previous(&self, file: &DigestFile) -> Option<Place> {
+        let (bucket, key) = (file.previous_digest_s3_bucket.as_ref()?, file.previous_digest_s3_object.as_ref()?);
+        Some((self.store.bucket().map_or_else(String::new, |_| bucket.clone()), key.clone()))
+    }
+
+    async fn digest(
+        &mut self,
+        keys: &PublicKeys,
+        chain: &Chain,
+        place: &Place,
+        named_by: Option<&Place>,
+    ) -> Result<Option<Checked>, ValidateError> {
         let before = self.report.findings.len();
-        let checked = match self.store.digest(&bucket, key).await? {
+        let checked = match self.store.digest(&place.0, &place.1).await? {
             None => {
-                self.find(chain, Code::DigestMissing, Some(url), "was listed and is gone");
+                let why = match named_by {
+                    Some(after) => format!("is what {} follows, and is not there", self.url(after)),
+                    None => "was listed and is gone".to_owned(),
+                };
+                self.find(chain, Code::DigestMissing, Some(self.url(place)), why);
                 None
             }
-            Some((Err(why), _)) => {
-                self.find(chain, Code::DigestUnreadable, Some(url), why.to_string());
-                None
+            Some((content, metadata)) => {
+                let parse =
+                    |content: Vec<u8>| DigestFile::parse(&content).map(|file| (file, content)).map_err(|why| why.to_string());
+                match content.map_err(|why| why.to_string()).and_then(parse) {
+                    Err(why) => {
+                        self.find(chain, Code::DigestUnreadable, Some(self.url(place)), why);
+                        None
+                    }
+                    Ok((file, content)) => {
+                        self.signature(keys, chain, place, (&file, &content), &metadata);
+                        let signature = metadata.get("signature").cloned().unwrap_or_default();
+                        let valid = self.report.findings.len() == before;
+                        Some(Checked { file, signature, content_hash: hex(&Sha256::digest(&content)), valid })
+                    }
+                }
             }
-            Some((Ok(content), metadata)) => match DigestFile::parse(&content) {
-                Err(why) => {
-                    self.find(chain, Code::DigestUnreadable, Some(url), why.to_string());
-                    None
-                }
-                Ok(file) => {
-                    let signature = metadata.get("signature").cloned().unwrap_or_default();
-                    if file.digest_s3_object != key || (!bucket.is_empty() && file.digest_s3_bucket != bucket) {
-                        let recorded = format!("s3://{}/{}", file.digest_s3_bucket, file.digest_s3_object);
-                        self.find(chain, Code::DigestMoved, Some(url.clone()), format!("was delivered as {recorded}"));
-                    }
-                    let algorithm = metadata.get("signature-algorithm").map_or("none", String::as_str);
-                    if algorithm != "SHA256withRSA" || signature.is_empty() {
-                        let message = format!("no signature of the kind SHA256withRSA is with it (algorithm: {algorithm})");
-                        self.find(chain, Code::DigestUnsigned, Some(url), message);
-                    } else {
-                        let text = file.signed_text(&content);
-                        let verified =
-                            unhex(&signature).map(|bytes| keys.verify(&file.digest_public_key_fingerprint, &text, &bytes));
-                        match verified {
-                            Some(Some(true)) => {}
-                            Some(None) => {
-                                let message = format!("no public key has the fingerprint {}", file.digest_public_key_fingerprint);
-                                self.find(chain, Code::DigestUnknownKey, Some(url), message);
-                            }
-                            None | Some(Some(false)) => {
-                                self.find(chain, Code::DigestBadSignature, Some(url), "the signature is not one of this file");
-                            }
-                        }
-                    }
-                    let valid = self.report.findings.len() == before;
-                    Some(Checked { file, signature, content_hash: hex(&Sha256::digest(&content)), valid })
-                }
-            },
         };
         match &checked {
             Some(checked) if checked.valid => self.report.digests_valid += 1,
@@ -183,39 +191,59 @@ impl Validation<'_> {
         Ok(checked)
     }
 
-    /// Every file names the one before it.
-    async fn links(&mut self, chain: &Chain, checked: &BTreeMap<String, Checked>) -> Result<(), ValidateError> {
-        for (key, digest) in checked.iter().filter(|(_, digest)| digest.valid) {
-            let (Some(bucket), Some(previous)) = (&digest.file.previous_digest_s3_bucket, &digest.file.previous_digest_s3_object)
-            else {
-                continue;
-            };
-            let url = self.store.url(bucket, previous);
-            let after = self.store.url(bucket, key);
-            if let Some(before) = checked.get(previous) {
-                let signature = digest.file.previous_digest_signature.as_deref();
-                let hash = digest.file.previous_digest_hash_value.as_deref();
-                if signature.is_some_and(|signature| signature != before.signature)
-                    || hash.is_some_and(|hash| hash != before.content_hash)
-                {
-                    self.find(chain, Code::DigestChain, Some(url), format!("is not the one that {after} follows"));
-                }
-            } else {
-                // Unreadable ones were found already, and those from before the time asked for are not wanted.
-                let delivered = match Object::of(previous) {
-                    Object::Log(log) => log.delivered_ms,
-                    _ => None,
-                };
-                let wanted = delivered.is_none_or(|ms| ms >= self.expected.from_ms);
-                if wanted && self.store.digest(bucket, previous).await?.is_none() {
-                    self.find(chain, Code::DigestMissing, Some(url), format!("is what {after} follows, and is not there"));
-                }
+    /// Whether a file stands where it says, and is signed with one of the keys.
+    fn signature(
+        &mut self,
+        keys: &PublicKeys,
+        chain: &Chain,
+        place: &Place,
+        (file, content): (&DigestFile, &[u8]),
+        metadata: &HashMap<String, String>,
+    ) {
+        let url = self.url(place);
+        let (bucket, key) = place;
+        if file.digest_s3_object != *key || (!bucket.is_empty() && file.digest_s3_bucket != *bucket) {
+            let recorded = format!("s3://{}/{}", file.digest_s3_bucket, file.digest_s3_object);
+            self.find(chain, Code::DigestMoved, Some(url.clone()), format!("was delivered as {recorded}"));
+        }
+        let signature = metadata.get("signature").map_or("", String::as_str);
+        let algorithm = metadata.get("signature-algorithm").map_or("none", String::as_str);
+        if algorithm != "SHA256withRSA" || signature.is_empty() {
+            let message = format!("no signature of the kind SHA256withRSA is with it (algorithm: {algorithm})");
+            self.find(chain, Code::DigestUnsigned, Some(url), message);
+            return;
+        }
+        let fingerprint = &file.digest_public_key_fingerprint;
+        match unhex(signature).map(|bytes| keys.verify(fingerprint, &file.signed_text(content), &bytes)) {
+            Some(Some(true)) => {}
+            Some(None) => {
+                let message = format!("no public key of {} has the fingerprint {fingerprint}", chain.1);
+                self.find(chain, Code::DigestUnknownKey, Some(url), message);
+            }
+            None | Some(Some(false)) => {
+                self.find(chain, Code::DigestBadSignature, Some(url), "the signature is not one of this file");
             }
         }
-        Ok(())
     }
 
-    fn hours(&mut self, chain: &Chain, checked: &BTreeMap<String, Checked>) {
+    /// Every file names the one before it, with its signature and content.
+    fn links(&mut self, chain: &Chain, checked: &BTreeMap<Place, Checked>) {
+        for (place, digest) in checked.iter().filter(|(_, digest)| digest.valid) {
+            let Some(previous) = self.previous(&digest.file) else { continue };
+            // What is not there was told, and what is from before the time asked for is not wanted.
+            let Some(before) = checked.get(&previous) else { continue };
+            let signature = digest.file.previous_digest_signature.as_deref();
+            let hash = digest.file.previous_digest_hash_value.as_deref();
+            if signature.is_some_and(|signature| signature != before.signature)
+                || hash.is_some_and(|hash| hash != before.content_hash)
+            {
+                let message = format!("is not the one that {} follows", self.url(place));
+                self.find(chain, Code::DigestChain, Some(self.url(&previous)), message);
+            }
+        }
+    }
+
+    fn hours(&mut self, chain: &Chain, checked: &BTreeMap<Place, Checked>) {
         let mut covered: Vec<_> = checked
             .values()
             .filter(|digest| digest.valid)
@@ -253,8 +281,8 @@ impl Validation<'_> {
         }
     }
 
-    async fn logs(&mut self, chain: &Chain, file: DigestFile) -> Result<(), ValidateError> {
-        let mut waiting = file.log_files.into_iter();
+    async fn logs(&mut self, chain: &Chain, files: Vec<LogFile>) -> Result<(), ValidateError> {
+        let mut waiting = files.into_iter();
         let mut tasks = JoinSet::new();
         loop {
             while tasks.len() < PARALLEL

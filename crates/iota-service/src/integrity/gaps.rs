@@ -1,12 +1,12 @@
 //! Objects that were delivered and never read: those in the bucket and those that digest files list, minus the ledger.
 
-use super::processed::{Processed, name};
+use super::processed::{Names, Processed, name};
 use super::store::{LogStore, StoreError};
-use crate::ingest::{Job, Known, StateError};
+use crate::ingest::{Job, StateError};
 use crate::source::s3::{Range, S3Error, Source, TrailConfig, Wanted};
 use iota_engine::object::{DigestFile, Kind, Object};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,7 +47,8 @@ pub async fn gaps(
     let mut digests = Vec::new();
     let kinds = [Wanted::records().kinds, vec![Kind::Digest]].concat();
     // Digests of URLs: there may be millions.
-    let mut in_bucket = HashSet::new();
+    let mut in_bucket = Names::new();
+    let mut unread = Vec::new();
     for branch in source.branches(&Wanted { kinds, ..wanted.clone() }).await? {
         // A digest file lists what was delivered in the hour before it, and may come late.
         let digest = branch.kind == Kind::Digest;
@@ -58,21 +59,12 @@ pub async fn gaps(
                 digests.extend(page.into_iter().map(|object| object.key));
                 continue;
             }
-            let known = processed.of_listed(&source.bucket.name, &page).await?;
-            for (object, known) in page.into_iter().zip(known) {
-                let gap = match known {
-                    Known::Yes => None,
-                    Known::Changed => Some(Gap::Changed),
-                    Known::No => Some(Gap::NotRead),
-                };
-                let url = source.bucket.url(&object.key);
-                in_bucket.insert(name(&url));
-                if let Some(gap) = gap {
-                    found.insert(url, (gap, Some(Job { source: source.clone(), object })));
-                }
-            }
+            let read = processed.are_read(&source.bucket.name, &page).await?;
+            in_bucket.extend(page.iter().map(|object| name(&source.bucket.url(&object.key))));
+            unread.extend(page.into_iter().zip(read).filter(|(_, read)| !read).map(|(object, _)| object));
         }
     }
+    let mut gone = BTreeSet::new();
     for key in digests {
         let parsed = match store.digest(&source.bucket.name, &key).await? {
             None => continue,
@@ -88,10 +80,23 @@ pub async fn gaps(
                 Object::Log(key) => key.kind.has_records() && range.admits(key.day, key.delivered_ms),
                 _ => true,
             };
-            if wanted && !in_bucket.contains(&name(&url)) && !processed.knows(&log.bucket, &log.key).await? {
-                found.entry(url).or_insert((Gap::NotInBucket, None));
+            if wanted && !in_bucket.contains(&name(&url)) {
+                gone.insert((log.bucket, log.key));
             }
         }
+    }
+    drop(in_bucket);
+    let asked = unread.iter().map(|object| (source.bucket.name.as_str(), object.key.as_str()));
+    let gone_too = gone.iter().map(|(bucket, key)| (bucket.as_str(), key.as_str()));
+    let before = processed.read_in_any_version(asked.chain(gone_too)).await?;
+    for object in unread {
+        let url = source.bucket.url(&object.key);
+        let gap = if before.contains(&name(&url)) { Gap::Changed } else { Gap::NotRead };
+        found.insert(url, (gap, Some(Job { source: source.clone(), object })));
+    }
+    // Read, and then removed by a rule of the bucket, is no gap.
+    for url in gone.iter().map(|(bucket, key)| format!("s3://{bucket}/{key}")).filter(|url| !before.contains(&name(url))) {
+        found.insert(url, (Gap::NotInBucket, None));
     }
     Ok(found)
 }

@@ -1,6 +1,7 @@
 //! The public keys that digest files are verified with: from `cloudtrail:ListPublicKeys` of their region, or from files.
 
-use crate::aws::{Access, AccessError, Fault, fault_of};
+use crate::aws::{Access, AccessError, Account, Call, Fault, fault_of, remedies};
+use crate::source::s3::{Pace, patiently};
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use aws_sdk_cloudtrail::primitives::DateTime;
 use base64::Engine;
@@ -17,8 +18,13 @@ pub enum KeyError {
     File { path: PathBuf, why: String },
     #[error(transparent)]
     Access(#[from] AccessError),
-    #[error("public keys of {region}: {}; where the region is closed to you, give them with --public-keys", fault.why)]
-    Api { region: String, fault: Fault },
+    #[error("public keys of {region}: {}{missing}; where the region is closed to you, give them with --public-keys", fault.why)]
+    Api {
+        region: String,
+        fault: Fault,
+        /// What would let the call pass, each behind a semicolon.
+        missing: String,
+    },
 }
 
 /// By fingerprint: PKCS #1 in DER.
@@ -70,7 +76,7 @@ impl PublicKeys {
         Ok(())
     }
 
-    /// Asks for the keys of a region, once. The span is in milliseconds since 1970.
+    /// Asks for the keys of a region that were in use in that time, once. The span is in milliseconds since 1970.
     pub async fn load(&mut self, region: &str, from_ms: i64, to_ms: i64) -> Result<(), KeyError> {
         let Some(access) = &self.api else { return Ok(()) };
         if !self.asked.insert(region.to_owned()) {
@@ -79,12 +85,15 @@ impl PublicKeys {
         let config = Access { region: Some(region.to_owned()), ..access.clone() }.connect(None).await?;
         let client = aws_sdk_cloudtrail::Client::new(&config);
         let (from, to) = (DateTime::from_millis(from_ms), DateTime::from_millis(to_ms));
-        let mut token = None;
+        let (call, pace) = (Call { action: "cloudtrail:ListPublicKeys", resource: "*" }, Pace::default());
+        let mut token: Option<String> = None;
         loop {
-            let answer = client.list_public_keys().start_time(from).end_time(to).set_next_token(token.take()).send().await;
-            let answer = answer.map_err(|error| KeyError::Api {
-                region: region.to_owned(),
-                fault: fault_of("cloudtrail:ListPublicKeys", &error),
+            let request = client.list_public_keys().start_time(from).end_time(to).set_next_token(token.take());
+            let ask = || async { request.clone().send().await.map_err(|error| fault_of(call.action, &error)) };
+            let answer = patiently(&pace, ask).await.map_err(|fault| {
+                let missing = remedies(&fault, call, &Account::unknown(Some(region)));
+                let missing = missing.iter().map(|remedy| format!("; {remedy}")).collect::<Vec<_>>().concat();
+                KeyError::Api { region: region.to_owned(), fault, missing }
             })?;
             for key in answer.public_key_list.unwrap_or_default() {
                 if let (Some(fingerprint), Some(value)) = (key.fingerprint, key.value) {

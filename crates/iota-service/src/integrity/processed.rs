@@ -8,7 +8,6 @@ use iota_engine::digest::digest;
 use iota_engine::store::{ObjectVersion, Result as StoreResult, Store};
 use std::collections::HashSet;
 use std::sync::Arc;
-use tokio::sync::OnceCell;
 
 /// How much earlier than its delivery an object may seem to have been read: clocks differ.
 const SKEW_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -25,15 +24,16 @@ pub enum Processed<'a> {
 pub struct Evaluated {
     store: Arc<dyn Store>,
     since_ms: i64,
-    /// Digests of the names of all objects that were read since then, in any version. Only asked for when one is missing.
-    names: OnceCell<HashSet<[u8; 16]>>,
 }
+
+/// Digests of the URLs of objects.
+pub(super) type Names = HashSet<[u8; 16]>;
 
 impl Evaluated {
     /// `range` is when the objects were delivered that are going to be asked for.
     pub fn new(store: Arc<dyn Store>, range: Range) -> Self {
         let since_ms = range.from_ms.map_or(0, |from| from.saturating_sub(SKEW_MS).max(0));
-        Self { store, since_ms, names: OnceCell::new() }
+        Self { store, since_ms }
     }
 
     /// The store blocks.
@@ -45,52 +45,50 @@ impl Evaluated {
         let asked = tokio::task::spawn_blocking(move || work(&*store)).await;
         Ok(asked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?)
     }
-
-    async fn knows_name(&self, url: &str) -> Result<bool, GapsError> {
-        let since_ms = self.since_ms;
-        let read = || async move {
-            let found = self.ask(move |store| store.objects_since(since_ms)).await?;
-            Ok::<_, GapsError>(found.iter().map(|finished| name(&finished.object.object)).collect())
-        };
-        Ok(self.names.get_or_try_init(read).await?.contains(&name(url)))
-    }
 }
 
 impl Processed<'_> {
-    /// What is known of each object of a list of a bucket.
-    pub(super) async fn of_listed(&self, bucket: &str, listed: &[Listed]) -> Result<Vec<Known>, GapsError> {
+    /// Whether each object of a list of a bucket was read as it is there.
+    pub(super) async fn are_read(&self, bucket: &str, listed: &[Listed]) -> Result<Vec<bool>, GapsError> {
         match self {
-            Self::Synced(state) => {
-                let knows = |object: &Listed| state.map_or(Ok(Known::No), |state| state.knows(bucket, &object.key, &object.etag));
-                Ok(listed.iter().map(knows).collect::<Result<_, _>>()?)
+            Self::Synced(None) => Ok(vec![false; listed.len()]),
+            Self::Synced(Some(state)) => {
+                let is_read = |object: &Listed| Ok(state.knows(bucket, &object.key, &object.etag)? == Known::Yes);
+                listed.iter().map(is_read).collect()
             }
             Self::Evaluated(evaluated) => {
                 let version = |object: &Listed| ObjectVersion { object: url(bucket, &object.key), version: object.etag.clone() };
                 let versions: Vec<_> = listed.iter().map(version).collect();
-                let (finished, versions) = evaluated.ask(move |store| Ok((store.are_finished(&versions)?, versions))).await?;
-                let mut known = Vec::with_capacity(listed.len());
-                for (finished, version) in finished.into_iter().zip(&versions) {
-                    known.push(if finished {
-                        Known::Yes
-                    } else if evaluated.knows_name(&version.object).await? {
-                        Known::Changed
-                    } else {
-                        Known::No
-                    });
-                }
-                Ok(known)
+                evaluated.ask(move |store| store.are_finished(&versions)).await
             }
         }
     }
 
-    /// Whether an object was read in any version.
-    pub(super) async fn knows(&self, bucket: &str, key: &str) -> Result<bool, GapsError> {
+    /// Those of them that were read in any version. `objects` are those that were not read as they are, each as bucket and key.
+    pub(super) async fn read_in_any_version(&self, objects: impl Iterator<Item = (&str, &str)>) -> Result<Names, GapsError> {
+        let name_of = |(bucket, key)| name(&url(bucket, key));
         match self {
-            Self::Synced(state) => Ok(match state {
-                Some(state) => state.knows(bucket, key, "")? != Known::No,
-                None => false,
-            }),
-            Self::Evaluated(evaluated) => evaluated.knows_name(&url(bucket, key)).await,
+            Self::Synced(None) => Ok(Names::new()),
+            Self::Synced(Some(state)) => {
+                let is_known = |&(bucket, key): &(&str, &str)| Ok(state.knows(bucket, key, "")? != Known::No);
+                objects.filter_map(|object| is_known(&object).map(|known| known.then(|| name_of(object))).transpose()).collect()
+            }
+            Self::Evaluated(evaluated) => {
+                let asked: Names = objects.map(name_of).collect();
+                if asked.is_empty() {
+                    return Ok(asked);
+                }
+                let since_ms = evaluated.since_ms;
+                // The state may know millions, and only in its own order: they pass by, and what was asked for is picked out.
+                let pick = move |store: &dyn Store| {
+                    let mut found = Names::new();
+                    store.objects_since(since_ms, &mut |finished| {
+                        found.extend(asked.get(&name(&finished.object.object)));
+                    })?;
+                    Ok(found)
+                };
+                evaluated.ask(pick).await
+            }
         }
     }
 }

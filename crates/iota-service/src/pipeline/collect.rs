@@ -16,7 +16,7 @@ use super::sequence::Job;
 use super::system::{pack_paused, paused};
 use super::trouble::{Pause, Reason, RuleOfPack, Trouble};
 use crate::rules::LoadedPack;
-use crate::source::Input;
+use crate::source::Inputs;
 use crate::telemetry::{ErrorGroup, Stats};
 use iota_engine::aggregate::{Change, Finding, Sighting};
 use iota_engine::alert::{Action, Origin, SCHEMA_VERSION, Severity, Standing};
@@ -55,7 +55,7 @@ enum Groups<'a> {
 
 pub(super) struct Collector<'a> {
     pub(super) packs: &'a [LoadedPack],
-    pub(super) inputs: &'a [Input],
+    pub(super) inputs: Inputs<'a>,
     updates: bool,
     clock: Clock,
     pub(super) sink: &'a mut dyn AlertSink,
@@ -95,7 +95,7 @@ impl Memory {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At<'a> {
     pub(super) packs: &'a [LoadedPack],
-    pub(super) inputs: &'a [Input],
+    pub(super) inputs: Inputs<'a>,
     pub(super) clock: Clock,
 }
 
@@ -141,7 +141,7 @@ impl<'a> Collector<'a> {
             if let Groups::Stored(committer) = &mut self.groups {
                 let failure =
                     outcome.errors.iter().find(|error| error.fatal && error.rule == pair.rule).map(|error| &error.failure);
-                let object = self.inputs[record.unit as usize].name();
+                let object = self.inputs.of(record.unit).name();
                 let alert = paused(of_pack, pair.rule, failure, &Origin { object, version: None, record: record.number });
                 self.memory.journal.paused(rule, alert.context.clone());
                 committer.add_alert(&alert, &mut self.stats)?;

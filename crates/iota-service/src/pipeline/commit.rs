@@ -11,7 +11,7 @@ use super::sequence::Job;
 use super::system::failing;
 use crate::crash_point;
 use crate::rules::LoadedPack;
-use crate::source::Input;
+use crate::source::{Input, Inputs};
 use crate::telemetry::Stats;
 use iota_engine::alert::Origin;
 use iota_engine::rule::{BatchRecord, Outcome};
@@ -125,7 +125,7 @@ impl<'a> Committer<'a> {
         &mut self,
         job: &Job,
         pack: &LoadedPack,
-        inputs: &[Input],
+        inputs: Inputs<'_>,
         (outcome, told): (&mut Outcome, &dyn Fn(u16) -> bool),
         stats: &mut Stats,
     ) -> io::Result<()> {
@@ -148,7 +148,7 @@ impl<'a> Committer<'a> {
             let record = &job.batch.records()[index as usize];
             let raw = job.batch.raw(index as usize).to_vec();
             self.bytes += raw.len();
-            let input = &inputs[record.unit as usize];
+            let input = inputs.of(record.unit);
             let origin =
                 Origin { object: input.name(), version: input.version.as_deref().map(str::to_owned), record: record.number };
             if let Some(failure) = failure.filter(|_| told(number)) {
@@ -166,7 +166,7 @@ impl<'a> Committer<'a> {
                 record: record.identity,
                 origin,
                 raw,
-                terms: self.terms_of(input),
+                terms: self.terms_of(&input),
                 failure: failure.cloned(),
                 at_ms: wall_ms(),
             });
@@ -191,7 +191,7 @@ impl<'a> Committer<'a> {
         stats.matches.total += 1;
         let Described { rule, found, .. } = *described;
         let (record, now_ms) = (described.record(), self.clock.now_ms());
-        let terms = self.terms_of(&described.inputs[record.unit as usize]);
+        let terms = self.terms_of(&described.inputs.of(record.unit));
         let class = match (rule.create_alert, terms.is_late(record.time.ms)) {
             (false, _) => Class::Signal,
             (true, true) => Class::Late,

@@ -122,7 +122,7 @@ impl Decoding<'_> {
             let reader = Counted { reader: piece.reader(), bytes };
             return self.records(&mut Decoder::piece(reader, self.limits, piece.start, piece.end), part, output);
         }
-        if self.read_whole(part.input, whole.bytes()) {
+        if self.read_whole(&part.input, whole.bytes()) {
             let at_once = whole.decode(self.limits, |decoder| self.records(decoder, part, output));
             let stream = || self.records(&mut Decoder::new(whole.bytes().as_slice(), self.limits), part, output);
             return at_once.unwrap_or_else(stream);

@@ -2,7 +2,7 @@
 
 use super::sequence::Job;
 use crate::rules::LoadedPack;
-use crate::source::Input;
+use crate::source::Inputs;
 use iota_engine::alert::{Content, Origin};
 use iota_engine::event::{Summary, format_ms};
 use iota_engine::json::minify;
@@ -19,7 +19,7 @@ pub(super) struct Described<'a> {
     pub(super) rule: &'a Rule,
     pub(super) found: &'a RuleMatch,
     pub(super) job: &'a Job,
-    pub(super) inputs: &'a [Input],
+    pub(super) inputs: Inputs<'a>,
 }
 
 /// What triage made of a match.
@@ -70,7 +70,7 @@ impl<'a> Described<'a> {
             attack: rule.attack.clone(),
             author: rule.author.clone(),
             destinations: found.destinations.clone(),
-            origin: Origin { object: inputs[record.unit as usize].name(), version: None, record: record.number },
+            origin: Origin { object: inputs.of(record.unit).name(), version: None, record: record.number },
             account: None,
         })
     }

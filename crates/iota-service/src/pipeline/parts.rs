@@ -1,8 +1,9 @@
 //! What the decoding threads take one after another: inputs, and pieces of large files of JSON lines.
 //! A piece is a guess: whether the input can be cut there, decoding what stands before it shows.
 
-use crate::source::{Data, FileAt, Input};
+use crate::source::{Data, FileAt, Input, Inputs};
 use iota_engine::json::{Ignore, Scanned, scan};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -21,7 +22,7 @@ pub(super) struct Part<'a> {
     pub(super) number: u64,
     /// Its input's place among all inputs, from 0.
     pub(super) unit: u32,
-    pub(super) input: &'a Input,
+    pub(super) input: Cow<'a, Input>,
     pub(super) piece: Option<Piece>,
 }
 
@@ -53,7 +54,7 @@ impl Part<'_> {
 
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
-    inputs: &'a [Input],
+    inputs: Inputs<'a>,
     /// With one thread there is nothing to gain by cutting.
     cut: bool,
     state: Mutex<State>,
@@ -76,36 +77,37 @@ struct Cutting {
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn new(inputs: &'a [Input], cut: bool) -> Self {
+    pub(super) fn new(inputs: Inputs<'a>, cut: bool) -> Self {
         Self { inputs, cut, state: Mutex::default() }
     }
 
     pub(super) fn next(&self) -> Option<Part<'a>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(piece) = state.next_piece() {
-            return Some(self.part(&mut state, Some(piece)));
+            let input = self.inputs.of(state.units - 1);
+            return Some(state.part(input, Some(piece)));
         }
         let input = self.inputs.get(state.units as usize)?;
         state.units += 1;
         // What cannot be opened is told by whoever reads it.
         state.cutting = if self.cut && matches!(input.data, Data::Path) && input.size >= 2 * PIECE {
-            Cutting::of(input).unwrap_or_default()
+            Cutting::of(&input).unwrap_or_default()
         } else {
             None
         };
         let piece = state.next_piece();
-        Some(self.part(&mut state, piece))
-    }
-
-    /// The next part, of the input that was begun last.
-    fn part(&self, state: &mut State, piece: Option<Piece>) -> Part<'a> {
-        let (number, unit) = (state.parts, state.units - 1);
-        state.parts += 1;
-        Part { number, unit, input: &self.inputs[unit as usize], piece }
+        Some(state.part(input, piece))
     }
 }
 
 impl State {
+    /// The next part, of the input that was begun last.
+    fn part<'a>(&mut self, input: Cow<'a, Input>, piece: Option<Piece>) -> Part<'a> {
+        let (number, unit) = (self.parts, self.units - 1);
+        self.parts += 1;
+        Part { number, unit, input, piece }
+    }
+
     fn next_piece(&mut self) -> Option<Piece> {
         let cutting = self.cutting.as_mut().filter(|cutting| cutting.goes_on.load(Ordering::Relaxed) == u64::MAX)?;
         let (start, end) = (cutting.start, cutting.next_cut());

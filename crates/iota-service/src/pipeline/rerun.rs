@@ -228,7 +228,7 @@ impl Rerun<'_> {
         let keep = Keep::State(State { durable: self.durable, desk: self.desk });
         let mut sink = NoSink;
         let stats = std::mem::take(&mut result.stats);
-        let at = At { packs: self.packs, inputs: &inputs, clock: self.clock };
+        let at = At { packs: self.packs, inputs: inputs[..].into(), clock: self.clock };
         let mut collector = Collector::new(at, (Emit::First, false), &mut sink, stats, (keep, &progress.stop), memory);
         let mut end = Page::Done;
         let mut work = || {

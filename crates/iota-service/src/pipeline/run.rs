@@ -11,7 +11,7 @@ use super::sequence::{Ended, Job, Sequenced, Sequencer};
 use super::state::CommittedState;
 use super::trouble::Paused;
 use crate::rules::{LoadedPack, Python};
-use crate::source::Input;
+use crate::source::{Input, Inputs};
 use crate::telemetry::{Stats, Times};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use iota_engine::decode::Limits;
@@ -68,7 +68,7 @@ impl Clock {
 pub struct Run<'a> {
     pub packs: &'a [LoadedPack],
     pub python: &'a Python,
-    pub inputs: &'a [Input],
+    pub inputs: Inputs<'a>,
     pub clock: Clock,
     pub limits: Limits,
     pub workers: usize,
@@ -197,7 +197,12 @@ impl Engine {
 
 impl Run<'_> {
     pub fn execute(&self, progress: &Progress, sink: &mut dyn AlertSink, stats: Stats) -> RunResult {
-        self.execute_on(&mut Engine::new(self), progress, sink, stats)
+        let result = self.execute_on(&mut Engine::new(self), progress, sink, stats);
+        let known = result.stats.inputs.already_finished;
+        if known > 0 {
+            tracing::info!("{known} of {} inputs were read in earlier runs, and were left out", self.inputs.len());
+        }
+        result
     }
 
     /// One of many runs on the same engine. `stats` goes on counting.
@@ -206,11 +211,11 @@ impl Run<'_> {
         if let Some(error) = engine.broken.take() {
             return RunResult { stats, failure: Some(RunFailure::Threads(error)), imbalance: None, ended: Vec::new() };
         }
-        let (inputs, finished) = match self.unfinished(progress) {
-            Ok(inputs) => inputs,
+        let (listed, finished) = match self.unfinished(progress) {
+            Ok(listed) => listed,
             Err(error) => return RunResult { stats, failure: Some(error.into()), imbalance: None, ended: Vec::new() },
         };
-        let inputs = &inputs[..];
+        let inputs = Inputs { listed: &listed, ..self.inputs };
         let under_way = self.workers * BATCHES_PER_WORKER + 4;
         let (credit, credits) = bounded(under_way);
         let (results, evaluated) = bounded(under_way);
@@ -295,18 +300,19 @@ impl Run<'_> {
         }
     }
 
-    /// The inputs that were not read to their end in an earlier run, and of each input whether it was.
+    /// The listed inputs that were not read to their end in an earlier run, and of each whether it was. Objects of buckets are
+    /// left out when they are listed.
     fn unfinished(&self, progress: &Progress) -> Result<(Cow<'_, [Input]>, Vec<bool>), StoreError> {
-        let mut finished = vec![false; self.inputs.len()];
+        let listed = self.inputs.listed;
+        let mut finished = vec![false; listed.len()];
         let Some(ledger) = self.keep.durable().and_then(Durable::ledger_of_input) else {
-            return Ok((self.inputs.into(), finished));
+            return Ok((listed.into(), finished));
         };
         let object = |input: &Input| {
             let version = input.version.as_deref().filter(|_| input.checkpoint.is_none())?.to_owned();
             Some(ObjectVersion { object: input.name(), version })
         };
-        let mut count = 0;
-        for (inputs, finished) in self.inputs.chunks(OBJECTS_AT_ONCE).zip(finished.chunks_mut(OBJECTS_AT_ONCE)) {
+        for (inputs, finished) in listed.chunks(OBJECTS_AT_ONCE).zip(finished.chunks_mut(OBJECTS_AT_ONCE)) {
             let known = inputs.iter().zip(finished).filter_map(|(input, finished)| Some(((input, finished), object(input)?)));
             let (known, objects): (Vec<_>, Vec<_>) = known.unzip();
             let were = persist(&progress.stop, || ledger.are_finished(&objects))?;
@@ -315,14 +321,12 @@ impl Run<'_> {
                 progress.inputs.fetch_add(1, Ordering::Relaxed);
                 progress.bytes.fetch_add(input.size, Ordering::Relaxed);
                 *finished = true;
-                count += 1;
             }
         }
-        if count == 0 {
-            return Ok((self.inputs.into(), finished));
+        if !finished.contains(&true) {
+            return Ok((listed.into(), finished));
         }
-        tracing::info!("{count} of {} inputs were read in earlier runs; they are left out", self.inputs.len());
-        let left = self.inputs.iter().zip(&finished).filter(|(_, finished)| !**finished);
+        let left = listed.iter().zip(&finished).filter(|(_, finished)| !**finished);
         Ok((left.map(|(input, _)| input.clone()).collect(), finished))
     }
 
@@ -473,7 +477,7 @@ mod tests {
     /// What is said when these batches come back, each with one duplicate, of so many batches and records.
     fn said(batches: &[u64], sequenced: &Sequenced) -> Option<String> {
         let mut sink = Nowhere;
-        let (at, mut memory) = (At { packs: &[], inputs: &[], clock: Clock::Fixed(0) }, Memory::new(0));
+        let (at, mut memory) = (At { packs: &[], inputs: Inputs::default(), clock: Clock::Fixed(0) }, Memory::new(0));
         let (triage, stop) = (Triage::default(), Stop::default());
         let keep = (Keep::Nothing(&triage), &stop);
         let mut collector = Collector::new(at, (Emit::Final, false), &mut sink, Stats::new(), keep, &mut memory);

@@ -5,7 +5,7 @@ use super::decode::{Chunk, End, LOGGED_REJECTS, Notice};
 use super::ordered::Ordered;
 use super::persist::persist;
 use super::run::{Clock, Progress};
-use crate::source::Input;
+use crate::source;
 use crate::telemetry::{Inputs, Records};
 use crossbeam_channel::{Receiver, Sender};
 use iota_engine::alert::Origin;
@@ -53,12 +53,12 @@ pub(super) struct Sequenced {
     pub(super) records: u64,
     /// Why it ended early.
     pub(super) failure: Option<StoreError>,
-    /// By input, how it went; behind the last one that was begun there is none.
+    /// By input, how it went; behind the last one that was begun there is none, and of objects of buckets neither.
     pub(super) ended: Vec<Ended>,
 }
 
 pub(super) struct Sequencer<'a> {
-    pub(super) inputs: &'a [Input],
+    pub(super) inputs: source::Inputs<'a>,
     pub(super) chunks: &'a Ordered<Chunk>,
     pub(super) progress: &'a Progress,
     /// One per group of evaluating threads; each gets every batch.
@@ -90,6 +90,8 @@ struct Pending {
 #[derive(Default)]
 struct OfInput {
     unit: u32,
+    /// Where it begins in its file.
+    start: u64,
     bytes: u64,
     lines: u64,
     count: u64,
@@ -107,9 +109,9 @@ struct OfInput {
 }
 
 impl OfInput {
-    /// Number, line and offset in the input of a position in its part.
+    /// Number and line in the input, and offset in its file, of a position in its part.
     fn place(&self, position: &Position) -> (u64, u64, u64) {
-        (self.count + position.number, self.lines + position.line, position.offset)
+        (self.count + position.number, self.lines + position.line, self.start + position.offset)
     }
 
     fn rejected(&mut self, reason: &RejectReason) {
@@ -160,7 +162,7 @@ impl Sequencer<'_> {
         let ends = chunk.end.is_some();
         let mut input = match pending.input.take() {
             Some(input) if input.unit == chunk.unit => input,
-            _ => OfInput { unit: chunk.unit, ..OfInput::default() },
+            _ => OfInput { unit: chunk.unit, start: self.inputs.of(chunk.unit).start(), ..OfInput::default() },
         };
         if !input.ended {
             if let Some(goes_on) = &chunk.runs_on {
@@ -239,7 +241,7 @@ impl Sequencer<'_> {
 
     /// Of the first rejects of an input the bytes are kept, too.
     fn reject(&self, input: &mut OfInput, reject: &iota_engine::decode::Reject) -> Reject {
-        let of = &self.inputs[input.unit as usize];
+        let of = self.inputs.of(input.unit);
         let (record, line, offset) = input.place(&reject.position);
         let bytes = if input.kept < REJECT_BYTES { reject.bytes.clone() } else { Vec::new() };
         input.kept += bytes.len();
@@ -254,11 +256,11 @@ impl Sequencer<'_> {
         input.items += end.items;
         pending.records += end.items;
         if let Some(error) = &end.failure {
-            tracing::error!("{}: could not be read to its end: {error}", self.inputs[input.unit as usize].name());
+            tracing::error!("{}: could not be read to its end: {error}", self.inputs.of(input.unit).name());
         }
         if end.last {
             input.ended = true;
-            let damage = input.damage().filter(|_| self.inputs[input.unit as usize].whole_only);
+            let damage = input.damage().filter(|_| self.inputs.of(input.unit).whole_only);
             let ended = match (&end.failure, end.interrupted, damage) {
                 (Some(error), ..) => Ended::Unreadable(error.to_string()),
                 (None, true, _) => Ended::Interrupted,
@@ -272,7 +274,7 @@ impl Sequencer<'_> {
     fn finish(&self, pending: &mut Pending, input: &OfInput, ended: Ended) {
         let more = input.rejects.saturating_sub(LOGGED_REJECTS);
         if more > 0 {
-            let name = self.inputs[input.unit as usize].name();
+            let name = self.inputs.of(input.unit).name();
             tracing::warn!("{name}: {more} more records rejected; --stats counts them by reason");
         }
         pending.inputs += 1;
@@ -282,7 +284,7 @@ impl Sequencer<'_> {
                 inputs.read += 1;
                 inputs.empty += u64::from(input.items == 0);
                 inputs.bytes += input.bytes;
-                let of = &self.inputs[input.unit as usize];
+                let of = self.inputs.of(input.unit);
                 if self.ledger.is_some() {
                     pending.next.checkpoints.extend(of.checkpoint.clone());
                     let version = of.version.as_deref().map(str::to_owned);
@@ -295,12 +297,14 @@ impl Sequencer<'_> {
                 inputs.bytes += input.bytes;
             }
         }
-        pending.ended.push(ended);
+        if pending.ended.len() < self.inputs.listed.len() {
+            pending.ended.push(ended);
+        }
         self.progress.inputs.fetch_add(1, Ordering::Relaxed);
     }
 
     fn log(&self, input: &mut OfInput, notice: &Notice) {
-        let name = self.inputs[input.unit as usize].name();
+        let name = self.inputs.of(input.unit).name();
         match notice {
             Notice::Rejected(reject) => {
                 let (number, line, offset) = input.place(&reject.position);

@@ -22,8 +22,8 @@ pub enum SourceError {
     Twice,
 }
 
-/// One input: a file or a part of one, standard input, or bytes that came from elsewhere. A run may have millions: what they
-/// are called is shared by all that need it.
+/// One input: a file or a part of one, standard input, or bytes that came from elsewhere. What it is called is shared by all
+/// that need it.
 #[derive(Debug, Clone)]
 pub struct Input {
     /// `-` is standard input. For bytes from elsewhere, what they are called: `s3://BUCKET/KEY`.
@@ -82,6 +82,15 @@ impl Input {
 
     pub fn is_stdin(&self) -> bool {
         matches!(self.data, Data::Path) && self.path.as_os_str() == "-"
+    }
+
+    /// Where its bytes begin in its file.
+    pub(crate) fn start(&self) -> u64 {
+        match &self.data {
+            Data::Range { start, .. } => *start,
+            Data::Part(part) => part.start(),
+            Data::Path | Data::Memory(_) | Data::Remote(_) => 0,
+        }
     }
 
     pub fn name(&self) -> String {

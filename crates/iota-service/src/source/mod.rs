@@ -3,12 +3,14 @@
 mod directory;
 pub mod feed;
 mod files;
+mod inputs;
 mod part;
 pub mod s3;
 
 pub use directory::{Directory, From, OpenError};
 pub(crate) use files::FileAt;
 pub use files::{Data, Found, Input, SourceError, find_inputs};
+pub use inputs::Inputs;
 pub use part::Part;
 
 /// The beginning of the minute: names of objects say when they were delivered without seconds.

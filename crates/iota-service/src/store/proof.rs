@@ -5,7 +5,8 @@ use iota_engine::aggregate::{Closing, Cut, GroupKey, Sighting, Window};
 use iota_engine::alert::Severity;
 use iota_engine::event::{Fingerprint, Identity};
 use iota_engine::store::{
-    AlertFilter, Class, ClassFilter, Committed, Created, DeliveryAction, Headline, Match, Route, Store, StoredAlert, Unit,
+    AlertFilter, Class, ClassFilter, Committed, Created, DeliveryAction, Finished, Headline, Match, Route, Store, StoredAlert,
+    Unit,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +92,12 @@ pub(crate) fn unit(matches: Vec<Match>) -> Unit {
 
 pub(crate) fn alerts(store: &dyn Store) -> Vec<StoredAlert> {
     store.alerts(&AlertFilter { class: ClassFilter::All, ..AlertFilter::default() }).expect("alerts are listed")
+}
+
+pub(crate) fn objects_since(store: &dyn Store, since_ms: i64) -> Vec<Finished> {
+    let mut all = Vec::new();
+    store.objects_since(since_ms, &mut |finished| all.push(finished)).unwrap();
+    all
 }
 
 pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {

@@ -20,6 +20,9 @@ pub(crate) struct ExplainArgs {
     /// Records to try the rule on, in any format that `iota run` reads; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) event: Option<PathBuf>,
+    /// Explain so many records one by one; further ones are counted [default: 20 that are run, 5 that are skipped]
+    #[arg(long, value_name = "N", requires = "event")]
+    pub(crate) limit: Option<usize>,
     /// Form of the report on standard output
     #[arg(long, value_enum, default_value_t = ExplainFormat::Text)]
     pub(crate) format: ExplainFormat,

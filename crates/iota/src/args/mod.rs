@@ -42,10 +42,13 @@ pub(crate) use validate_logs::ValidateLogsArgs;
 pub(crate) use values::{AlertFormat, ListFormat, ReportFormat};
 pub(crate) use watch::WatchArgs;
 
+use crate::environment;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use doctor::DOCTOR_HELP;
+use iota_engine::text::suggestion;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default());
@@ -180,6 +183,31 @@ fn variable_of(command: &clap::Command, long: &str) -> Option<String> {
     let own = command.get_arguments().find(|argument| argument.get_long() == Some(long));
     let variable = own.and_then(|argument| Some(argument.get_env()?.to_string_lossy().into_owned()));
     variable.or_else(|| command.get_subcommands().find_map(|below| variable_of(below, long)))
+}
+
+/// Names of variables that are nearly those of ours; each with the one that was probably meant. Others are let be:
+/// configuration files refer to variables of any name (`env:NAME`), and Kubernetes makes some for a service named `iota`.
+pub(crate) fn mistyped_variables() -> Vec<(String, String)> {
+    let mut known = BTreeSet::new();
+    variables(&Cli::command(), &mut known);
+    let mistyped = environment::beginning_with(VARIABLES).into_iter().filter(|name| !known.contains(name));
+    let meant = |name: String| {
+        let meant = suggestion(&name, known.iter().map(String::as_str))?;
+        Some((format!("{VARIABLES}{name}"), format!("{VARIABLES}{meant}")))
+    };
+    mistyped.filter_map(meant).collect()
+}
+
+/// What the names of all variables begin with that stand for a flag.
+const VARIABLES: &str = "IOTA_";
+
+/// The rest of their names.
+fn variables(command: &clap::Command, known: &mut BTreeSet<String>) {
+    let own = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str()?.strip_prefix(VARIABLES));
+    known.extend(own.map(str::to_owned));
+    for below in command.get_subcommands() {
+        variables(below, known);
+    }
 }
 
 /// The matches of the innermost subcommand.

@@ -7,6 +7,8 @@ use crate::args::{GapsArgs, GapsFormat};
 use crate::exit::Exit;
 use crate::printer::write_json;
 use anyhow::bail;
+use iota_engine::event::format_ms;
+use iota_engine::store::KEEP_OBJECTS_MS;
 use iota_engine::text::printable;
 use iota_service::ingest::{IngestConfig, Job, Known, State, Sync};
 use iota_service::integrity::{Evaluated, Gap, GapsError, Processed, gaps as find_gaps};
@@ -17,6 +19,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// By URL; with what to read where it can be read.
 type Found = BTreeMap<String, (Gap, Option<Job>)>;
@@ -74,6 +78,11 @@ fn not_evaluated(args: &GapsArgs, config: &IngestConfig, range: Range, state: &P
     // Outside of the runtime below: a table has one of its own.
     let processed = Processed::Evaluated(Evaluated::new(place.open_beside()?, range));
     let found = block_on(of_trails(config, &processed, range))??;
+    let forgotten_ms = now_ms() - KEEP_OBJECTS_MS;
+    if !found.is_empty() && range.from_ms.is_none_or(|from_ms| from_ms < forgotten_ms) {
+        let (days, before) = (KEEP_OBJECTS_MS / DAY_MS, format_ms(forgotten_ms));
+        tracing::warn!("the state forgets after {days} days that an object was read: what was read before {before} is listed");
+    }
     if args.format != GapsFormat::Urls && found.values().any(|(_, job)| job.is_some()) {
         let stopped = if place.is_exclusive() { ", while no other process uses the state" } else { "" };
         tracing::info!("to have evaluated what is in the bucket{stopped}: iota gaps with the same flags and {evaluate}");

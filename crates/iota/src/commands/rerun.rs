@@ -15,8 +15,8 @@ use iota_engine::text::did_you_mean;
 use iota_service::audit;
 use iota_service::pipeline::{Clock, Keep, Rerun, RerunResult, RunResult, State};
 use iota_service::rules::LoadedPack;
-use iota_service::source::s3::BatchObject;
-use iota_service::source::{Input, Part, find_inputs};
+use iota_service::source::s3::{BatchObject, ObjectList};
+use iota_service::source::{Input, Inputs, Part, find_inputs};
 use iota_service::telemetry::Stats;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,14 +36,14 @@ pub(crate) fn rerun(args: &RerunArgs, matches: &ArgMatches) -> anyhow::Result<Ex
     check_outputs(args.deliver, settings)?;
     let kept = Kept::open(place, &setup, (args.deliver, false), None)?;
     let durable = kept.durable().again();
-    let mut inputs = Vec::new();
+    let (mut files, mut objects) = (Vec::new(), None);
     if !args.errors {
-        let (files, objects) = kept.inputs_since(since_ms.unwrap_or_default(), &mut stats)?;
-        inputs.extend(files);
-        inputs.extend(objects::again(objects, settings, &progress.stop)?);
+        let read = kept.inputs_since(since_ms.unwrap_or_default(), &mut stats)?;
+        files = read.0;
+        objects = objects::again(read.1, settings, &progress.stop)?;
         tracing::info!("{UNKEPT}");
     }
-    let (packs, inputs) = (&packs[..], &inputs[..]);
+    let (packs, inputs) = (&packs[..], Inputs { listed: &files, objects: objects.as_ref() });
     let run = setup.run(packs, inputs, Keep::State(State { durable: &durable, desk: kept.desk() }));
     let (clock, limits) = (*clock, settings.limits());
     let again = Rerun { packs, python, clock, limits, durable: &durable, desk: kept.desk() };
@@ -109,19 +109,17 @@ fn only(packs: &mut [LoadedPack], id: &str) -> anyhow::Result<()> {
 impl Kept {
     /// Files, parts of files and objects that were read since then. Files that are gone are told, and count as unreadable; so
     /// do parts that are, when it is their turn.
-    fn inputs_since(&self, since_ms: i64, stats: &mut Stats) -> anyhow::Result<(Vec<Input>, Vec<BatchObject>)> {
-        let (mut inputs, mut objects, mut files) = (Vec::new(), Vec::new(), BTreeMap::new());
-        for finished in self.desk().objects_since(since_ms)? {
-            match BatchObject::of_finished(&finished) {
-                Some(object) => objects.push(object),
-                None => match Part::of_version(&finished.object.version) {
-                    Some(part) => {
-                        inputs.push(Input { terms: Some(finished.terms), ..Input::part(finished.object.object.into(), part) });
-                    }
-                    None => drop(files.insert(finished.object.object, finished.terms)),
-                },
-            }
-        }
+    fn inputs_since(&self, since_ms: i64, stats: &mut Stats) -> anyhow::Result<(Vec<Input>, ObjectList)> {
+        let (mut inputs, mut objects, mut files) = (Vec::new(), ObjectList::default(), BTreeMap::new());
+        self.desk().objects_since(since_ms, &mut |finished| match BatchObject::of_finished(&finished) {
+            Some(object) => objects.push(object),
+            None => match Part::of_version(&finished.object.version) {
+                Some(part) => {
+                    inputs.push(Input { terms: Some(finished.terms), ..Input::part(finished.object.object.into(), part) });
+                }
+                None => drop(files.insert(finished.object.object, finished.terms)),
+            },
+        })?;
         for (name, terms) in files {
             match find_inputs(&[name.into()]) {
                 Ok(found) => inputs.extend(found.inputs.into_iter().map(|input| Input { terms: Some(terms), ..input })),

@@ -15,7 +15,7 @@ use iota_service::pipeline::{
     AlertSink, Durable, Emit, Engine, FastPath, Keep, Progress, Rerun, RerunResult, Run, RunFailure, RunResult, Stop,
 };
 use iota_service::rules::{LoadedPack, RulesError};
-use iota_service::source::{Input, find_inputs};
+use iota_service::source::{Input, Inputs, find_inputs};
 use iota_service::store::Place;
 use iota_service::telemetry::{DeliveryCounts, Stats};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
         bail!("{rate} does not exist; the part of the skipped pairs is given with `=`: --verify-fast-path={rate}");
     }
     let found = find_inputs(&paths)?;
-    let mut inputs = found.inputs;
+    let inputs = found.inputs;
     if inputs.is_empty() && places.is_empty() {
         tracing::warn!("there are no files to read");
     }
@@ -105,13 +105,15 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches) -> anyhow::Result<Exit> 
     let open = |place: &Place| Kept::open(place, &setup, (args.deliver, args.updates), None);
     let kept = settings.state.value.as_ref().map(open).transpose()?;
     let printing = if kept.is_some() { Triage::default() } else { state::printing(settings, args.updates, clock.now_ms())? };
-    if !places.is_empty() {
+    let objects = if places.is_empty() {
+        None
+    } else {
         let ledger = kept.as_ref().map(Kept::ledger);
-        inputs.extend(objects::inputs(&places, settings, &progress.stop, ledger.as_deref(), &mut stats)?);
-    }
+        Some(objects::below(&places, settings, &progress.stop, ledger.as_deref(), &mut stats)?)
+    };
     let mut printer = Printer::new(args.format, emit == Emit::First);
     let keep = kept.as_ref().map_or(Keep::Nothing(&printing), |kept| Keep::State(kept.state()));
-    let inputs = &inputs[..];
+    let inputs = Inputs { listed: &inputs, objects: objects.as_ref() };
     let run = Run {
         emit,
         updates: args.updates,
@@ -220,8 +222,8 @@ pub(super) fn received(signal: &AtomicUsize) -> Option<u8> {
     u8::try_from(signal.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0)
 }
 
-pub(super) fn with_progress_bar<T>(inputs: &[Input], progress: &Progress, work: impl FnOnce() -> T) -> T {
-    let total: u64 = inputs.iter().map(|input| input.size).sum();
+pub(super) fn with_progress_bar<T>(inputs: Inputs<'_>, progress: &Progress, work: impl FnOnce() -> T) -> T {
+    let total = inputs.bytes();
     // Alerts on the same terminal would fight with the bar.
     if !io::stderr().is_terminal() || io::stdout().is_terminal() || total < 16 << 20 {
         return work();

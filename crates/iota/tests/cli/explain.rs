@@ -257,6 +257,12 @@ fn all_formats_are_read_and_many_records_are_counted() {
     // All that are run, and a few of those that are skipped.
     assert_eq!((text.matches("\nrecord ").count(), text.matches("\n  skipped").count()), (7, 5));
     assert!(text.contains("\n1241 more records: 1241 would be skipped, 0 handed to Python"), "{text}");
+    assert!(text.contains("(--limit N shows more)"), "{text}");
+    let limited = ["rules/aws_cloudtrail/root_activity.py", "--event", "testdata/real-cloudtrail.jsonl", "--limit"];
+    let some = explained(&files, &[&limited[..], &["3"]].concat());
+    assert_eq!((some.matches("\nrecord ").count(), some.matches("\n  skipped").count()), (5, 3));
+    let all = explained(&files, &[&limited[..], &["2000"]].concat());
+    assert_eq!((all.matches("\nrecord ").count(), all.contains("more record")), (1248, false));
     let empty = files.write("empty.json", b"");
     assert!(explained(&files, &[&files.path("every.py"), "--event", &empty]).ends_with("\nno records\n"));
 }

@@ -16,6 +16,25 @@ fn mistyped_flags_and_keys_are_corrected() {
     assert!(ran.stderr.contains("iota.yaml:2: unknown key `workrs`; did you mean `workers`?"), "{}", ran.stderr);
 }
 
+/// Variables that nothing reads are told where they look like a mistake: others may belong to somebody else.
+#[test]
+fn mistyped_variables_are_told() {
+    let show = |name: &str| {
+        let output = iota().args(["config", "show"]).env(name, "5").output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (name, meant) in
+        [("IOTA_WORKER", "IOTA_WORKERS"), ("IOTA_STATE_DIR", "IOTA_STATE"), ("IOTA_INGEST_CONF", "IOTA_INGEST_CONFIG")]
+    {
+        let told = show(name);
+        assert!(told.contains(&format!("the variable {name} is not read by anything; did you mean {meant}?")), "{told}");
+    }
+    for name in ["IOTA_WORKERS", "IOTA_SERVICE_HOST", "IOTA_PORT_9464_TCP", "IOTA_SLACK_URL", "OTHER_WORKER"] {
+        assert_eq!(show(name), "", "{name}");
+    }
+}
+
 #[test]
 fn every_setting_tells_where_it_comes_from() {
     let files = Files::new(&[("iota.yaml", "version: 1\nrules: [packs]\nworkers: 3\nrule_timeout: 2s\n")]);
@@ -32,10 +51,10 @@ python = python3.11  (--python)
 engine = embedded  (default)
 workers = 5  (IOTA_WORKERS)
 rule_timeout = 2s  (DIR/iota.yaml)
-worker_memory = 536870912  (default)
+worker_memory = 512MiB  (default)
 sandbox = auto  (default)
-max_record = 16777216  (default)
-max_inflated = 17179869184  (default)
+max_record = 16MiB  (default)
+max_inflated = 16GiB  (default)
 state = none  (default)
 metrics.listen = none  (default)
 ";

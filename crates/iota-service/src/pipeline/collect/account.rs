@@ -73,7 +73,7 @@ impl Collector<'_> {
         for (record, rule, what) in verified.violations {
             self.stats.pairs.violations += 1;
             let record = &job.batch.records()[record as usize];
-            let (rule, object) = (name(&self.packs[pack], rule), self.inputs[record.unit as usize].name());
+            let (rule, object) = (name(&self.packs[pack], rule), self.inputs.of(record.unit).name());
             tracing::error!(
                 "the fast path would have skipped rule {rule} on record {} of {object}, but {what}; \
                  please report it, and use --no-fast-path until it is fixed",
@@ -86,7 +86,7 @@ impl Collector<'_> {
         let rule = name(&self.packs[pack], error.rule);
         *self.stats.rule(&rule).errors.entry(error.function.clone()).or_default() += 1;
         let record = &job.batch.records()[error.record as usize];
-        let object = self.inputs[record.unit as usize].name();
+        let object = self.inputs.of(record.unit).name();
         if error.fatal && matches!(self.keep, Keep::State(_)) {
             let (kind, message) = (&error.failure.r#type, &error.failure.message);
             let pair = json!({"object": object, "record": record.number, "error": kind, "message": message});

@@ -1,6 +1,6 @@
 //! What is told of something that does not work: why, what is missing, and what becomes of its input meanwhile.
 
-use crate::aws::{Account, Call, Fault, Remedy, assume, remedies};
+use crate::aws::{Account, Call, Fault, Remedy, assume, bucket_arn, objects_arn, remedies};
 use crate::source::s3::{S3Error, TrailConfig};
 use iota_engine::region::partition_of;
 
@@ -58,12 +58,8 @@ fn missing(trail: &TrailConfig, action: &'static str, error: &S3Error) -> Vec<Re
         _ => {}
     }
     let account = role.map_or(caller, |role| Account::of(role.arn));
-    // Access points are named by their ARN.
-    let arn = match trail.bucket.as_str() {
-        point if point.starts_with("arn:") => point.to_owned(),
-        bucket => format!("arn:{}:s3:::{bucket}", account.partition),
-    };
-    let resource = if action == "s3:ListBucket" { arn } else { format!("{arn}/*") };
+    let bucket = &trail.bucket;
+    let resource = if action == "s3:ListBucket" { bucket_arn(bucket, &account) } else { objects_arn(bucket, "", &account) };
     remedies(fault, Call { action, resource: &resource }, &account)
 }
 
@@ -98,6 +94,13 @@ mod tests {
             assert!(expected.iter().all(|part| text.contains(part)) && text.is_empty() == expected.is_empty(), "{why}: {text}");
         }
         let fault = Fault { verdict: Verdict::Closed, after: None, code: Some("AccessDenied".to_owned()), why: "no".to_owned() };
+        let point = "arn:aws:s3:eu-west-1:111122223333:accesspoint/logs";
+        let of_point = TrailConfig { bucket: point.to_owned(), ..TrailConfig::default() };
+        for (action, expected) in [("s3:ListBucket", point.to_owned()), ("s3:GetObject", format!("{point}/object/*"))] {
+            let error = S3Error::Failed { what: String::new(), fault: fault.clone() };
+            let text = Failing::of_bucket(&of_point, action, &error).missing[0].to_string();
+            assert!(text.contains(&format!(r#""Resource":"{expected}""#)), "{text}");
+        }
         let failing = Failing::of_queue("https://sqs.eu-west-1.amazonaws.com/1/q", Some("eu-west-1"), &fault);
         assert!(failing.missing[0].to_string().contains(r#""Resource":"arn:aws:sqs:eu-west-1:1:q""#), "{failing:?}");
     }

@@ -1,18 +1,22 @@
 //! Objects as inputs of one run: listed before it begins, and fetched a little ahead of whoever reads them, in order.
 
-use super::{Bucket, Buckets, Fetched, Listed, Location, LocationError, Range, S3Error, Source, Spool, Wanted, list_ahead};
+use super::{
+    Bucket, Buckets, Fetched, Listed, Location, LocationError, ObjectList, Range, S3Error, Source, Spool, Wanted, list_ahead,
+};
 use crate::source::{Data, Input};
 use iota_engine::object::{Object, Root};
 use iota_engine::store::{Finished, Terms};
 use iota_python::Stop;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Objects that are fetched ahead. The first 4 MiB of each are in memory.
@@ -22,14 +26,16 @@ const OUTAGE: u32 = 10;
 /// How soon a request to stop is seen.
 const TICK: Duration = Duration::from_millis(100);
 const PAGE: i32 = 1_000;
+/// Pages of a list that wait.
+const PAGES: usize = 2;
 
-/// An object to read. There may be millions: what it is called is shared with its input.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An object to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchObject {
     /// As it is named in the state, `s3://BUCKET/KEY`.
-    pub url: Arc<Path>,
+    pub url: String,
     /// Only in this version.
-    pub etag: Option<Arc<str>>,
+    pub etag: Option<String>,
     /// In bytes, where it is known.
     pub size: u64,
     /// It was read before: its events are judged as they were then.
@@ -40,14 +46,12 @@ impl BatchObject {
     /// One that was read before, if it is from a bucket.
     pub fn of_finished(Finished { object, terms }: &Finished) -> Option<Self> {
         object.object.parse::<Location>().ok()?;
-        let (url, etag) = (Path::new(&object.object).into(), Some(object.version.as_str().into()));
-        Some(Self { url, etag, size: 0, terms: Some(*terms) })
+        Some(Self { url: object.object.clone(), etag: Some(object.version.clone()), size: 0, terms: Some(*terms) })
     }
 
     fn of_listed(bucket: &Bucket, object: Listed) -> Self {
         let etag = Some(object.etag).filter(|etag| !etag.is_empty());
-        let url = PathBuf::from(bucket.url(&object.key)).into();
-        Self { url, etag: etag.map(Into::into), size: object.size, terms: None }
+        Self { url: bucket.url(&object.key), etag, size: object.size, terms: None }
     }
 }
 
@@ -59,10 +63,14 @@ pub struct Batch {
     stop: Arc<Stop>,
 }
 
+/// The objects of a batch, in the order in which they are going to be read.
+#[derive(Debug)]
+pub struct Objects(Arc<Ahead>);
+
 /// What the inputs of a batch share.
 struct Ahead {
     batch: Batch,
-    objects: Vec<BatchObject>,
+    objects: ObjectList,
     slots: Mutex<Slots>,
     failed_in_a_row: AtomicU32,
 }
@@ -89,59 +97,98 @@ impl fmt::Debug for Remote {
     }
 }
 
+impl fmt::Debug for Ahead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ahead").field("objects", &self.objects.len()).finish_non_exhaustive()
+    }
+}
+
 impl Batch {
     pub fn open(buckets: Buckets, stop: Arc<Stop>) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("s3").enable_all().build()?;
         Ok(Self { runtime, buckets: Arc::new(buckets), stop })
     }
 
-    /// CloudTrail's files with records below a place, in order of account, kind, region and key; where there are none, all
-    /// objects below it that are no other service's.
-    pub fn list(&self, place: &Location) -> Result<Vec<BatchObject>, S3Error> {
-        self.runtime.block_on(async {
-            // One connection for all places of a bucket: there may be thousands, each a single object.
-            let bucket = self.buckets.get(&place.bucket, None).await?;
-            let source = Source { name: place.to_string(), bucket, root: Root::of_prefix(&place.prefix) };
-            let branches = super::branches(&source.bucket, &source.root, &Wanted::records()).await?;
-            if branches.is_empty() {
-                return plain(&source.bucket, &place.prefix).await;
+    /// CloudTrail's files with records below a place, page by page, in order of account, kind, region and key; where there are
+    /// none, all objects below it that are no other service's. An error is the last item.
+    pub fn list(&self, place: &Location) -> impl Iterator<Item = Result<Vec<BatchObject>, S3Error>> {
+        let (sender, mut receiver) = mpsc::channel(PAGES);
+        let (buckets, place) = (Arc::clone(&self.buckets), place.clone());
+        self.runtime.spawn(async move {
+            if let Err(error) = list(&buckets, &place, &sender).await {
+                // Nobody wants to know.
+                let _ = sender.send(Err(error)).await;
             }
-            let mut listed = Vec::new();
-            let mut ahead = list_ahead(&source, branches, Range::default(), PAGE);
-            while let Some((_, mut pages)) = ahead.recv().await {
-                while let Some(page) = pages.recv().await {
-                    listed.extend(page?.into_iter().map(|object| BatchObject::of_listed(&source.bucket, object)));
-                }
-            }
-            Ok(listed)
-        })
+        });
+        std::iter::from_fn(move || receiver.blocking_recv())
     }
 
-    /// In the order in which they are going to be read.
-    pub fn inputs(self, objects: Vec<BatchObject>) -> Vec<Input> {
-        let count = objects.len();
-        let ahead = Arc::new(Ahead { batch: self, objects, slots: Mutex::default(), failed_in_a_row: AtomicU32::new(0) });
-        let input = |index: usize| {
-            let BatchObject { url, etag, size, terms } = ahead.objects[index].clone();
-            let data = Data::Remote(Remote { ahead: Arc::clone(&ahead), index });
-            Input { path: url, size, version: etag, data, checkpoint: None, whole_only: false, terms }
-        };
-        (0..count).map(input).collect()
+    pub fn objects(self, objects: ObjectList) -> Objects {
+        Objects(Arc::new(Ahead { batch: self, objects, slots: Mutex::default(), failed_in_a_row: AtomicU32::new(0) }))
     }
 }
 
+impl Objects {
+    pub fn len(&self) -> usize {
+        self.0.objects.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.objects.is_empty()
+    }
+
+    /// Size of all of them, as far as it is known.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.objects.bytes()
+    }
+
+    /// Made anew each time it is asked for.
+    pub(crate) fn input(&self, index: usize) -> Option<Input> {
+        let BatchObject { url, etag, size, terms } = self.0.objects.get(index)?;
+        let data = Data::Remote(Remote { ahead: Arc::clone(&self.0), index });
+        let (path, version) = (Path::new(&url).into(), etag.map(Into::into));
+        Some(Input { path, size, version, data, checkpoint: None, whole_only: false, terms })
+    }
+}
+
+type Pages = mpsc::Sender<Result<Vec<BatchObject>, S3Error>>;
+
+/// Ends early when nobody wants more.
+async fn list(buckets: &Buckets, place: &Location, to: &Pages) -> Result<(), S3Error> {
+    // One connection for all places of a bucket: there may be thousands, each a single object.
+    let bucket = buckets.get(&place.bucket, None).await?;
+    let source = Source { name: place.to_string(), bucket, root: Root::of_prefix(&place.prefix) };
+    let branches = super::discover(&source.bucket, &source.root, &Wanted::records()).await.whole()?;
+    if branches.is_empty() {
+        return plain(&source.bucket, &place.prefix, to).await;
+    }
+    let mut ahead = list_ahead(&source, branches, Range::default(), PAGE);
+    while let Some((_, mut pages)) = ahead.recv().await {
+        while let Some(page) = pages.recv().await {
+            let page = page?.into_iter().map(|object| BatchObject::of_listed(&source.bucket, object)).collect();
+            if to.send(Ok(page)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Without the layout of CloudTrail: what somebody has copied there.
-async fn plain(bucket: &Bucket, prefix: &str) -> Result<Vec<BatchObject>, S3Error> {
-    let (mut listed, mut pages) = (Vec::new(), bucket.list(prefix, None, PAGE));
+async fn plain(bucket: &Bucket, prefix: &str, to: &Pages) -> Result<(), S3Error> {
+    let mut pages = bucket.list(prefix, None, PAGE);
     while let Some(page) = pages.next().await? {
         let is_ours = |object: &Listed| match Object::of(&object.key) {
             Object::Log(log) => log.kind.has_records(),
             Object::Unknown => true,
             Object::Other(_) | Object::Folder => false,
         };
-        listed.extend(page.into_iter().filter(is_ours).map(|object| BatchObject::of_listed(bucket, object)));
+        let page = page.into_iter().filter(is_ours).map(|object| BatchObject::of_listed(bucket, object)).collect();
+        if to.send(Ok(page)).await.is_err() {
+            return Ok(());
+        }
     }
-    Ok(listed)
+    Ok(())
 }
 
 impl Remote {
@@ -193,16 +240,16 @@ impl Ahead {
     }
 
     fn fetch(&self, index: usize) -> JoinHandle<Result<Fetched, S3Error>> {
-        let BatchObject { url, etag, .. } = self.objects[index].clone();
+        let object = self.objects.get(index);
         let buckets = Arc::clone(&self.batch.buckets);
         self.batch.runtime.spawn(async move {
+            let BatchObject { url, etag, .. } = object.ok_or_else(|| S3Error::Missing(format!("object {index}")))?;
             let Location { bucket, prefix: key } = location(&url)?;
             buckets.get(&bucket, None).await?.fetch(&key, etag.as_deref(), Spool::default()).await
         })
     }
 }
 
-fn location(url: &Path) -> Result<Location, S3Error> {
-    let url = url.to_string_lossy();
-    url.parse().map_err(|why| S3Error::Local { what: url.into_owned(), why: io::Error::other::<LocationError>(why) })
+fn location(url: &str) -> Result<Location, S3Error> {
+    url.parse().map_err(|why| S3Error::Local { what: url.to_owned(), why: io::Error::other::<LocationError>(why) })
 }

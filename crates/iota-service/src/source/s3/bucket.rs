@@ -11,7 +11,7 @@ use iota_engine::region::is_region;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use thiserror::Error;
 
@@ -31,13 +31,25 @@ impl FromStr for Location {
 
     fn from_str(text: &str) -> Result<Self, LocationError> {
         let rest = text.strip_prefix("s3://").ok_or_else(|| LocationError(text.to_owned()))?;
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let slash = rest.match_indices('/').nth(slashes_in_bucket(rest));
+        let (bucket, prefix) = slash.map_or((rest, ""), |(at, _)| (&rest[..at], &rest[at + 1..]));
         // Bucket names and the ARNs of access points; anything else would end up in a host name.
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:/".contains(&byte);
         if bucket.is_empty() || !bucket.bytes().all(allowed) {
             return Err(LocationError(text.to_owned()));
         }
         Ok(Self { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+    }
+}
+
+/// Access points are named by ARNs, whose last part is `accesspoint/NAME` or `outpost/ID/accesspoint/NAME`; there may be colons in
+/// the place of slashes.
+fn slashes_in_bucket(text: &str) -> usize {
+    let resource = if text.starts_with("arn:") { text.splitn(6, ':').nth(5) } else { None };
+    match resource.and_then(|resource| resource.split_once('/')) {
+        Some(("accesspoint", _)) => 1,
+        Some(("outpost", _)) => 3,
+        _ => 0,
     }
 }
 
@@ -62,6 +74,9 @@ pub struct Reach {
 pub struct Bucket {
     client: RwLock<Client>,
     reach: Reach,
+    /// How often credentials were asked for anew.
+    renewed: AtomicU32,
+    renewing: tokio::sync::Mutex<()>,
     /// Regions that answers named, at most `FOLLOWED`.
     followed: Mutex<BTreeSet<String>>,
     /// It is asked where somebody said that it is, and no answer has said so.
@@ -97,16 +112,18 @@ impl Bucket {
         let client = RwLock::new(client(reach, region).await?);
         let payer = reach.requester_pays.then_some(RequestPayer::Requester);
         let hinted = AtomicBool::new(region.is_some() && reach.access.region.is_none() && reach.access.endpoint_url.is_none());
-        let (reach, followed) = (reach.clone(), Mutex::default());
-        Ok(Self { client, reach, followed, hinted, name: name.to_owned(), payer, pace: Pace::default() })
+        let (renewed, renewing, followed) = (AtomicU32::new(0), tokio::sync::Mutex::default(), Mutex::default());
+        let (reach, name, pace) = (reach.clone(), name.to_owned(), Pace::default());
+        Ok(Self { client, reach, renewed, renewing, followed, hinted, name, payer, pace })
     }
 
     /// With a configuration that is there already.
     #[cfg(test)]
-    pub(super) fn ready(name: &str, config: &aws_config::SdkConfig) -> Self {
+    pub(crate) fn ready(name: &str, config: &aws_config::SdkConfig) -> Self {
         let (client, name) = (RwLock::new(Client::new(config)), name.to_owned());
         let (reach, followed, hinted) = (Reach::default(), Mutex::default(), AtomicBool::new(false));
-        Self { client, reach, followed, hinted, name, payer: None, pace: Pace::default() }
+        let (renewed, renewing) = (AtomicU32::new(0), tokio::sync::Mutex::default());
+        Self { client, renewed, renewing, reach, followed, hinted, name, payer: None, pace: Pace::default() }
     }
 
     /// For a look at it: what fails is said soon.
@@ -137,6 +154,29 @@ impl Bucket {
         let moved = self::client(&Reach { access, ..self.reach.clone() }, None).await?;
         self.hinted.store(false, Ordering::Relaxed);
         *self.client.write().unwrap_or_else(PoisonError::into_inner) = moved;
+        Ok(true)
+    }
+
+    /// To be asked before a request, and given to `renew` after it.
+    pub(super) fn renewals(&self) -> u32 {
+        self.renewed.load(Ordering::Acquire)
+    }
+
+    /// Goes on with new credentials when an answer says that those of the request have expired: AWS's clock decides, and the
+    /// SDK goes by ours. Whoever is told at the same time shares them. False when that was not the reason.
+    pub(super) async fn renew(&self, fault: &Fault, before: u32) -> Result<bool, S3Error> {
+        if !matches!(fault.code.as_deref(), Some("ExpiredToken" | "ExpiredTokenException")) {
+            return Ok(false);
+        }
+        let _one = self.renewing.lock().await;
+        if self.renewals() == before {
+            let here = self.client().config().region().map(ToString::to_string);
+            let access = Access { region: here.or_else(|| self.reach.access.region.clone()), ..self.reach.access.clone() };
+            let renewed = self::client(&Reach { access, ..self.reach.clone() }, None).await?;
+            tracing::info!("{}: the credentials have expired; going on with new ones", self.url(""));
+            *self.client.write().unwrap_or_else(PoisonError::into_inner) = renewed;
+            self.renewed.store(before.wrapping_add(1), Ordering::Release);
+        }
         Ok(true)
     }
 
@@ -192,8 +232,9 @@ impl Bucket {
         token: Option<String>,
         page: i32,
     ) -> Result<ListObjectsV2Output, S3Error> {
+        let mut renewed = false;
         loop {
-            let client = self.client();
+            let (renewals, client) = (self.renewals(), self.client());
             let request = client
                 .list_objects_v2()
                 .bucket(&self.name)
@@ -220,6 +261,10 @@ impl Bucket {
                 Ok(page) => return Ok(page),
                 Err(fault) => fault,
             };
+            if !renewed && self.renew(&fault, renewals).await? {
+                renewed = true;
+                continue;
+            }
             match elsewhere.get() {
                 Some(region) if self.follow(&client, region).await? => {}
                 region => return Err(S3Error::Failed { what: self.url(prefix), fault: in_region(fault, region) }),
@@ -291,9 +336,22 @@ mod tests {
             ("s3://b", "b", ""),
             ("s3://b/", "b", ""),
             ("s3://b/a/b c+%", "b", "a/b c+%"),
-            ("s3://arn:aws:s3:eu-west-1:111122223333:accesspoint/x", "arn:aws:s3:eu-west-1:111122223333:accesspoint", "x"),
+            ("s3://arn:aws:s3:eu-west-1:111122223333:accesspoint/logs", "arn:aws:s3:eu-west-1:111122223333:accesspoint/logs", ""),
+            (
+                "s3://arn:aws:s3:eu-west-1:111122223333:accesspoint/logs/p/q",
+                "arn:aws:s3:eu-west-1:111122223333:accesspoint/logs",
+                "p/q",
+            ),
+            ("s3://arn:aws:s3::111122223333:accesspoint:m.mrap/p/q", "arn:aws:s3::111122223333:accesspoint:m.mrap", "p/q"),
+            (
+                "s3://arn:aws:s3-outposts:eu-west-1:1:outpost/op-1/accesspoint/logs/p/q",
+                "arn:aws:s3-outposts:eu-west-1:1:outpost/op-1/accesspoint/logs",
+                "p/q",
+            ),
         ] {
-            assert_eq!(text.parse(), Ok(Location { bucket: bucket.into(), prefix: prefix.into() }), "{text}");
+            let place: Location = text.parse().unwrap();
+            assert_eq!(place, Location { bucket: bucket.into(), prefix: prefix.into() }, "{text}");
+            assert_eq!(place.to_string().parse(), Ok(place), "{text}");
         }
         for text in ["", "b", "s3:/b", "s3://", "s3:///x", "https://b/x", "s3://b@evil/x", "s3://b?x"] {
             assert!(text.parse::<Location>().is_err(), "{text}");

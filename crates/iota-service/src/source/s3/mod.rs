@@ -7,16 +7,19 @@ mod buckets;
 mod discover;
 mod fetch;
 mod lister;
+mod object_list;
 mod retry;
 mod trail;
 
-pub use batch::{Batch, BatchObject, Remote};
+pub use batch::{Batch, BatchObject, Objects, Remote};
 pub use bucket::{Bucket, Listed, Location, LocationError, Pages, Reach};
 pub use buckets::Buckets;
-pub use discover::{Branch, Wanted, branches};
+pub use discover::{Branch, Discovered, Wanted, discover};
 pub use fetch::{Fetched, Spool};
 pub(crate) use lister::list_ahead;
 pub use lister::{Files, Range, Source};
+pub use object_list::ObjectList;
+pub(crate) use retry::{Pace, patiently};
 pub use trail::TrailConfig;
 
 use crate::aws::{AccessError, Fault, Verdict};

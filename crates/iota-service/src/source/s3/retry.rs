@@ -12,7 +12,7 @@ const LONGEST: Duration = Duration::from_secs(20);
 
 /// Shared by all requests to a bucket: where one is told to slow down, all do.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     quiet_until: Mutex<Option<Instant>>,
     attempts: u32,
 }
@@ -47,7 +47,7 @@ impl Pace {
 }
 
 /// Repeats `request` while it fails in a way that may pass.
-pub(super) async fn patiently<T, F>(pace: &Pace, mut request: impl FnMut() -> F) -> Result<T, Fault>
+pub(crate) async fn patiently<T, F>(pace: &Pace, mut request: impl FnMut() -> F) -> Result<T, Fault>
 where
     F: Future<Output = Result<T, Fault>>,
 {

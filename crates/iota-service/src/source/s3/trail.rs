@@ -32,7 +32,8 @@ pub struct TrailConfig {
 impl TrailConfig {
     /// What is wrong with it.
     pub fn check(&self) -> Result<(), String> {
-        if self.bucket.is_empty() || format!("s3://{}", self.bucket).parse::<Location>().is_err() {
+        let place = format!("s3://{}", self.bucket).parse::<Location>();
+        if !place.is_ok_and(|place| place.bucket == self.bucket) {
             return Err(format!("trail {:?}: {:?} is not a bucket", self.name, self.bucket));
         }
         if self.external_id.is_some() && self.role_arn.is_none() {

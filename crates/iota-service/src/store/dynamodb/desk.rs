@@ -17,6 +17,9 @@ use iota_engine::store::{
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+/// Finished objects that are read at once.
+const OBJECTS: usize = if cfg!(test) { 3 } else { 1_000 };
+
 impl Desk for DynamoDb {
     fn alert(&self, alert_id: &str) -> Result<Option<StoredAlert>> {
         self.wait(async { Ok(alert::alerts(&self.table, &[alert_id.to_owned()]).await?.pop()) })
@@ -142,17 +145,28 @@ impl Desk for DynamoDb {
         self.wait(self.remove_pairs(ids))
     }
 
-    fn objects_since(&self, since_ms: i64) -> Result<Vec<Finished>> {
+    fn objects_since(&self, since_ms: i64, take: &mut dyn FnMut(Finished)) -> Result<()> {
         self.wait(async {
-            let found = self.table.list_whole("object", |ik| Query::listed(ik).between(Some(since_ms), None)).await?;
-            let mut finished = Vec::new();
-            for item in &found {
-                let (object, version) = (self.table.text(item, "object").await?, self.table.text(item, "version").await?);
-                let object = ObjectVersion { object, version };
-                finished.push((item.number(super::item::AT)?, Finished { object, terms: terms(item)? }));
+            let mut from_ms = since_ms;
+            loop {
+                let first = |ik| Query::listed(ik).between(Some(from_ms), None).limit(Some(OBJECTS));
+                let page = self.table.list("object", first).await?;
+                // All of an instant come at once: there may be more of the last one than the page has.
+                let until_ms = page.last().filter(|_| page.len() == OBJECTS).map(|(last_ms, _)| (*last_ms).max(from_ms + 1));
+                let found = self.table.list_whole("object", |ik| Query::listed(ik).between(Some(from_ms), until_ms)).await?;
+                let mut finished = Vec::with_capacity(found.len());
+                for item in &found {
+                    let (object, version) = (self.table.text(item, "object").await?, self.table.text(item, "version").await?);
+                    let object = ObjectVersion { object, version };
+                    finished.push((item.number(super::item::AT)?, Finished { object, terms: terms(item)? }));
+                }
+                finished.sort();
+                for (_, finished) in finished {
+                    take(finished);
+                }
+                let Some(until_ms) = until_ms else { return Ok(()) };
+                from_ms = until_ms;
             }
-            finished.sort();
-            Ok(finished.into_iter().map(|(_, finished)| finished).collect())
         })
     }
 

@@ -37,7 +37,7 @@ pub(crate) fn explain(args: &ExplainArgs, matches: &ArgMatches) -> anyhow::Resul
             // What Python loaded may be another function than the one that was read.
             let mut tried = Tried::load(&found, &settings)?;
             let rule = ExplainedRule::new(&found, tried.index, tried.guards()?)?;
-            Explained { rule, records: Some(tried.explain(path, settings.limits())?) }
+            Explained { rule, records: Some(tried.explain(path, settings.limits(), args.limit)?) }
         }
     };
     let count = |of: fn(&ExplainedRecords) -> u64| explained.records.as_ref().map_or(0, of);

@@ -21,8 +21,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// Records that are explained one by one, by what becomes of them; the others are counted. Of skipped ones, of which
-/// there are most and which look alike, fewer.
+/// Records that are explained one by one, by what becomes of them, unless it was said how many; the others are counted. Of
+/// skipped ones, of which there are most and which look alike, fewer.
 const MAX_RUN: usize = 20;
 const MAX_SKIPPED: usize = 5;
 
@@ -97,7 +97,7 @@ impl<'a> Tried<'a> {
         self.router.guards(0).context("internal error: the pack was not analysed, please report it")
     }
 
-    pub(super) fn explain(&mut self, path: &Path, limits: Limits) -> anyhow::Result<ExplainedRecords> {
+    pub(super) fn explain(&mut self, path: &Path, limits: Limits, most: Option<usize>) -> anyhow::Result<ExplainedRecords> {
         let mut explained = ExplainedRecords::default();
         let found = find_inputs(&[path.to_owned()])?;
         for error in &found.unreadable {
@@ -105,7 +105,7 @@ impl<'a> Tried<'a> {
             explained.unreadable += 1;
         }
         for input in found.inputs {
-            explained.read(&input, limits, self).with_context(|| input.name())?;
+            explained.read(&input, (limits, most), self).with_context(|| input.name())?;
         }
         Ok(explained)
     }
@@ -128,7 +128,7 @@ impl<'a> Tried<'a> {
 }
 
 impl ExplainedRecords {
-    fn read(&mut self, input: &Input, limits: Limits, tried: &mut Tried<'_>) -> anyhow::Result<()> {
+    fn read(&mut self, input: &Input, (limits, most): (Limits, Option<usize>), tried: &mut Tried<'_>) -> anyhow::Result<()> {
         let reader: Box<dyn Read> = if input.is_stdin() { Box::new(io::stdin().lock()) } else { Box::new(input.open()?) };
         let mut decoder = Decoder::new(reader, limits);
         while let Some(item) = decoder.next()? {
@@ -137,7 +137,7 @@ impl ExplainedRecords {
                     let decision = tried.router.decide(0, tried.index, &record);
                     let is_skip = |decision: &Decision| matches!(decision, Decision::Skip { .. });
                     let shown = self.records.iter().filter(|of| is_skip(&of.decision) == is_skip(&decision)).count();
-                    if shown < if is_skip(&decision) { MAX_SKIPPED } else { MAX_RUN } {
+                    if shown < most.unwrap_or(if is_skip(&decision) { MAX_SKIPPED } else { MAX_RUN }) {
                         self.records.push(ExplainedRecord::new(input, &record, decision, tried)?);
                     } else if is_skip(&decision) {
                         self.more_skipped += 1;
@@ -167,7 +167,7 @@ impl ExplainedRecords {
         let (skipped, run) = (self.more_skipped, self.more_run);
         if skipped + run > 0 {
             let more = counted(skipped + run, "more record");
-            writeln!(out, "\n{more}: {skipped} would be skipped, {run} handed to Python")?;
+            writeln!(out, "\n{more}: {skipped} would be skipped, {run} handed to Python (--limit N shows more)")?;
         }
         Ok(())
     }

@@ -87,7 +87,7 @@ fn texts_of_any_length_are_kept() {
     assert!(proof::alerts(&store)[0].account_id.as_ref().unwrap().starts_with("accounté"));
     assert_eq!(store.failed_pairs(&PairFilter::default()).unwrap()[0].origin, pair.origin);
     assert_eq!(store.rejects(&RejectFilter::default()).unwrap(), [reject]);
-    assert_eq!(store.objects_since(0).unwrap()[0].object, object);
+    assert_eq!(proof::objects_since(&store, 0)[0].object, object);
     assert_eq!(store.checkpoints("key").unwrap(), [checkpoint]);
     assert_eq!(store.rule_state("p", "counter", &long("key")).unwrap()["value"], 2);
     let leased = store.lease("out", unit.now_ms, unit.now_ms + 1_000, 1).unwrap().remove(0);
