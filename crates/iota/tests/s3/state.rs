@@ -89,29 +89,6 @@ fn what_a_run_keeps_in_a_table_the_other_commands_find() {
     }
 }
 
-/// More than an answer of the table, and than a page of them that is evaluated at once.
-#[test]
-fn more_than_a_thousand_failures_of_a_rule_are_evaluated_again() {
-    let (state, target) = (table("iota-failures"), target());
-    fs::remove_file(target.path("rules/every.py")).unwrap();
-    let record =
-        |n: usize| format!("{{\"n\":{n},\"eventName\":\"E\",\"eventID\":\"{n}\",\"eventTime\":\"2026-01-01T00:00:00Z\"}}\n");
-    fs::write(target.path("in/a.jsonl"), (0..1_100).map(record).collect::<String>()).unwrap();
-    let iota = |args: &[&str]| target.run(moto(), &[args, &["--rules", "rules", "--state", &state]].concat());
-    let failed = iota(&["run", "in"]);
-    assert_eq!((failed.code, lines(&failed.stdout).len()), (Some(3), 0), "{}", failed.stderr);
-    let mended = "def rule(event):\n    return True\ndef title(event):\n    return 'mended'\ndef dedup(event):\n    return str(event['n'] % 20)\n";
-    fs::write(target.path("rules/fails.py"), mended).unwrap();
-    let rerun = iota(&["rerun", "--errors"]);
-    assert_eq!(rerun.code, Some(0), "{}", rerun.stderr);
-    assert!(rerun.stderr.contains("1100 failed pairs evaluated again, 1100 settled"), "{}", rerun.stderr);
-    let listed = target.run(moto(), &["alerts", "list", "--format", "jsonl", "--state", &state]);
-    let counts: Vec<u64> = lines(&listed.stdout).iter().map(|alert| alert["count"].as_u64().unwrap()).collect();
-    assert_eq!(counts, [55; 20], "each record once");
-    let again = iota(&["rerun", "--errors"]);
-    assert!(again.stderr.contains("0 failed pairs evaluated again, 0 settled"), "{}", again.stderr);
-}
-
 /// Killed at a step of its commit, and started again.
 #[test]
 fn whatever_step_a_run_is_killed_at_the_next_one_finds_the_same() {
