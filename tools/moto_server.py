@@ -8,6 +8,7 @@ import sys
 import threading
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.sqs.models import Queue
 from werkzeug.serving import make_server
 
 
@@ -30,8 +31,21 @@ def one_at_a_time(app):
     return answer
 
 
+def delete_one_at_a_time() -> None:
+    """moto deletes a message by copying the others: of two that are deleted at once one is there again, and one that is sent
+    meanwhile is lost."""
+    delete = Queue.delete_message
+
+    def alone(queue, receipt_handle):
+        with queue._messages_lock:
+            delete(queue, receipt_handle)
+
+    Queue.delete_message = alone
+
+
 def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
+    delete_one_at_a_time()
     app = one_at_a_time(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     # moto puts its own address into queue URLs.

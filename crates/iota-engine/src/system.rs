@@ -46,6 +46,23 @@ pub const SOURCE_FAILING: &str = "iota.system.source-failing";
 /// Sent by `iota outputs test`.
 pub const TEST: &str = "iota.system.test";
 
+/// All of them that are routed.
+pub const RULES: [&str; 13] = [
+    CANARY_ABSENT,
+    OUTPUT_FAILING,
+    STORM,
+    RULE_ERROR,
+    QUARANTINE,
+    PACK_REFUSED,
+    RULES_NOT_TAKEN,
+    UNKNOWN_MESSAGE,
+    FOREIGN_BUCKET,
+    DAMAGED_OBJECT,
+    MISSING_OBJECT,
+    CROWDED_QUEUE,
+    SOURCE_FAILING,
+];
+
 /// Those with the same rule and dedup key within an hour are one alert.
 const WINDOW_MS: i64 = 60 * 60 * 1000;
 /// The same of rules that fail or are not taken, which may go on for long: within a day.

@@ -47,6 +47,11 @@ impl Accounts {
         self.0.get(id?)
     }
 
+    /// With their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Account)> {
+        self.0.iter()
+    }
+
     pub fn len(&self) -> usize {
         self.0.len()
     }

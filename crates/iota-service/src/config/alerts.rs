@@ -21,7 +21,9 @@ pub struct AlertSettings {
     /// By rule id.
     pub adjustments: BTreeMap<String, Adjustment>,
     pub policy: Policy,
-    /// Directory of the configuration file.
+    /// The configuration file; empty where there is none.
+    pub file: PathBuf,
+    /// Its directory.
     pub directory: PathBuf,
 }
 
@@ -39,6 +41,7 @@ impl AlertSettings {
             routes: file.routes.clone(),
             adjustments: file.overrides.iter().filter_map(adjustment).collect(),
             policy: policy(file)?,
+            file: file.path.clone(),
             directory: file.path.parent().unwrap_or(Path::new("")).to_owned(),
         })
     }

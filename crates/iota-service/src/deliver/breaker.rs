@@ -8,6 +8,8 @@ const FIRST_PROBE_MS: i64 = 5_000;
 const LONGEST_PROBE_MS: i64 = 60_000;
 /// An output that is down for so long is worth waking somebody for; most come back before.
 const ALARM_AFTER_MS: i64 = 5 * 60 * 1000;
+/// Between attempts to raise an alarm that the state does not take.
+const ALARM_AGAIN_MS: i64 = 60_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Breaker {
@@ -28,6 +30,19 @@ pub(super) struct Open {
     /// Somebody has to change something; it will not pass by itself.
     permanent: bool,
     alarmed: bool,
+    /// An alarm for this reason is not tried before.
+    alarm_ms: i64,
+}
+
+/// What an answer says of the time before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// At most one attempt in a row had failed.
+    Worked,
+    /// Several had.
+    Faltered,
+    /// It was open.
+    Down { since_ms: i64 },
 }
 
 impl Default for Breaker {
@@ -54,11 +69,12 @@ impl Breaker {
         matches!(self, Self::Open(_))
     }
 
-    /// The output answered. Returns since when it was down, if it was.
-    pub(super) fn succeeded(&mut self) -> Option<i64> {
+    /// The output answered.
+    pub(super) fn succeeded(&mut self) -> Before {
         match std::mem::take(self) {
-            Self::Flowing { .. } => None,
-            Self::Open(open) => Some(open.since_ms),
+            Self::Flowing { failures: 0 | 1 } => Before::Worked,
+            Self::Flowing { .. } => Before::Faltered,
+            Self::Open(Open { since_ms, .. }) => Before::Down { since_ms },
         }
     }
 
@@ -95,15 +111,27 @@ impl Breaker {
             probe_ms: before.as_ref().filter(|_| !is_probe_over).map_or(now_ms + wait_ms, |open| open.probe_ms),
             probes: probes + u32::from(is_probe_over),
             permanent,
-            alarmed: before.is_some_and(|open| open.alarmed),
+            alarmed: before.as_ref().is_some_and(|open| open.alarmed),
+            alarm_ms: before.filter(|open| open.why == why).map_or(i64::MIN, |open| open.alarm_ms),
         });
     }
 
     /// What to raise an alarm about, until it was: at once when it will not pass by itself.
     pub(super) fn alarm(&self, now_ms: i64) -> Option<&Open> {
         match self {
-            Self::Open(open) if !open.alarmed && (open.permanent || now_ms - open.since_ms >= ALARM_AFTER_MS) => Some(open),
+            Self::Open(open)
+                if !open.alarmed && now_ms >= open.alarm_ms && (open.permanent || now_ms - open.since_ms >= ALARM_AFTER_MS) =>
+            {
+                Some(open)
+            }
             _ => None,
+        }
+    }
+
+    /// The alarm could not be raised. For another reason it is tried at once, for the same one after a while.
+    pub(super) fn alarm_failed(&mut self, now_ms: i64) {
+        if let Self::Open(open) = self {
+            open.alarm_ms = now_ms + ALARM_AGAIN_MS;
         }
     }
 
@@ -125,12 +153,14 @@ mod tests {
         for _ in 0..3 {
             (0..FAILURES - 1).for_each(|_| breaker.failed("down", 0));
             assert!(!breaker.is_open());
-            assert_eq!(breaker.succeeded(), None, "a success in between starts the count again");
+            assert_eq!(breaker.succeeded(), Before::Faltered, "a success in between starts the count again");
         }
         (0..FAILURES).for_each(|n| breaker.failed("down", n.into()));
         assert_eq!((breaker.is_open(), breaker.probe_ms()), (true, Some(4 + FIRST_PROBE_MS)));
-        assert_eq!(breaker.succeeded(), Some(4));
+        assert_eq!(breaker.succeeded(), Before::Down { since_ms: 4 });
         assert!(!breaker.is_open());
+        breaker.failed("down", 9);
+        assert_eq!(breaker.succeeded(), Before::Worked, "a single failure is the delivery's own");
     }
 
     #[test]
@@ -144,7 +174,7 @@ mod tests {
             now = breaker.probe_ms().unwrap();
         }
         assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
-        assert_eq!(breaker.succeeded(), Some(0));
+        assert_eq!(breaker.succeeded(), Before::Down { since_ms: 0 });
     }
 
     #[test]
@@ -152,9 +182,14 @@ mod tests {
         let mut refused = Breaker::default();
         refused.refused("403", 7);
         assert_eq!(refused.alarm(7).unwrap().why, "403");
-        assert!(refused.alarm(7).is_some(), "it could not be raised");
-        refused.alarmed();
+        refused.alarm_failed(7);
         refused.refused("403", 8);
+        assert_eq!((refused.alarm(8), refused.alarm(6 + ALARM_AGAIN_MS)), (None, None), "it could not be raised");
+        assert!(refused.alarm(7 + ALARM_AGAIN_MS).is_some());
+        refused.refused("404", 9);
+        assert_eq!(refused.alarm(9).unwrap().why, "404", "a change is told at once");
+        refused.alarmed();
+        refused.refused("403", 10);
         assert_eq!(refused.alarm(1 << 40), None);
         let mut down = Breaker::default();
         (0..FAILURES).for_each(|_| down.failed("reset", 0));

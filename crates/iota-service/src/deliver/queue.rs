@@ -1,8 +1,8 @@
 //! One output's deliveries: leased oldest first, sent with bounded concurrency, settled one by one.
 //! Each output has a task of its own, so that none waits for another.
 
-use super::breaker::Breaker;
-use super::schedule::{after_failure, asked_ms, backoff_ms};
+use super::breaker::{Before, Breaker};
+use super::schedule::{LONGEST_MS, after_failure, asked_ms, backoff_ms};
 use super::shared::{Shared, To};
 use super::{DRAIN_PATIENCE_MS, LEASE_MS, LONGEST_ATTEMPT, Mode};
 use crate::crash_point;
@@ -38,6 +38,8 @@ pub(super) struct Queue {
     paused_ms: i64,
     /// When something got through last.
     answered_ms: Option<i64>,
+    /// When what waits was made due last.
+    hastened_ms: Option<i64>,
     /// Under way now, by pack and rule: they count for the storm limit already.
     under_way: BTreeMap<(String, String), u64>,
     sending: JoinSet<Vec<(Delivery, Sent)>>,
@@ -55,6 +57,7 @@ impl Queue {
             breaker: Breaker::default(),
             paused_ms: i64::MIN,
             answered_ms: None,
+            hastened_ms: None,
             under_way: BTreeMap::new(),
             sending: JoinSet::new(),
             store_failures: 0,
@@ -213,15 +216,17 @@ impl Queue {
                 let settled = after_failure(&self.shared.policy, delivery, why.clone(), after, now, random);
                 // While nothing gets through, a failure says nothing of this delivery.
                 let others = self.answered_ms.is_some_and(|answered_ms| answered_ms >= delivery.created_ms);
+                // There has to be something to find out with whether it works again.
+                let probe_ms = self.breaker.probe_ms();
                 match settled {
                     Settled::Dead { .. } | Settled::Retry { .. } if down => {
-                        let due_ms = self.breaker.probe_ms().unwrap_or(now);
-                        Settled::Retry { due_ms, why, counts: false }
+                        Settled::Retry { due_ms: probe_ms.unwrap_or(now), why, counts: false }
                     }
                     Settled::Dead { .. } if !others => {
                         let due_ms = now + backoff_ms(delivery.attempts + 1, random).max(asked_ms(after));
-                        Settled::Retry { due_ms, why, counts: false }
+                        Settled::Retry { due_ms: probe_ms.unwrap_or(due_ms), why, counts: false }
                     }
+                    Settled::Retry { due_ms, why, counts } => Settled::Retry { due_ms: probe_ms.unwrap_or(due_ms), why, counts },
                     Settled::Dead { why } => {
                         tracing::error!(
                             "output {}: alert {} goes to the dead letters: {}",
@@ -237,10 +242,19 @@ impl Queue {
         }
     }
 
+    /// What failed waits no longer for its own time: the output answers. It comes oldest first, as many at once as the output takes.
     async fn works_again(&mut self, now: i64) {
         self.answered_ms = Some(now);
-        let Some(since_ms) = self.breaker.succeeded() else { return };
-        tracing::info!("output {}: works again, after {} s", self.name, (now - since_ms) / 1000);
+        match self.breaker.succeeded() {
+            Before::Worked => return,
+            // One that never gets through is not to come along whenever another one has.
+            Before::Faltered if self.hastened_ms.is_some_and(|hastened_ms| now - hastened_ms < LONGEST_MS) => return,
+            Before::Faltered => {}
+            Before::Down { since_ms } => {
+                tracing::info!("output {}: works again, after {} s", self.name, (now - since_ms) / 1000);
+            }
+        }
+        self.hastened_ms = Some(now);
         let name = self.name.clone();
         if let Err(error) = self.shared.ask(move |store| store.hasten(&name, now)).await {
             // They come when they were due before.
@@ -296,11 +310,17 @@ impl Queue {
             runbook: "Read the reason in the title. Check address and credentials of the output in iota.yaml, then `iota outputs test NAME`. `iota outputs list` shows what waits.",
             context: json!({"output": name, "since": format_ms(open.since_ms), "why": open.why}),
         };
-        tracing::error!("{}", printable(&alert.title));
+        let title = printable(&alert.title);
         // As of when it began: raised again, because the state did not say that it has it, it is still one alert.
         match self.shared.raise(alert, To::AllBut(name), open.since_ms).await {
-            Ok(_) => self.breaker.alarmed(),
-            Err(error) => tracing::error!("output {name}: its failure could not be recorded: {error}"),
+            Ok(_) => {
+                tracing::error!("{title}");
+                self.breaker.alarmed();
+            }
+            Err(error) => {
+                tracing::error!("{title}; no alert could be made of this: {error}");
+                self.breaker.alarm_failed(now);
+            }
         }
     }
 

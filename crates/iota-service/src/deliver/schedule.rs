@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Before the second attempt; doubled for each one after it.
 const FIRST_MS: i64 = 5_000;
 /// Between later attempts. Chat and paging services ask for minutes when they throttle.
-const LONGEST_MS: i64 = 5 * 60 * 1000;
+pub(super) const LONGEST_MS: i64 = 5 * 60 * 1000;
 /// The most that an output may ask for with Retry-After: what asks for more is as good as down.
 const LONGEST_ASKED_MS: i64 = 60 * 60 * 1000;
 

@@ -1,11 +1,12 @@
-//! Tells how many alerts the storm limit held back: one summary for each output, rule and hour.
+//! Tells how many alerts the storm limit held back: a summary for each output, rule and hour. When more is held back after one
+//! was made, as at the end of several runs in an hour, another one tells how many more.
 
 use super::shared::{Shared, To};
 use iota_engine::alert::Severity;
 use iota_engine::event::format_ms;
-use iota_engine::store::{Limited, Result};
+use iota_engine::store::{AlertFilter, Limited, Result, StoredAlert};
 use iota_engine::system::{STORM, SystemAlert};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -33,13 +34,13 @@ impl Storms {
         let now = shared.now_ms();
         let mut new = 0;
         while self.next_ms + HOUR_MS + SETTLED_MS <= now {
-            new += sum_up_hour(shared, self.next_ms, self.next_ms + HOUR_MS).await?;
+            new += sum_up_hour(shared, self.next_ms).await?;
             self.next_ms += HOUR_MS;
         }
         if all {
             let mut from_ms = self.next_ms;
             while from_ms <= now {
-                new += sum_up_hour(shared, from_ms, from_ms + HOUR_MS).await?;
+                new += sum_up_hour(shared, from_ms).await?;
                 from_ms += HOUR_MS;
             }
         }
@@ -51,29 +52,64 @@ fn hour_of(ms: i64) -> i64 {
     ms - ms.rem_euclid(HOUR_MS)
 }
 
-async fn sum_up_hour(shared: &Arc<Shared>, from_ms: i64, until_ms: i64) -> Result<u64> {
+async fn sum_up_hour(shared: &Arc<Shared>, from_ms: i64) -> Result<u64> {
     let mut new = 0;
-    for limited in shared.ask(move |store| store.limited_between(from_ms, until_ms)).await? {
-        let alert = summary(&limited, from_ms, shared.policy.limit_of(&limited.output));
+    for limited in shared.ask(move |store| store.limited_between(from_ms, from_ms + HOUR_MS)).await? {
+        let told = told(shared, &limited, from_ms).await?;
+        if limited.count <= told {
+            continue;
+        }
+        let limit = shared.policy.limit_of(&limited.output);
+        let is_over = shared.now_ms() >= from_ms + HOUR_MS;
+        let alert = summary(&limited, told, from_ms, limit, is_over);
         new += u64::from(shared.raise(alert, To::Only(&limited.output), from_ms).await?);
     }
     Ok(new)
 }
 
-fn summary(limited: &Limited, from_ms: i64, limit: u64) -> SystemAlert {
+/// How many of them earlier summaries of the hour have told.
+async fn told(shared: &Arc<Shared>, limited: &Limited, from_ms: i64) -> Result<u64> {
+    let filter = AlertFilter { rule: Some(STORM.to_owned()), since_ms: Some(from_ms), ..AlertFilter::default() };
+    let of_hour = context(limited, from_ms);
+    let summaries = shared.ask(move |store| store.alerts(&filter)).await?;
+    let told = |alert: StoredAlert| {
+        let mut told = serde_json::from_slice::<Json>(&alert.json).ok()?.get_mut("context")?.take();
+        let held_back = told.as_object_mut()?.remove(HELD_BACK)?.as_u64();
+        held_back.filter(|_| told == of_hour)
+    };
+    Ok(summaries.into_iter().filter_map(told).max().unwrap_or(0))
+}
+
+/// Counts what was held back in the hour so far.
+const HELD_BACK: &str = "held_back";
+
+/// Which hour of which rule and output a summary is about.
+fn context(Limited { output, pack, rule, .. }: &Limited, from_ms: i64) -> Json {
+    json!({"output": output, "pack": pack, "rule": rule, "hour": format_ms(from_ms)})
+}
+
+/// `told`: of the count, how many were told before.
+fn summary(limited: &Limited, told: u64, from_ms: i64, limit: u64, is_over: bool) -> SystemAlert {
     let Limited { output, pack, rule, count } = limited;
     let from = format_ms(from_ms);
+    let hour = format!("{}Z", from.get(..16).unwrap_or(&from));
+    let new = count - told;
+    let (alerts, were) = if new == 1 { ("alert", "was") } else { ("alerts", "were") };
+    let in_all = if told > 0 { format!(", {count} in all,") } else { String::new() };
+    let so_far = if is_over { "" } else { " so far" };
+    let mut context = context(limited, from_ms);
+    context[HELD_BACK] = json!(count);
     SystemAlert {
         rule: STORM,
         dedup: format!("{output} {pack}/{rule} {from} {count}"),
-        title: format!("{count} more alerts of rule {rule} were not sent here"),
+        title: format!("{new} more {alerts} of rule {rule} {were} not sent here{in_all} in the hour from {hour}{so_far}"),
         severity: Severity::Medium,
         description: format!(
             "Rule {rule} sent {limit} alerts to output {output} within an hour, which is the limit. In the hour from {from} \
-             {count} more were held back. They are kept and listed."
+             {count} more were held back{so_far}. They are kept and listed."
         ),
         runbook: "`iota alerts list --rule RULE` lists them, `iota alerts resend ID` sends one. A rule that alerts so often needs a \
                   threshold, another dedup key, or a suppression.",
-        context: json!({"output": output, "pack": pack, "rule": rule, "hour": from, "held_back": count}),
+        context,
     }
 }

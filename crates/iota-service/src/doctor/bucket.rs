@@ -3,7 +3,7 @@
 use super::finding::{Finding, Report};
 use super::{BucketPlan, LONG_PATIENCE, PATIENCE, hurried};
 use crate::aws::{AccessError, Account, Call, Remedy, assume, bucket_arn, credentials, objects_arn, remedies};
-use crate::source::s3::{Branch, Bucket, Listed, Reach, S3Error, Spool, Wanted, branches};
+use crate::source::s3::{Branch, Bucket, Listed, Reach, S3Error, Spool, Wanted, discover};
 use iota_engine::event::format_ms;
 use iota_engine::object::{Day, Object, Root};
 use jiff::Timestamp;
@@ -58,7 +58,7 @@ pub(super) async fn check(plan: &BucketPlan, account: &Account, report: &mut Rep
         }
     };
     let wanted = Wanted::records();
-    let found = match report.within(LONG_PATIENCE, "bucket", &subject, branches(&bucket, &root, &wanted)).await? {
+    let found = match report.within(LONG_PATIENCE, "bucket", &subject, discover(&bucket, &root, &wanted)).await?.whole() {
         Ok(found) => found,
         Err(error) => {
             report.tell(unlisted(plan, &subject, &error, account));

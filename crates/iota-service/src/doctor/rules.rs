@@ -1,8 +1,10 @@
-//! The rule packs: whether they load, and how many rules cost Python a call for every record.
+//! The rule packs: whether they load, how many rules cost Python a call for every record, and whether the configuration speaks of
+//! what is there.
 
 use super::Plan;
 use super::finding::{Finding, Report};
-use crate::rules::{LoadedPack, Python, RulesError, Which, load_packs};
+use crate::rules::{LoadedPack, Python, RulesError, UnknownName, Which, load_packs, unknown_names};
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -41,6 +43,17 @@ pub(super) fn check(plan: &Plan<'_>, report: &mut Report<'_>) {
     };
     for pack in &packs {
         of_pack(pack, report);
+    }
+    match unknown_names(&packs, plan.settings, Timestamp::now().as_millisecond()) {
+        Ok(unknown) => unknown.into_iter().for_each(|UnknownName { path, line, message }| {
+            let subject = format!("{}:{line}", path.display());
+            report.tell(
+                Finding::warning(CHECK, &subject, message).setting("mend the name there, unless the rule is still to come"),
+            );
+        }),
+        Err(error) => {
+            report.tell(Finding::failed(CHECK, "names", error.to_string()).setting("mend that file"));
+        }
     }
     if packs.iter().all(|pack| pack.runnable.is_empty()) {
         report.tell(Finding::failed(CHECK, &shown, "no rule runs").setting("`iota check DIR` says why"));

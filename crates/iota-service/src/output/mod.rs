@@ -54,8 +54,9 @@ pub enum Purpose {
 pub struct Message {
     /// Stays the same over all attempts: the key by which receivers can tell a repetition.
     pub id: DeliveryId,
-    /// Names what was opened on the other side when the alert was new: its id, or that of the alert it took over. What
-    /// follows is told of that.
+    /// Names what was opened on the other side when the alert was new: its id, or that of the first of the alerts that it
+    /// took over. It stands wherever the other side keeps, or puts together, one thing for each id: there an update of the alert
+    /// is to meet what was told first. JSON of the alert has its own id, and this one as the last of `supersedes`.
     pub known_as: String,
     pub purpose: Purpose,
     pub action: DeliveryAction,

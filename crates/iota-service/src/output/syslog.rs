@@ -255,7 +255,7 @@ impl Form {
         let action = alert.event_text(&["eventName"]).unwrap_or_default().into_owned();
         let count = alert.count().to_string();
         let fields = [
-            ("id", alert.text("alert_id").into_owned()),
+            ("id", alert.known_as.to_owned()),
             ("rule", alert.text("rule_id").into_owned()),
             ("severity", alert.text("severity").into_owned()),
             ("account", alert.text("account_id").into_owned()),

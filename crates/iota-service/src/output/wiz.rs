@@ -86,7 +86,7 @@ impl fmt::Debug for Wiz {
 
 impl Wiz {
     async fn deliver(&self, alert: &Alert<'_>) -> Result<(), Sent> {
-        let name = format!("iota-{}", alert.text("alert_id"));
+        let name = format!("iota-{}", alert.known_as);
         let upload = self.query(REQUEST_UPLOAD, &json!({"filename": format!("{name}.json")})).await?;
         let upload = &upload["requestSecurityScanUpload"]["upload"];
         let unknown = || Sent::Closed { why: "Wiz answered in a way that this experimental output does not know".to_owned() };
@@ -114,7 +114,8 @@ impl Wiz {
         }
     }
 
-    /// Each alert is a data source of its own: findings that the next upload of a data source does not hold are closed.
+    /// Each alert is a data source of its own, and one that took over others has theirs: findings that the next upload of a data
+    /// source does not hold are closed.
     fn finding(&self, alert: &Alert<'_>, name: &str) -> Vec<u8> {
         let detection = String::from_utf8(alert.to_json(MAX_ALERT)).ok().and_then(|json| RawValue::from_string(json).ok());
         let source = DataSource { id: name, analysis_date: alert.text("detected_at"), detections: [detection] };

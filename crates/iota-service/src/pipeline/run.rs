@@ -197,7 +197,12 @@ impl Engine {
 
 impl Run<'_> {
     pub fn execute(&self, progress: &Progress, sink: &mut dyn AlertSink, stats: Stats) -> RunResult {
-        self.execute_on(&mut Engine::new(self), progress, sink, stats)
+        let result = self.execute_on(&mut Engine::new(self), progress, sink, stats);
+        let known = result.stats.inputs.already_finished;
+        if known > 0 {
+            tracing::info!("{known} of {} inputs were read in earlier runs, and were left out", self.inputs.len());
+        }
+        result
     }
 
     /// One of many runs on the same engine. `stats` goes on counting.
@@ -307,7 +312,6 @@ impl Run<'_> {
             let version = input.version.as_deref().filter(|_| input.checkpoint.is_none())?.to_owned();
             Some(ObjectVersion { object: input.name(), version })
         };
-        let mut count = 0;
         for (inputs, finished) in listed.chunks(OBJECTS_AT_ONCE).zip(finished.chunks_mut(OBJECTS_AT_ONCE)) {
             let known = inputs.iter().zip(finished).filter_map(|(input, finished)| Some(((input, finished), object(input)?)));
             let (known, objects): (Vec<_>, Vec<_>) = known.unzip();
@@ -317,13 +321,11 @@ impl Run<'_> {
                 progress.inputs.fetch_add(1, Ordering::Relaxed);
                 progress.bytes.fetch_add(input.size, Ordering::Relaxed);
                 *finished = true;
-                count += 1;
             }
         }
-        if count == 0 {
+        if !finished.contains(&true) {
             return Ok((listed.into(), finished));
         }
-        tracing::info!("{count} of {} inputs were read in earlier runs; they are left out", self.inputs.len());
         let left = listed.iter().zip(&finished).filter(|(_, finished)| !**finished);
         Ok((left.map(|(input, _)| input.clone()).collect(), finished))
     }

@@ -90,6 +90,8 @@ struct Pending {
 #[derive(Default)]
 struct OfInput {
     unit: u32,
+    /// Where it begins in its file.
+    start: u64,
     bytes: u64,
     lines: u64,
     count: u64,
@@ -107,9 +109,9 @@ struct OfInput {
 }
 
 impl OfInput {
-    /// Number, line and offset in the input of a position in its part.
+    /// Number and line in the input, and offset in its file, of a position in its part.
     fn place(&self, position: &Position) -> (u64, u64, u64) {
-        (self.count + position.number, self.lines + position.line, position.offset)
+        (self.count + position.number, self.lines + position.line, self.start + position.offset)
     }
 
     fn rejected(&mut self, reason: &RejectReason) {
@@ -160,7 +162,7 @@ impl Sequencer<'_> {
         let ends = chunk.end.is_some();
         let mut input = match pending.input.take() {
             Some(input) if input.unit == chunk.unit => input,
-            _ => OfInput { unit: chunk.unit, ..OfInput::default() },
+            _ => OfInput { unit: chunk.unit, start: self.inputs.of(chunk.unit).start(), ..OfInput::default() },
         };
         if !input.ended {
             if let Some(goes_on) = &chunk.runs_on {

@@ -2,7 +2,7 @@
 
 use super::directory::{DirectoryError, packs_below, read_snapshot};
 use super::refused::{self, Refused};
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 use iota_engine::guard::Guards;
 use iota_engine::index::Router;
 use iota_engine::rule::{Failure, Level, Loaded, LoadedRule, PACK_FILES, Pack, Rule};
@@ -20,6 +20,8 @@ pub enum RulesError {
     Directory(#[from] DirectoryError),
     #[error(transparent)]
     Refused(#[from] Refused),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error(transparent)]
     Interpreter(#[from] InterpreterError),
     #[error(transparent)]
@@ -325,10 +327,8 @@ fn nothing_unknown(packs: &[(PathBuf, Pack)], settings: &Settings) -> Result<(),
     if settings.packs.is_empty() && settings.overrides.is_empty() {
         return Ok(());
     }
-    let mut others = Vec::new();
-    for directory in settings.rules.value.iter().filter(|directory| packs.iter().all(|(used, _)| !is_same(used, directory))) {
-        others.push(Pack::read(&directory_name(directory), read_snapshot(directory)?, env!("CARGO_PKG_VERSION")));
-    }
+    let used: Vec<&Path> = packs.iter().map(|(used, _)| used.as_path()).collect();
+    let others = other_packs(&used, settings)?;
     let known: Vec<&Pack> = packs.iter().map(|(_, pack)| pack).chain(&others).collect();
     let names: Vec<&str> = known.iter().map(|pack| pack.name.as_str()).collect();
     let ids: Vec<&str> = known.iter().flat_map(|pack| pack.known_ids()).collect();
@@ -340,6 +340,14 @@ fn nothing_unknown(packs: &[(PathBuf, Pack)], settings: &Settings) -> Result<(),
     };
     settings.packs.keys().try_for_each(|name| check("packs", "pack", name, &names))?;
     settings.overrides.keys().try_for_each(|id| check("overrides", "rule", id, &ids))
+}
+
+/// The packs of the configuration that are not in use, as far as their files say.
+pub(super) fn other_packs(used: &[&Path], settings: &Settings) -> Result<Vec<Pack>, RulesError> {
+    let is_other = |directory: &&PathBuf| used.iter().all(|used| !is_same(used, directory));
+    let read =
+        |directory: &PathBuf| Ok(Pack::read(&directory_name(directory), read_snapshot(directory)?, env!("CARGO_PKG_VERSION")));
+    settings.rules.value.iter().filter(is_other).map(read).collect()
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

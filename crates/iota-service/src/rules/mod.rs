@@ -4,10 +4,12 @@
 mod directory;
 mod files;
 mod loaded;
+mod names;
 mod refused;
 
 pub(crate) use directory::is_read;
 pub use directory::{DirectoryError, packs_of, read_snapshot};
 pub(crate) use files::{Budget, MAX_FILE, MAX_FILES, read_within};
 pub use loaded::{LoadedPack, Python, RulesError, Which, load_packs, read_packs};
+pub use names::{UnknownName, unknown_names};
 pub use refused::{Refused, part};

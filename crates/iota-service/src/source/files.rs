@@ -84,6 +84,15 @@ impl Input {
         matches!(self.data, Data::Path) && self.path.as_os_str() == "-"
     }
 
+    /// Where its bytes begin in its file.
+    pub(crate) fn start(&self) -> u64 {
+        match &self.data {
+            Data::Range { start, .. } => *start,
+            Data::Part(part) => part.start(),
+            Data::Path | Data::Memory(_) | Data::Remote(_) => 0,
+        }
+    }
+
     pub fn name(&self) -> String {
         self.path.display().to_string()
     }

@@ -38,6 +38,10 @@ impl Part {
         (fields.next().is_none() && start <= end).then(|| Self::new(start, end, print))
     }
 
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.end - self.start
     }

@@ -1,15 +1,15 @@
 //! What every store has to show beside alerts: deliveries, the audit log, rejects, failed pairs, checkpoints, rule state.
 
-use super::proof::{MINUTE, alerts, found, objects_since, unit};
-use iota_engine::aggregate::Window;
+use super::proof::{MINUTE, alerts, found, key, objects_since, unit};
+use iota_engine::aggregate::{Cut, Window};
 use iota_engine::alert::{Origin, Severity};
 use iota_engine::dedup::Seen;
 use iota_engine::event::{Fingerprint, Identity};
 use iota_engine::rule::Failure;
 use iota_engine::store::{
     Actor, AlertFilter, AuditEntry, Checkpoint, ClassFilter, DeadFilter, Delivery, DeliveryAction, Except, FailedPair, Finished,
-    Handling, KEEP_OBJECTS_MS, LeftOut, Limited, ObjectVersion, PairFilter, Reject, RejectFilter, RuleStateUpdate, Settled,
-    Status, StatusChange, Store, Terms, Unit, verify_audit_log,
+    Handling, KEEP_OBJECTS_MS, LeftOut, Limited, Match, ObjectVersion, PairFilter, Reject, RejectFilter, RuleStateUpdate,
+    Settled, Status, StatusChange, Store, Terms, Unit, verify_audit_log,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -104,6 +104,62 @@ pub(crate) fn an_update_waits_for_the_alert(store: &dyn Store) {
     assert!(store.settle(&create[0], &Settled::Delivered, NOW + 5_002).unwrap());
     let update = store.lease("out", NOW + 5_003, NOW + 6_000, 5).unwrap();
     assert_eq!((titles(&update), update[0].action), (vec!["title 0 10".to_owned()], DeliveryAction::Update), "at once");
+}
+
+/// Outputs know alerts that took over from one another as one: what is told of it keeps its order over all of them.
+pub(crate) fn what_follows_waits_for_the_alert_that_was_told(store: &dyn Store, updates: bool) {
+    let three = Window { threshold: 3, ..HOUR };
+    let cut = Cut::new(key(0).digest(), three);
+    let edge = (0..60).find(|minute| cut.cell(minute * MINUTE) != cut.cell((minute - 1) * MINUTE)).unwrap();
+    let commit = |matches: &[(u8, i64)]| -> String {
+        let mut matches: Vec<Match> = matches.iter().map(|&(number, minute)| found(0, number, edge + minute, three)).collect();
+        for route in matches.iter_mut().flat_map(|found| &mut found.routes) {
+            route.updates = updates;
+        }
+        store.commit(&unit(matches)).unwrap().created.remove(0).alert_id
+    };
+    let lease = |now: i64| store.lease("out", now, now + 60_000, 9).unwrap();
+    let settle = |leased: &[Delivery], now: i64| {
+        for delivery in leased {
+            assert!(store.settle(delivery, &Settled::Delivered, now).unwrap());
+        }
+    };
+    let first = commit(&[(1, 1), (2, 2), (3, 3)]);
+    let create = lease(NOW);
+    assert!(store.settle(&create[0], &retry(NOW + 5_000), NOW).unwrap());
+    let second = commit(&[(4, -30)]);
+    let third = commit(&[(5, -70), (6, -71)]);
+    let resolve = StatusChange { from: Status::Open, to: Status::Resolved };
+    let resolve =
+        Handling { status: Some(resolve), outputs: BTreeSet::from(["out".to_owned()]), action: DeliveryAction::Resolve };
+    assert!(store.handle(&third, &resolve, &entry("alert.resolve")).unwrap());
+    // Each is put behind the one before it, which may take a look for each.
+    for _ in 0..3 {
+        assert_eq!(lease(NOW + 10).len(), 0, "the first one was not told yet");
+    }
+    assert_eq!(store.next_due("out").unwrap(), Some(NOW + 5_000));
+    let told = |leased: &[Delivery]| -> Vec<(String, DeliveryAction)> {
+        assert!(leased.iter().all(|delivery| delivery.known_as == first), "{leased:?}");
+        leased.iter().map(|delivery| (delivery.id.alert_id.clone(), delivery.action)).collect()
+    };
+    let create = lease(NOW + 5_000);
+    assert_eq!(told(&create), [(first.clone(), DeliveryAction::Create)]);
+    assert_eq!(lease(NOW + 5_001).len(), 0, "it is under way");
+    settle(&create, NOW + 5_002);
+    if updates {
+        for alert in [&second, &third] {
+            let update = lease(NOW + 5_003);
+            assert_eq!(told(&update), [(alert.clone(), DeliveryAction::Update)]);
+            assert_eq!(lease(NOW + 5_003).len(), 0);
+            settle(&update, NOW + 5_004);
+        }
+    }
+    let resolve = lease(NOW + 5_005);
+    assert_eq!(told(&resolve), [(third.clone(), DeliveryAction::Resolve)]);
+    let json: serde_json::Value = serde_json::from_slice(&resolve[0].json).unwrap();
+    assert_eq!(json["supersedes"], json!([second, first]), "the one that was told is the last");
+    settle(&resolve, NOW + 5_006);
+    assert_eq!(store.next_due("out").unwrap(), None);
 }
 
 /// An update that failed for good and is sent again waits for nothing, and lets wait what comes after it.
@@ -374,9 +430,11 @@ pub(crate) fn old_alerts_are_forgotten_unless_they_are_to_be_delivered(store: &d
 
 /// All of them, each on a store of its own.
 pub(crate) fn all(new: impl Fn() -> Box<dyn Store>) {
-    let proofs: [fn(&dyn Store); 10] = [
+    let proofs: [fn(&dyn Store); 12] = [
         deliveries_are_leased_and_settled,
         an_update_waits_for_the_alert,
+        |store| what_follows_waits_for_the_alert_that_was_told(store, false),
+        |store| what_follows_waits_for_the_alert_that_was_told(store, true),
         a_redriven_delivery_keeps_its_place,
         what_is_delivered_goes_by_the_wall_clock,
         people_change_alerts_and_dead_letters,

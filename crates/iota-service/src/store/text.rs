@@ -32,6 +32,12 @@ pub(super) fn class(name: String, suppression: Option<String>) -> Result<Class> 
     suppression.map_or_else(|| from_word(name), |by| Ok(Class::Suppressed(by)))
 }
 
+/// What an alert supersedes that takes over `before`, which itself superseded these: that one and, where there is another, the
+/// first of those that took over from one another, which is the one that was told as new. It is the last.
+pub(super) fn taken_over(before: &str, its: Vec<String>) -> Vec<String> {
+    std::iter::once(before.to_owned()).chain(its.into_iter().next_back()).collect()
+}
+
 /// The alert as it stands, with the action of a delivery. What people did to an alert is an update of it.
 pub(super) fn alert_json(alert: &StoredAlert, of: DeliveryAction, supersedes: Vec<String>, content: &[u8]) -> Result<Vec<u8>> {
     let standing = Standing {

@@ -198,7 +198,8 @@ impl Watch<'_> {
         let mut rounds = 0;
         // It was done when the state was opened.
         let mut next_retain = Instant::now() + RETAIN;
-        let mut next_report = Instant::now() + REPORT;
+        // At once: whoever looks finds it, and not an empty file.
+        let mut next_report = Instant::now();
         let mut asked = false;
         loop {
             if progress.stop.is_requested() {
@@ -233,6 +234,14 @@ impl Watch<'_> {
             }
             if let Err(failure) = self.make_up(&rules, (&mut engine, &mut pauses), progress, &mut watched.stats) {
                 return Watched { failure: Some(failure), ..watched };
+            }
+            // What has come while calls were made up goes before the next of them.
+            while let Some(wake) = woken.now() {
+                match self.hear(wake) {
+                    Some(Next::End) => return watched,
+                    Some(Next::Reload) => asked = true,
+                    Some(Next::Round) | None => {}
+                }
             }
             let (inputs, from) = self.take();
             if !inputs.is_empty() {
@@ -337,26 +346,38 @@ impl Watch<'_> {
         let mut more = self.directories.iter().any(Directory::has_more) || self.feed.as_ref().is_some_and(Feed::has_more);
         loop {
             match if more { wakes.now() } else { wakes.until(until) } {
-                Some(Wake::Changed(paths)) => {
-                    for directory in &mut self.directories {
-                        let root = directory.root().to_owned();
-                        directory.changed(paths.iter().filter(|path| path.starts_with(&root)).cloned());
+                Some(wake) => {
+                    if let Some(next) = self.hear(wake) {
+                        return next;
                     }
                 }
-                Some(Wake::Rescan) => {
-                    for directory in &mut self.directories {
-                        directory.rescan(Instant::now());
-                    }
-                }
-                Some(Wake::Ready) => {}
-                Some(Wake::Reload) => return Next::Reload,
-                Some(Wake::Stop) => return Next::End,
                 None if progress.stop.is_requested() => return Next::End,
                 None => return Next::Round,
             }
             // What else has come goes into the same round.
             more = true;
         }
+    }
+
+    /// Takes note of what was told; gives what it asks for, if that is not a round.
+    fn hear(&mut self, wake: Wake) -> Option<Next> {
+        match wake {
+            Wake::Changed(paths) => {
+                for directory in &mut self.directories {
+                    let root = directory.root().to_owned();
+                    directory.changed(paths.iter().filter(|path| path.starts_with(&root)).cloned());
+                }
+            }
+            Wake::Rescan => {
+                for directory in &mut self.directories {
+                    directory.rescan(Instant::now());
+                }
+            }
+            Wake::Ready => {}
+            Wake::Reload => return Some(Next::Reload),
+            Wake::Stop => return Some(Next::End),
+        }
+        None
     }
 
     fn of_round<'r>(&'r self, rules: &'r RuleSet, inputs: &'r [Input]) -> Run<'r> {

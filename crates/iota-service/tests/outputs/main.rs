@@ -10,6 +10,7 @@ mod local;
 mod payloads;
 mod proxy;
 mod syslog;
+mod takeover;
 mod tls;
 mod wiz;
 

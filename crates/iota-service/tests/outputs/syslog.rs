@@ -251,3 +251,10 @@ async fn nothing_breaks_out_of_structured_data() {
         }
     }
 }
+
+#[tokio::test]
+async fn structured_data_names_what_was_told_first() {
+    let first = "1".repeat(32);
+    let lines = written("message: text", &[Message { known_as: first.clone(), ..message() }]).await;
+    assert_eq!(structured_data(&lines[0])[0], ("id".to_owned(), first));
+}

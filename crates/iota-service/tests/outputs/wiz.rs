@@ -3,7 +3,7 @@
 use super::fake::{Fake, Got};
 use super::{hostile, message, output, with};
 use Step::{Activity, Slot, Token, Upload};
-use iota_service::output::{Output, Sent};
+use iota_service::output::{Message, Output, Sent};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -222,4 +222,18 @@ async fn hostile_and_huge_alerts_arrive_whole_and_small_enough() {
         assert_eq!(source["detections"].as_array().map(Vec::len), Some(1));
         assert_eq!(upload.as_object().map(serde_json::Map::len), Some(2));
     }
+}
+
+/// What the next upload of a data source does not hold is closed.
+#[tokio::test]
+async fn an_alert_that_took_over_another_has_its_data_source() {
+    let fake = tenant(|_, _| None).await;
+    let first = "1".repeat(32);
+    let taking = Message { known_as: first.clone(), ..message() };
+    assert_eq!(wiz(&fake, "10s").await.send(&[taking]).await, [Sent::Delivered]);
+    let uploads: Vec<Value> = fake.got().iter().filter_map(|got| serde_json::from_slice(&got.body).ok()).collect();
+    let sources: Vec<&Value> = uploads.iter().filter_map(|upload| upload.pointer("/dataSources/0")).collect();
+    let own = &message().id.alert_id;
+    let found: Vec<_> = sources.iter().map(|source| (&source["id"], &source["detections"][0]["alert_id"])).collect();
+    assert_eq!(found, [(&json!(format!("iota-{first}")), &json!(own))]);
 }

@@ -7,7 +7,7 @@ use crate::printer::{counted, write_json};
 use anyhow::{Context, bail};
 use clap::ArgMatches;
 use iota_engine::store::{
-    AlertFilter, Class, ClassFilter, DeliveryAction, Desk, Handling, Status, StatusChange, Store, StoredAlert,
+    AlertFilter, Class, ClassFilter, DeliveryAction, DeliveryState, Desk, Handling, Status, StatusChange, Store, StoredAlert,
 };
 use iota_engine::text::printable;
 use iota_service::config::Settings;
@@ -160,7 +160,23 @@ fn check_standing(store: &dyn Desk, alert: &StoredAlert) -> anyhow::Result<()> {
     bail!("alert {id} was taken over by alert {by}, when a match that came late moved its start back; give {by} instead")
 }
 
-/// Changes the status; outputs that take it are told.
+/// Outputs for which an alert is resolved, or will be: the last of what they got, or will get, says so.
+fn resolved(store: &dyn Desk, id: &str) -> anyhow::Result<BTreeSet<String>> {
+    let mut resolved = BTreeSet::new();
+    for delivery in store.deliveries(id)? {
+        if !matches!(delivery.state, DeliveryState::Pending | DeliveryState::Delivered) {
+            continue;
+        }
+        if delivery.action == DeliveryAction::Resolve {
+            resolved.insert(delivery.id.output);
+        } else {
+            resolved.remove(&delivery.id.output);
+        }
+    }
+    Ok(resolved)
+}
+
+/// Changes the status; outputs that take it are told, but for those that know it already.
 fn set(
     (settings, store): &(Settings, Arc<dyn Store>),
     id: &str,
@@ -180,7 +196,8 @@ fn set(
     // Before anything is changed: nobody would be told of it without them.
     let outputs = super::outputs::build(settings)?;
     let told = if status == Status::Acknowledged { DeliveryAction::Acknowledge } else { DeliveryAction::Resolve };
-    let takes = |name: &String| outputs.get(name).is_some_and(|output| output.takes(told));
+    let resolved = if told == DeliveryAction::Resolve { resolved(&**store, id)? } else { BTreeSet::new() };
+    let takes = |name: &String| outputs.get(name).is_some_and(|output| output.takes(told)) && !resolved.contains(name);
     let outputs: BTreeSet<String> = alert.routes.iter().map(|route| &route.output).filter(|name| takes(name)).cloned().collect();
     let mut entry = desk::entry(settings, action, id, why)?;
     entry.before = Some(json!({"status": alert.status}));

@@ -1,5 +1,6 @@
 //! `iota check`
 
+use super::desk;
 use super::reach::Reach;
 use super::select::Selection;
 use crate::args::{CheckArgs, CheckFormat};
@@ -10,7 +11,7 @@ use clap::ArgMatches;
 use iota_engine::guard::{Guard, Reason};
 use iota_engine::rule::{Level, Problem, Rule};
 use iota_engine::text::printable;
-use iota_service::rules::LoadedPack;
+use iota_service::rules::{LoadedPack, UnknownName, unknown_names};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -30,6 +31,10 @@ pub(crate) fn check(args: &CheckArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         }
         unknown_outputs(pack, &selection, &mut problems);
         counts.unguarded += unguarded(pack, &selection, &mut problems);
+    }
+    for UnknownName { path, line, message } in unknown_names(&selection.packs, &selection.settings, desk::now_ms())? {
+        let (level, code, path) = (Level::Warning, "unknown-name", path.display().to_string());
+        problems.push(Problem { level, code, pack: String::new(), path, line, rule_id: None, message });
     }
     problems.sort_by(|a, b| (&a.path, a.line, a.code).cmp(&(&b.path, b.line, b.code)));
     let of_level = |level| problems.iter().filter(|problem| problem.level == level).count();
@@ -99,13 +104,14 @@ fn unguarded(pack: &LoadedPack, selection: &Selection, problems: &mut Vec<Proble
 /// Adds a warning for each rule whose `OutputIds` are not all names of outputs; a note where no outputs are configured.
 fn unknown_outputs(pack: &LoadedPack, selection: &Selection, problems: &mut Vec<Problem>) {
     for rule in pack.pack.rules.iter().filter(|rule| selection.wants(pack, &[rule.path(), rule.declaration()])) {
-        let (known, unknown): (Vec<_>, Vec<_>) = rule.output_ids.iter().partition(|name| selection.outputs.contains(name));
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            rule.output_ids.iter().partition(|name| selection.settings.outputs.contains_key(*name));
         if unknown.is_empty() {
             continue;
         }
         let names = unknown.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let instead = if known.is_empty() { "alerts go where the routes say" } else { "alerts go to the others" };
-        let (level, message) = if selection.outputs.is_empty() {
+        let (level, message) = if selection.settings.outputs.is_empty() {
             (Level::Note, format!("OutputIds {names}: no outputs are configured here"))
         } else {
             (Level::Warning, format!("OutputIds: there is no output {names}, so {instead}; name outputs of iota.yaml"))

@@ -14,7 +14,7 @@ use iota_engine::text::printable;
 use iota_service::aws::Secrets;
 use iota_service::config::Settings;
 use iota_service::output::config::Surroundings;
-use iota_service::output::{Message, Output, Purpose, Sent};
+use iota_service::output::{Message, Output, OutputError, Purpose, Sent};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -34,6 +34,14 @@ fn runtime() -> anyhow::Result<Runtime> {
 
 /// Makes all configured outputs: reads their secrets, opens no connection.
 pub(super) fn build(settings: &Settings) -> anyhow::Result<BTreeMap<String, Arc<dyn Output>>> {
+    let named = |(name, built): (String, Built)| Ok((name.clone(), built.with_context(|| format!("outputs.{name}"))?));
+    build_each(settings, None)?.into_iter().map(named).collect()
+}
+
+type Built = Result<Arc<dyn Output>, OutputError>;
+
+/// Each of them, or one, with what is wrong with it.
+fn build_each(settings: &Settings, only: Option<&str>) -> anyhow::Result<Vec<(String, Built)>> {
     let secrets = Secrets::default();
     let around = Surroundings {
         environment: &environment::variable,
@@ -41,11 +49,8 @@ pub(super) fn build(settings: &Settings) -> anyhow::Result<BTreeMap<String, Arc<
         directory: &settings.alerts.directory,
     };
     let runtime = runtime()?;
-    let make = |(name, file): (&String, &iota_service::output::config::OutputFile)| {
-        let output = runtime.block_on(file.build(name, &around)).with_context(|| format!("outputs.{name}"))?;
-        Ok((name.clone(), output))
-    };
-    settings.outputs.iter().map(make).collect()
+    let files = settings.outputs.iter().filter(|(name, _)| only.is_none_or(|only| *name == only));
+    Ok(files.map(|(name, file)| (name.clone(), runtime.block_on(file.build(name, &around)))).collect())
 }
 
 fn list(settings: &Settings) -> anyhow::Result<Exit> {
@@ -72,32 +77,38 @@ fn list(settings: &Settings) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// Sends one marked alert through each output, and tells what came back.
+/// Sends one marked alert through each output, and tells what came back. One that cannot be made keeps no other from being
+/// tried.
 fn test(settings: &Settings, only: Option<&str>) -> anyhow::Result<Exit> {
-    let mut outputs = build(settings)?;
-    if let Some(name) = only {
-        outputs.retain(|output, _| output == name);
-    }
+    let outputs = build_each(settings, only)?;
     if outputs.is_empty() {
         bail!("{}", only.map_or("no outputs are configured".to_owned(), |name| format!("there is no output `{name}`")));
     }
     let (runtime, mut failed) = (runtime()?, false);
-    for (name, output) in outputs {
-        let message = message(&name)?;
-        let sent = runtime.block_on(output.send(&[message])).into_iter().next();
-        let said = match sent {
-            Some(Sent::Delivered) if output.is_acknowledged() => "delivered".to_owned(),
-            Some(Sent::Delivered) => "sent; this kind of output does not confirm that it arrived".to_owned(),
-            Some(Sent::Retry { why, .. }) => format!("failed, would be tried again: {why}"),
-            Some(Sent::Refused { why }) => format!("refused: {why}"),
-            Some(Sent::Closed { why }) => format!("nothing can be delivered until this is changed: {why}"),
-            None => "the output did not say what became of it".to_owned(),
+    for (name, built) in outputs {
+        let (works, said) = match built {
+            Ok(output) => {
+                let sent = runtime.block_on(output.send(&[message(&name)?])).into_iter().next();
+                (sent == Some(Sent::Delivered), told(sent, output.is_acknowledged()))
+            }
+            Err(why) => (false, format!("nothing was sent: {why}")),
         };
-        failed |= !(said == "delivered" || said.starts_with("sent;"));
+        failed |= !works;
         // Not locked for longer: an output of type stdout writes there, too.
         writeln!(io::stdout(), "{name}: {}", printable(&said))?;
     }
     Ok(if failed { Exit::Findings } else { Exit::Ok })
+}
+
+fn told(sent: Option<Sent>, is_acknowledged: bool) -> String {
+    match sent {
+        Some(Sent::Delivered) if is_acknowledged => "delivered".to_owned(),
+        Some(Sent::Delivered) => "sent; this kind of output does not confirm that it arrived".to_owned(),
+        Some(Sent::Retry { why, .. }) => format!("failed, would be tried again: {why}"),
+        Some(Sent::Refused { why }) => format!("refused: {why}"),
+        Some(Sent::Closed { why }) => format!("nothing can be delivered until this is changed: {why}"),
+        None => "the output did not say what became of it".to_owned(),
+    }
 }
 
 fn message(output: &str) -> anyhow::Result<Message> {

@@ -1,6 +1,6 @@
 //! The rules of `iota watch`: as they are at its start, and again whenever they have changed.
 
-use super::setup::Setup;
+use super::setup::{Setup, report_names};
 use crate::args::WatchArgs;
 use clap::ArgMatches;
 use iota_engine::system::SystemAlert;
@@ -74,6 +74,7 @@ impl Rules {
         if packs.iter().all(|pack| pack.runnable.is_empty()) {
             return Err(NotTaken::because(&"no rule would run"));
         }
+        report_names(&packs, settings);
         *self = Self { problems: found, refused };
         let before = &start.settings;
         if settings.alerts.routes != before.alerts.routes || !settings.outputs.keys().eq(before.outputs.keys()) {

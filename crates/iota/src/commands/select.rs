@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct Selection {
     pub(super) packs: Vec<LoadedPack>,
     pub(super) python: iota_service::rules::Python,
-    /// Names of the configured outputs.
-    pub(super) outputs: Vec<String>,
+    pub(super) settings: Settings,
     /// Canonical.
     paths: Vec<PathBuf>,
 }
@@ -35,8 +34,7 @@ impl Selection {
             canonical.push(path.canonicalize().with_context(|| path.display().to_string())?);
         }
         let packs = load_packs(&roots, &settings, &python, Which::All)?;
-        let outputs = settings.outputs.into_keys().collect();
-        Ok(Self { packs, python, outputs, paths: canonical })
+        Ok(Self { packs, python, settings, paths: canonical })
     }
 
     /// Whether a file of a pack was asked for: itself, a directory above it, or the file of the same rule beside it.

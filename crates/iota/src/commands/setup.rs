@@ -5,7 +5,7 @@ use anyhow::{Context, bail};
 use iota_engine::event::parse_ms;
 use iota_service::config::{Given, Settings};
 use iota_service::pipeline::{Clock, Emit, FastPath, Keep, Progress, Run};
-use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs};
+use iota_service::rules::{LoadedPack, Python, RulesError, Which, load_packs, unknown_names};
 use iota_service::source::Inputs;
 use iota_service::telemetry::Stats;
 use std::sync::Arc;
@@ -44,12 +44,16 @@ impl Setup {
         stats: &mut Stats,
         load: impl FnOnce() -> Result<(T, Vec<LoadedPack>), RulesError>,
     ) -> Result<(T, Vec<LoadedPack>), RulesError> {
-        stats.python.sandbox = self.python.program.sandbox.level();
+        let Self { settings, python, .. } = self;
+        stats.python.sandbox = python.program.sandbox.level();
         tracing::info!("sandbox of the rules: {}", stats.python.sandbox);
         let loading = Instant::now();
         let loaded = load();
         stats.seconds.load_rules = loading.elapsed().as_secs_f64();
-        loaded.inspect(|(_, packs)| report_load(packs, stats))
+        loaded.inspect(|(_, packs)| {
+            report_load(packs, stats);
+            report_names(packs, settings);
+        })
     }
 
     /// A run that tells alerts as they are made.
@@ -72,6 +76,14 @@ impl Setup {
 /// The time that a flag states, in milliseconds since the Unix epoch.
 pub(super) fn time(flag: &str, text: &str) -> anyhow::Result<i64> {
     parse_ms(text).with_context(|| format!("{flag} {text:?}: a time such as 2024-07-15T10:00:00Z was expected"))
+}
+
+/// Says which names of the configuration nothing has.
+pub(super) fn report_names(packs: &[LoadedPack], settings: &Settings) {
+    // What is wrong with the files themselves ends the command where they are put to use.
+    for unknown in unknown_names(packs, settings, Clock::System.now_ms()).unwrap_or_default() {
+        tracing::warn!("{unknown}");
+    }
 }
 
 /// Says what will not run, and why.

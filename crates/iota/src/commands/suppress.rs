@@ -27,38 +27,57 @@ pub(crate) fn suppress(args: &SuppressArgs, matches: &ArgMatches) -> anyhow::Res
     }
 }
 
+/// Those that stand: what one had that was taken over, the other one has, too.
 fn stored(settings: &Settings, class: ClassFilter) -> anyhow::Result<Vec<StoredAlert>> {
-    Ok(desk::open(settings)?.alerts(&AlertFilter { class, ..AlertFilter::default() })?)
+    let mut alerts = desk::open(settings)?.alerts(&AlertFilter { class, ..AlertFilter::default() })?;
+    alerts.retain(|alert| alert.superseded_by.is_none());
+    Ok(alerts)
+}
+
+/// What a suppression has hidden of what is kept.
+struct Hidden {
+    alerts: u64,
+    /// Of these alerts: others did not reach their rule's threshold, and made none.
+    matches: u64,
+    last_ms: i64,
 }
 
 /// All suppressions, with what each has hidden of what is kept.
 fn list(settings: &Settings) -> anyhow::Result<Exit> {
     let now_ms = desk::now_ms();
-    let mut hits: BTreeMap<String, (u64, i64)> = BTreeMap::new();
+    let mut hits: BTreeMap<String, Hidden> = BTreeMap::new();
     for alert in stored(settings, ClassFilter::Suppressed)? {
         if let Class::Suppressed(id) = alert.class {
-            let (count, last_ms) = hits.entry(id).or_insert((0, i64::MIN));
-            *count += alert.count;
-            *last_ms = alert.last_ms.max(*last_ms);
+            let hidden = hits.entry(id).or_insert(Hidden { alerts: 0, matches: 0, last_ms: i64::MIN });
+            hidden.alerts += 1;
+            hidden.matches += alert.count;
+            hidden.last_ms = alert.last_ms.max(hidden.last_ms);
         }
     }
     let suppressions = settings.alerts.triage(now_ms)?.suppressions;
-    let mut table = desk::table(&["ID", "IN FORCE", "EXPIRES", "OWNER", "MATCHES HIDDEN", "LAST", "REASON"]);
+    let mut table = desk::table(&["ID", "IN FORCE", "EXPIRES", "OWNER", "ALERTS HIDDEN", "MATCHES IN THEM", "LAST", "REASON"]);
+    let counts = |hidden: Option<&Hidden>| {
+        hidden.map_or_else(
+            || ["0".to_owned(), "0".to_owned(), "-".to_owned()],
+            |hidden| [hidden.alerts.to_string(), hidden.matches.to_string(), shown_time(hidden.last_ms)],
+        )
+    };
     for suppression in &suppressions {
-        let hit = hits.remove(suppression.id());
+        let [alerts, matches, last] = counts(hits.remove(suppression.id()).as_ref());
         table.add_row([
             suppression.id().to_owned(),
             desk::word(suppression.in_force(now_ms))?,
             shown_time(suppression.expires_ms),
             printable(&suppression.stated.owner),
-            hit.map_or(0, |hit| hit.0).to_string(),
-            hit.map_or_else(|| "-".to_owned(), |hit| shown_time(hit.1)),
+            alerts,
+            matches,
+            last,
             printable(&suppression.stated.reason),
         ]);
     }
-    for (id, (count, last_ms)) in hits {
-        let gone = "removed".to_owned();
-        table.add_row([id, gone, "-".to_owned(), "-".to_owned(), count.to_string(), shown_time(last_ms), "-".to_owned()]);
+    for (id, hidden) in hits {
+        let [alerts, matches, last] = counts(Some(&hidden));
+        table.add_row([id, "removed".to_owned(), "-".to_owned(), "-".to_owned(), alerts, matches, last, "-".to_owned()]);
     }
     writeln!(io::stdout().lock(), "{table}")?;
     Ok(Exit::Ok)

@@ -321,6 +321,32 @@ fn an_alert_that_took_over_another_has_the_incident_of_that_one() {
     }
 }
 
+/// Who was told that it is resolved is not told again when it is closed.
+#[test]
+fn what_is_resolved_is_closed_without_another_word() {
+    let events: Arc<Mutex<Vec<String>>> = Arc::default();
+    let got = Arc::clone(&events);
+    let url = server(move |event| {
+        let event: Json = serde_json::from_slice(event).unwrap();
+        got.lock().unwrap().push(event["event_action"].as_str().unwrap().to_owned());
+        (202, "{}")
+    });
+    let site = Site::new(&format!("outputs:\n  pager: {{type: pagerduty, routing_key: 'file:routing-key', url: '{url}'}}\n"));
+    site.0.write("routing-key", &[b'k'; 32]);
+    site.0.write("in.jsonl", RECORDS.lines().next().unwrap().as_bytes());
+    assert_eq!(site.deliver(), Some(0));
+    let id = &ids(&site)[0];
+    let told = |command: &[&str]| -> Vec<String> {
+        assert_eq!(site.iota(command).0, Some(0), "{command:?}");
+        assert_eq!(site.deliver(), Some(0));
+        events.lock().unwrap().drain(..).collect()
+    };
+    assert_eq!(told(&["alerts", "resolve", id]), ["trigger", "resolve"]);
+    assert_eq!(told(&["alerts", "close", id, "--as", "true_positive"]), [""; 0]);
+    assert_eq!(told(&["alerts", "resend", id]), ["trigger"], "which opens an incident again");
+    assert_eq!(told(&["alerts", "resolve", id]), ["resolve"]);
+}
+
 #[test]
 fn dead_letters_are_listed_sent_again_or_dropped_by_people() {
     let (answer, taken) = (Arc::new(AtomicU16::new(400)), Arc::default());

@@ -195,6 +195,17 @@ fn what_went_wrong_is_said_by_output_and_the_others_are_tried() {
     let ran = outputs_test(&files, &["d"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("there is no output `d`"), "{}", ran.stderr);
+    // Secrets that are not there.
+    let unset =
+        "  d: {type: webhook, url: 'env:UNSET_D'}\n  e: {type: slack, url: 'file:gone'}\n  f: {type: file, path: alerts.jsonl}\n";
+    files.write("iota.yaml", format!("version: 1\noutputs:\n{unset}").as_bytes());
+    let ran = outputs_test(&files, &[]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let said: Vec<&str> = ran.stdout.lines().collect();
+    assert!(said[0].starts_with("d: nothing was sent: ") && said[0].contains("env:UNSET_D"), "{said:?}");
+    assert!(said[1].starts_with("e: nothing was sent: ") && said[1].contains("file:gone"), "{said:?}");
+    assert_eq!(said[2..], ["f: delivered"]);
+    assert_eq!(outputs_test(&files, &["f"]).code, Some(0));
 }
 
 #[test]

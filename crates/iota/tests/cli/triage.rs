@@ -1,6 +1,8 @@
 //! Suppressions, overrides and names of accounts in `iota run`, with state and without.
 
 use crate::harness::{EVERY, Files, NOW, detect, run};
+use iota_engine::aggregate::{Cut, GroupKey, Window};
+use iota_engine::event::format_ms;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 
@@ -117,4 +119,75 @@ fn a_title_with_the_account_merges_no_accounts() {
     files.write("named.yaml", b"version: 1\naccounts: accounts.yaml\n");
     assert_eq!(ids(&["--config", &files.path("named.yaml")]), plain);
     assert_eq!(ids(&["--config", &files.path("named.yaml"), "--state", &files.path("titles")]), plain);
+}
+
+/// Rules may come later, so none of this is refused.
+#[test]
+fn names_that_nothing_has_are_warned_of_with_file_line_and_what_was_meant() {
+    let files = site(&format!(
+        "{CONFIG}      - {{environments: [prod], severity: LOW}}\noutputs: {{o: {{type: file, path: o.jsonl}}}}\nroutes:\n  \
+         - {{outputs: [o], rules: [r, iota.*], accounts: '111122223333'}}\n  - {{outputs: [o], packs: ruls, accounts: [shpo]}}\n"
+    ));
+    files.write("suppressions.yaml", SUPPRESSIONS.replace("id: idle,", "id: idle, rule: aws.*,").as_bytes());
+    let expected = [
+        "iota.yaml:9: overrides.r.by_account[1].environments: there is no environment `prod`",
+        "iota.yaml:13: routes[1].accounts: there is no account `shpo`; did you mean `shop`?",
+        "iota.yaml:13: routes[1].packs: there is no pack `ruls`; did you mean `rules`?",
+        "suppressions.yaml:4: suppressions[1].rule: there is no rule `aws.*`",
+    ];
+    let (rules, config, input) = (files.path("rules"), files.path("iota.yaml"), files.path("in.jsonl"));
+    let checked = run(&["check", &rules, "--config", &config]);
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    let lines: Vec<&str> = checked.stdout.lines().filter(|line| line.contains("unknown-name")).collect();
+    assert_eq!(lines.len(), expected.len(), "{}", checked.stdout);
+    for (line, expected) in lines.into_iter().zip(expected) {
+        assert!(line.ends_with(&expected.replacen(": ", ": warning[unknown-name]: ", 1)), "{line}");
+    }
+    assert_eq!(run(&["check", &rules, "--config", &config, "--strict"]).code, Some(1));
+    let ran = run(&["run", &input, "--rules", &rules, "--config", &config]);
+    let doctor = run(&["doctor", "--rules", &rules, "--config", &config, "--state", &files.path("state")]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for expected in expected {
+        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+        assert!(doctor.stdout.contains(expected), "{}", doctor.stdout);
+    }
+    assert!(!ran.stderr.contains("111122223333") && !ran.stderr.contains("iota.*"), "{}", ran.stderr);
+}
+
+/// An alert that was taken over has its matches in the one that did.
+#[test]
+fn what_a_suppression_has_hidden_is_counted_once() {
+    let files = site(&CONFIG.replace("suppressions.yaml", "all.yaml"));
+    files
+        .write("all.yaml", b"version: 1\nsuppressions:\n  - {id: all, rule: r, owner: o, reason: tested, expires: 2100-01-01}\n");
+    files.write("rules/r.yml", b"AnalysisType: rule\nRuleID: r\nFilename: r.py\nThreshold: 3\nDedupPeriodMinutes: 60\n");
+    files.write("rules/r.py", b"def rule(event):\n    return True\n\ndef dedup(event):\n    return event.get('eventName')\n");
+    let key = GroupKey { pack: "rules".into(), rule: "r".into(), dedup: "A".into() };
+    let cut = Cut::new(key.digest(), Window { ms: 3_600_000, threshold: 3 });
+    let at = |minute: i64| 1_700_000_000_000 + minute * 60_000;
+    let edge = (0..60).find(|&minute| cut.cell(at(minute)) != cut.cell(at(minute + 1))).unwrap();
+    let record = |id: i64, minute: i64, name: &str| {
+        let time = format_ms(at(minute));
+        format!("{{\"eventName\":\"{name}\",\"eventID\":\"{id}\",\"eventTime\":\"{}Z\"}}\n", &time[..19])
+    };
+    let state = files.path("state");
+    let run_over = |text: String| {
+        files.write("in.jsonl", text.as_bytes());
+        detect(&[
+            &files.path("in.jsonl"),
+            "--rules",
+            &files.path("rules"),
+            "--config",
+            &files.path("iota.yaml"),
+            "--state",
+            &state,
+        ])
+    };
+    run_over((1..=3).map(|id| record(id, edge + id, "A")).collect());
+    // One that moves the start back, and one of another group, which does not reach the threshold.
+    let late = run_over(record(9, edge, "A") + &record(10, edge, "B"));
+    assert_eq!(late.count("/matches/suppressed"), 2, "{}", late.stderr);
+    let listed = run(&["suppress", "list", "--config", &files.path("iota.yaml"), "--state", &state]).stdout;
+    let row: Vec<&str> = listed.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!((row[0], row[1], row[4], row[5]), ("all", "active", "1", "4"), "{listed}");
 }

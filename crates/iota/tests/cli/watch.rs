@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -272,6 +273,31 @@ fn a_pack_that_is_new_in_a_refused_change_is_taken_once_it_is_mended() {
     watching.end();
 }
 
+/// Killed in its first round: what is watched is accounted for by then.
+#[test]
+fn the_accounting_is_there_from_the_start() {
+    let files = files();
+    files.write("in/a.jsonl", record(1).as_bytes());
+    let flags = ["--stats", &files.path("stats.json")];
+    let mut watching = Watching::start(&files, &flags, &[("IOTA_CRASH", "unit.committed:1")]);
+    assert_eq!(watching.child.wait().unwrap().signal(), Some(9), "{}", watching.log());
+    let stats: Json = serde_json::from_slice(&fs::read(files.path("stats.json")).unwrap()).unwrap();
+    assert_eq!(stats["records"]["read"], 0, "{stats:#}");
+}
+
+#[test]
+fn a_rejected_record_is_named_by_its_place_in_the_file_and_not_in_what_was_added() {
+    let files = files();
+    files.write("in/a.jsonl", record(1).as_bytes());
+    let watching = Watching::start(&files, &[], &[]);
+    watching.told(&["E1"]);
+    append(&files.path("in/a.jsonl"), &format!("{{broken\n{}", record(2)));
+    watching.told(&["E1", "E2"]);
+    let place = format!("byte {}) rejected", record(1).len());
+    watching.until(&place, |watching| watching.log().contains(&place));
+    watching.end();
+}
+
 /// They may be millions, and each may take long.
 #[test]
 fn input_is_read_while_what_was_left_out_is_run() {
@@ -282,7 +308,7 @@ fn input_is_read_while_what_was_left_out_is_run() {
     let slow = "import time\ndef rule(event):\n    time.sleep(0.1)\n    return True\ndef title(event):\n    \
                 return event['eventName']\ndef dedup(event):\n    return event['eventID']\n";
     files.write("rules/r.py", slow.as_bytes());
-    // While the first of three parts is run: it is seen before the second, and read before the third.
+    // While the first of three parts is run: it is read before the second.
     watching.until("read again", |watching| watching.log().contains("the rules were read again"));
     files.write("in/b.jsonl", record(500).as_bytes());
     watching.until("all are run", |watching| watching.titles().len() == 172);

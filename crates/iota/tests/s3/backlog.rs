@@ -24,6 +24,8 @@ struct Backlog {
 
 /// In a table each group costs moto a copy of all that is in it.
 const SMALL: (usize, usize) = (40, 13);
+/// Messages of a queue: for each that is sent moto goes through all that are there, three times.
+const QUEUE: usize = 500;
 
 impl Backlog {
     fn new((size, groups): (usize, usize)) -> Self {
@@ -45,25 +47,49 @@ impl Backlog {
         ((self.size - 1) * 4 + 6) as u64
     }
 
-    /// A queue with a message for each object.
-    fn queue(&self) -> Queue {
-        let queue = Queue::new(1_000);
+    /// A message for each object.
+    fn messages(&self) -> Vec<String> {
         // Some messages name several, and some objects are named twice.
         let body = |object: usize| match object % 5 {
             0 => s3(&self.bucket.0, &[&Self::name(object), &Self::name((object + 1) % self.size)]),
             _ => s3(&self.bucket.0, &[&Self::name(object)]),
         };
-        queue.send(&(0..self.size).map(|object| body(object).to_string()).collect::<Vec<_>>());
-        queue
+        (0..self.size).map(|object| body(object).to_string()).collect()
+    }
+
+    /// Queues with all messages.
+    fn queues(&self) -> Vec<Queue> {
+        let queue = |messages: &[String]| {
+            let queue = Queue::new(1_000);
+            queue.send(messages);
+            queue
+        };
+        self.messages().chunks(QUEUE).map(queue).collect()
+    }
+
+    /// Two that share a table and wait for messages.
+    fn pair<'a>(target: &'a Target, table: &str) -> [Watching<'a>; 2] {
+        let mut pair = ["one-", "two-"].map(|name| Watching::sharing(target, name, table, &["--config", "iota.yaml"]));
+        for watching in &mut pair {
+            watching.until("started", |watching| watching.log().contains("watching http"));
+        }
+        pair
+    }
+
+    /// The messages come one by one: however fast one of two is, it does not get them all.
+    fn trickle(queue: &Queue, message: String) {
+        queue.send(&[message]);
+        thread::sleep(Duration::from_millis(25));
     }
 
     /// A directory with rules and a configuration. Messages are hidden for so long.
-    fn target(&self, queue: &Queue, visibility: &str, outputs: &Json) -> Target {
+    fn target(&self, queues: &[Queue], visibility: &str, outputs: &Json) -> Target {
         let target = target();
         let dedup = format!("str(int(event['eventID']) % {})", self.groups);
         let rule = format!("def rule(event):\n    return True\ndef dedup(event):\n    return {dedup}\n");
         fs::write(target.path("rules/every.py"), rule).unwrap();
-        let queues = json!([{"url": queue.url, "visibility_timeout": visibility}]);
+        let queue = |queue: &Queue| json!({"url": queue.url, "visibility_timeout": visibility});
+        let queues: Vec<_> = queues.iter().map(queue).collect();
         let sources = json!({"queues": queues, "buckets": [{"bucket": self.bucket.0}]});
         let config = json!({"version": 1, "sources": sources, "outputs": outputs});
         fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
@@ -73,17 +99,19 @@ impl Backlog {
     /// A process that works on it, and for which is waited as long as it takes on a busy machine.
     fn watch<'a>(&self, target: &'a Target) -> Watching<'a> {
         let mut watching = Watching::start(target, &["--config", "iota.yaml"]);
-        watching.patience += Duration::from_millis(100 * self.size as u64);
+        watching.patience += Duration::from_millis(200 * self.size as u64);
         watching
     }
 
     /// Works until nothing is left, and gives the alerts with their counts.
-    fn drain(&self, target: &Target, queue: &Queue) -> Vec<(String, u64)> {
+    fn drain(&self, target: &Target, queues: &[Queue]) -> Vec<(String, u64)> {
         let starts = |text: &str| text.matches("watching http").count();
         let before = fs::read_to_string(target.path("log")).map_or(0, |text| starts(&text));
         let mut watching = self.watch(target);
         // Before it has started a signal ends it like any process.
-        watching.until("an empty queue", |watching| starts(&watching.log()) > before && queue.is_empty());
+        watching.until("all records", |watching| starts(&watching.log()) > before && counted(target) >= self.records());
+        // To count messages moto goes through all of them, and does nothing else meanwhile.
+        watching.until("empty queues", |_| queues.iter().all(Queue::is_empty));
         watching.end();
         alerts(target)
     }
@@ -95,12 +123,17 @@ impl Backlog {
 
     /// Alerts with their counts as one process finds them that nobody disturbs, and the ids that it told of.
     fn undisturbed(&self) -> (Vec<(String, u64)>, BTreeSet<String>) {
-        let queue = self.queue();
-        let target = self.target(&queue, self.visibility(), &json!({}));
-        let found = self.drain(&target, &queue);
+        let queues = self.queues();
+        let target = self.target(&queues, self.visibility(), &json!({}));
+        let found = self.drain(&target, &queues);
         assert_eq!(found.iter().map(|(_, count)| count).sum::<u64>(), self.records());
         (found, told(&target.path("out.jsonl")).into_keys().collect())
     }
+}
+
+/// Records that the state has alerts of.
+fn counted(target: &Target) -> u64 {
+    alerts(target).iter().map(|(_, count)| count).sum()
 }
 
 /// Ids of alerts in a file, with how often each stands there.
@@ -131,21 +164,21 @@ fn a_backlog_survives_kills() {
     let size: usize = std::env::var("IOTA_QUEUE_OBJECTS").map_or(400, |size| size.parse().unwrap());
     let backlog = Backlog::new((size, 97));
     let (expected, expected_told) = backlog.undisturbed();
-    let queue = backlog.queue();
-    let target = backlog.target(&queue, backlog.visibility(), &json!({}));
+    let queues = backlog.queues();
+    let target = backlog.target(&queues, backlog.visibility(), &json!({}));
     for kill in 0..4 {
         let mut watching = backlog.watch(&target);
         // Somewhere in the middle of the work.
-        let before = alerts(&target).iter().map(|(_, count)| count).sum::<u64>();
+        let before = counted(&target);
         watching.until("some of it", |_| {
-            let now = alerts(&target).iter().map(|(_, count)| count).sum::<u64>();
-            now > before + backlog.records() / 10 || queue.is_empty()
+            let now = counted(&target);
+            now > before + backlog.records() / 10 || now == backlog.records()
         });
         thread::sleep(Duration::from_millis(kill * 7));
         watching.kill();
     }
-    assert_eq!(backlog.drain(&target, &queue), expected);
-    assert_eq!(queue.dead(), 0);
+    assert_eq!(backlog.drain(&target, &queues), expected);
+    assert_eq!(queues.iter().map(Queue::dead).sum::<u64>(), 0);
     assert_eq!(told(&target.path("out.jsonl")).into_keys().collect::<BTreeSet<_>>(), expected_told, "every alert was told");
 }
 
@@ -154,15 +187,14 @@ fn a_backlog_survives_kills() {
 fn two_processes_on_one_queue_find_and_tell_what_one_does() {
     let backlog = Backlog::new(SMALL);
     let (expected, expected_told) = backlog.undisturbed();
-    let queue = backlog.queue();
+    let queue = Queue::new(1_000);
     let state = table("iota-pair");
-    let target = backlog.target(&queue, "1m", &json!({"file": {"type": "file", "path": "told.jsonl"}}));
-    let mut pair = ["one-", "two-"].map(|name| Watching::sharing(&target, name, &state, &["--config", "iota.yaml"]));
-    let started = |watching: &Watching<'_>| watching.log().contains("watching http");
-    for watching in &mut pair {
-        watching.until("started", started);
-        watching.until("an empty queue", |_| queue.is_empty());
+    let target = backlog.target(std::slice::from_ref(&queue), "1m", &json!({"file": {"type": "file", "path": "told.jsonl"}}));
+    let mut pair = Backlog::pair(&target, &state);
+    for message in backlog.messages() {
+        Backlog::trickle(&queue, message);
     }
+    pair[0].until("an empty queue", |_| queue.is_empty());
     let told_all = |_: &Watching<'_>| told(&target.path("told.jsonl")).into_keys().collect::<BTreeSet<_>>() == expected_told;
     pair[0].until("every alert in the file", told_all);
     for stats in &pair.map(Watching::end) {
@@ -179,14 +211,22 @@ fn two_processes_on_one_queue_find_and_tell_what_one_does() {
 fn of_two_processes_one_is_killed_and_the_other_goes_on() {
     let backlog = Backlog::new(SMALL);
     let (expected, expected_told) = backlog.undisturbed();
-    let queue = backlog.queue();
+    let queue = Queue::new(1_000);
     let state = table("iota-survivor");
-    let target = backlog.target(&queue, "3s", &json!({}));
-    let [mut killed, mut survivor] =
-        ["one-", "two-"].map(|name| Watching::sharing(&target, name, &state, &["--config", "iota.yaml"]));
-    survivor.until("started", |watching| watching.log().contains("watching http"));
-    killed.until("some of it", |_| !told(&target.path("one-out.jsonl")).is_empty());
+    let target = backlog.target(std::slice::from_ref(&queue), "3s", &json!({}));
+    let [mut killed, mut survivor] = Backlog::pair(&target, &state);
+    let some = || !told(&target.path("one-out.jsonl")).is_empty();
+    let mut messages = backlog.messages().into_iter();
+    while !some()
+        && let Some(message) = messages.next()
+    {
+        Backlog::trickle(&queue, message);
+    }
+    killed.until("some of it", |_| some());
     killed.kill();
+    for message in messages {
+        Backlog::trickle(&queue, message);
+    }
     assert!(!queue.is_empty(), "it was killed with work left");
     survivor.until("an empty queue", |_| queue.is_empty());
     let both = || {

@@ -1,9 +1,11 @@
 //! What comes of wrong answers: what may pass is repeated, what may not is said, and nothing is lost.
 
 use crate::harness::{Ran, Seed, Target, gzip, key, log, moto, record};
-use crate::proxy::{Answer, proxy};
+use crate::proxy::{Answer, proxy, recording};
 use crate::watching::{count, target};
 use serde_json::Value as Json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const ACCOUNT: &str = "111122223333";
 
@@ -143,4 +145,35 @@ fn a_bucket_in_another_region_is_followed_to_it() {
     let ran = target.ingest_from(&proxy(round), &[&bucket]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("PermanentRedirect"), "{}", ran.stderr);
+}
+
+/// A session of the role ends before it should, in the middle of a list or of an object: another one is asked for, once, and the
+/// object is gone on with where it broke off.
+#[test]
+fn credentials_that_expire_on_the_way_are_asked_for_anew() {
+    for expires in ["list-type", "_large.json.gz"] {
+        let (bucket, ids) = bucket(2000);
+        let sessions = Arc::new(AtomicU32::new(0));
+        let (url, requests) = recording({
+            let sessions = Arc::clone(&sessions);
+            move |asked: &str, before| {
+                if asked == "AssumeRole" {
+                    sessions.fetch_add(1, Ordering::Relaxed);
+                } else if asked.contains("_large.json.gz") && before == 0 {
+                    return Answer::Cut(9000);
+                } else if asked.contains(expires) && sessions.load(Ordering::Relaxed) < 2 {
+                    return Answer::Error(400, "ExpiredToken");
+                }
+                Answer::Pass
+            }
+        });
+        let target = Target::new();
+        let ran = target.ingest_from(&url, &[&bucket, "--role-arn", "arn:aws:iam::444455556666:role/reader"]);
+        assert_eq!((ran.code, ran.count("objects_read")), (Some(0), 2), "{expires}: {}", ran.stderr);
+        assert_eq!((target.ids(), ran.count("records_duplicate")), (ids, 0), "{expires}");
+        assert_eq!(sessions.load(Ordering::Relaxed), 2, "{expires}");
+        let requests = requests.lock().unwrap();
+        let last = requests.iter().rfind(|request| request.contains("_large.json.gz")).unwrap().to_ascii_lowercase();
+        assert!(last.contains("\r\nrange: bytes="), "{last}");
+    }
 }

@@ -7,7 +7,7 @@ use crate::queue::today;
 use crate::watching::{Watching, count, objects, target, titles};
 use iota_engine::store::Ledger;
 use iota_service::store::Sqlite;
-use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::process::Command;
@@ -75,13 +75,12 @@ fn whatever_is_delivered_is_found_in_every_layout() {
     assert_eq!((told.len(), count(&stats, "/sources/objects/read")), (24, 24), "{stats:#}");
     assert_eq!(count(&stats, "/records/duplicates"), 4, "{stats:#}");
     // A new start asks the state, and finds nothing new.
+    let before = complete(&target);
     let mut watching = Watching::start(&target, &flags);
-    watching.until("listed", |watching| {
-        let stats: Json =
-            fs::read(watching_stats(&target)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        count(&stats, "/sources/objects/already_finished") == 20 || watching.log().matches("watching s3://").count() >= 8
+    watching.until("a complete list of each", |_| {
+        let now = complete(&target);
+        now.len() == 4 && now.iter().all(|(key, at)| before.get(key).is_none_or(|before| at > before))
     });
-    std::thread::sleep(std::time::Duration::from_secs(2));
     let stats = watching.end();
     assert_eq!(
         (count(&stats, "/sources/objects/read"), count(&stats, "/sources/objects/already_finished")),
@@ -90,8 +89,10 @@ fn whatever_is_delivered_is_found_in_every_layout() {
     );
 }
 
-fn watching_stats(target: &Target) -> std::path::PathBuf {
-    target.path("stats.json")
+/// When each list was complete the last time.
+fn complete(target: &Target) -> BTreeMap<String, String> {
+    let found = Sqlite::open_beside(&target.path("state")).unwrap().checkpoints("poll:").unwrap();
+    found.into_iter().map(|found| (found.key, found.value)).collect()
 }
 
 /// More than a page, listed while the bucket fails now and then.
@@ -157,7 +158,35 @@ fn a_branch_that_cannot_be_listed_holds_up_no_other() {
     watching.until_told(2);
     watching.end();
     assert_eq!(titles(&target).0, ["eu-west-1", "us-east-1"]);
-    assert!(Sqlite::open_beside(&target.path("state")).unwrap().checkpoints("poll:").unwrap().is_empty());
+    assert!(complete(&target).is_empty());
+}
+
+/// What is in a folder that may not be looked into comes when it may.
+#[test]
+fn an_account_that_cannot_be_looked_into_holds_up_no_other() {
+    let bucket = Bucket::new();
+    for account in [ACCOUNT, OTHER] {
+        bucket.put(&fresh(account, "us-east-1", account), &objects(&[account]));
+    }
+    let down = Arc::new(AtomicBool::new(true));
+    let script = {
+        let down = Arc::clone(&down);
+        move |asked: &str, _| {
+            let looks = asked.contains("list-type") && asked.contains("delimiter") && asked.contains(ACCOUNT);
+            if looks && down.load(Ordering::Relaxed) { Answer::Error(403, "AccessDenied") } else { Answer::Pass }
+        }
+    };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--s3", &bucket.url(""), "--poll-interval", "1s"]);
+    watching.until_told(1);
+    watching.until("the failure is said", |watching| watching.log().contains("s3:ListBucket: AccessDenied"));
+    assert_eq!(titles(&target).0, [OTHER]);
+    assert!(complete(&target).is_empty());
+    down.store(false, Ordering::Relaxed);
+    watching.until_told(2);
+    watching.until("a complete list", |_| !complete(&target).is_empty());
+    watching.end();
+    assert_eq!(titles(&target).0, [ACCOUNT, OTHER]);
 }
 
 /// Names have whole minutes: what was delivered in the minute of `--from` may have been delivered after it.
@@ -190,13 +219,9 @@ fn an_archived_object_holds_up_no_list() {
     let mut watching = Watching::from(&target, &proxy(script), &["--s3", &bucket.url(""), "--poll-interval", "1s"]);
     watching.until_told(2);
     watching.until("told", |watching| watching.told().1.iter().any(|title| title.contains("archive storage class")));
-    let complete = |_: &Watching<'_>| {
-        let store = Sqlite::open_beside(&target.path("state")).unwrap();
-        store.checkpoints("poll:").unwrap().into_iter().next().map(|found| found.value)
-    };
-    watching.until("a complete list", |watching| complete(watching).is_some());
-    let first = complete(&watching);
-    watching.until("the next one", |watching| complete(watching) > first);
+    watching.until("a complete list", |_| !complete(&target).is_empty());
+    let first = complete(&target);
+    watching.until("the next one", |_| complete(&target) > first);
     let stats = watching.end();
     let objects = |name: &str| count(&stats, &format!("/sources/objects/{name}"));
     assert_eq!((objects("read"), objects("left"), objects("returned")), (2, 1, 0), "once, not with each list: {stats:#}");

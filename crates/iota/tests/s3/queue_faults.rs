@@ -89,6 +89,67 @@ fn a_redelivered_object_is_recognised() {
     assert_eq!((count(&stats, "/records/evaluated"), count(&stats, "/matches/total")), (3, 3), "{stats:#}");
 }
 
+/// One bucket is slow, or only says that it is too busy, for all who ask: those of the others come in meanwhile, through the same
+/// queue.
+#[test]
+fn a_bucket_that_is_slow_holds_up_no_other() {
+    for instead in [None, Some(Answer::Error(503, "SlowDown"))] {
+        let queue = Queue::new(1_000);
+        let (slow, good) = (filled(&queue, 70), Bucket::new());
+        let (shut, asked_for) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
+        let script = {
+            let (shut, asked_for, slow) = (Arc::clone(&shut), Arc::clone(&asked_for), format!("GET /{}/", slow.0));
+            move |asked: &str, _| {
+                if !asked.starts_with(&slow) {
+                    return Answer::Pass;
+                }
+                asked_for.fetch_add(1, Ordering::Relaxed);
+                match instead {
+                    Some(instead) if shut.load(Ordering::Relaxed) => return instead,
+                    Some(_) => {}
+                    None => {
+                        while shut.load(Ordering::Relaxed) {
+                            thread::sleep(Duration::from_millis(10));
+                        }
+                    }
+                }
+                Answer::Pass
+            }
+        };
+        let target = target();
+        let flags = ["--queue-url", &queue.url, "--bucket", &slow.0, "--bucket", &good.0];
+        let mut watching = Watching::from(&target, &proxy(script), &flags);
+        watching.until("many are being read", |_| asked_for.load(Ordering::Relaxed) >= 16);
+        let ids: Vec<_> = (0..20).map(|n| format!("good{n:02}")).collect();
+        for id in &ids {
+            good.put(id, &objects(&[id]));
+            queue.send(&[s3(&good.0, &[id]).to_string()]);
+        }
+        watching.until_told(ids.len());
+        assert_eq!(titles(&target).0, ids);
+        shut.store(false, Ordering::Relaxed);
+        watching.until_told(90);
+        watching.until("an empty queue", |_| queue.is_empty());
+        watching.end();
+    }
+}
+
+/// As where a message names a region that there is none of, and so no host: the bucket is looked for without it.
+#[test]
+fn a_region_that_a_message_made_up_is_left() {
+    let (queue, bucket) = (Queue::new(1_000), Bucket::new());
+    bucket.put("there", &objects(&["there"]));
+    queue.send(&[s3(&bucket.0, &["there"]).to_string().replace("us-east-1", "us-east-99")]);
+    let script = |asked: &str, _| if asked.ends_with(" us-east-99") { Answer::Cut(0) } else { Answer::Pass };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--queue-url", &queue.url, "--bucket", &bucket.0]);
+    watching.until_told(1);
+    watching.until("an empty queue", |_| queue.is_empty());
+    assert!(watching.log().contains("no answer from us-east-99"), "{}", watching.log());
+    let stats = watching.end();
+    assert_eq!((count(&stats, "/sources/objects/read"), count(&stats, "/sources/objects/returned")), (1, 0), "{stats:#}");
+}
+
 /// Nothing of the bucket can be read for longer than a message may be received.
 #[test]
 fn an_outage_pauses_and_moves_nothing_to_the_dead_letters() {

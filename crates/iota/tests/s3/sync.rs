@@ -206,12 +206,26 @@ fn init_writes_a_configuration_that_ingest_reads() {
 fn a_role_is_assumed_for_reading() {
     let mut seed = Seed::default();
     seed.put(&key(ACCOUNT, "us-east-1", "a"), &log(&["1"]));
-    let url = format!("s3://{}", seed.plant());
+    let bucket = seed.plant();
+    let url = format!("s3://{bucket}");
     let target = Target::new();
+    // A name, in front of which the bucket's could stand.
+    let (address, requests) = recording(|_, _| Answer::Pass);
+    let endpoint = address.replace("127.0.0.1", "localhost");
     let role = ["--role-arn", "arn:aws:iam::444455556666:role/reader", "--external-id", "id", "--path-style", "--requester-pays"];
-    let ran = target.ingest(&[&[&url[..]], &role[..]].concat());
+    let ran = target.ingest_from(&endpoint, &[&[&url[..]], &role[..]].concat());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(target.ids(), ["1"]);
+    let requests = requests.lock().unwrap();
+    let (of_role, of_bucket): (Vec<_>, Vec<_>) = requests.iter().partition(|request| request.contains("Action=AssumeRole"));
+    let asked = ["RoleArn=arn%3Aaws%3Aiam%3A%3A444455556666%3Arole%2Freader", "ExternalId=id"];
+    assert!(of_role.len() == 1 && asked.iter().all(|part| of_role[0].contains(part)), "{of_role:?}");
+    assert!(of_bucket.len() > 1, "{of_bucket:?}");
+    for request in of_bucket {
+        let head = request.to_ascii_lowercase();
+        let headers = ["\r\nhost: localhost:", "\r\nx-amz-request-payer: requester\r\n", "\r\nx-amz-security-token: "];
+        assert!(request.starts_with(&format!("GET /{bucket}")) && headers.iter().all(|part| head.contains(part)), "{request}");
+    }
     let wrong = target.ingest(&[&url, "--role-arn", "reader"]);
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.stderr.contains("is not the ARN of a role"), "{}", wrong.stderr);

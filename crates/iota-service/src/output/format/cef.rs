@@ -50,7 +50,7 @@ fn extension(alert: &Alert<'_>) -> Vec<(&'static str, String)> {
     let (account, region, agent) = (text("account_id", 1023), text("region", 1023), event(&["userAgent"], 1023));
     let (pack, attack) = (text("pack", 1023), alert.list("attack").join(" "));
     let all = [
-        ("externalId", text("alert_id", 40)),
+        ("externalId", cut_chars(alert.known_as, 40)),
         ("rt", time("detected_at")),
         ("start", time("first_seen")),
         ("end", time("last_seen")),

@@ -52,7 +52,7 @@ fn document(alert: &Alert<'_>) -> Value {
             "kind": "alert",
             "category": ["intrusion_detection"],
             "type": ["info"],
-            "id": text("alert_id"),
+            "id": alert.known_as,
             "module": "iota",
             "dataset": "iota.alert",
             "severity": match alert.severity() {
@@ -111,6 +111,7 @@ fn document(alert: &Alert<'_>) -> Value {
             },
         }},
         "iota": {
+            "alert_id": text("alert_id"),
             "severity": text("severity"),
             "action": text("action"),
             "event_id": text("event_id"),

@@ -101,7 +101,7 @@ fn finding(alert: &Alert<'_>) -> Value {
             "labels": labels,
         },
         "finding_info": {
-            "uid": text("alert_id"),
+            "uid": alert.known_as,
             "title": alert.title(),
             "desc": text("description"),
             "src_url": text("reference").filter(|url| url.starts_with("https://") || url.starts_with("http://")),

@@ -42,6 +42,13 @@ async fn a_finding_looks_like_this() {
 }
 
 #[tokio::test]
+async fn an_alert_that_took_over_another_has_its_finding() {
+    let first = "1".repeat(32);
+    let found = finding(&Message { known_as: first.clone(), ..message() }).await;
+    assert_eq!((&found["Id"], &found["ProductFields"]["iota/alert_id"]), (&json!(first), &json!(message().id.alert_id)));
+}
+
+#[tokio::test]
 async fn findings_are_valid_whatever_the_alert() {
     let schema = schema();
     let long = "é\n".repeat(3000);

@@ -126,4 +126,25 @@ mod tests {
         assert_eq!(alerts.len(), 1);
         assert_eq!(alerts[0].rule, DAMAGED_OBJECT);
     }
+
+    #[tokio::test]
+    async fn what_was_forgotten_is_read_once_more_and_then_left_as_before() {
+        let store = Arc::new(Sqlite::memory().unwrap());
+        let damaged = damaged(&store);
+        let object = |object: &str| ObjectVersion { object: object.to_owned(), version: "v".to_owned() };
+        for time in 1..=GIVE_UP {
+            assert_eq!(damaged.count(&object("k"), "truncated_gzip").await, Ok(time == GIVE_UP));
+        }
+        let others = (1..REMEMBERED).map(|number| {
+            let count = Count { version: "v".to_owned(), reason: "corrupt_gzip".to_owned(), times: 1 };
+            (number.to_string(), count)
+        });
+        damaged.counts.lock().unwrap().extend(others);
+        assert_eq!(damaged.count(&object("one more"), "corrupt_gzip").await, Ok(false));
+        assert_eq!(damaged.counts.lock().unwrap().len(), 1);
+        assert!(!damaged.is_given_up(&object("k")));
+        assert_eq!(damaged.count(&object("k"), "truncated_gzip").await, Ok(true));
+        assert!(damaged.is_given_up(&object("k")));
+        assert_eq!(store.alerts(&AlertFilter::default()).unwrap().len(), 1, "it was told before");
+    }
 }

@@ -2,6 +2,7 @@
 //! back, and gives nothing up.
 
 use super::failing::Failing;
+use super::known::Known;
 use super::notices::Notices;
 use iota_engine::alert::Severity;
 use iota_engine::event::format_ms;
@@ -9,6 +10,7 @@ use iota_engine::system::{SOURCE_FAILING, SystemAlert};
 use iota_engine::text::printable;
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -25,7 +27,7 @@ const SAY: Duration = Duration::from_secs(5 * 60);
 const TOLERATED: u32 = 3;
 /// Times in this long that something begins to fail, and works again in between, until it is no outage any more.
 const OFTEN: (usize, Duration) = (5, Duration::from_secs(60 * 60));
-/// Buckets that are remembered. Their names come from messages, which anybody may have sent.
+/// Buckets that are remembered beside those that are known. Their names come from messages, which anybody may have sent.
 const BUCKETS: usize = 1_000;
 
 /// Open while it works; closed after failures in a row, and then one is tried after each pause until one works.
@@ -35,6 +37,8 @@ pub(super) struct Gate {
     what: String,
     notices: Arc<Notices>,
     tolerated: u32,
+    /// Of something that nobody has made up.
+    known: AtomicBool,
     state: Mutex<State>,
     changed: Arc<Notify>,
 }
@@ -78,7 +82,7 @@ impl Drop for Entry<'_> {
 impl Gate {
     /// Closes with the first failure.
     pub(super) fn new(what: String, notices: Arc<Notices>) -> Self {
-        Self { what, notices, tolerated: 1, state: Mutex::default(), changed: Arc::default() }
+        Self { what, notices, tolerated: 1, known: AtomicBool::new(true), state: Mutex::default(), changed: Arc::default() }
     }
 
     /// Nothing has worked since it was closed.
@@ -165,9 +169,22 @@ impl Gate {
         };
         self.changed.notify_waiters();
         if let Some(alert) = alert {
-            self.notices.tell(alert).await;
+            self.tell(alert).await;
         }
         often
+    }
+
+    /// Of what is behind it.
+    pub(super) async fn tell(&self, alert: SystemAlert) {
+        if self.is_known() {
+            self.notices.tell(alert).await;
+        } else {
+            self.notices.tell_of_a_name(alert).await;
+        }
+    }
+
+    fn is_known(&self) -> bool {
+        self.known.load(Ordering::Relaxed)
     }
 
     fn alert(&self, failing: &Failing, since_ms: i64) -> SystemAlert {
@@ -198,14 +215,15 @@ impl Gate {
 #[derive(Debug)]
 pub(super) struct Gates {
     notices: Arc<Notices>,
+    known: Known,
     of: Mutex<HashMap<String, Arc<Gate>>>,
     /// Of any of them.
     changed: Arc<Notify>,
 }
 
 impl Gates {
-    pub(super) fn new(notices: Arc<Notices>) -> Self {
-        Self { notices, of: Mutex::default(), changed: Arc::default() }
+    pub(super) fn new(notices: Arc<Notices>, known: Known) -> Self {
+        Self { notices, known, of: Mutex::default(), changed: Arc::default() }
     }
 
     pub(super) fn of(&self, bucket: &str) -> Arc<Gate> {
@@ -213,22 +231,32 @@ impl Gates {
         if let Some(gate) = gates.get(bucket) {
             return Arc::clone(gate);
         }
-        if gates.len() >= BUCKETS {
-            gates.retain(|_, gate| gate.lock().since.is_some());
-        }
-        if gates.len() >= BUCKETS {
-            // Those that fail close again.
-            gates.clear();
+        let names = |gates: &HashMap<String, Arc<Gate>>| gates.values().filter(|gate| !gate.is_known()).count();
+        if gates.len() >= BUCKETS && names(&gates) >= BUCKETS {
+            gates.retain(|_, gate| gate.is_known() || gate.lock().since.is_some());
+            if names(&gates) >= BUCKETS {
+                // Those that fail close again.
+                gates.retain(|_, gate| gate.is_known());
+            }
         }
         let gate = Arc::new(Gate {
             what: format!("s3://{bucket}"),
             notices: Arc::clone(&self.notices),
             tolerated: TOLERATED,
+            known: AtomicBool::new(self.known.has(bucket)),
             state: Mutex::default(),
             changed: Arc::clone(&self.changed),
         });
         gates.insert(bucket.to_owned(), Arc::clone(&gate));
         gate
+    }
+
+    /// A bucket has given an object: from now on it is no name that somebody may have made up.
+    pub(super) async fn gave(&self, bucket: &str, gate: &Gate) -> Result<(), String> {
+        if !gate.is_known() && self.known.add(bucket).await? {
+            gate.known.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// None of these works.
@@ -260,11 +288,13 @@ mod tests {
     use crate::pipeline::Durable;
     use crate::store::Sqlite;
     use iota_engine::store::{AlertFilter, Desk, StoredAlert};
+    use std::collections::HashSet;
 
     fn gates() -> (Arc<Sqlite>, Gates) {
         let store = Arc::new(Sqlite::memory().unwrap());
         let durable = Durable::new(Arc::<Sqlite>::clone(&store), Arc::default(), None);
-        (store, Gates::new(Arc::new(Notices::new(Arc::new(durable)))))
+        let known = Known::open(Arc::<Sqlite>::clone(&store), HashSet::new()).unwrap();
+        (store, Gates::new(Arc::new(Notices::new(Arc::new(durable))), known))
     }
 
     fn told(store: &Sqlite) -> Vec<StoredAlert> {
@@ -364,11 +394,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn names_from_messages_do_not_fill_the_memory() {
+    async fn names_from_messages_do_not_fill_the_memory_nor_drive_out_a_known_bucket() {
         let (_, gates) = gates();
+        let mine = gates.of("mine");
+        gates.gave("mine", &mine).await.unwrap();
+        mine.failed(&denied(), 0).await;
         for bucket in 0..BUCKETS * 3 {
-            gates.of(&bucket.to_string());
+            gates.of(&bucket.to_string()).failed(&denied(), 0).await;
         }
-        assert!(gates.of.lock().unwrap().len() <= BUCKETS);
+        assert!(gates.of.lock().unwrap().len() <= BUCKETS + 1);
+        assert!(Arc::ptr_eq(&mine, &gates.of("mine")), "it has failed for as long as before");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_of_a_known_bucket_is_told_among_any_number_of_made_up_ones() {
+        let (store, gates) = gates();
+        gates.gave("mine", &gates.of("mine")).await.unwrap();
+        let names = (0..60).map(|number| format!("made-up-{number}")).chain(["mine".to_owned()]);
+        let failing: Vec<_> = names.map(|name| gates.of(&name)).collect();
+        for _ in 0..2 {
+            for gate in &failing {
+                gate.failed(&denied(), 1).await;
+            }
+            tokio::time::sleep(ALARM).await;
+        }
+        let told = told(&store);
+        assert!(told.iter().any(|alert| alert.title.contains("s3://mine: ")), "{told:?}");
+        assert_eq!(told.len(), 51, "of all others together no more than of one kind");
     }
 }

@@ -2,8 +2,10 @@
 //! to the loop and learns what became of them; only then it tells the other side.
 
 mod damaged;
+mod downloads;
 mod failing;
 mod gate;
+mod known;
 mod notices;
 mod offer;
 mod poll;
@@ -23,8 +25,10 @@ use crate::pipeline::Durable;
 use crate::telemetry::Sources;
 use crossbeam_channel::Receiver;
 use damaged::Damaged;
+use downloads::Downloads;
 use gate::{Gate, Gates};
 use iota_engine::store::{Checkpoint, Ledger, StoreError, Unit};
+use known::Known;
 use notices::Notices;
 use poll::Poll;
 use queue::Queue;
@@ -39,11 +43,8 @@ use stream::Stream;
 use tally::Tally;
 use thiserror::Error;
 use tokio::runtime::Runtime;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-
-/// Objects that are downloaded at once.
-const DOWNLOADS: usize = 32;
 
 /// Which sources there are.
 #[derive(Debug, Default)]
@@ -102,15 +103,18 @@ impl Feed {
         let (stop, stopped) = watch::channel(Ending::No);
         let (offers, receiver) = offer::offers(Arc::clone(wake));
         let notices = Arc::new(Notices::new(Arc::new(durable.clone())));
+        let polled = config.polls.iter().map(|poll| poll.trail.bucket.as_str());
+        let configured = config.buckets.named().chain(polled).map(str::to_owned).collect();
+        let gates = Gates::new(Arc::clone(&notices), Known::open(Arc::clone(&ledger), configured)?);
         let damaged = Damaged::open(Arc::clone(&ledger), Arc::clone(&notices))?;
         let tally = Arc::new(Tally::default());
         let shared = Arc::new(Shared {
             buckets: config.buckets,
             ledger: Arc::clone(&ledger),
             offers: offers.clone(),
-            downloads: Semaphore::new(DOWNLOADS),
+            downloads: Downloads::default(),
             own: Gate::new("the state or the disk of this process".to_owned(), Arc::clone(&notices)),
-            gates: Gates::new(Arc::clone(&notices)),
+            gates,
             damaged,
             notices,
             tally: Arc::clone(&tally),

@@ -11,13 +11,22 @@ use tokio::task::spawn_blocking;
 
 /// How long a thing counts as told.
 const TOLD: Duration = Duration::from_secs(24 * 60 * 60);
-/// Things of one kind that are told in that time. Senders of messages can make up any number.
+/// Things of one kind that are told in that time and that senders of messages can make up: any number of them.
 const MOST: usize = 50;
+
+/// What kind of thing is told, and which one.
+type Thing = (&'static str, String);
 
 #[derive(Debug)]
 pub(super) struct Notices {
     durable: Arc<Durable>,
-    told: Mutex<HashMap<(&'static str, String), Instant>>,
+    told: Mutex<HashMap<Thing, Told>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    at: Instant,
+    made_up: bool,
 }
 
 impl Notices {
@@ -27,8 +36,17 @@ impl Notices {
 
     /// Does nothing when the same was told before.
     pub(super) async fn tell(&self, alert: SystemAlert) {
+        self.tell_once(alert, false).await;
+    }
+
+    /// The same of something that only messages name: such things take no room from others.
+    pub(super) async fn tell_of_a_name(&self, alert: SystemAlert) {
+        self.tell_once(alert, true).await;
+    }
+
+    async fn tell_once(&self, alert: SystemAlert, made_up: bool) {
         let key = (alert.rule, alert.dedup.clone());
-        if !self.is_new(&key) {
+        if !self.is_new(&key, made_up) {
             return;
         }
         tracing::error!("{}", printable(&alert.title));
@@ -45,17 +63,26 @@ impl Notices {
         raised.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 
-    fn is_new(&self, key: &(&'static str, String)) -> bool {
+    fn is_new(&self, key: &Thing, made_up: bool) -> bool {
         let mut told = self.lock();
-        told.retain(|_, at| at.elapsed() < TOLD);
-        if told.contains_key(key) || told.keys().filter(|(rule, _)| *rule == key.0).count() >= MOST {
+        told.retain(|_, told| told.at.elapsed() < TOLD);
+        if told.contains_key(key) {
             return false;
         }
-        told.insert(key.clone(), Instant::now());
+        if made_up {
+            let others = told.iter().filter(|((rule, _), told)| *rule == key.0 && told.made_up).count();
+            if others >= MOST {
+                return false;
+            }
+            if others + 1 == MOST {
+                tracing::warn!("{}: {MOST} things that messages name were told of; further ones are not, for a day", key.0);
+            }
+        }
+        told.insert(key.clone(), Told { at: Instant::now(), made_up });
         true
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(&'static str, String), Instant>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Thing, Told>> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -82,13 +109,18 @@ mod tests {
             context: serde_json::json!({}),
         };
         for shape in [0, 1, 0, 1] {
-            notices.tell(alert(shape)).await;
+            notices.tell_of_a_name(alert(shape)).await;
         }
         let told = || store.alerts(&AlertFilter::default()).unwrap().len();
         assert_eq!(told(), 2);
         for shape in 0..MOST * 3 {
-            notices.tell(alert(shape)).await;
+            notices.tell_of_a_name(alert(shape)).await;
         }
         assert_eq!(told(), MOST);
+        // What nobody made up is told all the same.
+        for _ in 0..2 {
+            notices.tell(alert(MOST * 4)).await;
+        }
+        assert_eq!(told(), MOST + 1);
     }
 }

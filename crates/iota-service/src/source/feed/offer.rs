@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Bytes of inputs that are being fetched or wait for their commit, in KiB.
-const ROOM_KIB: usize = 64 << 10;
+pub(super) const ROOM_KIB: usize = 64 << 10;
 /// What an input takes at least, in KiB, so that their number is bounded too.
 const LEAST_KIB: usize = 8;
 
@@ -45,7 +45,8 @@ impl Room {
     }
 }
 
-fn kib(bytes: u64) -> usize {
+/// What so many bytes take of the room.
+pub(super) fn kib(bytes: u64) -> usize {
     usize::try_from(bytes.div_ceil(1024)).unwrap_or(ROOM_KIB).clamp(LEAST_KIB, ROOM_KIB)
 }
 

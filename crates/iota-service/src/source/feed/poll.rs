@@ -6,7 +6,7 @@ use super::gate::Gate;
 use super::reader::{Outcome, Reader, Shared};
 use crate::pipeline::Clock;
 use crate::source::minute_of;
-use crate::source::s3::{Branch, Listed, Range, S3Error, Source, TrailConfig, Wanted, list_ahead};
+use crate::source::s3::{Branch, Discovered, Listed, Range, S3Error, Source, TrailConfig, Wanted, list_ahead};
 use iota_engine::digest::digest;
 use iota_engine::notification::ObjectRef;
 use iota_engine::object::Day;
@@ -46,23 +46,21 @@ pub(super) struct Poll {
     /// What is listed and done with.
     known: HashSet<[u8; 16]>,
     branches: Vec<Branch>,
+    /// There may be more of them: some folders could not be looked into.
+    undiscovered: bool,
     /// Start of the last list of which everything was done, in milliseconds since 1970.
     complete_ms: Option<i64>,
     rounds: u32,
     warned: bool,
 }
 
-/// Why a round broke off.
+/// Why a round was not whole.
+#[derive(Debug)]
 enum Failed {
-    List(S3Error),
+    /// Something could not be listed; the gate knows.
+    List,
     /// The state of this process.
     Own(String),
-}
-
-impl From<S3Error> for Failed {
-    fn from(error: S3Error) -> Self {
-        Self::List(error)
-    }
 }
 
 impl Poll {
@@ -70,7 +68,7 @@ impl Poll {
         let gate = Gate::new(format!("the list of {}", config.trail.shown()), Arc::clone(&shared.notices));
         let reader = Arc::new(Reader { shared: Arc::clone(shared), receipts: None, from_ms });
         let (working, known, branches) = (JoinSet::new(), HashSet::new(), Vec::new());
-        Self { config, gate, reader, working, known, branches, complete_ms: None, rounds: 0, warned: false }
+        Self { config, gate, reader, working, known, branches, undiscovered: true, complete_ms: None, rounds: 0, warned: false }
     }
 
     /// Until the process is to end; then what is in work is given up.
@@ -94,14 +92,9 @@ impl Poll {
             let next = match self.round(&mut source).await {
                 // Never more than half of the time.
                 Ok(()) => (started + self.config.interval).max(Instant::now() + started.elapsed()),
-                Err(failed) => {
-                    let now_ms = Clock::System.now_ms();
-                    match failed {
-                        Failed::List(error) => {
-                            self.gate.failed(&Failing::of_bucket(&self.config.trail, "s3:ListBucket", &error), now_ms).await
-                        }
-                        Failed::Own(why) => self.reader.shared.own.failed(&Failing::of(why), now_ms).await,
-                    };
+                Err(Failed::List) => Instant::now(),
+                Err(Failed::Own(why)) => {
+                    self.reader.shared.own.failed(&Failing::of(why), Clock::System.now_ms()).await;
                     Instant::now()
                 }
             };
@@ -111,24 +104,17 @@ impl Poll {
 
     async fn round(&mut self, source: &mut Option<Source>) -> Result<(), Failed> {
         let started_ms = Clock::System.now_ms();
-        let source = if let Some(source) = source {
-            source
-        } else {
-            let connected = Source::connect(&self.config.trail).await?;
-            self.complete_ms = self.last_complete().await?;
-            // Last: a round that fails before is begun anew, and knows where the last one left off.
-            source.insert(connected)
-        };
-        if self.branches.is_empty() || self.rounds.is_multiple_of(DISCOVER) {
-            self.branches = source.branches(&Wanted::records()).await?;
-            self.warn_of_cost();
+        let source = if let Some(source) = source { source } else { source.insert(self.begin().await?) };
+        if self.undiscovered || self.branches.is_empty() || self.rounds.is_multiple_of(DISCOVER) {
+            let found = source.discover(&Wanted::records()).await;
+            self.discovered(found).await;
         }
         self.rounds = self.rounds.wrapping_add(1);
         let range = Range { from_ms: Some(self.begin_ms(started_ms)), to_ms: None };
         let mut listed = HashSet::new();
-        let whole = self.list(source, range, &mut listed).await;
-        let complete = whole.is_ok() && listed.iter().all(|object| self.known.contains(object));
-        if whole.is_ok() {
+        let whole = self.list(source, range, &mut listed).await && !self.undiscovered;
+        let complete = whole && listed.iter().all(|object| self.known.contains(object));
+        if whole {
             // What is not listed any more is not asked for again.
             self.known.retain(|object| listed.contains(object));
             self.gate.worked();
@@ -140,11 +126,47 @@ impl Poll {
             self.reader.shared.ask(move |ledger| ledger.commit(&unit)).await.map_err(Failed::Own)?;
             self.reader.shared.own.worked();
         }
-        Ok(whole?)
+        if whole { Ok(()) } else { Err(Failed::List) }
     }
 
-    /// Lists, and has read what is not known. What was begun is brought to its end also when the list breaks off.
-    async fn list(&mut self, source: &Source, range: Range, listed: &mut HashSet<[u8; 16]>) -> Result<(), S3Error> {
+    /// The bucket, and where the last process left off. Both or none: without the second the look-back would be too short.
+    async fn begin(&mut self) -> Result<Source, Failed> {
+        let source = match Source::connect(&self.config.trail).await {
+            Ok(source) => source,
+            Err(error) => {
+                self.unlisted(&error).await;
+                return Err(Failed::List);
+            }
+        };
+        self.complete_ms = self.last_complete().await?;
+        Ok(source)
+    }
+
+    /// What was found before is kept where it could not be looked for.
+    async fn discovered(&mut self, found: Discovered) {
+        let Discovered { mut branches, failed } = found;
+        self.undiscovered = !failed.is_empty();
+        if self.undiscovered {
+            branches.append(&mut self.branches);
+            branches.sort();
+            branches.dedup();
+        }
+        self.branches = branches;
+        for error in &failed {
+            self.unlisted(error).await;
+        }
+        self.warn_of_cost();
+    }
+
+    /// Told as it happens: an outage is known long before a list of many branches has come to its end.
+    async fn unlisted(&self, error: &S3Error) {
+        let failing = Failing::of_bucket(&self.config.trail, "s3:ListBucket", error);
+        self.gate.failed(&failing, Clock::System.now_ms()).await;
+    }
+
+    /// Lists, and has read what is not known. What was begun is brought to its end also when the list breaks off. False when
+    /// not all could be listed.
+    async fn list(&mut self, source: &Source, range: Range, listed: &mut HashSet<[u8; 16]>) -> bool {
         let whole = self.pages(source, range, listed).await;
         while !self.working.is_empty() {
             let done = self.working.join_next().await;
@@ -153,16 +175,17 @@ impl Poll {
         whole
     }
 
-    /// A branch that cannot be listed holds up none behind it; the error is that of the first one.
-    async fn pages(&mut self, source: &Source, range: Range, listed: &mut HashSet<[u8; 16]>) -> Result<(), S3Error> {
-        let mut whole = Ok(());
+    /// A branch that cannot be listed holds up none behind it.
+    async fn pages(&mut self, source: &Source, range: Range, listed: &mut HashSet<[u8; 16]>) -> bool {
+        let mut whole = true;
         let mut ahead = list_ahead(source, self.branches.clone(), range, PAGE);
         while let Some((_, mut pages)) = ahead.recv().await {
             while let Some(page) = pages.recv().await {
                 let page = match page {
                     Ok(page) => page,
                     Err(error) => {
-                        whole = whole.and(Err(error));
+                        self.unlisted(&error).await;
+                        whole = false;
                         break;
                     }
                 };
@@ -246,3 +269,7 @@ impl Poll {
 fn name(object: &Listed) -> [u8; 16] {
     digest("iota-listed-v1", [object.key.as_bytes(), object.etag.as_bytes()])
 }
+
+#[cfg(test)]
+#[path = "poll_tests.rs"]
+mod tests;

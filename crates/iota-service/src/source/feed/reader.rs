@@ -3,6 +3,7 @@
 
 use super::Ending;
 use super::damaged::Damaged;
+use super::downloads::Downloads;
 use super::failing::Failing;
 use super::gate::{Entry, Gate, Gates};
 use super::notices::Notices;
@@ -22,11 +23,13 @@ use iota_engine::text::printable;
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 /// Bytes of an object that are kept in memory at most; what is larger is in a temporary file.
 const IN_MEMORY: u64 = 4 << 20;
+/// What an object is taken to have of which nobody said how large it is; CloudTrail's are smaller, nearly all of them.
+const UNKNOWN: u64 = 1 << 20;
 /// What is larger, in bytes, is no log file, and is not to fill the disk.
 const LARGEST: u64 = 1 << 30;
 
@@ -49,8 +52,7 @@ pub(super) struct Shared {
     pub(super) buckets: Buckets,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) offers: Offers,
-    /// Downloads at once.
-    pub(super) downloads: Semaphore,
+    pub(super) downloads: Downloads,
     /// Of what belongs to this process: its state, its disk.
     pub(super) own: Gate,
     pub(super) gates: Gates,
@@ -150,7 +152,7 @@ impl Reader {
     async fn outcome(&self, object: &ObjectRef, named_ms: Option<i64>) -> Result<Counted, &'static str> {
         let shared = &*self.shared;
         if !shared.buckets.admits(&object.bucket) {
-            shared.notices.tell(foreign(object)).await;
+            shared.notices.tell_of_a_name(foreign(object)).await;
             return Ok(Counted::Left);
         }
         self.skips(object, named_ms)?;
@@ -178,6 +180,9 @@ impl Reader {
         };
         gate.worked();
         drop(entry);
+        if let Err(why) = shared.gates.gave(&object.bucket, &gate).await {
+            return Ok(self.own_fault(why).await);
+        }
         let (fetched, room, url) = fetched;
         tracing::debug!("{url}: fetched");
         crash_point("object.fetched");
@@ -206,7 +211,7 @@ impl Reader {
             let meanwhile = self.receipts.as_ref().map(|receipts| receipts.meanwhile()).unwrap_or_default();
             let failing = Failing { meanwhile, ..Failing::of_bucket(&trail, "s3:GetObject", error) };
             if gate.failed(&failing, Clock::System.now_ms()).await && !error.may_pass() {
-                shared.notices.tell(self.missing(object, error)).await;
+                gate.tell(self.missing(object, error)).await;
             }
             return Counted::Outage;
         }
@@ -216,12 +221,12 @@ impl Reader {
             S3Error::Archived(_) => archived(object, error),
             S3Error::TooLarge { .. } => too_large(object, error),
             _ => {
-                shared.notices.tell(self.missing(object, error)).await;
+                gate.tell(self.missing(object, error)).await;
                 return Counted::Returned;
             }
         };
         tracing::warn!("{}; it is left out", printable(&error.to_string()));
-        shared.notices.tell(left).await;
+        gate.tell(left).await;
         Counted::Left
     }
 
@@ -301,12 +306,12 @@ impl Reader {
     async fn fetch(&self, object: &ObjectRef, gate: &Gate, entry: &Entry<'_>) -> Result<(Fetched, Room, String), Failed> {
         let shared = &*self.shared;
         let work = async {
-            // Never closed.
-            let _permit = shared.downloads.acquire().await;
+            let memory = object.size.unwrap_or(UNKNOWN).min(IN_MEMORY);
+            let _turn = shared.downloads.turn(&object.bucket, memory).await;
             if !gate.still_admits(entry) {
                 return Err(Failed::Closed);
             }
-            let mut room = shared.offers.room(object.size.unwrap_or(IN_MEMORY).min(IN_MEMORY)).await;
+            let mut room = shared.offers.room(memory).await;
             // No more than that, whatever a message says of its size.
             let spool = Spool { directory: shared.scratch.as_deref(), memory: room.bytes(), most: LARGEST };
             let bucket = shared.buckets.get(&object.bucket, object.region.as_deref()).await.map_err(Failed::S3)?;

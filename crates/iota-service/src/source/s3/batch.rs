@@ -158,7 +158,7 @@ async fn list(buckets: &Buckets, place: &Location, to: &Pages) -> Result<(), S3E
     // One connection for all places of a bucket: there may be thousands, each a single object.
     let bucket = buckets.get(&place.bucket, None).await?;
     let source = Source { name: place.to_string(), bucket, root: Root::of_prefix(&place.prefix) };
-    let branches = super::branches(&source.bucket, &source.root, &Wanted::records()).await?;
+    let branches = super::discover(&source.bucket, &source.root, &Wanted::records()).await.whole()?;
     if branches.is_empty() {
         return plain(&source.bucket, &place.prefix, to).await;
     }

@@ -11,7 +11,7 @@ use iota_engine::region::is_region;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use thiserror::Error;
 
@@ -74,6 +74,9 @@ pub struct Reach {
 pub struct Bucket {
     client: RwLock<Client>,
     reach: Reach,
+    /// How often credentials were asked for anew.
+    renewed: AtomicU32,
+    renewing: tokio::sync::Mutex<()>,
     /// Regions that answers named, at most `FOLLOWED`.
     followed: Mutex<BTreeSet<String>>,
     /// It is asked where somebody said that it is, and no answer has said so.
@@ -109,16 +112,18 @@ impl Bucket {
         let client = RwLock::new(client(reach, region).await?);
         let payer = reach.requester_pays.then_some(RequestPayer::Requester);
         let hinted = AtomicBool::new(region.is_some() && reach.access.region.is_none() && reach.access.endpoint_url.is_none());
-        let (reach, followed) = (reach.clone(), Mutex::default());
-        Ok(Self { client, reach, followed, hinted, name: name.to_owned(), payer, pace: Pace::default() })
+        let (renewed, renewing, followed) = (AtomicU32::new(0), tokio::sync::Mutex::default(), Mutex::default());
+        let (reach, name, pace) = (reach.clone(), name.to_owned(), Pace::default());
+        Ok(Self { client, reach, renewed, renewing, followed, hinted, name, payer, pace })
     }
 
     /// With a configuration that is there already.
     #[cfg(test)]
-    pub(super) fn ready(name: &str, config: &aws_config::SdkConfig) -> Self {
+    pub(crate) fn ready(name: &str, config: &aws_config::SdkConfig) -> Self {
         let (client, name) = (RwLock::new(Client::new(config)), name.to_owned());
         let (reach, followed, hinted) = (Reach::default(), Mutex::default(), AtomicBool::new(false));
-        Self { client, reach, followed, hinted, name, payer: None, pace: Pace::default() }
+        let (renewed, renewing) = (AtomicU32::new(0), tokio::sync::Mutex::default());
+        Self { client, renewed, renewing, reach, followed, hinted, name, payer: None, pace: Pace::default() }
     }
 
     /// For a look at it: what fails is said soon.
@@ -149,6 +154,29 @@ impl Bucket {
         let moved = self::client(&Reach { access, ..self.reach.clone() }, None).await?;
         self.hinted.store(false, Ordering::Relaxed);
         *self.client.write().unwrap_or_else(PoisonError::into_inner) = moved;
+        Ok(true)
+    }
+
+    /// To be asked before a request, and given to `renew` after it.
+    pub(super) fn renewals(&self) -> u32 {
+        self.renewed.load(Ordering::Acquire)
+    }
+
+    /// Goes on with new credentials when an answer says that those of the request have expired: AWS's clock decides, and the
+    /// SDK goes by ours. Whoever is told at the same time shares them. False when that was not the reason.
+    pub(super) async fn renew(&self, fault: &Fault, before: u32) -> Result<bool, S3Error> {
+        if !matches!(fault.code.as_deref(), Some("ExpiredToken" | "ExpiredTokenException")) {
+            return Ok(false);
+        }
+        let _one = self.renewing.lock().await;
+        if self.renewals() == before {
+            let here = self.client().config().region().map(ToString::to_string);
+            let access = Access { region: here.or_else(|| self.reach.access.region.clone()), ..self.reach.access.clone() };
+            let renewed = self::client(&Reach { access, ..self.reach.clone() }, None).await?;
+            tracing::info!("{}: the credentials have expired; going on with new ones", self.url(""));
+            *self.client.write().unwrap_or_else(PoisonError::into_inner) = renewed;
+            self.renewed.store(before.wrapping_add(1), Ordering::Release);
+        }
         Ok(true)
     }
 
@@ -204,8 +232,9 @@ impl Bucket {
         token: Option<String>,
         page: i32,
     ) -> Result<ListObjectsV2Output, S3Error> {
+        let mut renewed = false;
         loop {
-            let client = self.client();
+            let (renewals, client) = (self.renewals(), self.client());
             let request = client
                 .list_objects_v2()
                 .bucket(&self.name)
@@ -232,6 +261,10 @@ impl Bucket {
                 Ok(page) => return Ok(page),
                 Err(fault) => fault,
             };
+            if !renewed && self.renew(&fault, renewals).await? {
+                renewed = true;
+                continue;
+            }
             match elsewhere.get() {
                 Some(region) if self.follow(&client, region).await? => {}
                 region => return Err(S3Error::Failed { what: self.url(prefix), fault: in_region(fault, region) }),

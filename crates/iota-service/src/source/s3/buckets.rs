@@ -37,6 +37,12 @@ impl Buckets {
         self.allowed.as_ref()
     }
 
+    /// Names of those that the configuration has, in any way.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &str> {
+        let configured = self.configured.iter().map(|trail| trail.bucket.as_str());
+        configured.chain(self.allowed.iter().flatten().map(String::as_str))
+    }
+
     pub fn admits(&self, bucket: &str) -> bool {
         self.allowed.as_ref().is_none_or(|allowed| allowed.contains(bucket))
     }

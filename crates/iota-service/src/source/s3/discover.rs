@@ -35,13 +35,39 @@ pub struct Branch {
 
 /// Requests under way at once.
 const PARALLEL: usize = 8;
+/// Folders in a row for which the service was down or too slow, each after all retries, until the rest is not tried.
+const DOWN: u32 = 8;
 
-/// All branches below a root, in order. Every call looks again, so new accounts and regions are found.
-pub async fn branches(bucket: &Arc<Bucket>, root: &Root, wanted: &Wanted) -> Result<Vec<Branch>, S3Error> {
+/// What was found, and why some folders could not be looked into.
+#[derive(Debug, Default)]
+pub struct Discovered {
+    /// In order.
+    pub branches: Vec<Branch>,
+    pub failed: Vec<S3Error>,
+}
+
+impl Discovered {
+    /// All there is, or why not.
+    pub fn whole(self) -> Result<Vec<Branch>, S3Error> {
+        self.failed.into_iter().next().map_or(Ok(self.branches), Err)
+    }
+
+    fn folders(&mut self, found: Result<Vec<String>, S3Error>) -> Vec<String> {
+        found.unwrap_or_else(|error| {
+            self.failed.push(error);
+            Vec::new()
+        })
+    }
+}
+
+/// All branches below a root. Every call looks again, so new accounts and regions are found. A folder that cannot be looked
+/// into holds up no other.
+pub async fn discover(bucket: &Arc<Bucket>, root: &Root, wanted: &Wanted) -> Discovered {
+    let mut found = Discovered::default();
     let mut accounts = Vec::new();
-    for path in bucket.folders(&root.logs).await? {
+    for path in found.folders(bucket.folders(&root.logs).await) {
         if is_organization(name(&path)) && root.admits(&path) {
-            accounts.extend(bucket.folders(&path).await?);
+            accounts.extend(found.folders(bucket.folders(&path).await));
         } else {
             accounts.push(path);
         }
@@ -62,25 +88,28 @@ pub async fn branches(bucket: &Arc<Bucket>, root: &Root, wanted: &Wanted) -> Res
             tasks.spawn(async move {
                 // Never closed.
                 let _permit = permits.acquire().await;
-                let regions = bucket.folders(&folder).await?;
-                Ok::<_, S3Error>((account, kind, regions))
+                (account, kind, bucket.folders(&folder).await)
             });
         }
     }
-    let mut found = Vec::new();
-    while let Some(done) = tasks.join_next().await {
+    let mut down = 0;
+    while down < DOWN
+        && let Some(done) = tasks.join_next().await
+    {
         let (account, kind, regions) = match done {
-            Ok(done) => done?,
+            Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
-        found.extend(regions.into_iter().filter_map(|prefix| {
+        down = if regions.as_ref().is_err_and(S3Error::may_pass) { down + 1 } else { 0 };
+        let regions = found.folders(regions);
+        found.branches.extend(regions.into_iter().filter_map(|prefix| {
             let region = name(&prefix).to_owned();
             let fits = is_region(&region) && root.admits(&prefix) && admits(&wanted.regions, &region);
             fits.then_some(Branch { account: account.clone(), region, kind, prefix })
         }));
     }
-    found.sort();
-    Ok(found)
+    found.branches.sort();
+    found
 }
 
 fn admits(wanted: &[String], name: &str) -> bool {

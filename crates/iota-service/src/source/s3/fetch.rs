@@ -56,6 +56,8 @@ struct Partial {
     total: Option<u64>,
     /// It may have so many bytes.
     most: u64,
+    /// Credentials that had expired were asked for anew. Once is enough: new ones that have expired are no use.
+    renewed: bool,
 }
 
 impl Partial {
@@ -71,8 +73,8 @@ enum Outcome {
     Complete,
     /// Worth another one.
     Broken(Fault),
-    /// To be asked again, in the region that the bucket is in.
-    Elsewhere,
+    /// To be asked again at once: in the region that the bucket is in, or with new credentials.
+    Again,
     Over(S3Error),
 }
 
@@ -85,12 +87,12 @@ impl Bucket {
         };
         let etag = etag.unwrap_or_default().to_owned();
         let fetched = Fetched { body, size: 0, etag, metadata: HashMap::new(), kms_key: None };
-        let mut partial = Partial { fetched, total: None, most: spool.most };
+        let mut partial = Partial { fetched, total: None, most: spool.most, renewed: false };
         let (mut attempt, mut reached) = (1, 0);
         loop {
             match self.go_on(key, &mut partial).await {
                 Outcome::Complete => break,
-                Outcome::Elsewhere => {}
+                Outcome::Again => {}
                 Outcome::Over(error) => return Err(error),
                 Outcome::Broken(fault) => {
                     // As long as bytes come, the connection is only slow. Those that came before are no progress: an answer
@@ -111,7 +113,7 @@ impl Bucket {
     }
 
     async fn go_on(&self, key: &str, partial: &mut Partial) -> Outcome {
-        let client = self.client();
+        let (renewals, client) = (self.renewals(), self.client());
         let fetched = &partial.fetched;
         let mut request = client.get_object().bucket(&self.name).key(key).set_request_payer(self.payer.clone());
         if !fetched.etag.is_empty() {
@@ -128,13 +130,23 @@ impl Bucket {
                 let region = region_of(&fault, error.raw_response());
                 if let Some(region) = &region {
                     match self.follow(&client, region).await {
-                        Ok(true) => return Outcome::Elsewhere,
+                        Ok(true) => return Outcome::Again,
+                        Ok(false) => {}
+                        Err(error) => return Outcome::Over(error),
+                    }
+                }
+                if !partial.renewed {
+                    match self.renew(&fault, renewals).await {
+                        Ok(true) => {
+                            partial.renewed = true;
+                            return Outcome::Again;
+                        }
                         Ok(false) => {}
                         Err(error) => return Outcome::Over(error),
                     }
                 }
                 if status.is_none() && self.leave_hint(&client).await {
-                    return Outcome::Elsewhere;
+                    return Outcome::Again;
                 }
                 let fault = with_key(in_region(fault, region.as_ref()));
                 if status == Some(416) && fetched.size > 0 {
@@ -156,7 +168,7 @@ impl Bucket {
                 return Outcome::Over(self.local(key, why));
             }
         }
-        let Partial { fetched, total, most } = partial;
+        let Partial { fetched, total, most, .. } = partial;
         let too_large = || Outcome::Over(S3Error::TooLarge { what: self.url(key), most: *most });
         let length = answer.content_length().and_then(|length| u64::try_from(length).ok());
         if *total.get_or_insert_with(|| fetched.size.saturating_add(length.unwrap_or_default())) > *most {
@@ -301,5 +313,11 @@ mod tests {
         assert!(matches!(fetched, Err(S3Error::TooLarge { most: 99, .. })) && asked == 1, "{fetched:?} {asked}");
         let (fetched, _) = fetch(100, |_, _| (200, 100, vec![0; 100])).await;
         assert_eq!(fetched.unwrap(), 100);
+        // Nor one that has more than it said, or said nothing.
+        for said in [50, 0] {
+            let answer = if said == 0 { |_, _| (200, 0, vec![0; 100]) } else { |_, _| (200, 50, vec![0; 100]) };
+            let (fetched, asked) = fetch(99, answer).await;
+            assert!(matches!(fetched, Err(S3Error::TooLarge { most: 99, .. })) && asked == 1, "{said}: {fetched:?} {asked}");
+        }
     }
 }

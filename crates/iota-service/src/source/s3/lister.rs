@@ -1,7 +1,7 @@
 //! What there is in the buckets, in a fixed order, listed ahead of those who download. Keys are never remembered as "the
 //! last one": every round lists whole days again, and what is known is left out by key and etag.
 
-use super::{Branch, Bucket, Listed, Pages, S3Error, TrailConfig, Wanted, branches};
+use super::{Branch, Bucket, Discovered, Listed, Pages, S3Error, TrailConfig, Wanted, discover};
 use iota_engine::object::{Day, Kind, Object, Root};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -35,19 +35,29 @@ impl Source {
         Ok(Self { name: trail.shown(), bucket, root: Root::of_prefix(&trail.prefix) })
     }
 
-    /// What the bucket has logs of. Nothing at all is most often a wrong prefix, so it is said.
+    /// What the bucket has logs of: all of it.
     pub async fn branches(&self, wanted: &Wanted) -> Result<Vec<Branch>, S3Error> {
-        let found = branches(&self.bucket, &self.root, wanted).await?;
-        if found.is_empty() {
-            let top: Vec<_> = self.bucket.folders("").await?.into_iter().take(10).collect();
-            let there = if top.is_empty() { "nothing".to_owned() } else { top.join(" ") };
-            tracing::warn!(
-                "{}: no logs that fit below {}; at the top of the bucket there is {there}",
-                self.name,
-                self.bucket.url(&self.root.within)
-            );
+        self.discover(wanted).await.whole()
+    }
+
+    /// What the bucket has logs of, as far as it can be listed. Nothing at all is most often a wrong prefix, so it is said.
+    pub async fn discover(&self, wanted: &Wanted) -> Discovered {
+        let mut found = discover(&self.bucket, &self.root, wanted).await;
+        if found.branches.is_empty() && found.failed.is_empty() {
+            match self.bucket.folders("").await {
+                Ok(top) => {
+                    let top: Vec<_> = top.into_iter().take(10).collect();
+                    let there = if top.is_empty() { "nothing".to_owned() } else { top.join(" ") };
+                    tracing::warn!(
+                        "{}: no logs that fit below {}; at the top of the bucket there is {there}",
+                        self.name,
+                        self.bucket.url(&self.root.within)
+                    );
+                }
+                Err(error) => found.failed.push(error),
+            }
         }
-        Ok(found)
+        found
     }
 
     /// The files of a branch that were delivered in a range.

@@ -14,7 +14,7 @@ mod trail;
 pub use batch::{Batch, BatchObject, Objects, Remote};
 pub use bucket::{Bucket, Listed, Location, LocationError, Pages, Reach};
 pub use buckets::Buckets;
-pub use discover::{Branch, Wanted, branches};
+pub use discover::{Branch, Discovered, Wanted, discover};
 pub use fetch::{Fetched, Spool};
 pub(crate) use lister::list_ahead;
 pub use lister::{Files, Range, Source};

@@ -6,6 +6,7 @@ use super::table::{Table, each, wall_ms};
 use super::trouble::Work;
 use super::write::Write;
 use crate::store::text::{alert_json, class, from_word, severity, word};
+use aws_sdk_dynamodb::types::AttributeValue;
 use iota_engine::alert::Severity;
 use iota_engine::store::{
     Body, Class, Delivery, DeliveryAction, DeliveryId, DeliveryState, Extent, Handling, KEEP_ALERTS_MS, Match, StatusChange,
@@ -20,7 +21,7 @@ pub(super) struct NewAlert<'a> {
     pub(super) of: &'a Match,
     pub(super) body: &'a Body,
     pub(super) extent: Extent,
-    pub(super) supersedes: Option<&'a str>,
+    pub(super) supersedes: &'a [String],
     pub(super) superseded_by: Option<&'a str>,
     pub(super) now_ms: i64,
     pub(super) detected_ms: Option<i64>,
@@ -32,7 +33,6 @@ impl NewAlert<'_> {
         let (Match { group, class, .. }, headline) = (self.of, &self.body.headline);
         // Where nothing is to be delivered, the alert goes by its age alone; else `retain` looks first.
         let ttl = self.body.routes.is_empty().then(|| (wall_ms() + KEEP_ALERTS_MS) / 1000);
-        let supersedes: Vec<&str> = self.supersedes.into_iter().collect();
         let mut alert = item([
             ("alert_id", text(self.alert_id)),
             ("class", text(class.name())),
@@ -42,7 +42,7 @@ impl NewAlert<'_> {
             ("title", text(short(&headline.title))),
             ("severity", number(headline.severity as u8)),
             ("status", text("open")),
-            ("supersedes", text(serde_json::to_string(&supersedes)?)),
+            ("supersedes", text(serde_json::to_string(self.supersedes)?)),
             ("count", number(self.extent.count)),
             ("first", number(self.extent.first_ms)),
             ("last", number(self.extent.last_ms)),
@@ -168,6 +168,9 @@ pub(super) fn listed_in(state: DeliveryState, delivery: &Delivery) -> String {
     }
 }
 
+/// Attribute of a delivery: ids of the alerts in which deliveries wait for it.
+pub(super) const WAITING: &str = "waiting";
+
 /// A delivery with what only the store needs to know of it.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
@@ -176,7 +179,7 @@ pub(super) struct Row {
     /// Not to be tried before.
     pub(super) at_ms: i64,
     pub(super) leased_ms: i64,
-    added_ms: i64,
+    pub(super) added_ms: i64,
 }
 
 impl Row {
@@ -209,6 +212,14 @@ impl Row {
         (self.added_ms, revision < 0, revision.unsigned_abs())
     }
 
+    /// The alerts in which deliveries wait for this one.
+    pub(super) fn waiting(item: &Item) -> Vec<String> {
+        match item.get(WAITING) {
+            Some(AttributeValue::Ss(ids)) => ids.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn is_pending(&self) -> bool {
         self.delivery.state == DeliveryState::Pending
     }
@@ -224,9 +235,8 @@ pub(super) fn delivery_id(item: &Item) -> Work<DeliveryId> {
 #[derive(Debug, Default)]
 pub(super) struct Whole {
     pub(super) alert: Option<StoredAlert>,
-    supersedes: Vec<String>,
-    /// The first of the alerts that this one took over from, one after the other.
-    first_of_line: Option<String>,
+    /// As `taken_over` says.
+    pub(super) supersedes: Vec<String>,
     content: Vec<u8>,
     /// Oldest first.
     pub(super) deliveries: Vec<Row>,
@@ -256,7 +266,6 @@ impl Whole {
             whole.keys.push(key);
         }
         whole.deliveries.sort_by_key(Row::order);
-        whole.first_of_line = first_of_line(table, &whole.supersedes).await?;
         Ok(whole)
     }
 
@@ -292,20 +301,9 @@ impl Whole {
             Some(alert) => alert_json(alert, row.delivery.action, self.supersedes.clone(), &self.content)?,
             None => Vec::new(),
         };
-        let known_as = self.first_of_line.as_ref().unwrap_or(&row.delivery.known_as).clone();
+        let known_as = self.supersedes.last().unwrap_or(&row.delivery.known_as).clone();
         Ok(Delivery { json, known_as, ..row.delivery.clone() })
     }
-}
-
-/// Follows what alerts took over to its beginning, also where that was forgotten since. An alert takes over one at most.
-async fn first_of_line(table: &Table, supersedes_ids: &[String]) -> Work<Option<String>> {
-    let mut first = supersedes_ids.first().cloned();
-    while let Some(alert_id) = &first {
-        let Some(item) = table.get(&Key::alert(alert_id)).await? else { break };
-        let Some(before) = supersedes(&item)?.into_iter().next() else { break };
-        first = Some(before);
-    }
-    Ok(first)
 }
 
 /// Alerts with their JSON, in the order asked; without those that there are not.

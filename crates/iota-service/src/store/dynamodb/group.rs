@@ -12,6 +12,7 @@ use super::trouble::{Trouble, Work};
 use super::write::{AT_ONCE, BYTES_AT_ONCE, Write};
 use super::{DynamoDb, Target};
 use crate::crash_point;
+use crate::store::text::taken_over;
 use iota_engine::alert::Severity;
 use iota_engine::event::Identity;
 use iota_engine::store::{
@@ -53,8 +54,8 @@ struct Plan {
     /// Deliveries that are added, and when they are due.
     deliveries: Vec<DeliveryId>,
     targets: BTreeSet<Target>,
-    /// Alerts that open, with those that they take over.
-    supersedes: BTreeMap<String, String>,
+    /// What alerts that open supersede.
+    supersedes: BTreeMap<String, Vec<String>>,
 }
 
 impl Group<'_> {
@@ -184,18 +185,22 @@ impl Group<'_> {
     ) -> Work<()> {
         let Opened { body, extent: first, supersedes } = opened;
         let extent = extent.unwrap_or(*first);
+        let line = match supersedes {
+            Some(before) => self.store.line(before, plan).await?,
+            None => Vec::new(),
+        };
         let new = NewAlert {
             alert_id,
             of: self.of,
             body,
             extent,
-            supersedes: supersedes.as_deref(),
+            supersedes: &line,
             superseded_by: by.map(String::as_str),
             now_ms: self.now_ms,
             detected_ms: self.detected_ms,
         };
         plan.writes.extend(new.writes(&self.store.table).await?);
-        plan.supersedes.extend(supersedes.iter().map(|before| (alert_id.to_owned(), before.clone())));
+        plan.supersedes.insert(alert_id.to_owned(), line);
         let severity = body.headline.severity;
         for route in &body.routes {
             let told = match supersedes {
@@ -319,6 +324,15 @@ fn count(mut group: StoredGroup, matches: &[&Match], cells: &mut Loaded, known: 
 }
 
 impl DynamoDb {
+    /// What an alert supersedes that takes over this one, which may be planned and not be there yet.
+    async fn line(&self, before: &str, plan: &Plan) -> Work<Vec<String>> {
+        let its = match plan.supersedes.get(before) {
+            Some(its) => its.clone(),
+            None => self.table.get(&Key::alert(before)).await?.map(|item| supersedes(&item)).transpose()?.unwrap_or_default(),
+        };
+        Ok(taken_over(before, its))
+    }
+
     /// Whether an output gets to know of an alert, or of one that it took over; also by what is planned.
     async fn is_told(&self, alert_id: &str, output: &str, plan: &Plan) -> Work<bool> {
         let (mut line, mut looked_at) = (vec![alert_id.to_owned()], BTreeSet::new());
@@ -332,7 +346,7 @@ impl DynamoDb {
             if plan.deliveries.contains(&id) || found.contains_key(&delivery) {
                 return Ok(true);
             }
-            line.extend(plan.supersedes.get(&alert_id).cloned());
+            line.extend(plan.supersedes.get(&alert_id).into_iter().flatten().cloned());
             if let Some(item) = found.get(&alert) {
                 line.extend(supersedes(item)?);
             }

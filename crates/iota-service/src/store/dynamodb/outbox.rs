@@ -4,12 +4,13 @@
 //! and changes the token; whoever settles has to have the token.
 
 use super::DynamoDb;
-use super::alert::{Row, Whole, delivery_id, listed_in, pending, state_word};
+use super::alert::{Row, WAITING, Whole, delivery_id, listed_in, pending, state_word};
 use super::item::{AT, Item, Key, Read, number, rule_name, short, text};
 use super::query::{Query, listed};
 use super::table::{Table, each};
 use super::trouble::{Trouble, Work};
 use super::write::Write;
+use aws_sdk_dynamodb::types::AttributeValue;
 use iota_engine::store::{Backlog, Delivery, DeliveryId, DeliveryState, Limited, Outbox, Result, Settled};
 use std::collections::BTreeMap;
 
@@ -156,11 +157,9 @@ impl DynamoDb {
         let row = whole.find(id);
         self.recent.note(id, row.filter(|row| row.is_pending()).map(|row| row.at_ms));
         let Some(row) = row.filter(|row| row.is_pending() && row.at_ms <= now_ms) else { return Ok(None) };
-        let is_earlier =
-            |other: &&Row| other.is_pending() && other.order() < row.order() && other.delivery.id.output == id.output;
-        if let Some(earlier) = whole.deliveries.iter().find(is_earlier) {
+        if let Some(earlier) = self.earlier(&whole, row).await? {
             if earlier.at_ms > now_ms {
-                self.put_behind(id, earlier).await?;
+                self.put_behind(id, &earlier).await?;
             }
             return Ok(None);
         }
@@ -177,12 +176,31 @@ impl DynamoDb {
         Ok(Some(Delivery { token: row.delivery.token + 1, ..whole.delivery(row)? }))
     }
 
+    /// A pending delivery to the same output that goes before this one: of the same alert, or of one that it took over, because
+    /// outputs know them as one.
+    async fn earlier(&self, of: &Whole, row: &Row) -> Work<Option<Row>> {
+        let is_pending = |other: &&Row| other.is_pending() && other.delivery.id.output == row.delivery.id.output;
+        if let Some(own) = of.deliveries.iter().filter(is_pending).find(|other| other.order() < row.order()) {
+            return Ok(Some(own.clone()));
+        }
+        let mut before = of.supersedes.first().cloned();
+        while let Some(alert_id) = before {
+            let taken = Whole::read(&self.table, &alert_id).await?;
+            // Counts of two alerts say nothing of their order.
+            if let Some(other) = taken.deliveries.iter().filter(is_pending).find(|other| other.added_ms <= row.added_ms) {
+                return Ok(Some(other.clone()));
+            }
+            before = taken.supersedes.first().cloned();
+        }
+        Ok(None)
+    }
+
     /// A delivery that has to wait for an earlier one is not looked at before that can be tried. When the earlier one is
     /// done sooner, whoever settles it sees to the later one.
     async fn put_behind(&self, id: &DeliveryId, earlier: &Row) -> Work<()> {
-        let blocks = Write::update(Key::delivery(&earlier.delivery.id), "SET #blocks = :yes")
+        let blocks = Write::update(Key::delivery(&earlier.delivery.id), format!("ADD #{WAITING} :alert"))
             .when("#state = :pending AND #at = :at")
-            .with("yes", number(1))
+            .with("alert", AttributeValue::Ss(vec![id.alert_id.clone()]))
             .with("pending", text("pending"))
             .with("at", number(earlier.at_ms));
         match self.table.write(&blocks).await {
@@ -234,8 +252,8 @@ impl DynamoDb {
         };
         let at_ms = if state == DeliveryState::Pending { after.number_if_any(AT)? } else { None };
         self.recent.note(id, at_ms);
-        if after.contains_key("blocks") {
-            self.move_later(id, at_ms).await?;
+        for alert_id in Row::waiting(&after) {
+            self.move_later(id, &alert_id, at_ms).await?;
         }
         Ok(true)
     }
@@ -248,11 +266,12 @@ impl DynamoDb {
         Ok(same.then_some(item))
     }
 
-    /// Deliveries that wait for this one: until then, or, when it is done, until they are due.
-    async fn move_later(&self, id: &DeliveryId, until_ms: Option<i64>) -> Work<()> {
-        let whole = Whole::read(&self.table, &id.alert_id).await?;
-        let Some(done) = whole.find(id) else { return Ok(()) };
-        let waits = |row: &&Row| row.is_pending() && row.delivery.id.output == id.output && row.order() > done.order();
+    /// Deliveries of an alert that wait for this one: until then, or, when it is done, until they are due.
+    async fn move_later(&self, id: &DeliveryId, alert_id: &str, until_ms: Option<i64>) -> Work<()> {
+        let whole = Whole::read(&self.table, alert_id).await?;
+        let done = whole.find(id);
+        let is_later = |row: &Row| done.is_none_or(|done| row.order() > done.order());
+        let waits = |row: &&Row| row.is_pending() && row.delivery.id.output == id.output && is_later(row);
         for row in whole.deliveries.iter().filter(waits) {
             let at_ms = row.delivery.due_ms.max(until_ms.unwrap_or(i64::MIN));
             // Not one that is leased: it is listed at the end of the lease.
@@ -337,7 +356,7 @@ impl Pages {
 pub(super) fn pending_again(id: &DeliveryId, now_ms: i64) -> Write {
     // A new chance: attempts and age count from now.
     let change = "SET #state = :pending, #asked = :yes, #attempts = :none, #leased = :none, #created = :now, #due = :now, #ik = :ik, #at = :now \
-                  REMOVE #settled, #blocks";
+                  REMOVE #settled, #waiting";
     Write::update(Key::delivery(id), change)
         .when("#state = :dead")
         .with("pending", text("pending"))

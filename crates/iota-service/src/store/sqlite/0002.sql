@@ -1,10 +1,14 @@
 -- Version 2.
 
--- Behind an earlier pending delivery of the same alert to the same output, which would otherwise be overtaken by an update or
--- a resolution. Told by every statement that makes a delivery pending or ends it.
+-- Behind an earlier pending delivery to the same output of the same alert, or of one that outputs know by the same id: it would
+-- otherwise be overtaken by an update or a resolution. Told by every statement that makes a delivery pending or ends it.
 ALTER TABLE deliveries ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
 -- Somebody asked for it: no limit holds it back, and it uses up none.
 ALTER TABLE deliveries ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
+-- Id that outputs know the alert by, where that is not its own: `Delivery::known_as`.
+ALTER TABLE deliveries ADD COLUMN known_as TEXT;
+UPDATE deliveries SET known_as = (SELECT supersedes ->> '$[#-1]' FROM alerts WHERE alerts.alert_id = deliveries.alert_id);
+CREATE INDEX deliveries_known_as ON deliveries (known_as, output) WHERE known_as IS NOT NULL;
 -- When it may be tried next.
 ALTER TABLE deliveries ADD COLUMN next_ms INTEGER GENERATED ALWAYS AS (max(due_ms, leased_ms)) VIRTUAL;
 UPDATE deliveries SET asked = 1 WHERE revision < 0;
@@ -40,13 +44,13 @@ CREATE TABLE delivery_counts (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO delivery_counts (output, state, count) SELECT output, state, count(*) FROM deliveries GROUP BY output, state;
 CREATE TRIGGER delivery_is_added AFTER INSERT ON deliveries BEGIN
-    INSERT OR IGNORE INTO delivery_counts (output, state, count) VALUES (NEW.output, NEW.state, 0);
-    UPDATE delivery_counts SET count = count + 1 WHERE output = NEW.output AND state = NEW.state;
+    INSERT INTO delivery_counts (output, state, count) VALUES (NEW.output, NEW.state, 1)
+        ON CONFLICT (output, state) DO UPDATE SET count = count + 1;
 END;
 CREATE TRIGGER delivery_has_another_state AFTER UPDATE OF state ON deliveries WHEN OLD.state <> NEW.state BEGIN
     UPDATE delivery_counts SET count = count - 1 WHERE output = OLD.output AND state = OLD.state;
-    INSERT OR IGNORE INTO delivery_counts (output, state, count) VALUES (NEW.output, NEW.state, 0);
-    UPDATE delivery_counts SET count = count + 1 WHERE output = NEW.output AND state = NEW.state;
+    INSERT INTO delivery_counts (output, state, count) VALUES (NEW.output, NEW.state, 1)
+        ON CONFLICT (output, state) DO UPDATE SET count = count + 1;
 END;
 CREATE TRIGGER delivery_is_forgotten AFTER DELETE ON deliveries BEGIN
     UPDATE delivery_counts SET count = count - 1 WHERE output = OLD.output AND state = OLD.state;

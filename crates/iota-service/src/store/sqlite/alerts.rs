@@ -1,9 +1,9 @@
 //! Matches to cells, alerts and deliveries, inside the transaction of their unit.
 
 use super::ledger::integer;
-use super::outbox::TAKEN_OVER;
 use super::{Trouble, Work};
 use crate::crash_point;
+use crate::store::text::taken_over;
 use iota_engine::alert::Severity;
 use iota_engine::event::Identity;
 use iota_engine::store::{
@@ -98,22 +98,29 @@ impl Alerts<'_> {
                 set.execute([alert_id, by])?;
             }
             AlertChange::Stands { alert_id, extent, opened } => {
-                if let Some(opened) = opened {
-                    self.open(alert_id, opened)?;
+                let is_new = opened.as_ref().is_some_and(|opened| opened.extent == *extent);
+                let inserted = opened.as_ref().map_or(Ok(false), |opened| self.open(alert_id, opened))?;
+                // What was inserted just now has this extent.
+                if !(inserted && is_new) {
+                    self.grow(alert_id, extent)?;
                 }
-                self.grow(alert_id, extent)?;
             }
         }
         Ok(())
     }
 
-    /// An alert that was kept longer than its cells is the same alert: nothing is sent again, and it has what it had.
-    fn open(&mut self, alert_id: &str, Opened { body, extent, supersedes }: &Opened) -> Work<()> {
+    /// False for an alert that was kept longer than its cells. It is the same alert: nothing is sent again, and it has what
+    /// it had.
+    fn open(&mut self, alert_id: &str, Opened { body, extent, supersedes }: &Opened) -> Work<bool> {
         let Match { group, class, .. } = self.of;
         let Body { headline, routes, content } = body;
         let suppression = match class {
             Class::Suppressed(by) => Some(by),
             Class::Alert | Class::Late | Class::Signal => None,
+        };
+        let line = match supersedes {
+            Some(before) => self.line(before)?,
+            None => Vec::new(),
         };
         let mut insert = self.transaction.prepare_cached(
             "INSERT OR IGNORE INTO alerts (alert_id, class, suppression, pack, rule, dedup, title, severity, account_id, status,
@@ -130,7 +137,7 @@ impl Alerts<'_> {
             headline.title,
             headline.severity as u8,
             headline.account_id,
-            serde_json::to_string(&supersedes.iter().collect::<Vec<_>>())?,
+            serde_json::to_string(&line)?,
             integer(extent.count),
             extent.first_ms,
             extent.last_ms,
@@ -145,41 +152,56 @@ impl Alerts<'_> {
                  WHERE alert_id = ?1",
             )?;
             set.execute([alert_id])?;
-            return Ok(());
+            return Ok(false);
         }
-        let superseding = supersedes.is_some();
+        let (superseding, known_as) = (supersedes.is_some(), line.last().map(String::as_str));
         for route in routes {
-            let told = match supersedes {
-                Some(before) => self.is_told(before, &route.output)?,
+            let told = match known_as {
+                Some(known_as) => self.is_told(known_as, &route.output)?,
                 None => false,
             };
+            let ids = (alert_id, known_as);
             if !told {
-                self.deliver(alert_id, &route.output, 0, DeliveryAction::Create, headline.severity)?;
+                self.deliver(ids, &route.output, 0, DeliveryAction::Create, headline.severity)?;
             } else if route.updates {
-                self.deliver(alert_id, &route.output, integer(extent.count), DeliveryAction::Update, headline.severity)?;
+                self.deliver(ids, &route.output, integer(extent.count), DeliveryAction::Update, headline.severity)?;
             }
         }
         self.committed.unrouted += u64::from(class.is_sent() && routes.is_empty() && !superseding);
         let (pack, rule) = (group.pack.clone(), group.rule.clone());
         let (alert_id, class, severity) = (alert_id.to_owned(), class.clone(), headline.severity);
         self.committed.created.push(Created { alert_id, class, pack, rule, severity, superseding });
-        Ok(())
+        Ok(true)
     }
 
-    /// Whether an output gets to know of an alert, or of the one that it took over.
-    fn is_told(&self, alert_id: &str, output: &str) -> Work<bool> {
-        let mut get = self.transaction.prepare_cached(&format!(
-            "{TAKEN_OVER} SELECT 1 FROM line JOIN deliveries USING (alert_id) WHERE output = ?2 AND revision = 0"
-        ))?;
-        Ok(get.exists([alert_id, output])?)
+    /// What an alert supersedes that takes over this one.
+    fn line(&self, before: &str) -> Work<Vec<String>> {
+        let mut get = self.transaction.prepare_cached("SELECT supersedes FROM alerts WHERE alert_id = ?1")?;
+        let its: Option<String> = get.query_row([before], |row| row.get(0)).optional()?;
+        let its = its.map(|ids| serde_json::from_str(&ids)).transpose()?.unwrap_or_default();
+        Ok(taken_over(before, its))
+    }
+
+    /// Whether an output gets to know of an alert by this id.
+    fn is_told(&self, known_as: &str, output: &str) -> Work<bool> {
+        let mut get = self
+            .transaction
+            .prepare_cached("SELECT 1 FROM deliveries WHERE (alert_id = ?1 OR known_as = ?1) AND output = ?2 AND revision = 0")?;
+        Ok(get.exists([known_as, output])?)
     }
 
     fn grow(&mut self, alert_id: &str, extent: &Extent) -> Work<()> {
         let mut get = self.transaction.prepare_cached(
-            "SELECT count, severity, routes, forgotten_count, forgotten_first_ms, forgotten_last_ms FROM alerts WHERE alert_id = ?1",
+            "SELECT count, severity, routes, supersedes ->> '$[#-1]', forgotten_count, forgotten_first_ms, forgotten_last_ms
+             FROM alerts WHERE alert_id = ?1",
         )?;
-        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, u8>(1)?, row.get::<_, String>(2)?, forgotten(row)?));
-        let Some((before, severity, routes, forgotten)) = get.query_row([alert_id], read).optional()? else { return Ok(()) };
+        let read = |row: &Row<'_>| {
+            let known_as: Option<String> = row.get(3)?;
+            Ok((row.get::<_, i64>(0)?, row.get::<_, u8>(1)?, row.get::<_, String>(2)?, known_as, forgotten(row)?))
+        };
+        let Some((before, severity, routes, known_as, forgotten)) = get.query_row([alert_id], read).optional()? else {
+            return Ok(());
+        };
         let extent = extent.with_forgotten(forgotten);
         let mut set = self.transaction.prepare_cached(
             "UPDATE alerts SET count = ?2, first_ms = ?3, last_ms = ?4, superseded_by = NULL WHERE alert_id = ?1",
@@ -189,21 +211,30 @@ impl Alerts<'_> {
             let routes: Vec<iota_engine::store::Route> = serde_json::from_str(&routes)?;
             for route in routes.iter().filter(|route| route.updates) {
                 let severity = Severity::ALL.get(usize::from(severity)).copied().unwrap_or(Severity::Critical);
-                self.deliver(alert_id, &route.output, integer(count), DeliveryAction::Update, severity)?;
+                let ids = (alert_id, known_as.as_deref());
+                self.deliver(ids, &route.output, integer(count), DeliveryAction::Update, severity)?;
             }
         }
         Ok(())
     }
 
-    fn deliver(&mut self, alert_id: &str, output: &str, revision: i64, action: DeliveryAction, severity: Severity) -> Work<()> {
+    /// `known_as`: id that outputs know the alert by, where that is not its own.
+    fn deliver(
+        &mut self,
+        (alert_id, known_as): (&str, Option<&str>),
+        output: &str,
+        revision: i64,
+        action: DeliveryAction,
+        severity: Severity,
+    ) -> Work<()> {
         let mut insert = self.transaction.prepare_cached(
             "INSERT OR IGNORE INTO deliveries
-                 (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity, waits)
-             VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?6, ?7, ?8,
-                 EXISTS (SELECT 1 FROM deliveries WHERE alert_id = ?1 AND output = ?2 AND state = 'pending'))",
+                 (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity, known_as, waits)
+             VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?6, ?7, ?8, ?9, EXISTS (SELECT 1 FROM deliveries
+                 WHERE (alert_id = coalesce(?9, ?1) OR known_as = coalesce(?9, ?1)) AND output = ?2 AND state = 'pending'))",
         )?;
         let (pack, rule) = (&*self.of.group.pack, &*self.of.group.rule);
-        let row = params![alert_id, output, revision, action.name(), self.unit.now_ms, pack, rule, severity as u8];
+        let row = params![alert_id, output, revision, action.name(), self.unit.now_ms, pack, rule, severity as u8, known_as];
         self.committed.deliveries += insert.execute(row)? as u64;
         Ok(())
     }

@@ -183,14 +183,14 @@ fn select<T>(connection: &Connection, sql: &str, params: &[&dyn ToSql], read: im
 }
 
 fn change_dead(transaction: &Transaction<'_>, sql: &str, ids: &[DeliveryId], entry: &AuditEntry) -> Work<usize> {
-    let mut change = transaction.prepare_cached(sql)?;
+    let mut change = transaction.prepare_cached(&format!("{sql} RETURNING coalesce(known_as, alert_id)"))?;
     let mut changed = 0;
     for id in ids {
-        let was_dead = change.execute(params![id.alert_id, id.output, id.revision, entry.at_ms])?;
-        if was_dead > 0 {
-            line_up(transaction, id)?;
+        let key = params![id.alert_id, id.output, id.revision, entry.at_ms];
+        if let Some(known_as) = change.query_row(key, |row| row.get::<_, String>(0)).optional()? {
+            line_up(transaction, &known_as, &id.output)?;
+            changed += 1;
         }
-        changed += was_dead;
     }
     if changed > 0 {
         append(transaction, entry)?;
@@ -202,15 +202,17 @@ fn change_dead(transaction: &Transaction<'_>, sql: &str, ids: &[DeliveryId], ent
 fn enqueue(transaction: &Transaction<'_>, alert_id: &str, output: &str, action: DeliveryAction, now_ms: i64) -> Work<()> {
     transaction.execute(
         "INSERT INTO deliveries
-             (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity, asked, waits)
+             (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity, asked, known_as)
          SELECT alert_id, ?2,
              (SELECT min(coalesce(min(revision), 0), 0) - 1 FROM deliveries WHERE alert_id = ?1 AND output = ?2),
-             ?3, 'pending', ?4, ?4, pack, rule, severity, 1,
-             EXISTS (SELECT 1 FROM deliveries WHERE alert_id = ?1 AND output = ?2 AND state = 'pending')
+             ?3, 'pending', ?4, ?4, pack, rule, severity, 1, supersedes ->> '$[#-1]'
          FROM alerts WHERE alert_id = ?1",
         params![alert_id, output, action.name(), now_ms],
     )?;
-    Ok(())
+    let mut get =
+        transaction.prepare_cached("SELECT coalesce(supersedes ->> '$[#-1]', alert_id) FROM alerts WHERE alert_id = ?1")?;
+    let known_as: String = get.query_row([alert_id], |row| row.get(0))?;
+    line_up(transaction, &known_as, output)
 }
 
 fn append(transaction: &Transaction<'_>, entry: &AuditEntry) -> Work<()> {

@@ -28,7 +28,7 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Pages kept in memory per connection, in KiB: more groups than fit are read from the system's cache.
 const CACHE_KIB: i64 = 32 << 10;
 /// Pages that the journal holds before they are written to the database: a page that many units change is written once.
-const JOURNAL_PAGES: i64 = (64 << 20) / PAGE;
+const JOURNAL_PAGES: i64 = (256 << 20) / PAGE;
 /// Bytes of a page.
 const PAGE: i64 = 8 << 10;
 

@@ -3,7 +3,7 @@
 use super::row::{ALERT, DELIVERY, alert_of, delivery};
 use super::{Sqlite, Work};
 use crate::store::text::{from_word, word};
-use iota_engine::store::{Backlog, Delivery, DeliveryId, DeliveryState, Limited, Outbox, Result, Settled};
+use iota_engine::store::{Backlog, Delivery, DeliveryState, Limited, Outbox, Result, Settled};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::collections::BTreeMap;
 
@@ -14,10 +14,11 @@ pub(super) const NEXT_DUE: &str =
 pub(super) const DUE: &str =
     "SELECT rowid FROM deliveries WHERE output = ?1 AND state = 'pending' AND waits = 0 AND next_ms <= ?2
     ORDER BY next_ms, created_ms, rowid LIMIT ?4";
-/// Which deliveries of an alert to an output are behind another one, after one of them has begun or ended to be pending.
+/// Which deliveries that an output knows by one id are behind another one, after one of them has begun or ended to be pending.
 const LINE_UP: &str = "UPDATE deliveries SET waits = EXISTS (SELECT 1 FROM deliveries AS earlier
-        WHERE earlier.alert_id = ?1 AND earlier.output = ?2 AND earlier.state = 'pending' AND earlier.rowid < deliveries.rowid)
-    WHERE alert_id = ?1 AND output = ?2 AND state = 'pending'";
+        WHERE (earlier.alert_id = ?1 OR earlier.known_as = ?1) AND earlier.output = ?2 AND earlier.state = 'pending'
+            AND earlier.rowid < deliveries.rowid)
+    WHERE (alert_id = ?1 OR known_as = ?1) AND output = ?2 AND state = 'pending'";
 
 impl Outbox for Sqlite {
     fn lease(&self, output: &str, now_ms: i64, until_ms: i64, limit: usize) -> Result<Vec<Delivery>> {
@@ -62,7 +63,7 @@ impl Outbox for Sqlite {
                 settled_ms
             ])?;
             if changed == 1 && state != DeliveryState::Pending {
-                line_up(transaction, id)?;
+                line_up(transaction, &delivery.known_as, &id.output)?;
             }
             Ok(changed == 1)
         })
@@ -147,20 +148,10 @@ impl Outbox for Sqlite {
     }
 }
 
-/// Says which deliveries of an alert to an output wait for which.
-pub(super) fn line_up(transaction: &Transaction<'_>, id: &DeliveryId) -> Work<()> {
-    transaction.prepare_cached(LINE_UP)?.execute([&id.alert_id, &id.output])?;
+/// Says which of the deliveries that an output knows by one id wait for which.
+pub(super) fn line_up(transaction: &Transaction<'_>, known_as: &str, output: &str) -> Work<()> {
+    transaction.prepare_cached(LINE_UP)?.execute([known_as, output])?;
     Ok(())
-}
-
-/// The alert itself and those that it took over, each with how many are between; also one that was forgotten since.
-pub(super) const TAKEN_OVER: &str = "WITH RECURSIVE line (alert_id, back) AS (
-        SELECT ?1, 0
-        UNION SELECT taken.value, back + 1 FROM line JOIN alerts USING (alert_id), json_each(alerts.supersedes) AS taken)";
-
-fn first_of_line(connection: &Connection, alert_id: &str) -> Work<String> {
-    let mut get = connection.prepare_cached(&format!("{TAKEN_OVER} SELECT alert_id FROM line ORDER BY back DESC LIMIT 1"))?;
-    Ok(get.query_row([alert_id], |row| row.get(0))?)
 }
 
 /// Adds the alert to a delivery.
@@ -169,7 +160,6 @@ pub(super) fn with_alert(connection: &Connection, mut delivery: Delivery) -> Wor
     let mut rows = get.query([&delivery.id.alert_id])?;
     if let Some(row) = rows.next()? {
         delivery.json = alert_of(row, delivery.action)?;
-        delivery.known_as = first_of_line(connection, &delivery.id.alert_id)?;
     }
     Ok(delivery)
 }

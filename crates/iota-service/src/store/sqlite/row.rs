@@ -37,12 +37,13 @@ pub(super) fn alert(row: &Row<'_>) -> Work<StoredAlert> {
 
 /// Columns of `deliveries` that `delivery` reads.
 pub(super) const DELIVERY: &str =
-    "alert_id, output, revision, action, state, asked, attempts, created_ms, due_ms, token, last_error, pack, rule, severity";
+    "alert_id, output, revision, action, state, asked, attempts, created_ms, due_ms, token, last_error, pack, rule, severity,
+    coalesce(known_as, alert_id) AS known_as";
 
-/// Without the alert, and as if that had taken over from none.
+/// Without the alert.
 pub(super) fn delivery(row: &Row<'_>) -> Work<Delivery> {
     Ok(Delivery {
-        known_as: row.get("alert_id")?,
+        known_as: row.get("known_as")?,
         id: DeliveryId { alert_id: row.get("alert_id")?, output: row.get("output")?, revision: row.get("revision")? },
         action: from_word(row.get("action")?)?,
         state: from_word(row.get("state")?)?,

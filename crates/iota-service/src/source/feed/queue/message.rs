@@ -164,7 +164,7 @@ impl Work {
     async fn tell(&self, found: &Notification, message: &Message) -> Outcome {
         let unsupported = found.unsupported.iter().map(|kind| (kind.code(), true));
         for (shape, known) in unsupported.chain(found.unknown.iter().map(|shape| (shape.as_str(), false))) {
-            self.reader.shared.notices.tell(alert(&self.sqs.url, shape, known, message)).await;
+            self.reader.shared.notices.tell_of_a_name(alert(&self.sqs.url, shape, known, message)).await;
         }
         Outcome::Left
     }
