@@ -6,9 +6,10 @@ Writes the port on a line, and ends when its standard input ends: with the proce
 import os
 import sys
 import threading
+import time
 
+import moto.sqs.models
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from moto.sqs.models import Queue
 from werkzeug.serving import make_server
 
 
@@ -19,11 +20,12 @@ def end_with_parent() -> None:
 
 def one_at_a_time(app):
     """DynamoDB isolates transactions. moto takes back one that failed by restoring the table as it was before, and with it
-    whatever others have written meanwhile: so its requests wait for each other."""
+    whatever others have written meanwhile: so its requests wait for each other. So do those that make queues: moto fails when
+    one is made while it goes through them."""
     lock = threading.Lock()
 
     def answer(environ, start_response):
-        if environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDB"):
+        if environ.get("HTTP_X_AMZ_TARGET", "").startswith(("DynamoDB", "AmazonSQS.CreateQueue")):
             with lock:
                 return app(environ, start_response)
         return app(environ, start_response)
@@ -31,21 +33,22 @@ def one_at_a_time(app):
     return answer
 
 
-def delete_one_at_a_time() -> None:
-    """moto deletes a message by copying the others: of two that are deleted at once one is there again, and one that is sent
-    meanwhile is lost."""
-    delete = Queue.delete_message
+def mend_queues() -> None:
+    """moto asks what time it is for every message whenever it looks at a queue, and takes long to find out. It deletes a message
+    by copying the others: of two that are deleted at once one is there again, and one that is sent meanwhile is lost."""
+    moto.sqs.models.unix_time_millis = lambda: time.time() * 1000
+    delete = moto.sqs.models.Queue.delete_message
 
     def alone(queue, receipt_handle):
         with queue._messages_lock:
             delete(queue, receipt_handle)
 
-    Queue.delete_message = alone
+    moto.sqs.models.Queue.delete_message = alone
 
 
 def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
-    delete_one_at_a_time()
+    mend_queues()
     app = one_at_a_time(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     # moto puts its own address into queue URLs.

@@ -9,6 +9,7 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provi
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
+use aws_types::origin::Origin;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -87,7 +88,12 @@ impl Access {
         };
         // Last, because it is the address of the service and not that of STS.
         Ok(match &self.endpoint_url {
-            Some(url) => config.into_builder().endpoint_url(url).build(),
+            Some(url) => {
+                let mut builder = config.into_builder().endpoint_url(url);
+                // Else AWS_ENDPOINT_URL, which is less specific, would go before it.
+                builder.insert_origin("endpoint_url", Origin::shared_config());
+                builder.build()
+            }
             None => config,
         })
     }

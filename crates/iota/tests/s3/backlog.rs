@@ -1,8 +1,9 @@
 //! A queue with many objects: worked off by processes that are killed, and by two that share a table.
 
-use crate::aws::{Bucket, Queue};
+use crate::aws::{Queue, name};
 use crate::harness::{Target, key, moto};
 use crate::queue::s3;
+use crate::shelf::shelf;
 use crate::state::table;
 use crate::watching::{Watching, alerts, objects, target, written};
 use serde_json::{Value as Json, json};
@@ -15,7 +16,9 @@ use std::time::Duration;
 const ACCOUNT: &str = "111122223333";
 
 struct Backlog {
-    bucket: Bucket,
+    bucket: String,
+    /// Where it is served.
+    endpoint: String,
     /// Objects.
     size: usize,
     /// Of many records each, so that what is counted twice or not at all shows in the counts.
@@ -24,18 +27,20 @@ struct Backlog {
 
 /// In a table each group costs moto a copy of all that is in it.
 const SMALL: (usize, usize) = (40, 13);
-/// Messages of a queue: for each that is sent moto goes through all that are there, three times.
-const QUEUE: usize = 500;
+/// Messages of a queue: for each that is sent moto goes through all that are there, three times. With many queues more messages
+/// are in work, and it hears of little else than how long they are to stay hidden.
+const QUEUE: usize = 2_000;
 
 impl Backlog {
     fn new((size, groups): (usize, usize)) -> Self {
-        let bucket = Bucket::new();
-        for object in 0..size {
+        let bucket = name("backlog");
+        let objects = move |path: &str| {
+            let object: usize = path.strip_suffix(".json.gz")?.rsplit('_').next()?.parse().ok()?;
             // The last records of each are the first of the next.
             let ids: Vec<String> = (object * 4..object * 4 + 6).map(|id| id.to_string()).collect();
-            bucket.put(&Self::name(object), &objects(&ids.iter().map(String::as_str).collect::<Vec<_>>()));
-        }
-        Self { bucket, size, groups }
+            Some(objects(&ids.iter().map(String::as_str).collect::<Vec<_>>()))
+        };
+        Self { bucket, endpoint: shelf(objects), size, groups }
     }
 
     fn name(object: usize) -> String {
@@ -51,8 +56,8 @@ impl Backlog {
     fn messages(&self) -> Vec<String> {
         // Some messages name several, and some objects are named twice.
         let body = |object: usize| match object % 5 {
-            0 => s3(&self.bucket.0, &[&Self::name(object), &Self::name((object + 1) % self.size)]),
-            _ => s3(&self.bucket.0, &[&Self::name(object)]),
+            0 => s3(&self.bucket, &[&Self::name(object), &Self::name((object + 1) % self.size)]),
+            _ => s3(&self.bucket, &[&Self::name(object)]),
         };
         (0..self.size).map(|object| body(object).to_string()).collect()
     }
@@ -84,13 +89,14 @@ impl Backlog {
 
     /// A directory with rules and a configuration. Messages are hidden for so long.
     fn target(&self, queues: &[Queue], visibility: &str, outputs: &Json) -> Target {
-        let target = target();
+        let mut target = target();
+        target.1 = Some(self.endpoint.clone());
         let dedup = format!("str(int(event['eventID']) % {})", self.groups);
         let rule = format!("def rule(event):\n    return True\ndef dedup(event):\n    return {dedup}\n");
         fs::write(target.path("rules/every.py"), rule).unwrap();
         let queue = |queue: &Queue| json!({"url": queue.url, "visibility_timeout": visibility});
         let queues: Vec<_> = queues.iter().map(queue).collect();
-        let sources = json!({"queues": queues, "buckets": [{"bucket": self.bucket.0}]});
+        let sources = json!({"queues": queues, "buckets": [{"bucket": self.bucket}]});
         let config = json!({"version": 1, "sources": sources, "outputs": outputs});
         fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
         target
@@ -118,7 +124,7 @@ impl Backlog {
 
     /// How long messages are hidden: as long as work on them may take where there are many.
     fn visibility(&self) -> &'static str {
-        if self.size < 1_000 { "3s" } else { "30s" }
+        if self.size < 1_000 { "3s" } else { "1m" }
     }
 
     /// Alerts with their counts as one process finds them that nobody disturbs, and the ids that it told of.

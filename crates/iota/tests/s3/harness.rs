@@ -104,8 +104,8 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A directory to sync into.
-pub(crate) struct Target(pub(crate) tempfile::TempDir);
+/// A directory to sync into, and where S3 is, if not at the endpoint of the command.
+pub(crate) struct Target(pub(crate) tempfile::TempDir, pub(crate) Option<String>);
 
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -147,7 +147,7 @@ impl Drop for Running {
 
 impl Target {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(tempfile::tempdir().unwrap(), None)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -163,6 +163,7 @@ impl Target {
             .current_dir(self.0.path())
             .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")])
             .env("AWS_ENDPOINT_URL", endpoint)
+            .envs(self.1.iter().map(|url| ("AWS_ENDPOINT_URL_S3", url)))
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .args(args)
             .stdin(Stdio::null());

@@ -15,6 +15,7 @@ mod poll;
 mod proxy;
 mod queue;
 mod queue_faults;
+mod shelf;
 mod state;
 mod sync;
 mod synced;

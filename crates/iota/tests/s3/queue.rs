@@ -3,6 +3,7 @@
 use crate::aws::{Bucket, Queue};
 use crate::harness::key;
 use crate::proxy::{Answer, recording};
+use crate::shelf::shelf;
 use crate::watching::{Watching, alerts, count, objects, target, titles};
 use serde_json::{Value as Json, json};
 use std::fs;
@@ -342,4 +343,19 @@ fn killed_at_every_step_nothing_is_lost_and_nothing_counts_twice() {
             });
         }
     });
+}
+
+#[test]
+fn the_endpoint_of_a_bucket_goes_before_that_of_the_environment() {
+    let queue = Queue::new(1_000);
+    let endpoint = shelf(|path| (path == "/elsewhere/there").then(|| objects(&["there"])));
+    queue.send(&[s3("elsewhere", &["there"]).to_string()]);
+    let target = target();
+    let bucket = json!({"bucket": "elsewhere", "endpoint_url": endpoint, "path_style": true});
+    let config = json!({"version": 1, "sources": {"queues": [{"url": queue.url}], "buckets": [bucket]}});
+    fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
+    let mut watching = Watching::start(&target, &["--config", "iota.yaml"]);
+    watching.until_told(1);
+    watching.until("an empty queue", |_| queue.is_empty());
+    watching.end();
 }
