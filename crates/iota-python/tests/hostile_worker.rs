@@ -10,10 +10,9 @@ use iota_python::{Death, Interpreter, PackRunner, Program, Sandbox, SandboxMode,
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
-use std::fs::{self, File};
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -33,13 +32,13 @@ impl Hostile {
     fn new(ends: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (script, bytes) = (directory.path().join("worker"), directory.path().join("bytes"));
-        let mut file = File::create(&script).unwrap();
-        let bytes = bytes.display();
+        let (text, bytes) = (directory.path().join("text"), bytes.display());
         // Not before it was spoken to: else it may be gone before.
         let does = if ends { format!("head -c 5 >/dev/null\nexec cat '{bytes}'") } else { format!("exec cat '{bytes}' -") };
-        write!(file, "#!/bin/sh\n{does}\n").unwrap();
-        drop(file);
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(&text, format!("#!/bin/sh\n{does}\n")).unwrap();
+        // By a process of its own: a worker that is started meanwhile would hold a script open that this one writes, and what
+        // is open for writing cannot be run.
+        assert!(Command::new("install").args(["-m", "755"]).args([&text, &script]).status().unwrap().success());
         let program = Program {
             interpreter: Interpreter { path: script.clone() },
             // So that it is not sent the source of the worker.
