@@ -33,8 +33,8 @@ pub struct AuditEntry {
     /// `alert.ack`, `alert.resend`, `alert.resolve`, `alert.close`, `dlq.redrive`, `dlq.drop`, `suppression.add`,
     /// `suppression.change`, `suppression.remove`, `suppression.hit`, `override.add`, `override.change`,
     /// `override.remove`, `output.add`, `output.change`, `output.remove`, `routes.change`, `accounts.change`,
-    /// `no_send_before.change`, `rules.reload`, `rules.refused`, `rule.pause`, `pack.pause`, `pair.quarantine`, `sandbox.off`,
-    /// `sandbox.on`, `rerun`, `rerun.end`.
+    /// `run.without_configuration`, `no_send_before.change`, `rules.reload`, `rules.refused`, `rule.pause`, `pack.pause`,
+    /// `pair.quarantine`, `sandbox.off`, `sandbox.on`, `rerun`, `rerun.end`.
     pub action: String,
     /// What was changed: an alert id, a suppression's id, a rule id ...
     pub subject: String,

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 const ACCOUNTS: &str = "accounts.change";
 const ROUTES: &str = "routes.change";
 const NO_SEND_BEFORE: &str = "no_send_before.change";
+const WITHOUT_CONFIGURATION: &str = "run.without_configuration";
+/// What there is any number of, each with an id or name.
+const KINDS: [&str; 3] = ["suppression", "override", "output"];
 const SANDBOX: &str = "sandbox";
 const SANDBOX_OFF: &str = "sandbox.off";
 const SANDBOX_ON: &str = "sandbox.on";
@@ -37,17 +40,32 @@ pub fn record_in_force(desk: &dyn Desk, in_force: InForce<'_>, who: Who<'_>) -> 
 }
 
 fn changes(log: &[AuditRecord], InForce { triage, sending, sandbox }: InForce<'_>, who: Who<'_>) -> Vec<AuditEntry> {
+    let no_send_before = sending.no_send_before.as_ref();
+    let no_send_before = no_send_before.and_then(|before| of_value(NO_SEND_BEFORE, "--no-send-before", log, before, who));
+    let switched = no_send_before.into_iter().chain(of_sandbox(log, sandbox, who));
+    if sending.unconfigured {
+        return without_configuration(log, who).into_iter().chain(switched).collect();
+    }
     let suppressions = triage.suppressions.iter().map(|suppression| (suppression.id().to_owned(), json(suppression))).collect();
     let overrides = triage.adjustments.iter().map(|(rule, adjustment)| (rule.clone(), json(adjustment))).collect();
     let mut entries = of_kind("suppression", log, &suppressions, who);
     entries.extend(of_kind("override", log, &overrides, who));
-    entries.extend(of_kind("output", log, &sending.outputs, who));
+    entries.extend(sending.outputs.iter().flat_map(|outputs| of_kind("output", log, outputs, who)));
     entries.extend(of_accounts(log, &json(&triage.accounts), who));
-    entries.extend(of_value(ROUTES, "routes", log, &sending.routes, who));
-    let no_send_before = sending.no_send_before.as_ref();
-    entries.extend(no_send_before.and_then(|before| of_value(NO_SEND_BEFORE, "--no-send-before", log, before, who)));
-    entries.extend(of_sandbox(log, sandbox, who));
+    entries.extend(sending.routes.as_ref().and_then(|routes| of_value(ROUTES, "routes", log, routes, who)));
+    entries.extend(switched);
     entries
+}
+
+/// Who has no configuration file changed nothing in one, but goes by nothing of what the log knows to be in force. It is recorded
+/// once until something of that changes.
+fn without_configuration(log: &[AuditRecord], who: Who<'_>) -> Option<AuditEntry> {
+    let is_of = |kind: &str, action: &str| matches!(action.strip_prefix(kind), Some(".add" | ".change" | ".remove"));
+    let is_change = |action| [ACCOUNTS, ROUTES].contains(&action) || KINDS.iter().any(|kind| is_of(kind, action));
+    let mut actions = log.iter().rev().map(|record| record.entry.action.as_str());
+    let last = actions.find(|action| *action == WITHOUT_CONFIGURATION || is_change(action))?;
+    let is_known = || KINDS.iter().any(|kind| !last_known(kind, log).is_empty()) || !known_accounts(log).is_empty();
+    (last != WITHOUT_CONFIGURATION && is_known()).then(|| entry(who(), WITHOUT_CONFIGURATION, "configuration"))
 }
 
 fn json<T: Serialize>(value: &T) -> Json {
@@ -89,14 +107,20 @@ fn last_known(kind: &str, log: &[AuditRecord]) -> BTreeMap<String, Json> {
     known
 }
 
-/// Of the accounts those that differ: there may be thousands.
-fn of_accounts(log: &[AuditRecord], now: &Json, who: Who<'_>) -> Option<AuditEntry> {
+/// As the last records have them.
+fn known_accounts(log: &[AuditRecord]) -> Map<String, Json> {
     let mut known = Map::new();
     for AuditRecord { entry, .. } in log.iter().filter(|record| record.entry.action == ACCOUNTS) {
         let ids = |side: &Option<Json>| side.as_ref().and_then(Json::as_object).cloned().unwrap_or_default();
         ids(&entry.before).keys().for_each(|id| drop(known.remove(id)));
         known.extend(ids(&entry.after));
     }
+    known
+}
+
+/// Of the accounts those that differ: there may be thousands.
+fn of_accounts(log: &[AuditRecord], now: &Json, who: Who<'_>) -> Option<AuditEntry> {
+    let known = known_accounts(log);
     let now = now.as_object().cloned().unwrap_or_default();
     let differing = |these: &Map<String, Json>, others: &Map<String, Json>| {
         let differ = these.iter().filter(|(id, account)| others.get(*id) != Some(*account));
@@ -200,13 +224,24 @@ mod tests {
         let (one, two) = ("  \"111122223333\": {name: a}\n", "  \"444455556666\": {name: b}\n");
         let output = |digest: &str| BTreeMap::from([("pager".to_owned(), json!({"type": "slack", "settings": digest}))]);
         let routed = json!([{"outputs": ["pager"]}]);
+        let sending = |routes: &Json, outputs: BTreeMap<String, Json>, no_send_before: Option<Json>| Sending {
+            routes: Some(routes.clone()),
+            outputs: Some(outputs),
+            no_send_before,
+            unconfigured: false,
+        };
+        let none = || sending(&Json::Null, BTreeMap::new(), Some(Json::Null));
         let steps = [
             (accounts(one), Sending::default()),
-            (accounts(&[one, two].concat()), Sending { no_send_before: Some(Json::Null), ..Sending::default() }),
-            (accounts(two), Sending { routes: routed.clone(), outputs: output("1"), no_send_before: Some(json!("2026")) }),
+            (accounts(&[one, two].concat()), none()),
+            (accounts(two), sending(&routed, output("1"), Some(json!("2026")))),
             // One that has no such flag says nothing of it.
-            (accounts(two), Sending { routes: routed.clone(), outputs: output("2"), no_send_before: None }),
-            (Accounts::default(), Sending { no_send_before: Some(Json::Null), ..Sending::default() }),
+            (accounts(two), sending(&routed, output("2"), None)),
+            // Nor does one that delivers nothing.
+            (accounts(two), Sending::default()),
+            (Accounts::default(), Sending { unconfigured: true, ..Sending::default() }),
+            (Accounts::default(), none()),
+            (Accounts::default(), Sending { unconfigured: true, ..Sending::default() }),
         ];
         for (accounts, sending) in steps {
             let triage = Triage { accounts, ..Triage::default() };
@@ -237,6 +272,7 @@ mod tests {
             (ROUTES, &None, &routed),
             (NO_SEND_BEFORE, &None, &year),
             ("output.change", &first, &second),
+            (WITHOUT_CONFIGURATION, &None, &None),
             ("output.remove", &second, &None),
             (ACCOUNTS, &b, &none),
             (ROUTES, &routed, &None),

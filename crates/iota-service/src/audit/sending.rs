@@ -1,4 +1,4 @@
-//! Where alerts may go, as it is configured; no value that may be a secret.
+//! What a process can say of what is configured, and where alerts may go by it; no value that may be a secret.
 
 use crate::config::Settings;
 use iota_engine::digest::{digest, hex};
@@ -9,15 +9,23 @@ use std::collections::BTreeMap;
 /// Read at a start alone: a reload changes nothing of it.
 #[derive(Debug, Clone, Default)]
 pub struct Sending {
-    /// `null`: every output gets every alert.
-    pub(super) routes: Json,
-    /// By name: kind, and a digest of all settings.
-    pub(super) outputs: BTreeMap<String, Json>,
+    /// That there is no configuration file: then nothing that one would say is in force.
+    pub(super) unconfigured: bool,
+    /// `null`: every output gets every alert. `None` where nothing is sent by them.
+    pub(super) routes: Option<Json>,
+    /// By name: kind, and a digest of all settings. `None` where nothing is sent to them.
+    pub(super) outputs: Option<BTreeMap<String, Json>>,
     /// From when on alerts are sent; `null` is all of them. `None` where nobody can say so.
     pub(super) no_send_before: Option<Json>,
 }
 
 impl Sending {
+    /// Of a process that tells alerts where no output is.
+    pub fn nowhere(settings: &Settings) -> Self {
+        Self { unconfigured: !settings.configured, ..Self::default() }
+    }
+
+    /// Of a process that tells alerts as it is configured.
     pub fn of(settings: &Settings) -> Self {
         let routes = serde_json::to_value(&settings.alerts.routes).unwrap_or_default();
         let output = |(name, file): (&String, &crate::output::OutputFile)| {
@@ -26,7 +34,8 @@ impl Sending {
             let settings = hex(&digest("iota-output-settings-v1", [all.as_slice()])[..6]);
             (name.clone(), json!({"type": file.kind(), "settings": settings}))
         };
-        Self { routes, outputs: settings.outputs.iter().map(output).collect(), no_send_before: None }
+        let outputs = settings.outputs.iter().map(output).collect();
+        Self { routes: Some(routes), outputs: Some(outputs), ..Self::nowhere(settings) }
     }
 
     /// The same for input as it arrives.

@@ -76,6 +76,8 @@ pub struct Settings {
     pub sandbox: Setting<SandboxMode>,
     pub max_record: Setting<usize>,
     pub max_inflated: Setting<u64>,
+    /// Whether there is a configuration file.
+    pub configured: bool,
     /// `None`: nothing is kept.
     pub state: Setting<Option<Place>>,
     /// `None`: metrics are not served.
@@ -120,6 +122,7 @@ impl Settings {
         let sources = SourceSettings::new(&file)?;
         let written = shown::written(&file);
         let settings = Self {
+            configured: given.config.is_some(),
             rules: layer.pick(given.rules, file.rules, Vec::new()),
             python: layer.pick(given.python, file.python, "python3".to_owned()),
             engine: layer.pick(given.engine.map(some), file.engine.map(Some), None),
