@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-/// Every look of `--follow` but the first goes so far back: objects of yesterday may come today.
+/// What `--follow` looks for goes back so far from the last look that missed nothing: objects of yesterday may come today.
 const LOOK_BACK_MS: i64 = 2 * 86_400_000;
 
 pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<Exit> {
@@ -37,7 +37,9 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<Exit> {
         for trail in &config.trails {
             sources.push(Source::connect(trail).await?);
         }
-        let mut result = sync.round(&sources, range).await;
+        // When the last round began that read all it listed.
+        let mut whole_ms = None;
+        let mut result = round(&mut sync, &sources, range, &mut whole_ms).await;
         while args.follow && signals.received().is_none() {
             match &result {
                 // Whoever follows waits for the network to come back.
@@ -50,8 +52,9 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<Exit> {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
             if signals.received().is_none() {
-                let from_ms = range.from_ms.max(Some(now_ms() - LOOK_BACK_MS));
-                result = sync.round(&sources, Range { from_ms, to_ms: None }).await;
+                let back = whole_ms.map(|whole: i64| whole.min(now_ms()) - LOOK_BACK_MS);
+                let range = Range { from_ms: range.from_ms.max(back), to_ms: None };
+                result = round(&mut sync, &sources, range, &mut whole_ms).await;
             }
         }
         result
@@ -70,6 +73,16 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<Exit> {
         _ if counts.records_rejected > 0 => Exit::Partial,
         _ => Exit::Ok,
     })
+}
+
+/// `whole_ms` becomes when it began, if it left nothing out.
+async fn round(sync: &mut Sync<'_>, sources: &[Source], range: Range, whole_ms: &mut Option<i64>) -> Result<(), SyncError> {
+    let (began_ms, failed) = (now_ms(), sync.counts.objects_failed);
+    sync.round(sources, range).await?;
+    if sync.counts.objects_failed == failed {
+        *whole_ms = Some(began_ms);
+    }
+    Ok(())
 }
 
 pub(super) fn summarize(counts: &Counts, elapsed: Duration) {

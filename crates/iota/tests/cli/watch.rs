@@ -1,11 +1,14 @@
 //! `iota watch` over directories: what comes in whatever way is read once, and ends of the process lose nothing.
 
 use crate::harness::{EVERY, Files, gzip, iota, run};
+use iota_engine::store::{AlertFilter, Desk};
+use iota_service::store::Sqlite;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -219,13 +222,8 @@ fn a_cold_start_may_leave_the_past_alone() {
     // What came while nothing was running is new, whenever it is started again.
     files.write("in/b.jsonl", record(3).as_bytes());
     let watching = Watching::start(&files, &["--from", "now", "--no-send-before", "2999-01-01T00:00:00Z"], &[]);
-    watching.until("E3 is kept", |watching| {
-        // The second start: before that a signal ends it like any process.
-        watching.log().matches("watching ").count() == 2 && {
-            thread::sleep(Duration::from_secs(1));
-            true
-        }
-    });
+    let store = Sqlite::open_beside(Path::new(&files.path("state"))).unwrap();
+    watching.until("E3 is kept", |_| store.alerts(&AlertFilter::default()).unwrap().len() == 2);
     assert_eq!(watching.titles(), ["E2"]);
     watching.end();
     let log = fs::read_to_string(files.path("log")).unwrap();

@@ -2,6 +2,7 @@
 
 use crate::aws::{Queue, name};
 use crate::harness::{Target, key, moto};
+use crate::proxy::{Answer, Requests, recording};
 use crate::queue::s3;
 use crate::shelf::shelf;
 use crate::state::table;
@@ -10,6 +11,8 @@ use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -72,11 +75,14 @@ impl Backlog {
         self.messages().chunks(QUEUE).map(queue).collect()
     }
 
-    /// Two that share a table and wait for messages.
-    fn pair<'a>(target: &'a Target, table: &str) -> [Watching<'a>; 2] {
-        let mut pair = ["one-", "two-"].map(|name| Watching::sharing(target, name, table, &["--config", "iota.yaml"]));
-        for watching in &mut pair {
-            watching.until("started", |watching| watching.log().contains("watching http"));
+    /// Two that share a table, each behind a door that is shut.
+    fn pair<'a>(target: &'a Target, table: &str) -> [(Watching<'a>, Door); 2] {
+        let mut pair = ["one-", "two-"].map(|name| {
+            let (door, endpoint) = Door::shut();
+            (Watching::sharing(target, &endpoint, name, table, &["--config", "iota.yaml"]), door)
+        });
+        for (watching, door) in &mut pair {
+            watching.until("started", |_| door.asked("ReceiveMessage") > 0);
         }
         pair
     }
@@ -134,6 +140,35 @@ impl Backlog {
         let found = self.drain(&target, &queues);
         assert_eq!(found.iter().map(|(_, count)| count).sum::<u64>(), self.records());
         (found, told(&target.path("out.jsonl")).into_keys().collect())
+    }
+}
+
+/// What stands between a process and the queue: messages are received while it is open.
+struct Door {
+    open: Arc<AtomicBool>,
+    requests: Requests,
+}
+
+impl Door {
+    fn shut() -> (Self, String) {
+        let open = Arc::new(AtomicBool::new(false));
+        let held = Arc::clone(&open);
+        let (endpoint, requests) = recording(move |asked, _| {
+            while asked == "ReceiveMessage" && !held.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Answer::Pass
+        });
+        (Self { open, requests }, endpoint)
+    }
+
+    fn set(&self, open: bool) {
+        self.open.store(open, Ordering::Relaxed);
+    }
+
+    /// How often something was asked for.
+    fn asked(&self, operation: &str) -> usize {
+        self.requests.lock().unwrap().iter().filter(|request| request.contains(&format!("AmazonSQS.{operation}\r"))).count()
     }
 }
 
@@ -197,9 +232,23 @@ fn two_processes_on_one_queue_find_and_tell_what_one_does() {
     let state = table("iota-pair");
     let target = backlog.target(std::slice::from_ref(&queue), "1m", &json!({"file": {"type": "file", "path": "told.jsonl"}}));
     let mut pair = Backlog::pair(&target, &state);
-    for message in backlog.messages() {
+    let mut messages = backlog.messages().into_iter();
+    // Each alone until it has worked: of two messages in a row one has an object that the other process has not read.
+    for (watching, door) in &mut pair {
+        door.set(true);
+        while door.asked("DeleteMessageBatch") < 2 {
+            queue.send(&[messages.next().expect("messages for both")]);
+            watching.until("a message less", |_| queue.is_empty());
+        }
+        door.set(false);
+    }
+    let [(one, first), (two, second)] = pair;
+    first.set(true);
+    second.set(true);
+    for message in messages {
         Backlog::trickle(&queue, message);
     }
+    let mut pair = [one, two];
     pair[0].until("an empty queue", |_| queue.is_empty());
     let told_all = |_: &Watching<'_>| told(&target.path("told.jsonl")).into_keys().collect::<BTreeSet<_>>() == expected_told;
     pair[0].until("every alert in the file", told_all);
@@ -220,20 +269,20 @@ fn of_two_processes_one_is_killed_and_the_other_goes_on() {
     let queue = Queue::new(1_000);
     let state = table("iota-survivor");
     let target = backlog.target(std::slice::from_ref(&queue), "3s", &json!({}));
-    let [mut killed, mut survivor] = Backlog::pair(&target, &state);
-    let some = || !told(&target.path("one-out.jsonl")).is_empty();
-    let mut messages = backlog.messages().into_iter();
-    while !some()
-        && let Some(message) = messages.next()
-    {
+    let [(mut killed, first), (mut survivor, second)] = Backlog::pair(&target, &state);
+    let mut messages = backlog.messages();
+    let (last, middle) = (messages.split_off(backlog.size - 10), messages.split_off(5));
+    first.set(true);
+    queue.send(&messages);
+    killed.until("some of it", |_| !told(&target.path("one-out.jsonl")).is_empty());
+    second.set(true);
+    for message in middle {
         Backlog::trickle(&queue, message);
     }
-    killed.until("some of it", |_| some());
     killed.kill();
-    for message in messages {
+    for message in last {
         Backlog::trickle(&queue, message);
     }
-    assert!(!queue.is_empty(), "it was killed with work left");
     survivor.until("an empty queue", |_| queue.is_empty());
     let both = || {
         let mut all = told(&target.path("one-out.jsonl"));

@@ -1,10 +1,11 @@
 //! What comes out of a bucket: every layout, every kind of content, after every kind of end.
 
 use crate::harness::{DAY, Seed, Target, gzip, key, log, moto, record};
-use crate::proxy::{Answer, recording};
+use crate::proxy::{Answer, proxy, recording};
 use serde_json::Value as Json;
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const ACCOUNT: &str = "111122223333";
 const OTHER: &str = "444455556666";
@@ -316,21 +317,39 @@ fn following_takes_what_comes_later_and_ends_when_asked_to() {
     let target = Target::new();
     let args = ["ingest", &format!("s3://{bucket}"), "--follow", "--poll-interval", "300ms"];
     let following = target.start(moto(), &args);
-    let wait_for = |ids: &[&str]| {
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        while target.ids() != ids {
-            assert!(std::time::Instant::now() < until, "{:?}", target.ids());
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-    };
     // The whole past is read at first.
-    wait_for(&["1"]);
+    wait_for(&target, &["1"]);
     // A new region, today. Its name sorts before what was read.
     let today = jiff::Timestamp::now().strftime("%Y/%m/%d").to_string();
     seed.objects.clear();
     let new = key(ACCOUNT, "af-south-1", "b").replace(DAY, &today).replace("20240715T", &format!("{}T", today.replace('/', "")));
     seed.put(&new, &log(&["2"]));
     seed.plant_as(&bucket);
-    wait_for(&["1", "2"]);
+    wait_for(&target, &["1", "2"]);
+    assert_eq!(following.end(), Some(0));
+}
+
+fn wait_for(target: &Target, ids: &[&str]) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while target.ids() != ids {
+        assert!(std::time::Instant::now() < until, "{:?}", target.ids());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+/// The past that the first looks could not read is read by later ones.
+#[test]
+fn following_goes_back_to_what_an_outage_kept_from_it() {
+    let mut seed = Seed::default();
+    seed.put(&key(ACCOUNT, "us-east-1", "a"), &log(&["1"])).put(&key(ACCOUNT, "us-east-1", "b"), &log(&["2"]));
+    let url = format!("s3://{}", seed.plant());
+    let first = AtomicBool::new(true);
+    let script = move |line: &str, before| {
+        let denied = first.swap(false, Ordering::Relaxed) || line.contains("_b.json.gz") && before == 0;
+        if denied { Answer::Error(403, "AccessDenied") } else { Answer::Pass }
+    };
+    let target = Target::new();
+    let following = target.start(&proxy(script), &["ingest", &url, "--follow", "--poll-interval", "300ms"]);
+    wait_for(&target, &["1", "2"]);
     assert_eq!(following.end(), Some(0));
 }

@@ -51,8 +51,8 @@ impl<'a> Watching<'a> {
     }
 
     /// One of several in a directory: what it writes begins with its name, and its state is in a table.
-    pub(crate) fn sharing(target: &'a Target, name: &'static str, table: &str, flags: &[&str]) -> Self {
-        Self::spawn(target, name, watch(target, moto(), table).args(flags))
+    pub(crate) fn sharing(target: &'a Target, endpoint: &str, name: &'static str, table: &str, flags: &[&str]) -> Self {
+        Self::spawn(target, name, watch(target, endpoint, table).args(flags))
     }
 
     /// Ends by `kill -9` when it comes to a step for the nth time, and waits for that.

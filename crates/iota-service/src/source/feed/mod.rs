@@ -133,8 +133,10 @@ impl Feed {
             tasks.push(tokio::spawn(Queue::new(queue, &shared, from_ms).run()));
         }
         for poll in config.polls {
-            let from_ms = begin(&*ledger, &poll.trail.location().to_string(), from, now_ms)?;
-            tasks.push(tokio::spawn(Poll::new(poll, &shared, from_ms).run()));
+            let name = poll.trail.location().to_string();
+            let from_ms = begin(&*ledger, &name, from, now_ms)?;
+            let begun_ms = begun(&*ledger, &name, now_ms)?;
+            tasks.push(tokio::spawn(Poll::new(poll, &shared, from_ms, begun_ms).run()));
         }
         drop(inside);
         for stream in streams {
@@ -223,10 +225,14 @@ fn open(path: PathBuf) -> Result<Stream, FeedError> {
 /// From when on a source is read. `now` is when it was first started with this state.
 fn begin(ledger: &dyn Ledger, name: &str, from: From, now_ms: i64) -> Result<Option<i64>, StoreError> {
     match from {
-        From::Start => return Ok(None),
-        From::Time(ms) => return Ok(Some(ms)),
-        From::Now => {}
+        From::Start => Ok(None),
+        From::Time(ms) => Ok(Some(ms)),
+        From::Now => begun(ledger, name, now_ms),
     }
+}
+
+/// When a source was first started with this state: now, if it was not.
+fn begun(ledger: &dyn Ledger, name: &str, now_ms: i64) -> Result<Option<i64>, StoreError> {
     let key = format!("{}{name}", Checkpoint::BEGIN);
     if let Some(begun) = ledger.checkpoints(&key)?.into_iter().find(|found| found.key == key) {
         return Ok(begun.value.parse().ok());

@@ -48,7 +48,9 @@ pub(super) struct Poll {
     branches: Vec<Branch>,
     /// There may be more of them: some folders could not be looked into.
     undiscovered: bool,
-    /// Start of the last list of which everything was done, in milliseconds since 1970.
+    /// When it was first started with this state, in milliseconds since 1970.
+    begun_ms: Option<i64>,
+    /// Start of the last list of which everything was done, the same way.
     complete_ms: Option<i64>,
     rounds: u32,
     warned: bool,
@@ -64,11 +66,23 @@ enum Failed {
 }
 
 impl Poll {
-    pub(super) fn new(config: PollConfig, shared: &Arc<Shared>, from_ms: Option<i64>) -> Self {
+    pub(super) fn new(config: PollConfig, shared: &Arc<Shared>, from_ms: Option<i64>, begun_ms: Option<i64>) -> Self {
         let gate = Gate::new(format!("the list of {}", config.trail.shown()), Arc::clone(&shared.notices));
         let reader = Arc::new(Reader { shared: Arc::clone(shared), receipts: None, from_ms });
         let (working, known, branches) = (JoinSet::new(), HashSet::new(), Vec::new());
-        Self { config, gate, reader, working, known, branches, undiscovered: true, complete_ms: None, rounds: 0, warned: false }
+        Self {
+            config,
+            gate,
+            reader,
+            working,
+            known,
+            branches,
+            undiscovered: true,
+            begun_ms,
+            complete_ms: None,
+            rounds: 0,
+            warned: false,
+        }
     }
 
     /// Until the process is to end; then what is in work is given up.
@@ -237,7 +251,8 @@ impl Poll {
         match (self.complete_ms, self.reader.from_ms.map(minute_of)) {
             (Some(complete), from) => back(complete.min(now_ms)).max(from.unwrap_or(i64::MIN)),
             (None, Some(from)) => from,
-            (None, None) => back(now_ms),
+            // However long it takes until a list is complete.
+            (None, None) => back(self.begun_ms.unwrap_or(now_ms).min(now_ms)),
         }
     }
 

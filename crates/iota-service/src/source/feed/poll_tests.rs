@@ -6,7 +6,7 @@ use crate::source::feed::downloads::Downloads;
 use crate::source::feed::gate::Gates;
 use crate::source::feed::known::Known;
 use crate::source::feed::notices::Notices;
-use crate::source::feed::{Ending, Tally, offer};
+use crate::source::feed::{Ending, Tally, begun, offer};
 use crate::source::s3::{Bucket, Buckets};
 use crate::store::Sqlite;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
@@ -102,7 +102,7 @@ fn poll(trail: TrailConfig) -> (Arc<Busy>, Poll) {
         stop: tokio::sync::watch::channel(Ending::No).1,
         scratch: None,
     };
-    (store, Poll::new(PollConfig { trail, interval: Duration::from_secs(60) }, &Arc::new(shared), None))
+    (store, Poll::new(PollConfig { trail, interval: Duration::from_secs(60) }, &Arc::new(shared), None, None))
 }
 
 fn trail() -> TrailConfig {
@@ -161,4 +161,17 @@ async fn a_store_that_fails_once_costs_no_look_back() {
     assert!(matches!(failed, Err(Failed::Own(_))) && source.is_none() && poll.complete_ms.is_none(), "{failed:?}");
     assert!(poll.begin().await.is_ok());
     assert_eq!(poll.complete_ms, Some(86_400_000));
+}
+
+/// An outage that began before the first list, and in which the process is started again.
+#[test]
+fn until_a_list_is_complete_it_begins_before_the_first_start() {
+    let day = |number: i64| number * 86_400_000;
+    let (store, mut poll) = poll(trail());
+    for now_ms in [day(10) + 5, day(13)] {
+        poll.begun_ms = begun(&*store, "s3://b/", now_ms).unwrap();
+        assert_eq!([poll.begin_ms(now_ms), poll.begin_ms(day(20))], [day(9); 2]);
+    }
+    poll.complete_ms = Some(day(13));
+    assert_eq!(poll.begin_ms(day(20)), day(12));
 }

@@ -76,7 +76,8 @@ pub struct Bucket {
     reach: Reach,
     /// How often credentials were asked for anew.
     renewed: AtomicU32,
-    renewing: tokio::sync::Mutex<()>,
+    /// Held from the look at the client to the new one in its place: none undoes what another has changed.
+    changing: tokio::sync::Mutex<()>,
     /// Regions that answers named, at most `FOLLOWED`.
     followed: Mutex<BTreeSet<String>>,
     /// It is asked where somebody said that it is, and no answer has said so.
@@ -112,9 +113,9 @@ impl Bucket {
         let client = RwLock::new(client(reach, region).await?);
         let payer = reach.requester_pays.then_some(RequestPayer::Requester);
         let hinted = AtomicBool::new(region.is_some() && reach.access.region.is_none() && reach.access.endpoint_url.is_none());
-        let (renewed, renewing, followed) = (AtomicU32::new(0), tokio::sync::Mutex::default(), Mutex::default());
+        let (renewed, changing, followed) = (AtomicU32::new(0), tokio::sync::Mutex::default(), Mutex::default());
         let (reach, name, pace) = (reach.clone(), name.to_owned(), Pace::default());
-        Ok(Self { client, reach, renewed, renewing, followed, hinted, name, payer, pace })
+        Ok(Self { client, reach, renewed, changing, followed, hinted, name, payer, pace })
     }
 
     /// With a configuration that is there already.
@@ -122,8 +123,8 @@ impl Bucket {
     pub(crate) fn ready(name: &str, config: &aws_config::SdkConfig) -> Self {
         let (client, name) = (RwLock::new(Client::new(config)), name.to_owned());
         let (reach, followed, hinted) = (Reach::default(), Mutex::default(), AtomicBool::new(false));
-        let (renewed, renewing) = (AtomicU32::new(0), tokio::sync::Mutex::default());
-        Self { client, renewed, renewing, reach, followed, hinted, name, payer: None, pace: Pace::default() }
+        let (renewed, changing) = (AtomicU32::new(0), tokio::sync::Mutex::default());
+        Self { client, renewed, changing, reach, followed, hinted, name, payer: None, pace: Pace::default() }
     }
 
     /// For a look at it: what fails is said soon.
@@ -143,6 +144,7 @@ impl Bucket {
         if in_region(asked) || self.reach.access.endpoint_url.is_some() {
             return Ok(false);
         }
+        let _one = self.changing.lock().await;
         if in_region(&self.client()) {
             return Ok(true);
         }
@@ -168,7 +170,7 @@ impl Bucket {
         if !matches!(fault.code.as_deref(), Some("ExpiredToken" | "ExpiredTokenException")) {
             return Ok(false);
         }
-        let _one = self.renewing.lock().await;
+        let _one = self.changing.lock().await;
         if self.renewals() == before {
             let here = self.client().config().region().map(ToString::to_string);
             let access = Access { region: here.or_else(|| self.reach.access.region.clone()), ..self.reach.access.clone() };
@@ -183,6 +185,7 @@ impl Bucket {
     /// After a request that got no answer: goes on without the region that somebody said, which may not exist; an answer then
     /// says where the bucket is. False when that was not the reason, or when no other region is known.
     pub(super) async fn leave_hint(&self, asked: &Client) -> bool {
+        let _one = self.changing.lock().await;
         if asked.config().region() != self.client().config().region() {
             return true;
         }
