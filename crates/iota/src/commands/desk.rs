@@ -13,7 +13,7 @@ use iota_service::config::Settings;
 use iota_service::pipeline::Clock;
 use iota_service::store::Place;
 use serde_json::Value as Json;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 pub(super) fn settings(args: &DeskArgs, matches: &ArgMatches) -> anyhow::Result<Settings> {
     Ok(Settings::resolve(args.given(matches))?)
@@ -36,16 +36,23 @@ pub(super) fn now_ms() -> i64 {
 /// Who does it: the user of the operating system, and where state is in AWS whose credentials these are.
 pub(super) fn actor(state: &Place) -> Actor {
     let user = environment::user_name();
-    if let Place::Table(_) = state {
-        match caller_arn() {
-            Ok(arn) => return Actor::Caller { arn, user },
-            Err(why) => {
-                tracing::warn!("the audit log names {user} alone, because AWS does not say whose credentials these are: {why}");
-            }
-        }
+    match state {
+        Place::Table(_) => match CALLER.clone() {
+            Some(arn) => Actor::Caller { arn, user },
+            None => Actor::User(user),
+        },
+        Place::Directory(_) => Actor::User(user),
     }
-    Actor::User(user)
 }
+
+/// Asked once, however much there is to record; also where there is no answer, which takes long.
+static CALLER: LazyLock<Option<String>> = LazyLock::new(|| {
+    let without = |why: &String| {
+        let user = environment::user_name();
+        tracing::warn!("the audit log names {user} alone, because AWS does not say whose credentials these are: {why}");
+    };
+    caller_arn().inspect_err(without).ok()
+});
 
 /// What somebody does with the state that the settings name.
 pub(super) fn entry(settings: &Settings, action: &str, subject: &str, why: Option<&String>) -> anyhow::Result<AuditEntry> {

@@ -111,10 +111,12 @@ impl Kept {
             store.release()?;
         }
         let sandbox = &python.program.sandbox.level();
-        let mut sending = Sending::of(settings);
-        if let Some(live) = live {
-            sending = sending.live(live.no_send_before_ms);
-        }
+        let sending = match live {
+            // Where it delivers nothing now, that is what changed.
+            Some(live) => Sending::of(settings).live(live.no_send_before_ms),
+            None if deliver => Sending::of(settings),
+            None => Sending::nowhere(settings),
+        };
         record_in_force(&*store, InForce { triage: &triage, sending: &sending, sandbox }, &|| desk::actor(place))?;
         let routes = if deliver { to_outputs(settings, &outputs) } else { to_stdout(updates) };
         let triage = Triage { routes: routes.clone(), ..triage };

@@ -136,3 +136,37 @@ fn where_alerts_go_and_what_accounts_are_called_is_recorded() {
     assert_eq!(log[2].after.as_ref().unwrap(), "2020-01-01T00:00:00.000Z");
     assert_eq!(log[5].after.as_ref().unwrap()[0]["severity"], "HIGH");
 }
+
+/// What it is told of is neither taken away nor added again by a command that was not told of it.
+#[test]
+fn a_run_that_is_not_told_of_the_configuration_changes_nothing_of_it() {
+    let files = site();
+    let config = "version: 1\nsuppressions: suppressions.yaml\nsuppression_days: 36500\naccounts: accounts.yaml\n\
+                  overrides: {r: {severity: LOW}}\noutputs:\n  local: {type: file, path: alerts.jsonl}\n\
+                  routes:\n  - {outputs: [local], severity: LOW}\n";
+    files.write("iota.yaml", config.as_bytes());
+    files.write("suppressions.yaml", suppressing("E1").as_bytes());
+    files.write("accounts.yaml", b"version: 1\naccounts:\n  \"111122223333\": {name: a}\n");
+    files.write("in.jsonl", record("T1").as_bytes());
+    let run = |flags: &[&str]| {
+        let mut command = iota();
+        command.args(["run", &files.path("in.jsonl"), "--rules", &files.path("rules"), "--state", &files.path("state")]);
+        let ran = command.args(flags).output().unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    };
+    let config = files.path("iota.yaml");
+    // The log knows nothing that would be in force.
+    run(&[]);
+    assert!(actions(&files).is_empty(), "{:?}", actions(&files));
+    run(&["--config", &config, "--deliver"]);
+    let added = ["suppression.add", "override.add", "output.add", "accounts.change", "routes.change"];
+    assert_eq!(actions(&files), added);
+    for flags in [&[][..], &[], &["--config", &config], &["--config", &config, "--deliver"], &[]] {
+        run(flags);
+    }
+    assert_eq!(actions(&files)[added.len()..], ["run.without_configuration"]);
+    files.write("suppressions.yaml", b"version: 1\nsuppressions: []\n");
+    run(&["--config", &config]);
+    run(&[]);
+    assert_eq!(actions(&files)[added.len() + 1..], ["suppression.remove", "run.without_configuration"]);
+}

@@ -1,6 +1,7 @@
 //! State in a DynamoDB table, through the binary.
 
 use crate::harness::{Target, moto, root};
+use crate::proxy::{Answer, recording};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::fs;
@@ -87,6 +88,22 @@ fn what_a_run_keeps_in_a_table_the_other_commands_find() {
         let ran = iota(args);
         assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn whose_credentials_these_are_is_asked_once_however_much_is_recorded() {
+    table("iota-caller");
+    let target = target();
+    fs::remove_file(target.path("rules/fails.py")).unwrap();
+    fs::write(target.path("iota.yaml"), "version: 1\noverrides: {every: {severity: LOW}, other: {severity: LOW}}\n").unwrap();
+    let (url, requests) = recording(|_, _| Answer::Pass);
+    let iota = |args: &[&str]| target.run(&url, &[args, &["--state", "dynamodb:iota-caller"]].concat());
+    let ran = iota(&["run", "in", "--rules", "rules", "--config", "iota.yaml"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let asked = requests.lock().unwrap().iter().filter(|request| request.contains("Action=GetCallerIdentity")).count();
+    let audit = lines(&iota(&["audit", "list", "--format", "jsonl"]).stdout);
+    let told: Vec<_> = audit.iter().map(|record| (&record["action"], record["actor"]["caller"]["arn"].is_string())).collect();
+    assert_eq!((told, asked), (vec![(&"override.add".into(), true); 2], 1));
 }
 
 /// Killed at a step of its commit, and started again.
