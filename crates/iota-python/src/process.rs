@@ -231,16 +231,19 @@ fn exchange<T>(
     pipes.send(kind, &[body], &mut patience)?;
     loop {
         let frame = pipes.receive(&mut patience)?;
+        if frame.kind != b's'
+            && let Some(answer) = take(&frame)?
+        {
+            return Ok(answer);
+        }
+        // A rule may ask, or answer in parts, without end, and then there is always something to read.
+        if let Some(over) = patience.over() {
+            return Err(over.into());
+        }
         if frame.kind == b's' {
-            // A rule may ask without end, and then there is always something to read.
-            if let Some(over) = patience.over() {
-                return Err(over.into());
-            }
             let Question { kind, key } = parse(&frame.body)?;
             let value = state.get(&kind, &key);
             pipes.send(b'S', &[value.to_string().as_bytes()], &mut patience)?;
-        } else if let Some(answer) = take(&frame)? {
-            return Ok(answer);
         }
     }
 }
