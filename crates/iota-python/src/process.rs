@@ -194,6 +194,11 @@ impl Process {
         .map_err(|error| self.death(error))
     }
 
+    /// It has run nothing yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.next_batch == 0
+    }
+
     /// Position of the pair (or, while loading, of the rule) that the worker is at, from 0.
     pub(crate) fn working_on(&self) -> Option<usize> {
         read_progress(&self.progress).checked_sub(1).and_then(|at| usize::try_from(at).ok())
