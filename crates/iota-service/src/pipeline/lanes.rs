@@ -199,7 +199,9 @@ impl Beside {
         let lives = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
         if in_time.is_none() && until.is_some() && lives && !is_begun.get_or_init(|| false) {
             self.is_starting = true;
-            return Done::not_run(given);
+            let mut done = Done::not_run(given);
+            done.outcome.pause = patience.and_then(|patience| self.left_out.waited_for(patience, Instant::now()));
+            return done;
         }
         let answer = in_time.or_else(|| {
             // It answers at once, with what it has run.
