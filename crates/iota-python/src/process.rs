@@ -194,6 +194,11 @@ impl Process {
         .map_err(|error| self.death(error))
     }
 
+    /// It has run nothing yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.next_batch == 0
+    }
+
     /// Position of the pair (or, while loading, of the rule) that the worker is at, from 0.
     pub(crate) fn working_on(&self) -> Option<usize> {
         read_progress(&self.progress).checked_sub(1).and_then(|at| usize::try_from(at).ok())
@@ -231,16 +236,19 @@ fn exchange<T>(
     pipes.send(kind, &[body], &mut patience)?;
     loop {
         let frame = pipes.receive(&mut patience)?;
+        if frame.kind != b's'
+            && let Some(answer) = take(&frame)?
+        {
+            return Ok(answer);
+        }
+        // A rule may ask, or answer in parts, without end, and then there is always something to read.
+        if let Some(over) = patience.over() {
+            return Err(over.into());
+        }
         if frame.kind == b's' {
-            // A rule may ask without end, and then there is always something to read.
-            if let Some(over) = patience.over() {
-                return Err(over.into());
-            }
             let Question { kind, key } = parse(&frame.body)?;
             let value = state.get(&kind, &key);
             pipes.send(b'S', &[value.to_string().as_bytes()], &mut patience)?;
-        } else if let Some(answer) = take(&frame)? {
-            return Ok(answer);
         }
     }
 }

@@ -57,6 +57,8 @@ pub struct PackRunner {
     state: Box<dyn RuleState>,
     process: Option<Process>,
     cancel: Arc<Cancel>,
+    /// How many pairs it is given at once: fewer once nobody waited for the end of so many, so that some get done.
+    at_once: usize,
 }
 
 impl std::fmt::Debug for PackRunner {
@@ -83,7 +85,7 @@ impl PackRunner {
         let load_body = Arc::new(load::body(pack, header));
         let pack = pack.name.as_str().into();
         let (left_out, cancel) = (Arc::default(), Arc::default());
-        Self { program, pack, load_body, left_out, state: Box::new(NoState), process: None, cancel }
+        Self { program, pack, load_body, left_out, state: Box::new(NoState), process: None, cancel, at_once: usize::MAX }
     }
 
     /// Another worker of the same pack.
@@ -97,6 +99,7 @@ impl PackRunner {
             state: Box::new(NoState),
             process: None,
             cancel: Arc::default(),
+            at_once: usize::MAX,
         }
     }
 
@@ -127,9 +130,9 @@ impl PackRunner {
         self.process.is_some()
     }
 
-    /// Starts a worker, unless there is one or none is to be started, so that the next batch does not wait for it.
-    pub fn start(&mut self) {
-        if self.has_worker() || !self.left_out.may_start() {
+    /// Starts a worker for such pairs, unless there is one, none is to be started, or none of them would be run.
+    pub fn start_for(&mut self, pairs: &[Pair]) {
+        if self.has_worker() || !self.left_out.may_start() || pairs.iter().all(|pair| self.left_out.holds(pair.rule)) {
             return;
         }
         match self.take_process() {
@@ -181,29 +184,41 @@ impl PackRunner {
 
     /// Runs pairs on the worker there is, or a new one.
     fn run(&mut self, batch: &Batch, pairs: &[Pair]) -> Ran {
-        let fresh = self.process.is_none();
-        if fresh && !self.left_out.may_start() {
-            return Ran::NotAtAll { pause: self.left_out.take_why() };
+        if self.process.is_none() && !self.left_out.may_start() {
+            return Ran::NotAtAll { pause: self.left_out.take_why(), cut: None };
         }
         let mut process = match self.take_process() {
             Ok(process) => process,
-            Err(StartError::Stopped) => return Ran::NotAtAll { pause: None },
+            Err(StartError::Stopped) => return Ran::NotAtAll { pause: None, cut: None },
             // Whatever the reason: the other packs go on, and do not wait for one attempt after the other.
             Err(error) => {
                 self.left_out.no_start(&error);
-                return Ran::NotAtAll { pause: self.left_out.take_why() };
+                return Ran::NotAtAll { pause: self.left_out.take_why(), cut: None };
             }
         };
-        let started = Instant::now();
+        let (started, fresh) = (Instant::now(), process.is_fresh());
         match process.evaluate(batch, pairs, self.state.as_ref(), &self.cancel) {
             Ok(outcome) => {
                 self.process = Some(process);
+                if pairs.len() == self.at_once {
+                    self.at_once = self.at_once.saturating_mul(2);
+                }
                 for update in outcome.state.iter() {
                     self.state.apply(&update.ops);
                 }
                 Ran::Well(outcome)
             }
-            Err(death) if death.is_stop() => Ran::NotAtAll { pause: None },
+            Err(death) if death.is_stop() => {
+                if self.cancel.is_cancelled() {
+                    self.at_once = pairs.len().div_ceil(2);
+                    let (pack, calls) = (&self.pack, pairs.len());
+                    tracing::warn!(
+                        "pack {pack}: other packs wait, so {calls} calls are cut short, and run later in smaller parts"
+                    );
+                }
+                let rule = process.working_on().and_then(|at| pairs.get(at)).map(|pair| pair.rule);
+                Ran::NotAtAll { pause: None, cut: rule.map(|rule| (rule, started.elapsed())) }
+            }
             Err(death) => {
                 let suspect = process.working_on().filter(|at| *at < pairs.len());
                 tracing::debug!(%death, pairs = pairs.len(), ?suspect, "a worker died");
@@ -230,6 +245,8 @@ enum Ran {
     /// that was said before.
     NotAtAll {
         pause: Option<String>,
+        /// The rule that was at work when nobody waited any longer, and how long all of them were.
+        cut: Option<(u16, Duration)>,
     },
 }
 
@@ -241,9 +258,11 @@ impl RuleRunner for PackRunner {
         let mut outcome = Outcome::default();
         // Parts still to be run, the next one last.
         let mut parts: Vec<Range<usize>> = Vec::new();
-        if !pairs.is_empty() {
-            parts.push(0..pairs.len());
-        }
+        parts.extend(
+            (0..pairs.len()).step_by(self.at_once).map(|start| start..pairs.len().min(start.saturating_add(self.at_once))),
+        );
+        parts.reverse();
+        let mut has_died = false;
         let mut kills: BTreeMap<u16, u32> = BTreeMap::new();
         let mut killed_by_all = 0;
         while let Some(part) = parts.pop() {
@@ -257,23 +276,28 @@ impl RuleRunner for PackRunner {
                 parts.extend(rest.chunk_by(|a, b| a + 1 == *b).rev().map(|run| run[0]..run[run.len() - 1] + 1));
                 continue;
             }
-            if part.len() == 1 && pairs.len() > 1 {
+            if part.len() == 1 && has_died {
                 // A suspect gets a worker of its own.
-                self.process = None;
+                self.process.take_if(|process| !process.is_fresh());
             }
             let (death, suspect, fresh, time) = match self.run(batch, &pairs[part.clone()]) {
                 Ran::Well(more) => {
                     outcome.append(more);
                     continue;
                 }
-                Ran::NotAtAll { pause } => {
+                Ran::NotAtAll { pause, cut } => {
                     outcome.pause = outcome.pause.or(pause);
+                    if let Some((rule, time)) = cut {
+                        // Which of them took how long is not known; whatever takes long is mostly what is at work.
+                        add_time(&mut outcome, rule, time);
+                    }
                     parts.push(part);
                     not_run.extend(parts.drain(..).flatten().map(|at| pairs[at]));
                     continue;
                 }
                 Ran::Died { death, suspect, fresh, time } => (death, suspect, fresh, time),
             };
+            has_died = true;
             if part.len() > 1 {
                 let cut = match suspect {
                     Some(at) => [part.start + at, part.start + at + 1],
@@ -287,8 +311,7 @@ impl RuleRunner for PackRunner {
                 let pair = pairs[part.start];
                 outcome.errors.push(blame(pair, &death));
                 // Who dies cannot say how long that took.
-                let nanos = outcome.nanos.entry(pair.rule).or_default();
-                *nanos = nanos.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+                add_time(&mut outcome, pair.rule, time);
             } else {
                 parts.push(part);
             }
@@ -297,6 +320,11 @@ impl RuleRunner for PackRunner {
         outcome.not_run = not_run;
         outcome
     }
+}
+
+fn add_time(outcome: &mut Outcome, rule: u16, time: Duration) {
+    let nanos = outcome.nanos.entry(rule).or_default();
+    *nanos = nanos.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
 }
 
 fn blame(pair: Pair, death: &Death) -> RuleError {

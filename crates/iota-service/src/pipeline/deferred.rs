@@ -6,7 +6,7 @@ use super::trouble::RuleOfPack;
 use iota_engine::index::Candidate;
 use iota_engine::rule::BatchRecord;
 
-/// Bytes of records that wait, at most; calls on further ones are only counted.
+/// Bytes of records and their calls that wait, at most; calls on further ones are only counted.
 const MOST: usize = 64 << 20;
 
 #[derive(Debug, Default)]
@@ -39,13 +39,14 @@ impl Deferred {
             if candidates.is_empty() {
                 continue;
             }
-            if self.bytes + raw.len() > MOST {
+            let bytes = raw.len() + size_of_val(candidates.as_slice());
+            if self.bytes + bytes > MOST {
                 if !std::mem::replace(&mut self.overflowed, true) {
                     tracing::error!("more calls are left out than can be made up for; with --state DIR they are kept");
                 }
                 continue;
             }
-            self.bytes += raw.len();
+            self.bytes += bytes;
             self.records.push(Record { raw: raw.into(), candidates, known: job.batch.records()[place] });
         }
     }

@@ -2,12 +2,12 @@
 //! waits for what another does.
 
 use super::sequence::Job;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use iota_engine::rule::{Batch, Outcome, Pair, RuleRunner};
 use iota_python::{Cancel, LeftOut, PackRunner};
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -76,7 +76,9 @@ impl Lanes {
             }
             Self::SideBySide(lanes) => {
                 let asked: Vec<Asked> = lanes.iter_mut().map(|lane| lane.ask(job, patience)).collect();
-                lanes.iter_mut().zip(asked).map(|(lane, asked)| lane.answer(asked)).collect()
+                // Who is asked alone keeps nobody waiting.
+                let patience = patience.filter(|_| asked.iter().filter(|asked| asked.waiting.is_some()).count() > 1);
+                lanes.iter_mut().zip(asked).map(|(lane, asked)| lane.answer(asked, patience)).collect()
             }
         }
     }
@@ -105,6 +107,7 @@ struct Work {
     job: Arc<Job>,
     given: Vec<Pair>,
     cancel: Arc<Cancel>,
+    is_begun: Arc<OnceLock<bool>>,
 }
 
 struct Answer {
@@ -123,6 +126,8 @@ struct Asked {
 
 struct Waiting {
     cancel: Arc<Cancel>,
+    /// Decided by whoever is first: true, it has a worker and begins; false, that takes its time and nobody waits for it.
+    is_begun: Arc<OnceLock<bool>>,
     until: Option<Instant>,
     /// It was quick.
     answer: Option<Answer>,
@@ -135,8 +140,14 @@ impl Beside {
         let (left_out, end) = (runner.left_out(), Arc::<Cancel>::default());
         let until = Arc::clone(&end);
         let run = move || {
-            for Work { job, given, cancel } in given {
+            for Work { job, given, cancel, is_begun } in given {
                 let started = Instant::now();
+                runner.until(Arc::clone(&until));
+                runner.start_for(&given);
+                if !is_begun.get_or_init(|| true) {
+                    let _ = sender.send(None);
+                    continue;
+                }
                 runner.until(Arc::clone(&cancel));
                 let outcome = runner.evaluate(&job.batch, &given);
                 drop(job);
@@ -144,7 +155,7 @@ impl Beside {
                 let _ = sender.send(Some(Answer { outcome, time: started.elapsed(), is_starting }));
                 if is_starting {
                     runner.until(Arc::clone(&until));
-                    runner.start();
+                    runner.start_for(&given);
                     let _ = sender.send(None);
                 }
             }
@@ -160,24 +171,38 @@ impl Beside {
             return Asked { given, waiting: None };
         }
         if self.is_starting {
-            let started = if patience.is_some() { self.answers.try_recv().is_ok() } else { self.answers.recv().is_ok() };
-            self.is_starting = !started;
+            // A thread that has panicked is found out below.
+            let of_start = if patience.is_some() {
+                self.answers.try_recv()
+            } else {
+                self.answers.recv().map_err(|_| TryRecvError::Disconnected)
+            };
+            self.is_starting = matches!(of_start, Err(TryRecvError::Empty));
         }
         if self.is_starting {
             return Asked { given, waiting: None };
         }
-        let cancel = Arc::<Cancel>::default();
-        let work = Work { job: Arc::clone(job), given: given.clone(), cancel: Arc::clone(&cancel) };
+        let (cancel, is_begun) = (Arc::<Cancel>::default(), Arc::<OnceLock<bool>>::default());
+        let (job, given_to) = (Arc::clone(job), given.clone());
+        let work = Work { job, given: given_to, cancel: Arc::clone(&cancel), is_begun: Arc::clone(&is_begun) };
         // A thread that has panicked does not answer, which is noticed.
         let _ = self.work.as_ref().map(|sender| sender.send(work));
         let until = patience.map(|patience| Instant::now() + patience);
         let answer = if until.is_some() { self.answers.recv_timeout(ALONE).ok() } else { self.answers.recv().ok() };
-        Asked { given, waiting: Some(Waiting { cancel, until, answer: answer.flatten() }) }
+        Asked { given, waiting: Some(Waiting { cancel, is_begun, until, answer: answer.flatten() }) }
     }
 
-    fn answer(&mut self, Asked { given, waiting }: Asked) -> Done {
-        let Some(Waiting { cancel, until, answer }) = waiting else { return Done::not_run(given) };
+    /// With `patience` others wait for it.
+    fn answer(&mut self, Asked { given, waiting }: Asked, patience: Option<Duration>) -> Done {
+        let Some(Waiting { cancel, is_begun, until, answer }) = waiting else { return Done::not_run(given) };
         let in_time = answer.or_else(|| self.answers.recv_deadline(until?).ok().flatten());
+        let lives = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        if in_time.is_none() && until.is_some() && lives && !is_begun.get_or_init(|| false) {
+            self.is_starting = true;
+            let mut done = Done::not_run(given);
+            done.outcome.pause = patience.and_then(|patience| self.left_out.waited_for(patience, Instant::now()));
+            return done;
+        }
         let answer = in_time.or_else(|| {
             // It answers at once, with what it has run.
             cancel.cancel();
@@ -185,8 +210,8 @@ impl Beside {
         });
         let Answer { mut outcome, time, is_starting } = answer.expect("the thread of a pack answers, unless it has panicked");
         self.is_starting = is_starting;
-        if until.is_some() {
-            let too_much = self.left_out.waited_for(time, Instant::now());
+        if let Some(patience) = patience {
+            let too_much = self.left_out.waited_for(time.min(patience), Instant::now());
             outcome.pause = outcome.pause.or(too_much);
         }
         Done { given, outcome }

@@ -62,7 +62,8 @@ pub fn read_snapshot(directory: &Path) -> Result<Snapshot, DirectoryError> {
     Ok(Snapshot::new(files))
 }
 
-fn is_wanted(entry: &DirEntry) -> bool {
+/// Whether it is looked at: a file to be read, or a directory that may hold one.
+pub(crate) fn is_wanted(entry: &DirEntry) -> bool {
     is_wanted_name(&entry.file_name().to_string_lossy())
 }
 

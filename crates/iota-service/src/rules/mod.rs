@@ -8,7 +8,7 @@ mod names;
 mod refused;
 
 pub use directory::{DirectoryError, packs_of, read_snapshot};
-pub(crate) use directory::{MAX_ENTRIES, is_read};
+pub(crate) use directory::{MAX_ENTRIES, is_read, is_wanted};
 pub(crate) use files::{Budget, MAX_FILE, MAX_FILES, read_within};
 pub use loaded::{LoadedPack, Python, RulesError, Which, load_packs, read_packs};
 pub use names::{UnknownName, unknown_names};

@@ -67,6 +67,9 @@ impl Pauses {
         let Some(pause) = self.waiting.get_mut(&paused) else { return };
         if works {
             self.waiting.remove(&paused);
+        } else if paused.is_none() {
+            // A pack that takes its time over it, again and again, is paused for that.
+            pause.until = now + SOON;
         } else {
             pause.tries += 1;
             pause.until = now + WAITS[pause.tries.min(WAITS.len() - 1)];
@@ -101,7 +104,10 @@ mod tests {
         assert_eq!(pauses.next_due(), Some(minutes(61)), "it begins anew");
         pauses.note([None], minutes(60));
         assert_eq!(pauses.next_due(), Some(minutes(60) + SOON));
-        pauses.tried(None, false, minutes(61));
-        assert_eq!((pauses.due(minutes(65)), pauses.due(minutes(66))), (vec![rule], vec![None, rule]));
+        for late in 0..20 {
+            let now = minutes(61 + late);
+            pauses.tried(None, false, now);
+            assert_eq!((pauses.due(now), pauses.due(now + SOON)), (vec![rule], vec![None, rule]), "however often");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Notices that rule files have changed.
 
-use crate::rules::MAX_ENTRIES;
+use crate::rules::{MAX_ENTRIES, is_wanted};
 use iota_engine::digest::digest;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -75,9 +75,7 @@ fn look_at(paths: &[PathBuf], most: usize) -> [u8; 16] {
         let leads_out = |entry: &DirEntry| {
             entry.path_is_symlink() && !fs::canonicalize(entry.path()).is_ok_and(|real| real.starts_with(&root))
         };
-        let is_looked_at = |entry: &DirEntry| {
-            entry.depth() == 0 || !(entry.file_name() == "__pycache__" || entry.file_name() == ".git" || leads_out(entry))
-        };
+        let is_looked_at = |entry: &DirEntry| entry.depth() == 0 || is_wanted(entry) && !leads_out(entry);
         for entry in WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(is_looked_at).take(most) {
             match entry.and_then(|entry| Ok((entry.metadata()?, entry))) {
                 Ok((metadata, entry)) if metadata.is_file() => {
@@ -121,5 +119,18 @@ mod tests {
         let before = [look(3), look(4)];
         fs::write(pack.path().join("c"), "changed").unwrap();
         assert_eq!((look(3) == before[0], look(4) == before[1]), (true, false));
+    }
+
+    #[test]
+    fn a_change_is_seen_beside_many_files_that_are_not_read() {
+        let pack = tempfile::tempdir().unwrap();
+        fs::create_dir(pack.path().join(".venv")).unwrap();
+        for name in [".venv/a.py", ".venv/b.py", ".venv/c.py", "r.py"] {
+            fs::write(pack.path().join(name), "").unwrap();
+        }
+        let look = || look_at(&[pack.path().to_owned()], 2);
+        let before = look();
+        fs::write(pack.path().join("r.py"), "changed").unwrap();
+        assert_ne!(look(), before);
     }
 }

@@ -267,6 +267,7 @@ const ERRORS: &[(&str, &str)] = &[
     ("compat_call", "WorkerDied"),
     ("crash", "WorkerDied"),
     ("endless_loop", "TimeoutError"),
+    ("endless_parts", "TimeoutError"),
     ("endless_questions", "TimeoutError"),
     ("exit", "WorkerDied"),
     ("forged_counts", "ProtocolError"),

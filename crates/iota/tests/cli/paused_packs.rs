@@ -105,6 +105,35 @@ fn a_pack_that_hangs_does_not_hold_up_another() {
     }
 }
 
+/// Where what is left out of a batch is as slow the next time, it would never be done.
+#[test]
+fn a_pack_that_is_slow_gets_on_in_parts() {
+    let slow = "    __import__('time').sleep(0.5 if int(event['eventID']) % 3 == 0 else 0)\n";
+    let slow = EVERY.replacen("def rule(event):\n", &format!("def rule(event):\n{slow}"), 1);
+    let files = files(&format!("{slow}{EACH}"), 64);
+    let flags = ["--rules", &files.path("off"), "--workers", "1", "--rule-timeout", "2s"];
+    fs::rename(files.path("on"), files.path("rules")).unwrap();
+    let watching = Watching::start(&files, &flags, &[]);
+    let done = || watching.titles().iter().filter(|title| title.starts_with('E')).count();
+    watching.until("the calls of both are done", |_| done() == 128);
+    assert!(watching.log().contains("are cut short"), "{}", watching.log());
+    watching.end();
+}
+
+/// One that is ended after each wait would never be there.
+#[test]
+fn a_worker_that_takes_long_to_start_is_not_started_anew() {
+    let files = files(&never_again().replace("os._exit(7)", "__import__('time').sleep(7)"), 10);
+    let flags = ["--rules", &files.path("off"), "--workers", "1", "--rule-timeout", "500ms"];
+    fs::rename(files.path("on"), files.path("rules")).unwrap();
+    let watching = Watching::start(&files, &flags, &[]);
+    let done = || watching.titles().iter().filter(|title| title.starts_with('E')).count();
+    watching.until("the calls of both are done", |_| done() == 20);
+    let log = watching.log();
+    assert!(!log.contains("is paused") && !log.contains("are cut short"), "{log}");
+    watching.end();
+}
+
 /// What rules there are is known from before, so that the first worker is the first to find out.
 #[test]
 fn an_interpreter_that_does_not_start_any_more_ends_no_run() {
