@@ -95,6 +95,7 @@ fn whose_credentials_these_are_is_asked_once_however_much_is_recorded() {
     table("iota-caller");
     let target = target();
     fs::remove_file(target.path("rules/fails.py")).unwrap();
+    fs::write(target.path("rules/other.py"), "def rule(event):\n    return False\n").unwrap();
     fs::write(target.path("iota.yaml"), "version: 1\noverrides: {every: {severity: LOW}, other: {severity: LOW}}\n").unwrap();
     let (url, requests) = recording(|_, _| Answer::Pass);
     let iota = |args: &[&str]| target.run(&url, &[args, &["--state", "dynamodb:iota-caller"]].concat());
