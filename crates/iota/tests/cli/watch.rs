@@ -1,7 +1,7 @@
 //! `iota watch` over directories: what comes in whatever way is read once, and ends of the process lose nothing.
 
 use crate::harness::{EVERY, Files, gzip, iota, run};
-use iota_engine::store::{AlertFilter, Desk};
+use iota_engine::store::{AlertFilter, ClassFilter, Desk};
 use iota_service::store::Sqlite;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -223,7 +223,8 @@ fn a_cold_start_may_leave_the_past_alone() {
     files.write("in/b.jsonl", record(3).as_bytes());
     let watching = Watching::start(&files, &["--from", "now", "--no-send-before", "2999-01-01T00:00:00Z"], &[]);
     let store = Sqlite::open_beside(Path::new(&files.path("state"))).unwrap();
-    watching.until("E3 is kept", |_| store.alerts(&AlertFilter::default()).unwrap().len() == 2);
+    let all = AlertFilter { class: ClassFilter::All, ..AlertFilter::default() };
+    watching.until("E3 is kept", |_| store.alerts(&all).unwrap().len() == 2);
     assert_eq!(watching.titles(), ["E2"]);
     watching.end();
     let log = fs::read_to_string(files.path("log")).unwrap();
@@ -413,7 +414,7 @@ fn a_backlog_survives_kills() {
 
 /// Ids and counts of what is kept.
 fn alerts(files: &Files) -> BTreeMap<String, u64> {
-    use iota_engine::store::{AlertFilter, Desk};
+    use iota_engine::store::{AlertFilter, ClassFilter, Desk};
     let Ok(store) = iota_service::store::Sqlite::open_beside(std::path::Path::new(&files.path("state"))) else {
         return BTreeMap::new();
     };
