@@ -414,7 +414,7 @@ fn a_backlog_survives_kills() {
 
 /// Ids and counts of what is kept.
 fn alerts(files: &Files) -> BTreeMap<String, u64> {
-    use iota_engine::store::{AlertFilter, ClassFilter, Desk};
+    use iota_engine::store::{AlertFilter, Desk};
     let Ok(store) = iota_service::store::Sqlite::open_beside(std::path::Path::new(&files.path("state"))) else {
         return BTreeMap::new();
     };
