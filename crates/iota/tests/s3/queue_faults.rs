@@ -185,6 +185,33 @@ fn an_outage_pauses_and_moves_nothing_to_the_dead_letters() {
     assert!(count(&stats, "/sources/messages/returned") >= 10, "{stats:#}");
 }
 
+/// The next receipt of these would move them to the dead letters, so they are kept until the outage is over.
+#[test]
+fn a_last_receipt_in_an_outage_is_kept_and_worked_on_when_it_is_over() {
+    let queue = Queue::new(1);
+    let bucket = filled(&queue, 12);
+    let down = Arc::new(AtomicBool::new(true));
+    let script = {
+        let down = Arc::clone(&down);
+        move |asked: &str, _| {
+            if asked.starts_with("GET") && down.load(Ordering::Relaxed) {
+                Answer::Error(403, "AccessDenied")
+            } else {
+                Answer::Pass
+            }
+        }
+    };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--queue-url", &queue.url, "--bucket", &bucket.0]);
+    watching.until("received", |_| queue.left() == (0, 12));
+    assert_eq!((watching.told().0.len(), queue.dead()), (0, 0));
+    down.store(false, Ordering::Relaxed);
+    watching.until_told(12);
+    watching.until("an empty queue", |_| queue.is_empty());
+    let stats = watching.end();
+    assert_eq!((queue.dead(), count(&stats, "/sources/messages/returned")), (0, 0), "{stats:#}");
+}
+
 /// Objects that are encrypted with a key of KMS are read; while the key denies it everything waits, and nothing counts as damaged.
 #[test]
 fn a_key_of_kms_that_denies_is_named_and_holds_input_back() {
@@ -266,7 +293,7 @@ fn a_queue_that_does_not_say_its_receipts_is_warned_of() {
     let target = target();
     let mut watching = Watching::from(&target, &proxy(script), &["--queue-url", &queue.url, "--bucket", &bucket.0]);
     watching.until_told(1);
-    watching.until("warned", |watching| watching.log().contains("their last receipt is not held back"));
+    watching.until("warned", |watching| watching.log().contains("their last receipt is not kept back"));
     watching.end();
 }
 

@@ -8,6 +8,7 @@ use crate::pipeline::Ended;
 use crate::source::Input;
 use crate::source::feed::Ending;
 use crate::source::feed::reader::{Outcome, Reader};
+use futures_util::{StreamExt, stream};
 use iota_engine::alert::Severity;
 use iota_engine::notification::{Notification, parse};
 use iota_engine::region::partition_of;
@@ -15,8 +16,14 @@ use iota_engine::system::{SystemAlert, UNKNOWN_MESSAGE};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
+
+/// Objects of one message that are in work at once; most messages name one.
+const PARTS: usize = 32;
+/// How long a message that is kept through an outage waits until it is tried again: at first, and at most.
+const PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 
 /// What works on the messages of one queue.
 #[derive(Debug)]
@@ -28,6 +35,8 @@ pub(super) struct Work {
     pub(super) visibility: Duration,
     /// Of the queue, where it is known.
     pub(super) region: Option<String>,
+    /// In KiB, of messages that are kept through an outage.
+    pub(super) kept: Semaphore,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +51,8 @@ enum End {
 }
 
 impl Work {
-    pub(super) async fn message(self: &Arc<Self>, message: &Message) {
+    /// `room` is what it takes of the memory for messages.
+    pub(super) async fn message(&self, message: &Message, room: OwnedSemaphorePermit) {
         let shared = &self.reader.shared;
         let received = Instant::now();
         shared.tally.messages(|messages| {
@@ -50,7 +60,7 @@ impl Work {
             messages.in_work += 1;
         });
         let end = tokio::select! {
-            end = self.to_its_end(message) => end,
+            end = self.to_its_end(message, room) => end,
             () = self.hold(message, received) => End::Returned { outage: false },
         };
         if let End::Returned { outage } = end {
@@ -76,8 +86,26 @@ impl Work {
         });
     }
 
-    async fn to_its_end(self: &Arc<Self>, message: &Message) -> End {
-        match self.outcome(message).await {
+    async fn to_its_end(&self, message: &Message, room: OwnedSemaphorePermit) -> End {
+        let mut found = parse(&message.body);
+        self.count(&found);
+        for object in &mut found.objects {
+            object.region.take_if(|region| is_elsewhere(self.region.as_deref(), region));
+        }
+        let mut outcome = self.outcome(&found, message).await;
+        if outcome == Outcome::Outage
+            && self.receipts.is_last(message.received)
+            && let Ok(_kept) = self.kept.try_acquire_many(kept_kib(message))
+        {
+            // Another receipt would move it to the dead letters, so it is not given back. Others are received meanwhile.
+            drop(room);
+            let mut pause = PAUSE;
+            while outcome == Outcome::Outage && self.pause(&found, pause).await {
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                outcome = self.outcome(&found, message).await;
+            }
+        }
+        match outcome {
             Outcome::Later => End::Returned { outage: false },
             Outcome::Outage => End::Returned { outage: true },
             Outcome::Left => End::Left,
@@ -90,26 +118,28 @@ impl Work {
         }
     }
 
+    /// Until what did not work may be tried again. False when the process ends before.
+    async fn pause(&self, found: &Notification, pause: Duration) -> bool {
+        let shared = &self.reader.shared;
+        let buckets = found.objects.iter().map(|object| object.bucket.clone()).collect();
+        let over = async {
+            sleep(pause).await;
+            shared.own.wait().await;
+            shared.gates.wait(&buckets).await;
+        };
+        tokio::select! {
+            () = over => true,
+            () = shared.stopped() => false,
+        }
+    }
+
     /// Of all its parts: what is worst.
-    async fn outcome(self: &Arc<Self>, message: &Message) -> Outcome {
-        let found = parse(&message.body);
-        self.count(&found);
-        let mut worst = if found.is_understood() { Outcome::Done } else { self.tell(&found, message).await };
+    async fn outcome(&self, found: &Notification, message: &Message) -> Outcome {
+        let mut worst = if found.is_understood() { Outcome::Done } else { self.tell(found, message).await };
         worst = worst.max(self.events(&found.events, message).await);
-        let mut parts = JoinSet::new();
-        for mut object in found.objects {
-            object.region.take_if(|region| is_elsewhere(self.region.as_deref(), region));
-            let (work, sent_ms) = (Arc::clone(self), message.sent_ms);
-            parts.spawn(async move { work.reader.read(&object, sent_ms).await });
-        }
-        while let Some(done) = parts.join_next().await {
-            match done {
-                Ok(outcome) => worst = worst.max(outcome),
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                Err(_) => worst = Outcome::Later,
-            }
-        }
-        worst
+        let parts = stream::iter(found.objects.clone());
+        let parts = parts.map(|object| async move { self.reader.read(&object, message.sent_ms).await });
+        parts.buffer_unordered(PARTS).fold(worst, async |worst, outcome| worst.max(outcome)).await
     }
 
     /// Events in the message itself. They are told apart by their identity alone: nothing is noted of the message.
@@ -170,6 +200,11 @@ impl Work {
         }
         Outcome::Left
     }
+}
+
+/// What a message takes of the room for those that are kept: its body, what it was parsed into, and something for the rest.
+fn kept_kib(message: &Message) -> u32 {
+    u32::try_from(message.body.len() / 512 + 4).unwrap_or(u32::MAX)
 }
 
 /// A bucket cannot be in another partition than the queue that is told of it.

@@ -29,7 +29,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// What the messages of a queue that are in work may take at once, in KiB. Their objects are bounded elsewhere.
+/// What the messages of a queue that are in work may take at once, in KiB, and as much again those that are kept through an
+/// outage. Their objects are bounded elsewhere.
 const ROOM_KIB: usize = 32 << 10;
 /// The largest message that SQS takes, in KiB: before it has come each message counts as one.
 const LARGEST_KIB: usize = 1 << 10;
@@ -74,7 +75,8 @@ impl Queue {
         let reader = Reader { shared: Arc::clone(shared), receipts: Some(Arc::clone(&receipts)), from_ms };
         let deleter = Deleter::start(Arc::clone(&sqs));
         let region = config.access.region.as_deref().or_else(|| region_of_queue(&config.url)).map(str::to_owned);
-        let work = Arc::new(Work { sqs, reader, receipts, deleter, visibility: config.visibility, region });
+        let kept = Semaphore::new(ROOM_KIB);
+        let work = Arc::new(Work { sqs, reader, receipts, deleter, visibility: config.visibility, region, kept });
         Self { work, gate: Gate::new(config.url.clone(), Arc::clone(&shared.notices)), visibility: config.visibility }
     }
 
@@ -83,9 +85,14 @@ impl Queue {
         let shared = Arc::clone(&self.work.reader.shared);
         tracing::info!("watching {}", self.work.sqs.url);
         let mut working = JoinSet::new();
+        let mut warned = false;
+        let work = async {
+            // First: it tells which receipt of a message is its last.
+            self.look(&mut warned).await;
+            tokio::join!(self.receive(&mut working), self.look_again(&mut warned));
+        };
         tokio::select! {
-            () = self.receive(&mut working) => {}
-            () = self.look() => {}
+            () = work => {}
             () = shared.stopped() => {}
         }
         working.join_all().await;
@@ -115,10 +122,7 @@ impl Queue {
                     for (message, mut permit) in messages.into_iter().zip(permits) {
                         shrink(&mut permit, message.body.len());
                         let work = Arc::clone(&self.work);
-                        working.spawn(async move {
-                            work.message(&message).await;
-                            drop(permit);
-                        });
+                        working.spawn(async move { work.message(&message, permit).await });
                     }
                 }
                 Err(fault) => {
@@ -131,29 +135,33 @@ impl Queue {
     }
 
     /// Watches how full the queue is. Never returns.
-    async fn look(&self) {
-        let Shared { tally, notices, .. } = &*self.work.reader.shared;
-        let (url, mut told) = (&self.work.sqs.url, false);
+    async fn look_again(&self, warned: &mut bool) {
         loop {
-            match self.work.sqs.look().await {
-                Ok(Look { visible, in_flight, receipts }) => {
-                    self.work.receipts.note(receipts);
-                    tally.queue(url, QueueDepth { visible, in_flight });
-                    if in_flight >= QueueConfig::CROWDED {
-                        notices.tell(crowded(url, in_flight, visible)).await;
-                    }
-                }
-                Err(fault) if !told && fault.verdict != Verdict::Retry => {
-                    told = true;
-                    tracing::warn!(
-                        "{url}: how full it is, and its maxReceiveCount, are not known: {}; in a long outage messages may go to \
-                         the dead letters, as their last receipt is not held back. Allow sqs:GetQueueAttributes",
-                        printable(&fault.why)
-                    );
-                }
-                Err(_) => {}
-            }
             sleep(LOOK).await;
+            self.look(warned).await;
+        }
+    }
+
+    async fn look(&self, warned: &mut bool) {
+        let Shared { tally, notices, .. } = &*self.work.reader.shared;
+        let url = &self.work.sqs.url;
+        match self.work.sqs.look().await {
+            Ok(Look { visible, in_flight, receipts }) => {
+                self.work.receipts.note(receipts);
+                tally.queue(url, QueueDepth { visible, in_flight });
+                if in_flight >= QueueConfig::CROWDED {
+                    notices.tell(crowded(url, in_flight, visible)).await;
+                }
+            }
+            Err(fault) if !*warned && fault.verdict != Verdict::Retry => {
+                *warned = true;
+                tracing::warn!(
+                    "{url}: how full it is, and its maxReceiveCount, are not known: {}; in a long outage messages may go to \
+                     the dead letters, as their last receipt is not kept back. Allow sqs:GetQueueAttributes",
+                    printable(&fault.why)
+                );
+            }
+            Err(_) => {}
         }
     }
 }

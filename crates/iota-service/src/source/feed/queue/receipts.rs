@@ -26,11 +26,15 @@ impl Receipts {
         self.most.store(most.unwrap_or_default(), Ordering::Relaxed);
     }
 
-    /// How long to hide a message that was received so often. In an `outage` the last receipt waits as long as may be: the next
-    /// attempt to receive it would move it.
-    pub(super) fn wait(&self, received: u32, outage: bool) -> Duration {
+    /// Whoever receives a message again that was received so often moves it.
+    pub(super) fn is_last(&self, received: u32) -> bool {
         let most = self.most.load(Ordering::Relaxed);
-        if outage && most > 0 && received >= most {
+        most > 0 && received >= most
+    }
+
+    /// How long to hide a message that was received so often. In an `outage` the last receipt waits as long as may be.
+    pub(super) fn wait(&self, received: u32, outage: bool) -> Duration {
+        if outage && self.is_last(received) {
             return LONGEST;
         }
         longest_back_off(received).mul_f64(0.75 + fastrand::f64() / 4.0)
