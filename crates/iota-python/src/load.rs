@@ -3,7 +3,7 @@
 
 use crate::cache::LoadCache;
 use crate::prepared;
-use crate::process::{LOAD_ALL, Process, StartError};
+use crate::process::{LoadRequest, Process, StartError, load_time};
 use crate::runner::Program;
 use crate::stop::Cancel;
 use iota_engine::event::LOG_TYPE;
@@ -36,12 +36,12 @@ pub fn load(program: &Program, pack: &Pack, rules: &[u16], cache: Option<&LoadCa
         return Ok(found);
     }
     let mut left_out: BTreeMap<u16, Failure> = BTreeMap::new();
-    let started = Instant::now();
+    let (started, time) = (Instant::now(), load_time(pack.data_models.len() + rules.len()));
     let mut loaded = loop {
         let rest: Vec<u16> = rules.iter().copied().filter(|rule| !left_out.contains_key(rule)).collect();
-        match Process::start(program, &body(pack, &header(program, pack, &rest, None)), &Cancel::default()) {
+        match Process::start(program, &request(pack, &header(program, pack, &rest, None)), &Cancel::default()) {
             Ok((_, loaded)) => break loaded,
-            Err(StartError::Died { death, output, rule: Some(rule) }) if rest.contains(&rule) && started.elapsed() < LOAD_ALL => {
+            Err(StartError::Died { death, output, rule: Some(rule) }) if rest.contains(&rule) && started.elapsed() < time => {
                 let path = pack.rules[usize::from(rule)].path().to_owned();
                 let message = format!("importing it ended the worker: {death}");
                 let failure =
@@ -75,15 +75,16 @@ pub fn load(program: &Program, pack: &Pack, rules: &[u16], cache: Option<&LoadCa
     Ok(loaded)
 }
 
-/// The body of the frame `L`: header and files.
-pub(crate) fn body(pack: &Pack, header: &Json) -> Vec<u8> {
+/// Header and files.
+pub(crate) fn request(pack: &Pack, header: &Json) -> LoadRequest {
+    let steps = ["data_models", "rules"].iter().filter_map(|key| header[*key].as_array()).map(Vec::len).sum();
     let header = header.to_string();
     let mut body = u32::try_from(header.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
     body.extend_from_slice(header.as_bytes());
     for (_, bytes) in pack.snapshot.python() {
         body.extend_from_slice(bytes);
     }
-    body
+    LoadRequest::new(body, steps)
 }
 
 /// `prepared` is what the load report said for further workers.

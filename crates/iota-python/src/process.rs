@@ -23,8 +23,11 @@ use thiserror::Error;
 
 /// How long a worker may take to start, and then to import each data model and each rule.
 const LOAD_STEP: Duration = Duration::from_secs(30);
-/// How long it may take to load a pack, however many rules there are, and however many of them end their worker.
-pub(crate) const LOAD_ALL: Duration = Duration::from_secs(600);
+/// How long it may take to load a pack, and how much longer for each data model and rule; and at most. Importing a rule takes
+/// about a quarter of a millisecond (docs/PERFORMANCE.md).
+const LOAD_ALL: Duration = Duration::from_secs(60);
+const LOAD_EACH: Duration = Duration::from_millis(50);
+const LONGEST_LOAD: Duration = Duration::from_secs(600);
 /// Steps of a load at most: a data model or a rule each, of which there are at most so many.
 const LOAD_STEPS: u64 = 2 << 16;
 /// A batch may take this many times the time of one call, however its calls share it, and a smaller one no more than its
@@ -68,6 +71,27 @@ pub enum StartError {
     Stopped,
 }
 
+/// What a worker is given first.
+#[derive(Debug)]
+pub(crate) struct LoadRequest {
+    /// Of the frame `L`.
+    pub(crate) body: Vec<u8>,
+    /// How long it may take.
+    time: Duration,
+}
+
+impl LoadRequest {
+    /// `steps` are the data models and rules in it.
+    pub(crate) fn new(body: Vec<u8>, steps: usize) -> Self {
+        Self { body, time: load_time(steps) }
+    }
+}
+
+/// How long so many data models and rules may take, however many of them end their worker.
+pub(crate) fn load_time(steps: usize) -> Duration {
+    LONGEST_LOAD.min(LOAD_ALL + LOAD_EACH.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX)))
+}
+
 impl StartError {
     /// The system had no room for a process or its files, and may have some later.
     pub(crate) fn may_pass(&self) -> bool {
@@ -89,9 +113,9 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a worker and loads a pack, and counts that. `load_body` is the body of the frame `L`.
-    pub(crate) fn start(program: &Program, load_body: &[u8], cancel: &Cancel) -> Result<(Self, Loaded), StartError> {
-        let started = Self::start_uncounted(program, load_body, cancel);
+    /// Starts a worker and loads a pack, and counts that.
+    pub(crate) fn start(program: &Program, request: &LoadRequest, cancel: &Cancel) -> Result<(Self, Loaded), StartError> {
+        let started = Self::start_uncounted(program, request, cancel);
         match &started {
             Ok(_) => program.counts.has_started(),
             Err(StartError::Stopped) => {}
@@ -100,13 +124,13 @@ impl Process {
         started
     }
 
-    fn start_uncounted(program: &Program, load_body: &[u8], cancel: &Cancel) -> Result<(Self, Loaded), StartError> {
+    fn start_uncounted(program: &Program, request: &LoadRequest, cancel: &Cancel) -> Result<(Self, Loaded), StartError> {
         let spawn_error = |why| StartError::Spawn { path: program.interpreter.path.clone(), why };
         let progress = tempfile::tempfile().and_then(|file| file.set_len(8).map(|()| file)).map_err(spawn_error)?;
         let mut output = tempfile::tempfile().map_err(spawn_error)?;
         let child = command(program, &progress, &output).and_then(|mut command| command.spawn()).map_err(spawn_error)?;
         let mut process = Self::wrap(child, progress, program).map_err(spawn_error)?;
-        match process.load(program.engine.is_none(), load_body, cancel) {
+        match process.load(program.engine.is_none(), request, cancel) {
             Ok(loaded) => Ok((process, loaded?)),
             Err(FrameError::Over(Over::Stopped | Over::Cancelled)) => Err(StartError::Stopped),
             Err(error) => {
@@ -130,12 +154,12 @@ impl Process {
         Ok(Self { pipes: Pipes::new(input, output)?, group, progress, call_time, stop, next_batch: 0 })
     }
 
-    fn load(&mut self, embedded: bool, body: &[u8], cancel: &Cancel) -> Result<Result<Loaded, StartError>, FrameError> {
-        let mut patience = Patience::new(&self.stop, &self.progress, LOAD_STEPS, LOAD_STEP, LOAD_ALL).until(cancel);
+    fn load(&mut self, embedded: bool, request: &LoadRequest, cancel: &Cancel) -> Result<Result<Loaded, StartError>, FrameError> {
+        let mut patience = Patience::new(&self.stop, &self.progress, LOAD_STEPS, LOAD_STEP, request.time).until(cancel);
         if embedded {
             self.pipes.send(b'W', &[&embedded::modules_json()], &mut patience)?;
         }
-        self.pipes.send(b'L', &[body], &mut patience)?;
+        self.pipes.send(b'L', &[&request.body], &mut patience)?;
         let frame = self.pipes.receive(&mut patience)?;
         if frame.kind != b'l' {
             return Err(unexpected(&frame));

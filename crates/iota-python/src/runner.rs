@@ -5,7 +5,7 @@ use crate::counts::WorkerCounts;
 use crate::interpreter::Interpreter;
 use crate::left_out::LeftOut;
 use crate::load;
-use crate::process::{Death, NoState, Process, StartError};
+use crate::process::{Death, LoadRequest, NoState, Process, StartError};
 use crate::sandbox::Sandbox;
 use crate::stop::{Cancel, Stop};
 use iota_engine::rule::{Batch, Failure, Outcome, Pack, Pair, RuleError, RuleRunner, RuleState, TestOutcome, TestRequest};
@@ -52,7 +52,7 @@ pub struct PackRunner {
     program: Program,
     /// Name of the pack.
     pack: Arc<str>,
-    load_body: Arc<Vec<u8>>,
+    load: Arc<LoadRequest>,
     left_out: Arc<LeftOut>,
     state: Box<dyn RuleState>,
     process: Option<Process>,
@@ -82,10 +82,10 @@ impl PackRunner {
     }
 
     fn with_header(program: Program, pack: &Pack, header: &Json) -> Self {
-        let load_body = Arc::new(load::body(pack, header));
+        let load = Arc::new(load::request(pack, header));
         let pack = pack.name.as_str().into();
         let (left_out, cancel) = (Arc::default(), Arc::default());
-        Self { program, pack, load_body, left_out, state: Box::new(NoState), process: None, cancel, at_once: usize::MAX }
+        Self { program, pack, load, left_out, state: Box::new(NoState), process: None, cancel, at_once: usize::MAX }
     }
 
     /// Another worker of the same pack.
@@ -94,7 +94,7 @@ impl PackRunner {
         Self {
             program: self.program.clone(),
             pack: Arc::clone(&self.pack),
-            load_body: Arc::clone(&self.load_body),
+            load: Arc::clone(&self.load),
             left_out: Arc::clone(&self.left_out),
             state: Box::new(NoState),
             process: None,
@@ -164,7 +164,7 @@ impl PackRunner {
             if self.program.stop.is_over() || self.cancel.is_cancelled() {
                 return Err(StartError::Stopped);
             }
-            match Process::start(&self.program, &self.load_body, &self.cancel) {
+            match Process::start(&self.program, &self.load, &self.cancel) {
                 Ok((process, _)) => return Ok(process),
                 // One that took its time has had it.
                 Err(error @ StartError::Died { death: Death::TooLong(_), .. }) => return Err(error),

@@ -2,6 +2,7 @@
 
 use super::directory::{DirectoryError, packs_below, read_snapshot};
 use super::refused::{self, Refused};
+use super::side_by_side::side_by_side;
 use crate::config::{ConfigError, Settings};
 use iota_engine::guard::Guards;
 use iota_engine::index::Router;
@@ -146,7 +147,7 @@ pub fn read_packs(directories: &[PathBuf], settings: &Settings) -> Result<Vec<(P
     Ok(packs)
 }
 
-/// Reads packs and has Python load them.
+/// Reads packs and has Python load them, several at once: one that takes its time keeps others from nothing but the end.
 pub fn load_packs(
     directories: &[PathBuf],
     settings: &Settings,
@@ -155,14 +156,11 @@ pub fn load_packs(
 ) -> Result<Vec<LoadedPack>, RulesError> {
     let mut loaded = Vec::new();
     let mut died = None;
-    for (directory, pack) in read_packs(directories, settings)? {
-        match load_pack(directory, pack, python, which)? {
-            (pack, None) => loaded.push(pack),
-            (pack, Some(error)) => {
-                loaded.push(pack);
-                died = Some(error);
-            }
-        }
+    for result in side_by_side(read_packs(directories, settings)?, |(directory, pack)| load_pack(directory, pack, python, which))
+    {
+        let (pack, error) = result?;
+        loaded.push(pack);
+        died = error.or(died);
     }
     // One pack that keeps its worker from starting does not keep the others from running; when none starts, the
     // worker itself is to blame.

@@ -6,6 +6,7 @@ mod files;
 mod loaded;
 mod names;
 mod refused;
+mod side_by_side;
 
 pub use directory::{DirectoryError, packs_of, read_snapshot};
 pub(crate) use directory::{MAX_ENTRIES, is_read, is_wanted};

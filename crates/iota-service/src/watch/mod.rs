@@ -1,14 +1,18 @@
 //! Runs the pipeline for as long as the process lives, in rounds: what is ready is taken, run and committed, and only then
 //! counts as read. The workers of the rules live across rounds.
 
+mod loader;
 mod not_taken;
 mod pauses;
 mod reload;
+mod share;
 mod wakes;
 
+use loader::Loader;
 pub use not_taken::NotTaken;
 use pauses::{Pauses, Trying};
 pub use reload::RuleFiles;
+use share::Share;
 pub use wakes::{Wake, Waker, Wakes, wakes};
 
 use crate::audit::{InForce, Reloaded, Sending, record_in_force, record_refused, record_reload};
@@ -33,13 +37,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How often what need not be kept any longer is forgotten: the state would grow for ever.
 const RETAIN: Duration = Duration::from_secs(60 * 60);
-/// Inputs and bytes of one round, at most: what was read counts as read when the round is over.
-const ROUND_INPUTS: usize = 1_000;
-const ROUND_BYTES: u64 = 128 << 20;
 /// How often the accounting is written.
 const REPORT: Duration = Duration::from_secs(10);
 /// How long sources may take to give back what is in work, at the end.
@@ -87,8 +89,8 @@ fn left_out(engine: &mut Engine) -> Vec<Option<Paused>> {
     engine.paused().into_iter().map(Some).chain(other).collect()
 }
 
-/// Reads the rules, and what decides about their alerts, again.
-pub type Load<'a> = dyn FnMut() -> Result<RuleSet, NotTaken> + 'a;
+/// Reads the rules, and what decides about their alerts, again, until it is asked to stop.
+pub type Load<'a> = dyn FnMut(&Arc<Stop>) -> Result<RuleSet, NotTaken> + Send + 'a;
 
 #[derive(Debug)]
 pub struct Watch<'a> {
@@ -112,32 +114,6 @@ pub struct Watch<'a> {
     pub stats_file: Option<PathBuf>,
     /// Who is told of it after every round.
     pub metrics: Option<Arc<Metrics>>,
-}
-
-/// What of a round each source may take: of what those before it have left, as much as those behind it.
-#[derive(Debug)]
-struct Share {
-    sources: usize,
-    inputs: usize,
-    bytes: u64,
-}
-
-impl Share {
-    fn new(sources: usize) -> Self {
-        Self { sources, inputs: ROUND_INPUTS, bytes: ROUND_BYTES }
-    }
-
-    /// Inputs and about so many bytes, of the next one.
-    fn next(&mut self) -> (usize, u64) {
-        let left = self.sources.max(1);
-        self.sources = left - 1;
-        (self.inputs.div_ceil(left), self.bytes.div_ceil(left as u64).max(1))
-    }
-
-    fn used(&mut self, bytes: u64) {
-        self.inputs = self.inputs.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(bytes);
-    }
 }
 
 /// Where an input came from, and is to be told to.
@@ -182,7 +158,10 @@ impl Watch<'_> {
         progress: &Progress,
         stats: Stats,
     ) -> Watched {
-        let mut watched = self.rounds(rules, load, wakes, progress, stats);
+        let mut watched = thread::scope(|scope| {
+            let loader = Loader::start(scope, load, wakes.0.clone());
+            self.rounds(rules, loader, wakes, progress, stats)
+        });
         if let Some(feed) = self.feed.take() {
             watched.broken = feed.broken();
             watched.stats.sources = Some(feed.end(END));
@@ -194,7 +173,7 @@ impl Watch<'_> {
     fn rounds(
         &mut self,
         mut rules: RuleSet,
-        load: &mut Load<'_>,
+        mut loader: Loader,
         (waker, woken): (Waker, &Wakes),
         progress: &Progress,
         stats: Stats,
@@ -237,8 +216,12 @@ impl Watch<'_> {
             } else {
                 self.rule_files.have_changed().then_some("files changed")
             };
-            if let Some(why) = why
-                && let Err(error) = self.reload(&mut rules, (&mut engine, &mut pauses), load, (why, &progress.stop))
+            if let Some(why) = why {
+                self.rule_files.note();
+                loader.ask(why);
+            }
+            if let Some(loaded) = loader.take()
+                && let Err(error) = self.take_rules(&mut rules, (&mut engine, &mut pauses), loaded, &progress.stop)
             {
                 return Watched { failure: Some(error.into()), ..watched };
             }
@@ -386,7 +369,7 @@ impl Watch<'_> {
                     directory.rescan(Instant::now());
                 }
             }
-            Wake::Ready => {}
+            Wake::Ready | Wake::Loaded => {}
             Wake::Reload => return Some(Next::Reload),
             Wake::Stop => return Some(Next::End),
         }
@@ -451,18 +434,15 @@ impl Watch<'_> {
     }
 
     /// All of the new rules and of what decides about their alerts, or nothing of it.
-    fn reload(
+    fn take_rules(
         &mut self,
         rules: &mut RuleSet,
         (engine, pauses): (&mut Engine, &mut Pauses),
-        load: &mut Load<'_>,
-        (why, stop): (&str, &Stop),
+        (why, loaded): (&str, Result<RuleSet, NotTaken>),
+        stop: &Stop,
     ) -> Result<(), StoreError> {
-        self.rule_files.note();
-        let new = match load() {
+        let new = match loaded {
             Ok(new) => new,
-            // What is read at an end is not read whole.
-            Err(_) if stop.is_requested() => return Ok(()),
             Err(NotTaken { why: refused, alerts, files }) => {
                 tracing::error!("the rules have changed, and are not taken: {refused}; those that ran before go on");
                 persist(stop, || record_refused(self.desk, (why, &refused), &|| Actor::Iota))?;
@@ -519,32 +499,5 @@ impl Watch<'_> {
             }
         }
         Some(watcher)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_source_takes_all_of_a_round() {
-        let mut share = Share::new(3);
-        let mut taken = Vec::new();
-        // Each has more than fits, and the first one large inputs.
-        for size in [ROUND_BYTES, 1, 1] {
-            let (inputs, bytes) = share.next();
-            assert!(bytes > 0);
-            let count = inputs.min(usize::try_from(bytes.div_ceil(size)).unwrap());
-            (0..count).for_each(|_| share.used(size));
-            taken.push(count);
-        }
-        assert!(taken[0] == 1 && taken[1] > 0 && taken[2] > 0, "{taken:?}");
-        assert_eq!(Share::new(1).next(), (ROUND_INPUTS, ROUND_BYTES), "one alone takes all");
-        let mut share = Share::new(2);
-        assert_eq!(
-            (share.next().0, share.next().0),
-            (ROUND_INPUTS / 2, ROUND_INPUTS),
-            "what one does not take is left to the next"
-        );
     }
 }

@@ -19,6 +19,8 @@ pub enum Wake {
     Ready,
     /// Somebody asks for the rules to be read again.
     Reload,
+    /// They were.
+    Loaded,
     /// Somebody asks for an end.
     Stop,
 }
@@ -28,6 +30,7 @@ pub enum Wake {
 enum Kind {
     Stop,
     Reload,
+    Loaded,
     Rescan,
     Changed,
     Ready,
@@ -45,6 +48,7 @@ impl Told {
         self.kinds.insert(match wake {
             Wake::Stop => Kind::Stop,
             Wake::Reload => Kind::Reload,
+            Wake::Loaded => Kind::Loaded,
             Wake::Rescan => Kind::Rescan,
             Wake::Ready => Kind::Ready,
             Wake::Changed(paths) => {
@@ -63,6 +67,7 @@ impl Told {
         Some(match self.kinds.pop_first()? {
             Kind::Stop => Wake::Stop,
             Kind::Reload => Wake::Reload,
+            Kind::Loaded => Wake::Loaded,
             Kind::Rescan => Wake::Rescan,
             Kind::Changed => Wake::Changed(std::mem::take(&mut self.changed).into_iter().collect()),
             Kind::Ready => Wake::Ready,

@@ -6,7 +6,7 @@ use clap::ArgMatches;
 use iota_engine::system::SystemAlert;
 use iota_engine::triage::{Routes, Triage};
 use iota_service::config::{AlertSettings, Settings};
-use iota_service::pipeline::Clock;
+use iota_service::pipeline::{Clock, Stop};
 use iota_service::rules::{LoadedPack, Python, Refused, RulesError, Which, load_packs, part};
 use iota_service::watch::{NotTaken, RuleSet};
 use jiff::Timestamp;
@@ -46,17 +46,24 @@ impl Rules {
         (args, matches): (&WatchArgs, &ArgMatches),
         start: &Setup,
         routes: &Routes,
+        stop: &Arc<Stop>,
     ) -> Result<RuleSet, NotTaken> {
         let read_at = Timestamp::now();
         let settings = Settings::resolve(args.given(matches)).map_err(|error| NotTaken::because(&error))?;
         let files = files(args, &settings);
-        match self.read(&settings, start, routes) {
+        match self.read(&settings, start, routes, stop) {
             Ok((packs, triage)) => Ok(RuleSet { packs, limits: settings.limits(), triage, files, read_at }),
             Err(not_taken) => Err(NotTaken { files: Some(files), ..not_taken }),
         }
     }
 
-    fn read(&mut self, settings: &Settings, start: &Setup, routes: &Routes) -> Result<(Vec<LoadedPack>, Arc<Triage>), NotTaken> {
+    fn read(
+        &mut self,
+        settings: &Settings,
+        start: &Setup,
+        routes: &Routes,
+        stop: &Arc<Stop>,
+    ) -> Result<(Vec<LoadedPack>, Arc<Triage>), NotTaken> {
         let triage = settings.alerts.triage(Clock::System.now_ms()).map_err(|error| NotTaken::because(&error))?;
         let triage = Arc::new(Triage { routes: routes.clone(), ..triage });
         let (allowed, refused) = part(&settings.rules.value, settings).map_err(|error| NotTaken::because(&error))?;
@@ -66,8 +73,10 @@ impl Rules {
             let alerts = new.iter().map(|refused| refused.not_taken()).collect();
             return Err(NotTaken { why: first.to_string(), alerts, files: None });
         }
+        let mut python = start.python.clone();
+        python.program.stop = Arc::clone(stop);
         let packs =
-            load_packs(&allowed, settings, &start.python, Which::Enabled).map_err(|error| NotTaken::of(&what(&error), &error))?;
+            load_packs(&allowed, settings, &python, Which::Enabled).map_err(|error| NotTaken::of(&what(&error), &error))?;
         let found = problems(&packs);
         if let Some((file, message)) = found.difference(&self.problems).next() {
             return Err(NotTaken::of(file, &format!("{file}: {message}")));

@@ -129,7 +129,7 @@ pub(crate) fn watch(args: &WatchArgs, matches: &ArgMatches) -> anyhow::Result<Ex
         metrics,
     };
     let rules = RuleSet { packs, limits: settings.limits(), triage: Arc::clone(&kept.durable().triage), files, read_at };
-    let mut load = || known.again((args, matches), &setup, &kept.durable().triage.routes);
+    let mut load = |stop: &_| known.again((args, matches), &setup, &kept.durable().triage.routes, stop);
     let unread = waker.clone();
     let (finished, delivered) = kept.delivering(
         &mut printer,

@@ -252,6 +252,32 @@ fn rules_are_read_again_all_of_them_or_none() {
     watching.end();
 }
 
+/// A pack whose import takes its time, as one that means no good may: the rules that run go on, what is newer goes before it, and
+/// an end does not wait for it.
+#[test]
+fn input_is_read_while_rules_are_loaded() {
+    let files = files();
+    let watching = Watching::start(&files, &[], &[]);
+    watching.until("watching", |watching| watching.log().contains("watching"));
+    let endless = "while True:\n    pass\ndef rule(event):\n    return True\n";
+    let begun = |times: usize| {
+        watching.until("begun", |watching| watching.log().matches("reading the rules again").count() == times);
+    };
+    files.write("rules/every.py", endless.as_bytes());
+    begun(1);
+    files.write("in/a.jsonl", record(1).as_bytes());
+    watching.told(&["E1"]);
+    files.write("rules/every.py", b"def rule(event):\n    return True\ndef title(event):\n    return 'new'\n");
+    watching.until("taken", |watching| watching.log().contains("the rules were read again; 1 run now"));
+    files.write("in/b.jsonl", record(2).as_bytes());
+    watching.told(&["E1", "new"]);
+    files.write("rules/every.py", endless.as_bytes());
+    begun(3);
+    let log = watching.log();
+    assert!(!log.contains("not taken"), "the load was given up: {log}");
+    watching.end();
+}
+
 /// What is named by a change that is refused is looked at all the same: nobody has to say that it was mended.
 #[test]
 fn a_pack_that_is_new_in_a_refused_change_is_taken_once_it_is_mended() {
