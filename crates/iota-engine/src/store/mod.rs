@@ -19,6 +19,7 @@ pub use unit::{
 use crate::aggregate::Window;
 use crate::dedup::Seen;
 use crate::event::{Fingerprint, Identity};
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use thiserror::Error;
 
@@ -107,6 +108,15 @@ pub trait Outbox: Send + Sync + Debug {
     /// Up to `limit` deliveries of an output that are due, oldest first, for this caller alone until `until_ms`.
     fn lease(&self, output: &str, now_ms: i64, until_ms: i64, limit: usize) -> Result<Vec<Delivery>>;
 
+    /// The same for one delivery, of another rule than these (pack and id).
+    fn lease_of_another(
+        &self,
+        output: &str,
+        now_ms: i64,
+        until_ms: i64,
+        than: &BTreeSet<(String, String)>,
+    ) -> Result<Option<Delivery>>;
+
     /// What became of a leased delivery. False when the lease was lost to somebody else meanwhile: nothing was changed.
     fn settle(&self, delivery: &Delivery, settled: &Settled, now_ms: i64) -> Result<bool>;
 
@@ -122,9 +132,9 @@ pub trait Outbox: Send + Sync + Debug {
     /// How many deliveries the storm limit held back from `from_ms` until before `until_ms`, by output and rule.
     fn limited_between(&self, from_ms: i64, until_ms: i64) -> Result<Vec<Limited>>;
 
-    /// An output works again: all that is pending for it becomes due, so that what waited longest comes first. A store may
-    /// leave this undone; then deliveries come when they were due before.
-    fn hasten(&self, output: &str, now_ms: i64) -> Result<()>;
+    /// An output works again: what is pending for it, and has failed so often at most, becomes due, so that what waited longest
+    /// comes first. A store may leave some of this undone; then deliveries come when they were due before.
+    fn hasten(&self, output: &str, now_ms: i64, attempts: u32) -> Result<()>;
 
     /// Ends the leases of a process that is gone. Only for the one that holds the state to itself.
     fn release(&self) -> Result<()>;

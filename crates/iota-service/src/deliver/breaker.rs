@@ -2,7 +2,7 @@
 //! whether that has changed. Pure: now is an argument.
 
 /// Failures in a row, over all deliveries, after which an output counts as down.
-const FAILURES: u32 = 5;
+pub(super) const FAILURES: u32 = 5;
 /// Between looking whether it works again: at first, and at most.
 const FIRST_PROBE_MS: i64 = 5_000;
 const LONGEST_PROBE_MS: i64 = 60_000;
@@ -60,9 +60,9 @@ impl Breaker {
         }
     }
 
-    /// Somebody has to change something before anything gets through.
+    /// Somebody has to change something before anything gets through: so it was said more than once.
     pub(super) fn is_permanent(&self) -> bool {
-        matches!(self, Self::Open(open) if open.permanent)
+        matches!(self, Self::Open(open) if open.permanent && open.probes > 1)
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -1,7 +1,7 @@
 //! One output's deliveries: leased oldest first, sent with bounded concurrency, settled one by one.
 //! Each output has a task of its own, so that none waits for another.
 
-use super::breaker::{Before, Breaker};
+use super::breaker::{Before, Breaker, FAILURES};
 use super::schedule::{LONGEST_MS, after_failure, asked_ms, backoff_ms};
 use super::shared::{Shared, To};
 use super::{DRAIN_PATIENCE_MS, LEASE_MS, LONGEST_ATTEMPT, Mode};
@@ -9,11 +9,11 @@ use crate::crash_point;
 use crate::output::{Message, Output, Purpose, Sent};
 use iota_engine::alert::Severity;
 use iota_engine::event::format_ms;
-use iota_engine::store::{Delivery, Result, Settled};
+use iota_engine::store::{Delivery, Result, Settled, Store};
 use iota_engine::system::{CANARY, OUTPUT_FAILING, PACK, SystemAlert};
 use iota_engine::text::printable;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::pin::pin;
 use std::sync::Arc;
@@ -40,6 +40,10 @@ pub(super) struct Queue {
     answered_ms: Option<i64>,
     /// When what waits was made due last.
     hastened_ms: Option<i64>,
+    /// It works again, and what waits is to be made due.
+    to_hasten: bool,
+    /// Rules of which a delivery has failed, and none has got through since, by pack and id.
+    failing: BTreeSet<(String, String)>,
     /// Under way now, by pack and rule: they count for the storm limit already.
     under_way: BTreeMap<(String, String), u64>,
     sending: JoinSet<Vec<(Delivery, Sent)>>,
@@ -58,6 +62,8 @@ impl Queue {
             paused_ms: i64::MIN,
             answered_ms: None,
             hastened_ms: None,
+            to_hasten: false,
+            failing: BTreeSet::new(),
             under_way: BTreeMap::new(),
             sending: JoinSet::new(),
             store_failures: 0,
@@ -122,8 +128,12 @@ impl Queue {
         if room == 0 {
             return Ok(false);
         }
-        let (name, now) = (self.name.clone(), self.shared.now_ms());
-        let leased = self.shared.ask(move |store| store.lease(&name, now, now + LEASE_MS, room)).await?;
+        let leased = if self.breaker.is_open() {
+            self.lease_probe().await?
+        } else {
+            let (name, now) = (self.name.clone(), self.shared.now_ms());
+            self.shared.ask(move |store| store.lease(&name, now, now + LEASE_MS, room)).await?
+        };
         let any = !leased.is_empty();
         let mut admitted = Vec::new();
         for delivery in leased {
@@ -156,6 +166,21 @@ impl Queue {
         Ok(any)
     }
 
+    /// One delivery to find out with whether the output works. What an output does not take may be the alert, which somebody
+    /// else's words are in: so it is of a rule that has not failed, while there is one.
+    async fn lease_probe(&mut self) -> Result<Vec<Delivery>> {
+        let (name, now, failing) = (self.name.clone(), self.shared.now_ms(), self.failing.clone());
+        let lease = move |store: &dyn Store| match store.lease_of_another(&name, now, now + LEASE_MS, &failing)? {
+            None if !failing.is_empty() => Ok((store.lease_of_another(&name, now, now + LEASE_MS, &BTreeSet::new())?, true)),
+            other => Ok((other, false)),
+        };
+        let (leased, all_fail) = self.shared.ask(lease).await?;
+        if all_fail {
+            self.failing.clear();
+        }
+        Ok(leased.into_iter().collect())
+    }
+
     /// A rule that has sent its share of this hour waits for nobody: what comes now is only listed, and counted in a summary.
     /// What is critical, what people ask for, and what is about iota itself is sent.
     async fn is_stormy(&self, delivery: &Delivery) -> Result<bool> {
@@ -174,23 +199,28 @@ impl Queue {
             if let Some(count) = self.under_way.get_mut(&rule_of(&delivery)).filter(|_| !delivery.asked) {
                 *count = count.saturating_sub(1);
             }
-            let settled = self.judge(&delivery, sent).await;
+            let settled = self.judge(&delivery, sent);
             self.settle(delivery, settled).await;
+        }
+        if std::mem::take(&mut self.to_hasten) {
+            self.hasten().await;
         }
         self.under_way.retain(|_, count| *count > 0);
     }
 
     /// What an attempt means for the delivery, and for the output.
-    async fn judge(&mut self, delivery: &Delivery, sent: Sent) -> Settled {
+    fn judge(&mut self, delivery: &Delivery, sent: Sent) -> Settled {
         let now = self.shared.now_ms();
+        let down = self.breaker.is_open();
         match sent {
             Sent::Delivered => {
-                self.works_again(now).await;
+                self.answers(now);
+                self.failing.remove(&rule_of(delivery));
                 Settled::Delivered
             }
             Sent::Refused { why } => {
                 // It answered, so it is there.
-                self.works_again(now).await;
+                self.answers(now);
                 tracing::error!(
                     "output {}: alert {} is refused and goes to the dead letters: {}",
                     self.name,
@@ -200,63 +230,68 @@ impl Queue {
                 Settled::Dead { why }
             }
             Sent::Closed { why } => {
-                if !self.breaker.is_open() {
+                if !down {
                     tracing::error!("output {}: closed, the backlog waits: {}", self.name, printable(&why));
                 }
                 self.breaker.refused(&why, now);
-                Settled::Retry { due_ms: now, why, counts: false }
+                self.put_off(delivery, (why, None), down, now)
             }
             Sent::Retry { after, why } => {
-                let (down, random) = (self.breaker.is_open(), fastrand::f64());
                 self.breaker.failed(&why, now);
                 self.paused_ms = self.paused_ms.max(now + asked_ms(after));
                 if !down && self.breaker.is_open() {
                     tracing::warn!("output {}: nothing gets through, the backlog waits: {}", self.name, printable(&why));
                 }
-                let settled = after_failure(&self.shared.policy, delivery, why.clone(), after, now, random);
-                // While nothing gets through, a failure says nothing of this delivery.
-                let others = self.answered_ms.is_some_and(|answered_ms| answered_ms >= delivery.created_ms);
-                // There has to be something to find out with whether it works again.
-                let probe_ms = self.breaker.probe_ms();
-                match settled {
-                    Settled::Dead { .. } | Settled::Retry { .. } if down => {
-                        Settled::Retry { due_ms: probe_ms.unwrap_or(now), why, counts: false }
-                    }
-                    Settled::Dead { .. } if !others => {
-                        let due_ms = now + backoff_ms(delivery.attempts + 1, random).max(asked_ms(after));
-                        Settled::Retry { due_ms: probe_ms.unwrap_or(due_ms), why, counts: false }
-                    }
-                    Settled::Retry { due_ms, why, counts } => Settled::Retry { due_ms: probe_ms.unwrap_or(due_ms), why, counts },
-                    Settled::Dead { why } => {
-                        tracing::error!(
-                            "output {}: alert {} goes to the dead letters: {}",
-                            self.name,
-                            delivery.id.alert_id,
-                            printable(&why)
-                        );
-                        Settled::Dead { why }
-                    }
-                    settled => settled,
-                }
+                self.put_off(delivery, (why, after), down, now)
             }
         }
     }
 
-    /// What failed waits no longer for its own time: the output answers. It comes oldest first, as many at once as the output takes.
-    async fn works_again(&mut self, now: i64) {
-        self.answered_ms = Some(now);
-        match self.breaker.succeeded() {
-            Before::Worked => return,
-            // One that never gets through is not to come along whenever another one has.
-            Before::Faltered if self.hastened_ms.is_some_and(|hastened_ms| now - hastened_ms < LONGEST_MS) => return,
-            Before::Faltered => {}
-            Before::Down { since_ms } => {
-                tracing::info!("output {}: works again, after {} s", self.name, (now - since_ms) / 1000);
+    /// What becomes of a delivery that has failed and may succeed later. `down`: so it was known before.
+    fn put_off(&mut self, delivery: &Delivery, (why, after): (String, Option<Duration>), down: bool, now: i64) -> Settled {
+        self.failing.insert(rule_of(delivery));
+        // There has to be something to find out with whether it works again.
+        let probe_ms = self.breaker.probe_ms();
+        if down {
+            // While nothing gets through, a failure says nothing of this delivery.
+            return Settled::Retry { due_ms: probe_ms.unwrap_or(now), why, counts: false };
+        }
+        let others = self.answered_ms.is_some_and(|answered_ms| answered_ms >= delivery.created_ms);
+        let random = fastrand::f64();
+        match after_failure(&self.shared.policy, delivery, why.clone(), after, now, random) {
+            // It has its own times: of those that got through while it waited none has made a difference to it.
+            settled @ Settled::Retry { .. } if others => settled,
+            Settled::Retry { due_ms, why, counts } => Settled::Retry { due_ms: probe_ms.unwrap_or(due_ms), why, counts },
+            Settled::Dead { why } if others => {
+                let alert = &delivery.id.alert_id;
+                tracing::error!("output {}: alert {alert} goes to the dead letters: {}", self.name, printable(&why));
+                Settled::Dead { why }
+            }
+            _ => {
+                let due_ms = now + backoff_ms(delivery.attempts + 1, random).max(asked_ms(after));
+                Settled::Retry { due_ms: probe_ms.unwrap_or(due_ms), why, counts: false }
             }
         }
-        self.hastened_ms = Some(now);
-        let name = self.name.clone();
-        if let Err(error) = self.shared.ask(move |store| store.hasten(&name, now)).await {
+    }
+
+    /// What failed waits no longer for its own time. It comes oldest first, as many at once as the output takes.
+    fn answers(&mut self, now: i64) {
+        self.answered_ms = Some(now);
+        let before = self.breaker.succeeded();
+        if let Before::Down { since_ms } = before {
+            tracing::info!("output {}: works again, after {} s", self.name, (now - since_ms) / 1000);
+        }
+        // One that never gets through is not to come along whenever another one has.
+        let lately = self.hastened_ms.is_some_and(|hastened_ms| now - hastened_ms < LONGEST_MS);
+        if before != Before::Worked && !lately {
+            self.hastened_ms = Some(now);
+            self.to_hasten = true;
+        }
+    }
+
+    async fn hasten(&self) {
+        let (name, now) = (self.name.clone(), self.shared.now_ms());
+        if let Err(error) = self.shared.ask(move |store| store.hasten(&name, now, FAILURES)).await {
             // They come when they were due before.
             tracing::warn!("output {}: {error}", self.name);
         }

@@ -53,9 +53,15 @@ fn hour_of(ms: i64) -> i64 {
 }
 
 async fn sum_up_hour(shared: &Arc<Shared>, from_ms: i64) -> Result<u64> {
+    let all = shared.ask(move |store| store.limited_between(from_ms, from_ms + HOUR_MS)).await?;
+    if all.is_empty() {
+        return Ok(0);
+    }
+    let filter = AlertFilter { rule: Some(STORM.to_owned()), since_ms: Some(from_ms), ..AlertFilter::default() };
+    let summaries: Vec<Json> = shared.ask(move |store| store.alerts(&filter)).await?.iter().filter_map(context_of).collect();
     let mut new = 0;
-    for limited in shared.ask(move |store| store.limited_between(from_ms, from_ms + HOUR_MS)).await? {
-        let told = told(shared, &limited, from_ms).await?;
+    for limited in all {
+        let told = told(&summaries, &context(&limited, from_ms));
         if limited.count <= told {
             continue;
         }
@@ -67,17 +73,17 @@ async fn sum_up_hour(shared: &Arc<Shared>, from_ms: i64) -> Result<u64> {
     Ok(new)
 }
 
+fn context_of(summary: &StoredAlert) -> Option<Json> {
+    Some(serde_json::from_slice::<Json>(&summary.json).ok()?.get_mut("context")?.take())
+}
+
 /// How many of them earlier summaries of the hour have told.
-async fn told(shared: &Arc<Shared>, limited: &Limited, from_ms: i64) -> Result<u64> {
-    let filter = AlertFilter { rule: Some(STORM.to_owned()), since_ms: Some(from_ms), ..AlertFilter::default() };
-    let of_hour = context(limited, from_ms);
-    let summaries = shared.ask(move |store| store.alerts(&filter)).await?;
-    let told = |alert: StoredAlert| {
-        let mut told = serde_json::from_slice::<Json>(&alert.json).ok()?.get_mut("context")?.take();
-        let held_back = told.as_object_mut()?.remove(HELD_BACK)?.as_u64();
-        held_back.filter(|_| told == of_hour)
+fn told(summaries: &[Json], of_hour: &Json) -> u64 {
+    let told = |summary: &Json| {
+        let is_same = of_hour.as_object()?.iter().all(|(key, value)| summary.get(key) == Some(value));
+        summary.get(HELD_BACK)?.as_u64().filter(|_| is_same)
     };
-    Ok(summaries.into_iter().filter_map(told).max().unwrap_or(0))
+    summaries.iter().filter_map(told).max().unwrap_or(0)
 }
 
 /// Counts what was held back in the hour so far.

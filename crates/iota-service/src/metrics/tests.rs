@@ -2,6 +2,7 @@ use super::*;
 use crate::telemetry::{QueueDepth, Sources};
 use iota_engine::store::{Delivery, Limited, Result, Settled, StoreError};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use tokio::time::{advance, pause};
@@ -23,6 +24,10 @@ impl Outbox for Told {
         unreachable!("metrics deliver nothing")
     }
 
+    fn lease_of_another(&self, _: &str, _: i64, _: i64, _: &BTreeSet<(String, String)>) -> Result<Option<Delivery>> {
+        unreachable!("metrics deliver nothing")
+    }
+
     fn settle(&self, _: &Delivery, _: &Settled, _: i64) -> Result<bool> {
         unreachable!("metrics deliver nothing")
     }
@@ -39,7 +44,7 @@ impl Outbox for Told {
         unreachable!("metrics deliver nothing")
     }
 
-    fn hasten(&self, _: &str, _: i64) -> Result<()> {
+    fn hasten(&self, _: &str, _: i64, _: u32) -> Result<()> {
         unreachable!("metrics deliver nothing")
     }
 

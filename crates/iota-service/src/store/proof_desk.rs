@@ -73,13 +73,25 @@ pub(crate) fn deliveries_are_leased_and_settled(store: &dyn Store) {
     assert_eq!((backlog.pending, backlog.delivered, backlog.oldest_pending_ms), (2, 1, Some(NOW + 1)));
     assert_eq!(titles(&lease(NOW + 2_000, 5)), ["title 2 0"]);
     assert_eq!(store.next_due("out").unwrap(), Some(NOW + 3_000));
-    store.hasten("out", NOW + 2_001).unwrap();
+    store.hasten("out", NOW + 2_001, 0).unwrap();
+    assert_eq!(lease(NOW + 2_001, 5).len(), 0, "it has failed more often");
+    store.hasten("out", NOW + 2_001, 1).unwrap();
     let hastened = lease(NOW + 2_001, 5);
     assert_eq!((titles(&hastened), hastened[0].attempts), (vec!["title 1 0".to_owned()], 1), "and not what is leased");
     assert_eq!(hastened[0].last_error.as_deref(), Some("no answer"));
     store.release().unwrap();
     assert!(!store.settle(&hastened[0], &Settled::Delivered, NOW + 2_002).unwrap(), "its lease was ended");
-    let free = lease(NOW + 2_003, 5);
+    let another = |than: &[(&str, &str)]| {
+        let than = than.iter().map(|(pack, rule)| ((*pack).to_owned(), (*rule).to_owned())).collect();
+        store.lease_of_another("out", NOW + 2_003, NOW + 3_003, &than).unwrap()
+    };
+    assert_eq!(another(&[("p", "r1"), ("p", "r0")]), None);
+    let second = another(&[("p", "r1"), ("other", "r0")]).unwrap();
+    assert_eq!(titles(std::slice::from_ref(&second)), ["title 2 0"]);
+    assert_eq!(titles(another(&[]).as_slice()), ["title 1 0"]);
+    assert_eq!(another(&[]), None, "what is leased is not leased again");
+    store.release().unwrap();
+    let free = lease(NOW + 2_004, 5);
     assert_eq!(titles(&free), ["title 1 0", "title 2 0"]);
     assert!(store.settle(&free[0], &Settled::Limited, NOW + 2_004).unwrap());
     assert!(store.settle(&free[1], &Settled::Dead { why: "refused".to_owned() }, NOW + 2_004).unwrap());

@@ -40,5 +40,5 @@ async fn draining_does_not_wait_for_what_somebody_has_to_mend() {
     world.busy_output("out", 4, |_, _| Sent::Closed { why: "status 401".to_owned() });
     (0..10).for_each(|n| world.alert("r", n, Severity::High, &["out"]));
     assert_eq!(world.drain().await.pending(), 10);
-    assert!(world.clock.now_ms() - START < 1_000);
+    assert!(world.clock.now_ms() - START < 6_000, "longer than until it has said so twice");
 }

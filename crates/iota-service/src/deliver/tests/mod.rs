@@ -5,6 +5,7 @@ mod dead;
 mod draining;
 mod outage;
 mod sending;
+mod starving;
 mod storms;
 
 use super::*;

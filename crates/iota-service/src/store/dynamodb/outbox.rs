@@ -12,14 +12,27 @@ use super::trouble::{Trouble, Work};
 use super::write::Write;
 use aws_sdk_dynamodb::types::AttributeValue;
 use iota_engine::store::{Backlog, Delivery, DeliveryId, DeliveryState, Limited, Outbox, Result, Settled};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Least deliveries that are looked at in one part of the index.
 const PAGE: usize = 25;
+/// Deliveries of each part that are made due at once: each is a write that is paid for, and what is due later comes in its time.
+const HASTENED: usize = 100;
 
 impl Outbox for DynamoDb {
     fn lease(&self, output: &str, now_ms: i64, until_ms: i64, limit: usize) -> Result<Vec<Delivery>> {
-        self.wait(self.lease_some(output, now_ms, until_ms, limit))
+        self.wait(self.lease_some(output, (now_ms, until_ms), limit, &BTreeSet::new()))
+    }
+
+    fn lease_of_another(
+        &self,
+        output: &str,
+        now_ms: i64,
+        until_ms: i64,
+        than: &BTreeSet<(String, String)>,
+    ) -> Result<Option<Delivery>> {
+        let leased = self.wait(self.lease_some(output, (now_ms, until_ms), 1, than))?;
+        Ok(leased.into_iter().next())
     }
 
     fn settle(&self, delivery: &Delivery, settled: &Settled, now_ms: i64) -> Result<bool> {
@@ -78,15 +91,16 @@ impl Outbox for DynamoDb {
         })
     }
 
-    fn hasten(&self, output: &str, now_ms: i64) -> Result<()> {
+    fn hasten(&self, output: &str, now_ms: i64, attempts: u32) -> Result<()> {
         self.wait(async {
-            let later = |ik| Query::listed(ik).between(Some(now_ms.saturating_add(1)), None);
+            let later = |ik| Query::listed(ik).between(Some(now_ms.saturating_add(1)), None).limit(Some(HASTENED));
             let waiting = pending_ids(self.table.list(&listed::pending(output), later).await?)?;
             // At the time it was created, so that what has waited longest comes first.
             let hasten = |(_, id): (i64, DeliveryId)| async move {
                 let change = "SET #due = #created, #at = #created";
-                let condition = "#state = :pending AND #leased <= :now AND #created <= :now";
+                let condition = "#state = :pending AND #leased <= :now AND #created <= :now AND #attempts <= :attempts";
                 let write = Write::update(Key::delivery(&id), change).when(condition).with("now", number(now_ms));
+                let write = write.with("attempts", number(i64::from(attempts)));
                 self.changed(&id, write.with("pending", text("pending"))).await
             };
             each(waiting, hasten).await.map(drop)
@@ -123,7 +137,14 @@ impl DynamoDb {
         }
     }
 
-    async fn lease_some(&self, output: &str, now_ms: i64, until_ms: i64, limit: usize) -> Work<Vec<Delivery>> {
+    /// Of other rules than these.
+    async fn lease_some(
+        &self,
+        output: &str,
+        (now_ms, until_ms): (i64, i64),
+        limit: usize,
+        than: &BTreeSet<(String, String)>,
+    ) -> Work<Vec<Delivery>> {
         let mut leased: Vec<Delivery> = Vec::new();
         let mut pages = Pages::new(output, now_ms, limit);
         let quiet = self.recent.is_quiet(output);
@@ -131,9 +152,14 @@ impl DynamoDb {
             pages.skip();
         }
         while leased.len() < limit {
-            let Some(listed) = pages.next(&self.table).await? else { break };
+            let Some(mut listed) = pages.next(&self.table).await? else { break };
             if !quiet && pages.is_at_end() && listed.is_empty() {
                 self.recent.found_nothing(output);
+            }
+            if !than.is_empty() {
+                // Reading an alert to find that out costs more.
+                let is_of = |item: &Item| Ok::<_, Trouble>(than.contains(&(item.text("pack")?, item.text("rule")?)));
+                listed.retain(|(_, item)| !is_of(item).unwrap_or(false));
             }
             let listed = self.recent.correct(output, pending_ids(listed)?, now_ms);
             let mut left = listed.into_iter();
@@ -142,7 +168,7 @@ impl DynamoDb {
                 if some.is_empty() {
                     break;
                 }
-                let lease = |(_, id): (i64, DeliveryId)| async move { self.lease_one(&id, now_ms, until_ms).await };
+                let lease = |(_, id): (i64, DeliveryId)| async move { self.lease_one(&id, (now_ms, until_ms), than).await };
                 leased.extend(each(some, lease).await?.into_iter().flatten());
             }
         }
@@ -152,11 +178,18 @@ impl DynamoDb {
 
     /// Leases a delivery, if it still may be tried and is not behind an earlier one of the same alert to the same output,
     /// which would tell of an update or a resolution before the alert.
-    async fn lease_one(&self, id: &DeliveryId, now_ms: i64, until_ms: i64) -> Work<Option<Delivery>> {
+    async fn lease_one(
+        &self,
+        id: &DeliveryId,
+        (now_ms, until_ms): (i64, i64),
+        than: &BTreeSet<(String, String)>,
+    ) -> Work<Option<Delivery>> {
         let whole = Whole::read(&self.table, &id.alert_id).await?;
         let row = whole.find(id);
         self.recent.note(id, row.filter(|row| row.is_pending()).map(|row| row.at_ms));
-        let Some(row) = row.filter(|row| row.is_pending() && row.at_ms <= now_ms) else { return Ok(None) };
+        let is_due = |row: &&Row| row.is_pending() && row.at_ms <= now_ms;
+        let is_of_another = |row: &&Row| !than.contains(&(row.delivery.pack.clone(), row.delivery.rule.clone()));
+        let Some(row) = row.filter(is_due).filter(is_of_another) else { return Ok(None) };
         if let Some(earlier) = self.earlier(&whole, row).await? {
             if earlier.at_ms > now_ms {
                 self.put_behind(id, &earlier).await?;

@@ -4,8 +4,8 @@ use super::row::{ALERT, DELIVERY, alert_of, delivery};
 use super::{Sqlite, Work};
 use crate::store::text::{from_word, word};
 use iota_engine::store::{Backlog, Delivery, DeliveryState, Limited, Outbox, Result, Settled};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use std::collections::BTreeMap;
+use rusqlite::{Connection, OptionalExtension, Params, Transaction, params};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// When the first of an output's deliveries may be tried.
 pub(super) const NEXT_DUE: &str =
@@ -14,6 +14,17 @@ pub(super) const NEXT_DUE: &str =
 pub(super) const DUE: &str =
     "SELECT rowid FROM deliveries WHERE output = ?1 AND state = 'pending' AND waits = 0 AND next_ms <= ?2
     ORDER BY next_ms, created_ms, rowid LIMIT ?4";
+/// The first of an output's that may be tried by a time and are of none of these rules.
+pub(super) const OF_ANOTHER: &str =
+    "SELECT rowid FROM deliveries WHERE output = ?1 AND state = 'pending' AND waits = 0 AND next_ms <= ?2
+    AND pack || '/' || rule NOT IN (SELECT value FROM json_each(?3)) ORDER BY next_ms, created_ms, rowid LIMIT 1";
+/// That one, where nobody has it by now.
+const STILL_DUE: &str = "SELECT rowid FROM deliveries WHERE rowid = ?1 AND state = 'pending' AND waits = 0 AND next_ms <= ?2";
+/// Those of an output that have failed, and not too often to come back at once.
+const HASTENED: &str =
+    "SELECT rowid FROM deliveries WHERE output = ?1 AND state = 'pending' AND due_ms > min(created_ms, ?2) AND attempts <= ?3";
+/// Rows that are changed at once: whoever else writes waits for that long.
+const AT_ONCE: usize = 500;
 /// How many deliveries of which output are in which state, and since when the oldest of those that are pending waits.
 pub(super) const BACKLOG: &str =
     "SELECT output, state, count, CASE WHEN state = 'pending' THEN (SELECT min(created_ms) FROM deliveries
@@ -32,18 +43,27 @@ impl Outbox for Sqlite {
         if self.next_due(output)?.is_none_or(|due_ms| due_ms > now_ms) {
             return Ok(Vec::new());
         }
-        self.write(|transaction| {
-            let mut lease = transaction.prepare_cached(&format!(
-                "UPDATE deliveries SET leased_ms = ?3, token = token + 1 WHERE rowid IN ({DUE}) RETURNING rowid, {DELIVERY}"
-            ))?;
-            let mut rows = lease.query(params![output, now_ms, until_ms, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-            let mut leased = Vec::new();
-            while let Some(row) = rows.next()? {
-                leased.push((row.get::<_, i64>("rowid")?, delivery(row)?));
-            }
-            leased.sort_by_key(|(rowid, delivery)| (delivery.created_ms, *rowid));
-            leased.into_iter().map(|(_, delivery)| with_alert(transaction, delivery)).collect()
-        })
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.write(|transaction| lease(transaction, DUE, params![output, now_ms, until_ms, limit]))
+    }
+
+    fn lease_of_another(
+        &self,
+        output: &str,
+        now_ms: i64,
+        until_ms: i64,
+        than: &BTreeSet<(String, String)>,
+    ) -> Result<Option<Delivery>> {
+        let than = serde_json::to_string(&than.iter().map(|(pack, rule)| format!("{pack}/{rule}")).collect::<Vec<_>>())
+            .expect("a list of texts");
+        // It may be behind a million of others; that must not take the lock for writing.
+        let found: Option<i64> = self.read(|connection| {
+            let mut find = connection.prepare_cached(OF_ANOTHER)?;
+            Ok(find.query_row(params![output, now_ms, than], |row| row.get(0)).optional()?)
+        })?;
+        let Some(rowid) = found else { return Ok(None) };
+        let leased = self.write(|transaction| lease(transaction, STILL_DUE, params![rowid, now_ms, until_ms]))?;
+        Ok(leased.into_iter().next())
     }
 
     fn settle(&self, delivery: &Delivery, settled: &Settled, now_ms: i64) -> Result<bool> {
@@ -130,13 +150,22 @@ impl Outbox for Sqlite {
         })
     }
 
-    fn hasten(&self, output: &str, now_ms: i64) -> Result<()> {
-        self.write(|transaction| {
-            let mut set = transaction
-                .prepare_cached("UPDATE deliveries SET due_ms = min(created_ms, ?2) WHERE output = ?1 AND state = 'pending'")?;
-            set.execute(params![output, now_ms])?;
-            Ok(())
-        })
+    fn hasten(&self, output: &str, now_ms: i64, attempts: u32) -> Result<()> {
+        let rows: Vec<i64> = self.read(|connection| {
+            let mut find = connection.prepare_cached(HASTENED)?;
+            let rows = find.query_map(params![output, now_ms, attempts], |row| row.get(0))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })?;
+        for rows in rows.chunks(AT_ONCE) {
+            self.write(|transaction| {
+                let mut set = transaction.prepare_cached(
+                    "UPDATE deliveries SET due_ms = min(created_ms, ?2) WHERE rowid = ?1 AND state = 'pending'",
+                )?;
+                rows.iter().try_for_each(|row| set.execute((row, now_ms)).map(drop))?;
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     fn release(&self) -> Result<()> {
@@ -148,6 +177,20 @@ impl Outbox for Sqlite {
             Ok(())
         })
     }
+}
+
+/// Leases the deliveries whose rows `which` finds, for as long as its third parameter says.
+fn lease(transaction: &Transaction<'_>, which: &str, parameters: impl Params) -> Work<Vec<Delivery>> {
+    let mut lease = transaction.prepare_cached(&format!(
+        "UPDATE deliveries SET leased_ms = ?3, token = token + 1 WHERE rowid IN ({which}) RETURNING rowid, {DELIVERY}"
+    ))?;
+    let mut rows = lease.query(parameters)?;
+    let mut leased = Vec::new();
+    while let Some(row) = rows.next()? {
+        leased.push((row.get::<_, i64>("rowid")?, delivery(row)?));
+    }
+    leased.sort_by_key(|(rowid, delivery)| (delivery.created_ms, *rowid));
+    leased.into_iter().map(|(_, delivery)| with_alert(transaction, delivery)).collect()
 }
 
 /// Says which of the deliveries that an output knows by one id wait for which.
