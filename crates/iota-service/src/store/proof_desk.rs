@@ -143,38 +143,58 @@ pub(crate) fn what_follows_waits_for_the_alert_that_was_told(store: &dyn Store, 
     let create = lease(NOW);
     assert!(store.settle(&create[0], &retry(NOW + 5_000), NOW).unwrap());
     let second = commit(&[(4, -30)]);
+    // It takes over the second one, and the first one stands again: it goes on as what it was told as, so this one is told as new.
     let third = commit(&[(5, -70), (6, -71)]);
+    let standing = |alert_id: &str| store.alert(alert_id).unwrap().unwrap().superseded_by.is_none();
+    assert_eq!([&first, &second, &third].map(|id| standing(id)), [true, false, true]);
     let resolve = StatusChange { from: Status::Open, to: Status::Resolved };
     let resolve =
         Handling { status: Some(resolve), outputs: BTreeSet::from(["out".to_owned()]), action: DeliveryAction::Resolve };
-    assert!(store.handle(&third, &resolve, &entry("alert.resolve")).unwrap());
+    assert!(store.handle(&first, &resolve, &entry("alert.resolve")).unwrap());
+    let told = |leased: &[Delivery], known: &str| -> Vec<(String, DeliveryAction)> {
+        assert!(leased.iter().all(|delivery| delivery.known_as == known), "{leased:?}");
+        leased.iter().map(|delivery| (delivery.id.alert_id.clone(), delivery.action)).collect()
+    };
+    let apart = lease(NOW + 9);
+    assert_eq!(told(&apart, &third), [(third.clone(), DeliveryAction::Create)], "it waits for nothing");
+    let json: serde_json::Value = serde_json::from_slice(&apart[0].json).unwrap();
+    assert_eq!(json["supersedes"], serde_json::Value::Null);
+    settle(&apart, NOW + 9);
     // Each is put behind the one before it, which may take a look for each.
     for _ in 0..3 {
         assert_eq!(lease(NOW + 10).len(), 0, "the first one was not told yet");
     }
     assert_eq!(store.next_due("out").unwrap(), Some(NOW + 5_000));
-    let told = |leased: &[Delivery]| -> Vec<(String, DeliveryAction)> {
-        assert!(leased.iter().all(|delivery| delivery.known_as == first), "{leased:?}");
-        leased.iter().map(|delivery| (delivery.id.alert_id.clone(), delivery.action)).collect()
-    };
     let create = lease(NOW + 5_000);
-    assert_eq!(told(&create), [(first.clone(), DeliveryAction::Create)]);
+    assert_eq!(told(&create, &first), [(first.clone(), DeliveryAction::Create)]);
     assert_eq!(lease(NOW + 5_001).len(), 0, "it is under way");
     settle(&create, NOW + 5_002);
-    if updates {
-        for alert in [&second, &third] {
-            let update = lease(NOW + 5_003);
-            assert_eq!(told(&update), [(alert.clone(), DeliveryAction::Update)]);
-            assert_eq!(lease(NOW + 5_003).len(), 0);
-            settle(&update, NOW + 5_004);
-        }
+    // What the second one had to tell meanwhile comes before or with what follows of the first one, by the same id.
+    let mut follows = Vec::new();
+    while let leased @ [_, ..] = &*lease(NOW + 5_003) {
+        follows.extend(told(leased, &first));
+        settle(leased, NOW + 5_004);
     }
-    let resolve = lease(NOW + 5_005);
-    assert_eq!(told(&resolve), [(third.clone(), DeliveryAction::Resolve)]);
-    let json: serde_json::Value = serde_json::from_slice(&resolve[0].json).unwrap();
-    assert_eq!(json["supersedes"], json!([second, first]), "the one that was told is the last");
-    settle(&resolve, NOW + 5_006);
+    let update = updates.then(|| (second.clone(), DeliveryAction::Update));
+    assert_eq!(follows, Vec::from_iter(update.into_iter().chain([(first.clone(), DeliveryAction::Resolve)])));
     assert_eq!(store.next_due("out").unwrap(), None);
+    // Once more: now the second one stands again, as what the first one was told as, and this one goes on for the third.
+    let fourth = commit(&[(7, -125)]);
+    assert_eq!([&first, &second, &third, &fourth].map(|id| standing(id)), [false, true, false, true]);
+    let update = lease(NOW + 5_007);
+    let expected = updates.then(|| (fourth.clone(), DeliveryAction::Update));
+    assert_eq!(told(&update, &third), Vec::from_iter(expected));
+    if let [update] = &*update {
+        let json: serde_json::Value = serde_json::from_slice(&update.json).unwrap();
+        assert_eq!(json["supersedes"], json!([third]), "the one that was told is the last");
+    }
+    settle(&update, NOW + 5_007);
+    // And once more: it is told as new, because the third one stands again.
+    let fifth = commit(&[(8, -180), (9, -181)]);
+    assert_eq!([&second, &third, &fourth, &fifth].map(|id| standing(id)), [false, true, false, true]);
+    let apart = lease(NOW + 5_008);
+    assert_eq!(told(&apart, &fifth), [(fifth.clone(), DeliveryAction::Create)]);
+    super::proof::told_once(store);
 }
 
 /// An update that failed for good and is sent again waits for nothing, and lets wait what comes after it.

@@ -38,6 +38,11 @@ pub(super) fn taken_over(before: &str, its: Vec<String>) -> Vec<String> {
     std::iter::once(before.to_owned()).chain(its.into_iter().next_back()).collect()
 }
 
+/// The id that outputs know an alert by.
+pub(super) fn known_as<'a>(alert_id: &'a str, supersedes: &'a [String]) -> &'a str {
+    supersedes.last().map_or(alert_id, String::as_str)
+}
+
 /// The alert as it stands, with the action of a delivery. What people did to an alert is an update of it.
 pub(super) fn alert_json(alert: &StoredAlert, of: DeliveryAction, supersedes: Vec<String>, content: &[u8]) -> Result<Vec<u8>> {
     let standing = Standing {

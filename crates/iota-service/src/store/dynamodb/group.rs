@@ -12,7 +12,7 @@ use super::trouble::{Trouble, Work};
 use super::write::{AT_ONCE, BYTES_AT_ONCE, Write};
 use super::{DynamoDb, Target};
 use crate::crash_point;
-use crate::store::text::taken_over;
+use crate::store::text::{known_as, taken_over};
 use iota_engine::alert::Severity;
 use iota_engine::event::Identity;
 use iota_engine::store::{
@@ -56,6 +56,9 @@ struct Plan {
     targets: BTreeSet<Target>,
     /// What alerts that open supersede.
     supersedes: BTreeMap<String, Vec<String>>,
+    /// Alerts that this is about, so far, and the ids that those of them go by which stand.
+    judged: BTreeSet<String>,
+    claimed: BTreeSet<String>,
 }
 
 impl Group<'_> {
@@ -162,13 +165,21 @@ impl Group<'_> {
             AlertChange::Superseded { alert_id, by, opened } => (alert_id, None, Some(by), opened),
             AlertChange::Stands { alert_id, extent, opened } => (alert_id, Some(*extent), None, opened),
         };
-        match (before, opened) {
-            (Some(before), _) => self.change(plan, before, opened.is_some(), (extent, by)).await,
-            (None, Some(opened)) => self.open(plan, alert_id, opened, extent, by).await,
+        let stands = extent.is_some();
+        let line = match (before, opened) {
+            (Some(before), _) => self.change(plan, before, opened.is_some(), (extent, by)).await?,
+            (None, Some(opened)) => self.open(plan, alert_id, opened, extent, by).await?,
             // It was kept long enough.
-            (None, None) => Ok(()),
+            (None, None) => return Ok(()),
+        };
+        plan.judged.insert(alert_id.clone());
+        if stands {
+            plan.claimed.insert(known_as(alert_id, &line).to_owned());
         }
+        Ok(())
     }
+
+    /// Gives what it supersedes.
 
     async fn open(
         self,
@@ -177,13 +188,14 @@ impl Group<'_> {
         opened: &Opened,
         extent: Option<Extent>,
         by: Option<&String>,
-    ) -> Work<()> {
+    ) -> Work<Vec<String>> {
         let Opened { body, extent: first, supersedes } = opened;
         let extent = extent.unwrap_or(*first);
-        let line = match supersedes {
+        let mut line = match supersedes {
             Some(before) => self.store.line(before, plan).await?,
             None => Vec::new(),
         };
+        let is_apart = line.is_empty() || self.store.part(&mut line, plan).await?;
         let new = NewAlert {
             alert_id,
             of: self.of,
@@ -195,12 +207,12 @@ impl Group<'_> {
             detected_ms: self.detected_ms,
         };
         plan.writes.extend(new.writes(&self.store.table).await?);
-        plan.supersedes.insert(alert_id.to_owned(), line);
+        plan.supersedes.insert(alert_id.to_owned(), line.clone());
         let severity = body.headline.severity;
         for route in &body.routes {
             let told = match supersedes {
-                Some(before) => self.store.is_told(before, &route.output, plan).await?,
-                None => false,
+                Some(before) if !is_apart => self.store.is_told(known_as(alert_id, &line), before, &route.output, plan).await?,
+                _ => false,
             };
             if !told {
                 self.deliver(plan, (alert_id, &route.output), 0, DeliveryAction::Create, severity);
@@ -211,33 +223,35 @@ impl Group<'_> {
                 self.deliver(plan, (alert_id, &route.output), count, DeliveryAction::Update, severity);
             }
         }
-        let (class, superseding) = (self.of.class.clone(), supersedes.is_some());
-        plan.committed.unrouted += u64::from(class.is_sent() && body.routes.is_empty() && !superseding);
+        let class = self.of.class.clone();
+        plan.committed.unrouted += u64::from(class.is_sent() && body.routes.is_empty() && is_apart);
         let (pack, rule) = (self.of.group.pack.clone(), self.of.group.rule.clone());
-        plan.committed.created.push(Created { alert_id: alert_id.to_owned(), class, pack, rule, severity, superseding });
-        Ok(())
+        let alert_id = alert_id.to_owned();
+        plan.committed.created.push(Created { alert_id, class, pack, rule, severity, superseding: !is_apart });
+        Ok(line)
     }
 
-    /// An alert that is there already. `is_opened`: its cells were forgotten; it has at least what it had.
+    /// An alert that is there already. `is_opened`: its cells were forgotten; it has at least what it had. Gives what it supersedes.
     async fn change(
         self,
         plan: &mut Plan,
         item: &Item,
         is_opened: bool,
         (extent, by): (Option<Extent>, Option<&String>),
-    ) -> Work<()> {
-        let before = alert(item)?;
+    ) -> Work<Vec<String>> {
+        let (before, mut line) = (alert(item)?, supersedes(item)?);
         let key = Key::alert(&before.alert_id);
         if let Some(by) = by.filter(|by| before.superseded_by.as_ref() != Some(by)) {
             plan.writes.push(Write::update(key, "SET #superseded_by = :by").with("by", text(by)).when_there());
-            return Ok(());
+            return Ok(line);
         }
-        let Some(extent) = extent else { return Ok(()) };
+        let Some(extent) = extent else { return Ok(line) };
+        let is_apart = self.store.part(&mut line, plan).await?;
         let is = Extent { count: before.count, first_ms: before.first_ms, last_ms: before.last_ms };
         let forgotten = if is_opened { Some(is) } else { forgotten(item)? };
         let extent = extent.with_forgotten(forgotten);
-        if is == extent && before.superseded_by.is_none() && !is_opened {
-            return Ok(());
+        if is == extent && before.superseded_by.is_none() && !is_opened && !is_apart {
+            return Ok(line);
         }
         let mut set = "SET #count = :count, #first = :first, #last = :last".to_owned();
         let mut values =
@@ -246,26 +260,33 @@ impl Group<'_> {
             set.push_str(", #forgotten_count = :was, #forgotten_first = :was_first, #forgotten_last = :was_last");
             values.extend([("was", number(is.count)), ("was_first", number(is.first_ms)), ("was_last", number(is.last_ms))]);
         }
+        if is_apart {
+            set.push_str(", #supersedes = :line");
+            values.push(("line", text(serde_json::to_string(&line)?)));
+        }
         let grown = Write::update(key, format!("{set} REMOVE #superseded_by"));
         let grown = values.into_iter().fold(grown, |write, (name, value)| write.with(name, value));
         plan.writes.push(grown.when_there());
-        let updates = || updates_between(before.count, extent.count);
-        let routes = || before.routes.iter().filter(|route| route.updates);
-        let id = |output: &str, count: u64| DeliveryId {
-            alert_id: before.alert_id.clone(),
-            output: output.to_owned(),
-            revision: i64::try_from(count).unwrap_or(i64::MAX),
+        let mut to_tell: Vec<(u64, DeliveryAction, &str)> = Vec::new();
+        if is_apart {
+            to_tell.extend(before.routes.iter().map(|route| (0, DeliveryAction::Create, route.output.as_str())));
+        }
+        for count in updates_between(before.count, extent.count) {
+            let routes = before.routes.iter().filter(|route| route.updates);
+            to_tell.extend(routes.map(|route| (count, DeliveryAction::Update, route.output.as_str())));
+        }
+        let key = |count: u64, output: &str| {
+            let revision = i64::try_from(count).unwrap_or(i64::MAX);
+            Key::delivery(&DeliveryId { alert_id: before.alert_id.clone(), output: output.to_owned(), revision })
         };
         // Told before, when cells were forgotten and the alert was not.
-        let keys = updates().flat_map(|count| routes().map(move |route| Key::delivery(&id(&route.output, count))));
-        let told = self.store.table.get_all(keys.collect::<Vec<_>>()).await?;
-        for count in updates() {
-            for route in routes().filter(|route| !told.contains_key(&Key::delivery(&id(&route.output, count)))) {
-                let to = (before.alert_id.as_str(), route.output.as_str());
-                self.deliver(plan, to, count, DeliveryAction::Update, before.severity);
+        let told = self.store.table.get_all(to_tell.iter().map(|(count, _, output)| key(*count, output))).await?;
+        for (count, action, output) in to_tell {
+            if !told.contains_key(&key(count, output)) {
+                self.deliver(plan, (&before.alert_id, output), count, action, before.severity);
             }
         }
-        Ok(())
+        Ok(line)
     }
 
     fn deliver(self, plan: &mut Plan, (alert_id, output): (&str, &str), count: u64, action: DeliveryAction, severity: Severity) {
@@ -328,8 +349,26 @@ impl DynamoDb {
         Ok(taken_over(before, its))
     }
 
-    /// Whether an output gets to know of an alert, or of one that it took over; also by what is planned.
-    async fn is_told(&self, alert_id: &str, output: &str, plan: &Plan) -> Work<bool> {
+    /// An alert that was taken over stands again once its matches are no longer another one's, and goes on as what it was told as.
+    /// Where one that supersedes these goes by that id as well, it supersedes nothing from now on, and is told as new: then this
+    /// is true.
+    async fn part(&self, line: &mut Vec<String>, plan: &Plan) -> Work<bool> {
+        let Some(known) = line.last() else { return Ok(false) };
+        let mut parts = plan.claimed.contains(known);
+        // It may be none of those that this commit is about.
+        if !parts && !plan.judged.contains(known) {
+            let item = self.table.get(&Key::alert(known)).await?;
+            let stands = |item: &Item| Ok::<_, Trouble>(alert(item)?.superseded_by.is_none() && supersedes(item)?.is_empty());
+            parts = item.as_ref().map(stands).transpose()?.unwrap_or(false);
+        }
+        if parts {
+            line.clear();
+        }
+        Ok(parts)
+    }
+
+    /// Whether an output gets to know by this id of an alert, or of one that it took over; also by what is planned.
+    async fn is_told(&self, known: &str, alert_id: &str, output: &str, plan: &Plan) -> Work<bool> {
         let (mut line, mut looked_at) = (vec![alert_id.to_owned()], BTreeSet::new());
         while let Some(alert_id) = line.pop() {
             if !looked_at.insert(alert_id.clone()) {
@@ -338,13 +377,18 @@ impl DynamoDb {
             let id = DeliveryId { alert_id: alert_id.clone(), output: output.to_owned(), revision: 0 };
             let (alert, delivery) = (Key::alert(&alert_id), Key::delivery(&id));
             let found: HashMap<Key, Item> = self.table.get_all([alert.clone(), delivery.clone()]).await?;
+            let its = match (plan.supersedes.get(&alert_id), found.get(&alert)) {
+                (Some(its), _) => its.clone(),
+                (None, Some(item)) => supersedes(item)?,
+                (None, None) => Vec::new(),
+            };
+            if known_as(&alert_id, &its) != known {
+                continue;
+            }
             if plan.deliveries.contains(&id) || found.contains_key(&delivery) {
                 return Ok(true);
             }
-            line.extend(plan.supersedes.get(&alert_id).into_iter().flatten().cloned());
-            if let Some(item) = found.get(&alert) {
-                line.extend(supersedes(item)?);
-            }
+            line.extend(its);
         }
         Ok(false)
     }

@@ -10,6 +10,7 @@ use super::query::{Query, listed};
 use super::table::{Table, each};
 use super::trouble::{Trouble, Work};
 use super::write::Write;
+use crate::store::text::known_as;
 use aws_sdk_dynamodb::types::AttributeValue;
 use iota_engine::store::{Backlog, Delivery, DeliveryId, DeliveryState, Limited, Outbox, Result, Settled};
 use std::collections::{BTreeMap, BTreeSet};
@@ -216,9 +217,13 @@ impl DynamoDb {
         if let Some(own) = of.deliveries.iter().filter(is_pending).find(|other| other.order() < row.order()) {
             return Ok(Some(own.clone()));
         }
+        let known = known_as(&row.delivery.id.alert_id, &of.supersedes);
         let mut before = of.supersedes.first().cloned();
         while let Some(alert_id) = before {
             let taken = Whole::read(&self.table, &alert_id).await?;
+            if known_as(&alert_id, &taken.supersedes) != known {
+                break;
+            }
             // Counts of two alerts say nothing of their order.
             if let Some(other) = taken.deliveries.iter().filter(is_pending).find(|other| other.added_ms <= row.added_ms) {
                 return Ok(Some(other.clone()));

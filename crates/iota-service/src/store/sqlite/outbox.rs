@@ -32,7 +32,8 @@ pub(super) const BACKLOG: &str =
     FROM delivery_counts WHERE count > 0";
 /// Which deliveries that an output knows by one id are behind another one, after one of them has begun or ended to be pending: all
 /// but the first. With `OR` SQLite would go through all that are pending for the output instead.
-pub(super) const LINE_UP: &str = "WITH one AS (SELECT rowid FROM deliveries WHERE alert_id = ?1 AND output = ?2
+pub(super) const LINE_UP: &str =
+    "WITH one AS (SELECT rowid FROM deliveries WHERE alert_id = ?1 AND output = ?2 AND known_as IS NULL
         UNION ALL SELECT rowid FROM deliveries WHERE known_as = ?1 AND output = ?2)
     UPDATE deliveries SET waits = rowid > (SELECT min(rowid) FROM deliveries WHERE rowid IN one AND state = 'pending')
     WHERE rowid IN one AND state = 'pending'";
