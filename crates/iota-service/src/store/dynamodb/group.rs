@@ -229,7 +229,7 @@ impl Group<'_> {
         let before = alert(item)?;
         let key = Key::alert(&before.alert_id);
         if let Some(by) = by.filter(|by| before.superseded_by.as_ref() != Some(by)) {
-            plan.writes.push(Write::update(key, "SET #superseded_by = :by").with("by", text(by)).when_there());
+            plan.writes.push(Write::update(key, "SET #superseded_by = :by, #successor = :by").with("by", text(by)).when_there());
             return Ok(());
         }
         let Some(extent) = extent else { return Ok(()) };
