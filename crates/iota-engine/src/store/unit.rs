@@ -98,8 +98,8 @@ pub struct FailedPair {
     pub function: String,
     pub record: Identity,
     pub origin: Origin,
-    /// The whole record.
-    pub raw: Vec<u8>,
+    /// The whole record; pairs of one record share it.
+    pub raw: Arc<[u8]>,
     /// By which the event is judged, whenever the pair is evaluated.
     pub terms: Terms,
     /// `None`: the pair was not run.

@@ -56,6 +56,8 @@ pub(super) struct Committer<'a> {
     records: usize,
     /// Bytes in the unit that vary in size.
     bytes: usize,
+    /// Records of the batch under way of which pairs are kept, by their place in it: they may be large, and fail in many rules.
+    raws: BTreeMap<u32, Arc<[u8]>>,
     /// When the first of the unit came.
     since: Option<Instant>,
     failures: KeptFailures,
@@ -68,14 +70,28 @@ pub(super) struct Committer<'a> {
 
 impl<'a> Committer<'a> {
     pub(super) fn new(durable: &'a Durable, rules: Arc<Groupings>, clock: Clock, stop: &'a Stop) -> Self {
-        let (unit, failures, hits, before) = (Unit::default(), KeptFailures::default(), BTreeMap::new(), Before::default());
-        Self { durable, rules, clock, stop, unit, records: 0, bytes: 0, since: None, failures, hits, before, abandoned: false }
+        Self {
+            durable,
+            rules,
+            clock,
+            stop,
+            unit: Unit::default(),
+            records: 0,
+            bytes: 0,
+            raws: BTreeMap::new(),
+            since: None,
+            failures: KeptFailures::default(),
+            hits: BTreeMap::new(),
+            before: Before::default(),
+            abandoned: false,
+        }
     }
 
     /// What follows is of this batch.
     pub(super) fn begin(&mut self, job: &Job) {
         self.begin_unit();
         self.before = Before::all(&self.unit);
+        self.raws.clear();
         self.bytes += job.rejects.iter().map(|reject| reject.bytes.len()).sum::<usize>();
     }
 
@@ -146,8 +162,15 @@ impl<'a> Committer<'a> {
                 continue;
             }
             let record = &job.batch.records()[index as usize];
-            let raw = job.batch.raw(index as usize).to_vec();
-            self.bytes += raw.len();
+            let raw = self.raws.entry(index).or_insert_with(|| {
+                let raw = job.batch.raw(index as usize);
+                self.bytes += raw.len();
+                raw.into()
+            });
+            let raw = Arc::clone(raw);
+            // There may be many pairs of small records.
+            let said = failure.map_or(0, |failure| failure.message.len() + failure.traceback.len());
+            self.bytes += size_of::<FailedPair>() + said;
             let input = inputs.of(record.unit);
             let origin =
                 Origin { object: input.name(), version: input.version.as_deref().map(str::to_owned), record: record.number };

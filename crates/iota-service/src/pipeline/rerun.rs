@@ -368,7 +368,7 @@ impl Rerun<'_> {
     }
 
     fn record(&self, pair: &FailedPair, input: &Input, unit: u32) -> Option<BatchRecord> {
-        let mut decoder = Decoder::new(pair.raw.as_slice(), self.limits);
+        let mut decoder = Decoder::new(&pair.raw[..], self.limits);
         let Ok(Some(Item::Record(record))) = decoder.next() else {
             tracing::error!(
                 "{}: record {} cannot be read any more: is max_record smaller now?",

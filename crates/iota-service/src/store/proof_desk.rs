@@ -310,7 +310,7 @@ pub(crate) fn pair(rule: &str, record: u8, raw: Vec<u8>) -> FailedPair {
         function: "rule".to_owned(),
         record: Identity([record; 16]),
         origin: origin("o", Some("v"), 1),
-        raw,
+        raw: raw.into(),
         terms: Terms { late_before_ms: (record != 3).then_some(NOW - 5), send_from_ms: (record == 1).then_some(7) },
         failure: (record != 2).then_some(failure),
         at_ms: NOW + i64::from(record),

@@ -49,7 +49,7 @@ fn rejects_and_failed_pairs_are_kept_with_their_bytes() {
     assert_eq!(bytes.iter().map(|text| text.trim_end()).collect::<Vec<_>>(), ["no record", "{\"eventID\":\"9\""]);
     let pairs = store.failed_pairs(&PairFilter::default()).unwrap();
     assert_eq!(pairs.iter().map(|pair| pair.rule.as_str()).collect::<Vec<_>>(), ["fails", "fails"]);
-    assert_eq!(pairs[0].raw, record(1).trim_end().as_bytes());
+    assert_eq!(&pairs[0].raw[..], record(1).trim_end().as_bytes());
     assert_eq!(pairs[0].failure.as_ref().map(|failure| failure.r#type.as_str()), Some("KeyError"));
 }
 
@@ -271,7 +271,7 @@ fn what_is_evaluated_again_is_as_late_as_it_was() {
             function: "rule".to_owned(),
             record: Identity([n; 16]),
             origin: Origin { object: object.clone(), version: None, record: 1 },
-            raw: record(n.into()).into_bytes(),
+            raw: record(n.into()).into_bytes().into(),
             terms,
             failure: None,
             at_ms: i64::MAX,

@@ -107,6 +107,46 @@ fn whose_credentials_these_are_is_asked_once_however_much_is_recorded() {
     assert_eq!((told, asked), (vec![(&"override.add".into(), true); 2], 1));
 }
 
+/// More than one page of pairs, and than one answer of `DynamoDB` holds.
+#[test]
+fn whatever_failed_is_evaluated_again_until_it_does_not_fail() {
+    const RECORDS: u64 = 1_100;
+    table("iota-rerun");
+    let target = target();
+    let iota = |args: &[&str]| target.run(moto(), &[args, &["--state", "dynamodb:iota-rerun"]].concat());
+    let rule = |decides: &str| {
+        let text = format!("def rule(event):\n    return {decides}\ndef dedup(event):\n    return str(event['n'] // 50)\n");
+        fs::write(target.path("rules/fails.py"), text).unwrap();
+    };
+    let counted = || -> u64 {
+        let listed = lines(&iota(&["alerts", "list", "--format", "jsonl"]).stdout);
+        listed.iter().map(|alert| alert["count"].as_u64().unwrap()).sum()
+    };
+    let rerun = || iota(&["rerun", "--errors", "--rules", "rules"]);
+    let records: Vec<String> = (0..RECORDS)
+        .map(|n| {
+            let (minute, second) = (n / 60, n % 60);
+            format!(
+                "{{\"n\":{n},\"eventName\":\"E\",\"eventID\":\"{n}\",\"eventTime\":\"2026-01-01T00:{minute:02}:{second:02}Z\"}}\n"
+            )
+        })
+        .collect();
+    fs::write(target.path("in/a.jsonl"), records.concat()).unwrap();
+    fs::remove_file(target.path("rules/every.py")).unwrap();
+    rule("event['nothing']");
+    let ran = iota(&["run", "in", "--rules", "rules"]);
+    assert_eq!((ran.code, counted()), (Some(3), 0), "{}", ran.stderr);
+    // What fails again, on every page, stays and holds up nothing behind it.
+    rule("event['n'] % 3 > 0 or event['nothing']");
+    let half = rerun();
+    assert_eq!((half.code, counted()), (Some(3), RECORDS - RECORDS.div_ceil(3)), "{}", half.stderr);
+    rule("event['n'] >= 0");
+    let whole = rerun();
+    assert_eq!((whole.code, counted()), (Some(0), RECORDS), "{}", whole.stderr);
+    let none = rerun();
+    assert_eq!((none.code, none.stdout.as_str(), counted()), (Some(0), "", RECORDS), "{}", none.stderr);
+}
+
 /// Killed at a step of its commit, and started again.
 #[test]
 fn whatever_step_a_run_is_killed_at_the_next_one_finds_the_same() {

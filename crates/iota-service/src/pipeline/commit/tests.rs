@@ -3,6 +3,7 @@ use crate::store::Sqlite;
 use iota_engine::alert::Severity;
 use iota_engine::dedup::Seen;
 use iota_engine::event::{EventTime, Fingerprint, Identity};
+use iota_engine::rule::{Loaded, Pack, Pair, Snapshot};
 use iota_engine::store::{Ledger, ObjectVersion, Result};
 use iota_engine::system::RULE_ERROR;
 use iota_engine::triage::{Routes, Triage};
@@ -168,4 +169,26 @@ fn the_ledger_knows_failures_that_were_told_and_none_of_a_batch_that_is_left() {
     let told = [1, 2].map(|number| (failure(number).sighting.identity, Fingerprint([0; 4])));
     assert_eq!(durable.ledger.seen(&told).unwrap(), [Seen::Duplicate, Seen::First]);
     assert_eq!(stats.matches.total, 1);
+}
+
+/// However many rules of however many packs were not run on it.
+#[test]
+fn the_bytes_of_a_record_are_held_and_counted_once() {
+    let (durable, stop, mut stats) = (durable(0), Stop::default(), Stats::new());
+    let mut committer = Committer::new(&durable, Arc::new(Groupings::of(&[])), Clock::Fixed(0), &stop);
+    let (job, inputs) = (job(1), [Input::file("o".into(), 0, None)]);
+    committer.begin(&job);
+    for name in ["p", "q"] {
+        let files = (0..3).map(|n| (format!("r{n}.py"), b"def rule(event):\n    return True\n".to_vec()));
+        let pack = Pack::read(name, Snapshot::new(files.collect()), "0");
+        let loaded = Loaded { python: String::new(), rules: Vec::new(), warnings: Vec::new(), prepared: None };
+        let pack = LoadedPack { directory: name.into(), pack, loaded, runnable: vec![0, 1, 2] };
+        let not_run = (0..3).map(|rule| Pair { record: 0, rule }).collect();
+        let mut outcome = Outcome { not_run, ..Outcome::default() };
+        committer.keep(&job, &pack, inputs[..].into(), (&mut outcome, &|_| false), &mut stats).unwrap();
+    }
+    let pairs = &committer.unit.failed_pairs;
+    assert_eq!((pairs.len(), &pairs[0].raw[..]), (6, &b"{}"[..]));
+    assert!(pairs.iter().all(|pair| Arc::ptr_eq(&pair.raw, &pairs[0].raw)));
+    assert_eq!(committer.bytes, pairs[0].raw.len() + 6 * size_of::<FailedPair>());
 }

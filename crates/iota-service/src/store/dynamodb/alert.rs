@@ -62,6 +62,7 @@ impl NewAlert<'_> {
         }
         if let Some(by) = self.superseded_by {
             alert.insert("superseded_by".to_owned(), text(by));
+            alert.insert("successor".to_owned(), text(by));
         }
         let (key, of_content) = (Key::alert(self.alert_id), Key::content(self.alert_id));
         let mut content = item([("content", table.keep(&of_content, &self.body.content, ttl).await?)]);
@@ -237,6 +238,8 @@ pub(super) struct Whole {
     pub(super) alert: Option<StoredAlert>,
     /// As `taken_over` says.
     pub(super) supersedes: Vec<String>,
+    /// The only alert that can take it over, if it ever did. It stays when this one stands again.
+    pub(super) successor: Option<String>,
     content: Vec<u8>,
     /// Oldest first.
     pub(super) deliveries: Vec<Row>,
@@ -255,6 +258,7 @@ impl Whole {
             match key.sk.as_str() {
                 "alert" => {
                     (whole.alert, whole.supersedes) = (Some(alert(&item)?), supersedes(&item)?);
+                    whole.successor = item.text_if_any("successor").map(str::to_owned);
                     whole.expires = item.contains_key(TTL);
                 }
                 "content" => {
@@ -295,13 +299,18 @@ impl Whole {
         self.deliveries.iter().find(|row| row.delivery.id == *id)
     }
 
+    /// The id that outputs know the alert by.
+    pub(super) fn known_as<'a>(&'a self, alert_id: &'a str) -> &'a str {
+        crate::store::text::known_as(alert_id, &self.supersedes)
+    }
+
     /// With the alert as it stands.
     pub(super) fn delivery(&self, row: &Row) -> Work<Delivery> {
         let json = match &self.alert {
             Some(alert) => alert_json(alert, row.delivery.action, self.supersedes.clone(), &self.content)?,
             None => Vec::new(),
         };
-        let known_as = self.supersedes.last().unwrap_or(&row.delivery.known_as).clone();
+        let known_as = self.known_as(&row.delivery.id.alert_id).to_owned();
         Ok(Delivery { json, known_as, ..row.delivery.clone() })
     }
 }

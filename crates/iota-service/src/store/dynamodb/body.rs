@@ -7,6 +7,7 @@ use super::trouble::{Trouble, Work};
 use aws_sdk_dynamodb::types::AttributeValue;
 use iota_engine::digest::{digest, hex};
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Bytes that an item takes itself. An item with several bodies stays far below 350 KB, and 100 of them fit into a
 /// transaction.
@@ -82,13 +83,15 @@ impl Table {
     /// What several items may share is read once.
     pub(super) async fn bodies<'a>(&self, owners: impl IntoIterator<Item = &'a Item>, name: &str) -> Work<Bodies> {
         let keys: BTreeSet<Key> = owners.into_iter().filter_map(|owner| owner.get(name).and_then(reference)).flatten().collect();
-        Ok(Bodies { parts: self.get_all(keys).await? })
+        Ok(Bodies { parts: self.get_all(keys).await?, shared: HashMap::new() })
     }
 }
 
 /// Bodies that were read.
 pub(super) struct Bodies {
     parts: HashMap<Key, Item>,
+    /// Put together, by their parts.
+    shared: HashMap<Vec<Key>, Arc<[u8]>>,
 }
 
 impl Bodies {
@@ -102,6 +105,17 @@ impl Bodies {
             let part = self.parts.get(&key).ok_or_else(|| lost(owner, name, &key))?;
             body.extend_from_slice(part.bytes_if_any("bytes").ok_or_else(|| part.lacks("bytes"))?);
         }
+        Ok(body)
+    }
+
+    /// The same; those that have one body share its bytes.
+    pub(super) fn shared(&mut self, owner: &Item, name: &str) -> Work<Arc<[u8]>> {
+        let parts = owner.get(name).and_then(reference);
+        if let Some(body) = parts.as_ref().and_then(|parts| self.shared.get(parts)) {
+            return Ok(Arc::clone(body));
+        }
+        let body: Arc<[u8]> = self.of(owner, name)?.into();
+        self.shared.extend(parts.map(|parts| (parts, Arc::clone(&body))));
         Ok(body)
     }
 }

@@ -242,7 +242,7 @@ impl Group<'_> {
         let (before, mut line) = (alert(item)?, supersedes(item)?);
         let key = Key::alert(&before.alert_id);
         if let Some(by) = by.filter(|by| before.superseded_by.as_ref() != Some(by)) {
-            plan.writes.push(Write::update(key, "SET #superseded_by = :by").with("by", text(by)).when_there());
+            plan.writes.push(Write::update(key, "SET #superseded_by = :by, #successor = :by").with("by", text(by)).when_there());
             return Ok(line);
         }
         let Some(extent) = extent else { return Ok(line) };

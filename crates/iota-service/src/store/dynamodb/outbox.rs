@@ -10,7 +10,6 @@ use super::query::{Query, listed};
 use super::table::{Table, each};
 use super::trouble::{Trouble, Work};
 use super::write::Write;
-use crate::store::text::known_as;
 use aws_sdk_dynamodb::types::AttributeValue;
 use iota_engine::store::{Backlog, Delivery, DeliveryId, DeliveryState, Limited, Outbox, Result, Settled};
 use std::collections::{BTreeMap, BTreeSet};
@@ -210,25 +209,29 @@ impl DynamoDb {
         Ok(Some(Delivery { token: row.delivery.token + 1, ..whole.delivery(row)? }))
     }
 
-    /// A pending delivery to the same output that goes before this one: of the same alert, or of one that it took over, because
-    /// outputs know them as one.
+    /// A pending delivery to the same output that goes before this one: of the same alert, or of one that outputs know by the same id,
+    /// because it took over the other or the other took it over.
     async fn earlier(&self, of: &Whole, row: &Row) -> Work<Option<Row>> {
+        let alert_id = row.delivery.id.alert_id.as_str();
         let is_pending = |other: &&Row| other.is_pending() && other.delivery.id.output == row.delivery.id.output;
         if let Some(own) = of.deliveries.iter().filter(is_pending).find(|other| other.order() < row.order()) {
             return Ok(Some(own.clone()));
         }
-        let known = known_as(&row.delivery.id.alert_id, &of.supersedes);
-        let mut before = of.supersedes.first().cloned();
-        while let Some(alert_id) = before {
-            let taken = Whole::read(&self.table, &alert_id).await?;
-            if known_as(&alert_id, &taken.supersedes) != known {
-                break;
+        let known_as = of.known_as(alert_id);
+        // Counts of two alerts say nothing of their order. Of what was added at once, that of the alert that was taken over goes first.
+        for (is_before, last_ms) in [(true, row.added_ms), (false, row.added_ms - 1)] {
+            let beside = |of: &Whole| if is_before { of.supersedes.first().cloned() } else { of.successor.clone() };
+            let mut next = beside(of);
+            while let Some(alert_id) = next {
+                let whole = Whole::read(&self.table, &alert_id).await?;
+                if whole.known_as(&alert_id) != known_as {
+                    break;
+                }
+                if let Some(other) = whole.deliveries.iter().filter(is_pending).find(|other| other.added_ms <= last_ms) {
+                    return Ok(Some(other.clone()));
+                }
+                next = beside(&whole);
             }
-            // Counts of two alerts say nothing of their order.
-            if let Some(other) = taken.deliveries.iter().filter(is_pending).find(|other| other.added_ms <= row.added_ms) {
-                return Ok(Some(other.clone()));
-            }
-            before = taken.supersedes.first().cloned();
         }
         Ok(None)
     }

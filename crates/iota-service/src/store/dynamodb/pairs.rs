@@ -1,7 +1,7 @@
 //! Rejects and failed pairs: kept with their bytes until somebody has looked at them, or they are old.
 
 use super::DynamoDb;
-use super::body::{Apart, Bodies};
+use super::body::Apart;
 use super::item::{AT, IK, Item, Key, Read, TTL, bytes, item, number, text};
 use super::ledger::{of_terms, terms};
 use super::query::{Query, SHARDS, listed};
@@ -15,6 +15,7 @@ use iota_engine::event::Identity;
 use iota_engine::store::{Except, FailedPair, KEEP_ALERTS_MS, LeftOut, PairFilter, Reject, RejectFilter};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// What the attribute `class`, which the index has, says of a pair that was not run.
 const LEFT_OUT: &str = "left_out";
@@ -120,7 +121,7 @@ impl DynamoDb {
                 .with("object", self.table.keep_text(&key, object, Some(ttl)).await?)
                 .with("version", self.table.keep_text(&key, &serde_json::to_string(version)?, Some(ttl)).await?)
                 .with("number", number(*record))
-                .with("raw", raws[pair.raw.as_slice()].clone())
+                .with("raw", raws[&pair.raw[..]].clone())
                 .with("failure", self.table.keep(&key, &failure, Some(ttl)).await?)
                 .with("at_ms", number(pair.at_ms))
                 .with("class", text(if pair.failure.is_none() { LEFT_OUT } else { "failed" }))
@@ -135,7 +136,7 @@ impl DynamoDb {
     async fn keep_records<'p>(&self, pairs: &'p [FailedPair]) -> Work<HashMap<&'p [u8], AttributeValue>> {
         let ttl = ttl() + RECORD_LONGER;
         let (mut items, mut references) = (Vec::new(), HashMap::new());
-        for raw in pairs.iter().map(|pair| pair.raw.as_slice()) {
+        for raw in pairs.iter().map(|pair| &pair.raw[..]) {
             if let Entry::Vacant(slot) = references.entry(raw) {
                 let apart = Apart::new(&digest("iota-failed-record-v1", [raw]), raw, Some(ttl));
                 items.extend(apart.items);
@@ -163,9 +164,9 @@ impl DynamoDb {
         let mut listed = self.table.list_whole("pair", query).await?;
         listed.retain(|item| item.number("at_ms").is_ok_and(|at| filter.since_ms.is_none_or(|since| at >= since)));
         listed.truncate(filter.limit.unwrap_or(usize::MAX));
-        let (mut pairs, raws) = (Vec::new(), self.table.bodies(&listed, "raw").await?);
+        let (mut pairs, mut raws) = (Vec::new(), self.table.bodies(&listed, "raw").await?);
         for item in &listed {
-            pairs.push(self.pair_of(item, &raws).await?);
+            pairs.push(self.pair_of(item, raws.shared(item, "raw")?).await?);
         }
         Ok(pairs)
     }
@@ -178,7 +179,7 @@ impl DynamoDb {
         Ok(counts.into_iter().map(|((pack, rule), calls)| LeftOut { pack, rule, calls }).collect())
     }
 
-    async fn pair_of(&self, item: &Item, raws: &Bodies) -> Work<FailedPair> {
+    async fn pair_of(&self, item: &Item, raw: Arc<[u8]>) -> Work<FailedPair> {
         let record = item.bytes_if_any("record").and_then(|bytes| bytes.try_into().ok());
         let (object, version) = (self.table.text(item, "object").await?, self.table.text(item, "version").await?);
         let version = serde_json::from_str(&version)?;
@@ -189,7 +190,7 @@ impl DynamoDb {
             function: item.text("function")?,
             record: Identity(record.ok_or_else(|| item.lacks("record"))?),
             origin: Origin { object, version, record: item.number("number")?.cast_unsigned() },
-            raw: raws.of(item, "raw")?,
+            raw,
             terms: terms(item)?,
             failure: serde_json::from_slice(&self.table.body(item, "failure").await?)?,
             at_ms: item.number("at_ms")?,

@@ -5,6 +5,17 @@
 ALTER TABLE deliveries ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
 -- Somebody asked for it: no limit holds it back, and it uses up none.
 ALTER TABLE deliveries ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
+-- The first of the alerts that took over from one another is the last of what the others supersede; version 1 named only the one
+-- before.
+WITH RECURSIVE line (alert_id, before, length) AS (
+    SELECT alert_id, supersedes ->> 0, 1 FROM alerts WHERE supersedes <> '[]'
+    UNION ALL
+    SELECT line.alert_id, alerts.supersedes ->> 0, length + 1
+    FROM line JOIN alerts ON alerts.alert_id = line.before WHERE alerts.supersedes <> '[]'
+)
+UPDATE alerts SET supersedes = json_insert(alerts.supersedes, '$[#]', known.first)
+FROM (SELECT alert_id, before AS first, max(length) AS length FROM line GROUP BY alert_id) AS known
+WHERE known.alert_id = alerts.alert_id AND known.length > 1;
 -- Id that outputs know the alert by, where that is not its own: `Delivery::known_as`.
 ALTER TABLE deliveries ADD COLUMN known_as TEXT;
 UPDATE deliveries SET known_as = (SELECT supersedes ->> '$[#-1]' FROM alerts WHERE alerts.alert_id = deliveries.alert_id);
@@ -12,9 +23,11 @@ CREATE INDEX deliveries_known_as ON deliveries (known_as, output) WHERE known_as
 -- When it may be tried next.
 ALTER TABLE deliveries ADD COLUMN next_ms INTEGER GENERATED ALWAYS AS (max(due_ms, leased_ms)) VIRTUAL;
 UPDATE deliveries SET asked = 1 WHERE revision < 0;
-UPDATE deliveries SET waits = 1 WHERE state = 'pending' AND EXISTS (SELECT 1 FROM deliveries AS earlier
-    WHERE earlier.alert_id = deliveries.alert_id AND earlier.output = deliveries.output
-    AND earlier.state = 'pending' AND earlier.rowid < deliveries.rowid);
+UPDATE deliveries SET waits = 1 WHERE state = 'pending' AND (
+    EXISTS (SELECT 1 FROM deliveries AS earlier WHERE earlier.alert_id = coalesce(deliveries.known_as, deliveries.alert_id)
+        AND earlier.output = deliveries.output AND earlier.state = 'pending' AND earlier.rowid < deliveries.rowid)
+    OR EXISTS (SELECT 1 FROM deliveries AS earlier WHERE earlier.known_as = coalesce(deliveries.known_as, deliveries.alert_id)
+        AND earlier.output = deliveries.output AND earlier.state = 'pending' AND earlier.rowid < deliveries.rowid));
 DROP INDEX deliveries_pending;
 -- The order of delivery: what is new is due when it was made, so that is oldest first, and what failed comes behind.
 CREATE INDEX deliveries_next ON deliveries (output, waits, next_ms, created_ms) WHERE state = 'pending';

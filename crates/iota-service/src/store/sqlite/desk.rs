@@ -12,6 +12,9 @@ use iota_engine::store::{
     Finished, Handling, LeftOut, ObjectVersion, PairFilter, Reject, RejectFilter, Result, StoredAlert,
 };
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 impl Desk for Sqlite {
     fn alert(&self, alert_id: &str) -> Result<Option<StoredAlert>> {
@@ -118,8 +121,10 @@ impl Desk for Sqlite {
             let except = filter.left_out.as_ref();
             let packs = except.map(|except| serde_json::to_string(&except.packs)).transpose()?;
             let rules = except.map(|except| serde_json::to_string(&except.rules)).transpose()?;
-            let page = limit(filter.limit);
-            select(connection, sql, &[&filter.rule, &filter.since_ms, &page, &filter.after, &packs, &rules], failed_pair)
+            let (page, mut raws) = (limit(filter.limit), BTreeMap::new());
+            select(connection, sql, &[&filter.rule, &filter.since_ms, &page, &filter.after, &packs, &rules], |row| {
+                failed_pair(row, &mut raws)
+            })
         })
     }
 
@@ -182,7 +187,12 @@ fn limit(limit: Option<usize>) -> i64 {
     limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1)
 }
 
-fn select<T>(connection: &Connection, sql: &str, params: &[&dyn ToSql], read: impl Fn(&Row<'_>) -> Work<T>) -> Work<Vec<T>> {
+fn select<T>(
+    connection: &Connection,
+    sql: &str,
+    params: &[&dyn ToSql],
+    mut read: impl FnMut(&Row<'_>) -> Work<T>,
+) -> Work<Vec<T>> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     let mut found = Vec::new();
@@ -262,7 +272,12 @@ fn reject(row: &Row<'_>) -> Work<Reject> {
     })
 }
 
-fn failed_pair(row: &Row<'_>) -> Work<FailedPair> {
+/// `raws`: bytes of records that were read, by their id. Many pairs may be of one record.
+fn failed_pair(row: &Row<'_>, raws: &mut BTreeMap<i64, Arc<[u8]>>) -> Work<FailedPair> {
+    let raw = match raws.entry(row.get("raw_id")?) {
+        Entry::Occupied(read) => Arc::clone(read.get()),
+        Entry::Vacant(slot) => Arc::clone(slot.insert(row.get("raw")?)),
+    };
     let failure: Option<String> = row.get("failure")?;
     let number = row.get::<_, i64>("number")?.cast_unsigned();
     Ok(FailedPair {
@@ -272,7 +287,7 @@ fn failed_pair(row: &Row<'_>) -> Work<FailedPair> {
         function: row.get("function")?,
         record: Identity(row.get("record")?),
         origin: Origin { object: row.get("object")?, version: row.get("version")?, record: number },
-        raw: row.get("raw")?,
+        raw,
         terms: terms(row)?,
         failure: failure.as_deref().map(serde_json::from_str).transpose()?,
         at_ms: row.get("at_ms")?,

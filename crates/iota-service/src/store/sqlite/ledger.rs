@@ -115,8 +115,8 @@ fn insert_failed_pairs(transaction: &Transaction<'_>, pairs: &[FailedPair]) -> W
         if update.execute(params![pack, rule, function, record.0, failure])? > 0 {
             continue;
         }
-        let digest = digest("iota-failed-record-v1", [raw.as_slice()]);
-        insert_raw.execute(params![digest, raw])?;
+        let digest = digest("iota-failed-record-v1", [&raw[..]]);
+        insert_raw.execute(params![digest, &raw[..]])?;
         let (Origin { object, version, record: number }, Terms { late_before_ms, send_from_ms }) = (origin, terms);
         insert.execute(params![
             pack,

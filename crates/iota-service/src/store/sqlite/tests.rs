@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 const HOUR: Window = Window { ms: 60 * proof::MINUTE, threshold: 1 };
@@ -119,8 +119,8 @@ fn the_bytes_of_a_record_are_kept_once_and_as_long_as_one_of_its_pairs() {
     drop(old);
     let store = Sqlite::open(directory.path()).unwrap();
     let old = store.failed_pairs(&PairFilter::default()).unwrap().remove(0);
-    assert_eq!(old.raw, b"{}");
-    let pair = |rule: usize| FailedPair { rule: format!("r{rule}"), raw: vec![b'x'; 2_000], ..old.clone() };
+    assert_eq!(&old.raw[..], b"{}");
+    let pair = |rule: usize| FailedPair { rule: format!("r{rule}"), raw: [b'x'; 2_000][..].into(), ..old.clone() };
     for _ in 0..2 {
         store.commit(&Unit { failed_pairs: (0..50).map(pair).collect(), ..Unit::default() }).unwrap();
     }
@@ -128,7 +128,7 @@ fn the_bytes_of_a_record_are_kept_once_and_as_long_as_one_of_its_pairs() {
         || store.read(|all| Ok(all.query_row("SELECT count(*) FROM failed_records", [], |row| row.get::<_, i64>(0))?)).unwrap();
     let pairs = store.failed_pairs(&PairFilter::default()).unwrap();
     assert_eq!((pairs.len(), kept()), (51, 2));
-    assert!(pairs[1..].iter().all(|pair| pair.raw == [b'x'; 2_000]));
+    assert!(pairs[1..].iter().all(|pair| pair.raw[..] == [b'x'; 2_000] && Arc::ptr_eq(&pair.raw, &pairs[1].raw)));
     let ids: Vec<i64> = pairs.iter().map(|pair| pair.id).collect();
     store.settle_pairs(&ids[..50]).unwrap();
     assert_eq!(kept(), 1);
@@ -154,6 +154,37 @@ fn version_1_is_migrated_with_the_order_of_its_deliveries() {
     let second = store.lease("out", 9, 10, 5).unwrap();
     assert_eq!(second.iter().map(|delivery| (delivery.id.revision, delivery.asked)).collect::<Vec<_>>(), [(-1, true)]);
     assert_eq!(proof::alerts(&store)[0].detected_ms, 1);
+}
+
+/// Version 1 named only the one before; outputs knew all of them by the first one.
+#[test]
+fn alerts_of_version_1_that_took_over_from_one_another_keep_their_id_and_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = Sqlite::open_with(directory.path(), &[include_str!("0001.sql")]).unwrap();
+    let alert = |id: &str, supersedes: &str, by: &str| {
+        format!(
+            "INSERT INTO alerts (alert_id, class, pack, rule, dedup, title, severity, status, supersedes, superseded_by, count, first_ms,
+                 last_ms, created_ms, routes, content) VALUES ('{id}', 'alert', 'p', 'r', 'd', 't', 3, 'open', '{supersedes}', {by},
+                 1, 1, 1, 1, '[]', CAST('\"title\":\"t\"' AS BLOB));
+             INSERT INTO deliveries (alert_id, output, revision, action, state, created_ms, due_ms, pack, rule, severity) VALUES
+                 ('{id}', 'out', 0, 'update', 'pending', 1, 1, 'p', 'r', 3);"
+        )
+    };
+    let line = [alert("a", "[]", "'b'"), alert("b", r#"["a"]"#, "'c'"), alert("c", r#"["b"]"#, "NULL"), alert("x", "[]", "NULL")];
+    lock(&old.write).execute_batch(&line.concat()).unwrap();
+    drop(old);
+    let store = Sqlite::open(directory.path()).unwrap();
+    let mut told = Vec::new();
+    for now_ms in 9..12 {
+        for delivery in store.lease("out", now_ms, now_ms + 1, 5).unwrap() {
+            assert!(store.settle(&delivery, &iota_engine::store::Settled::Delivered, now_ms).unwrap());
+            told.push(format!("{} of {} at {now_ms}", delivery.id.alert_id, delivery.known_as));
+        }
+    }
+    assert_eq!(told, ["a of a at 9", "x of x at 9", "b of a at 10", "c of a at 11"]);
+    let standing = proof::alerts(&store).into_iter().find(|alert| alert.alert_id == "c").unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&standing.json).unwrap();
+    assert_eq!(json["supersedes"], serde_json::json!(["b", "a"]));
 }
 
 /// An output that was down for a day has a hundred thousand of them.

@@ -1,10 +1,12 @@
 //! Deliveries, where the index is behind and answers are lost.
 
-use super::{AS_DOCUMENTED, HOUR, behind_a_proxy, open};
+use super::{AS_DOCUMENTED, HOUR, behind_a_proxy, entry, new, open};
 use crate::aws::emulator::{Answer, Asked};
 use crate::store::dynamodb::query::INDEX;
 use crate::store::proof;
-use iota_engine::store::{Ledger, Outbox, Settled};
+use iota_engine::aggregate::{Cut, Window};
+use iota_engine::store::{AuditEntry, DeliveryAction, Desk, Handling, Ledger, Outbox, Settled, Status, StatusChange};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -67,4 +69,42 @@ fn a_settlement_whose_answer_was_lost_is_made_once() {
     let retry = Settled::Retry { due_ms: unit.now_ms + 5, why: "x".to_owned(), counts: true };
     assert!(store.settle(&leased[0], &retry, unit.now_ms).unwrap());
     assert_eq!(store.lease("out", unit.now_ms + 5, unit.now_ms + 9, 5).unwrap()[0].attempts, 1);
+}
+
+/// An alert stands again when another one takes over the one that took it over.
+#[test]
+fn what_is_told_of_an_alert_that_stands_again_waits_for_what_was_told_meanwhile() {
+    let store = new();
+    let three = Window { threshold: 3, ..HOUR };
+    let cut = Cut::new(proof::key(0).digest(), three);
+    let edge = (0..60).find(|minute| cut.cell(minute * 60_000) != cut.cell((minute - 1) * 60_000)).unwrap();
+    let now_ms = proof::unit(Vec::new()).now_ms;
+    let commit = |matches: &[(u8, i64)]| {
+        let matches = matches.iter().map(|&(number, minute)| proof::found(0, number, edge + minute, three)).collect();
+        store.commit(&proof::unit(matches)).unwrap().created.remove(0).alert_id
+    };
+    let lease = |after: i64| store.lease("out", now_ms + after, now_ms + after + 60_000, 9).unwrap();
+    let first = commit(&[(1, 1), (2, 2), (3, 3)]);
+    assert!(store.settle(&lease(0)[0], &Settled::Delivered, now_ms).unwrap());
+    let second = commit(&[(4, -30)]);
+    let retry = Settled::Retry { due_ms: now_ms + 5_000, why: "503".to_owned(), counts: true };
+    assert!(store.settle(&lease(0)[0], &retry, now_ms).unwrap());
+    commit(&[(5, -70), (6, -71)]);
+    let status = Some(StatusChange { from: Status::Open, to: Status::Resolved });
+    let outputs = BTreeSet::from(["out".to_owned()]);
+    let resolve = Handling { status, outputs, action: DeliveryAction::Resolve };
+    assert!(store.handle(&first, &resolve, &AuditEntry { at_ms: now_ms + 1, ..entry(&first) }).unwrap());
+    let mut told = Vec::new();
+    for after in [10, 11, 12, 5_000, 5_001, 5_002, 5_003, 5_004] {
+        let leased = lease(after);
+        assert!(leased.iter().filter(|delivery| delivery.known_as == first).count() <= 1, "one after another: {leased:?}");
+        for delivery in leased {
+            assert!(store.settle(&delivery, &Settled::Delivered, now_ms + after).unwrap());
+            told.push((delivery.known_as, delivery.id.alert_id, delivery.action));
+        }
+    }
+    told.retain(|(known_as, ..)| *known_as == first);
+    let told: Vec<_> = told.into_iter().map(|(_, alert_id, action)| (alert_id, action)).collect();
+    assert_eq!(told.first(), Some(&(second, DeliveryAction::Update)), "{told:?}");
+    assert_eq!(told.last(), Some(&(first, DeliveryAction::Resolve)), "{told:?}");
 }

@@ -49,7 +49,7 @@ fn more_pairs_of_one_rule_than_an_answer_holds_are_found_and_settled_once() {
     assert!(pairs.windows(2).all(|pair| pair[0].id < pair[1].id), "in their order, each with a number of its own");
     let is_whole = |pair: &FailedPair| {
         let record = u32::from_be_bytes(pair.record.0[..4].try_into().unwrap());
-        pair.raw == format!("{{\"record\":{record}}}").into_bytes()
+        pair.raw[..] == *format!("{{\"record\":{record}}}").as_bytes()
     };
     assert!(pairs.iter().all(is_whole));
     let records: BTreeSet<_> = pairs.iter().map(|pair| pair.record).collect();
@@ -83,5 +83,8 @@ fn the_bytes_of_a_record_are_kept_once() {
     assert_eq!(bodies.count(), 1 + 3, "one of the small record, three parts of the large one");
     let kept = store.failed_pairs(&PairFilter::default()).unwrap();
     assert_eq!(kept.len(), 60);
-    assert!(kept.iter().all(|pair| pair.raw == if pair.record.0[3] == 1 { &small } else { &large }[..]));
+    assert!(kept.iter().all(|pair| pair.raw[..] == if pair.record.0[3] == 1 { &small } else { &large }[..]));
+    // Nor are they held for each pair.
+    let held: BTreeSet<_> = kept.iter().map(|pair| pair.raw.as_ptr()).collect();
+    assert_eq!(held.len(), 2);
 }

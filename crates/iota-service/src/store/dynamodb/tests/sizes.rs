@@ -67,7 +67,7 @@ fn texts_of_any_length_are_kept() {
         function: "rule".to_owned(),
         record: Identity([1; 16]),
         origin: origin(),
-        raw: b"{}".to_vec(),
+        raw: b"{}"[..].into(),
         terms: Terms::default(),
         failure: None,
         at_ms: 1,
