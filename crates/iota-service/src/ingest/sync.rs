@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// A unit is committed when it has so many objects, bytes of lines, or is so old, whichever comes first.
@@ -127,15 +127,21 @@ impl<'a> Sync<'a> {
         let (sender, receiver) = mpsc::channel(self.config.download_workers * 2);
         let reader = State::reader(&self.config.state_db)?;
         let (sources, page, stop) = (sources.to_vec(), self.config.list_batch_size, Arc::clone(&self.stop));
+        // Of what is known nothing is handed on, so the list would not see that nobody takes any more.
+        let (taking, mut taken) = oneshot::channel::<()>();
         let listing = tokio::spawn(async move {
             let mut tally = Counts::default();
             for source in &sources {
                 let branches = source.branches(&wanted).await?;
                 tracing::debug!("{}: {} accounts and regions", source.name, branches.len());
-                let mut ahead = list_ahead(source, branches, range, page);
+                let mut ahead = list_ahead(source, branches.into_iter().map(move |branch| (branch, range)), page);
                 while let Some((_, mut pages)) = ahead.recv().await {
-                    while let Some(page) = pages.recv().await {
-                        // Of what is known nothing is handed on, and nobody else says that it is enough.
+                    loop {
+                        let page = tokio::select! {
+                            page = pages.recv() => page,
+                            _ = &mut taken => return Ok(tally),
+                        };
+                        let Some(page) = page else { break };
                         if stop.load(Ordering::Relaxed) {
                             return Ok(tally);
                         }
@@ -170,6 +176,7 @@ impl<'a> Sync<'a> {
             Ok::<_, SyncError>(tally)
         });
         let taken = self.take(receiver).await;
+        drop(taking);
         let listed = join(listing).await;
         if let Ok(tally) = &listed {
             self.counts.add(tally);
@@ -198,7 +205,14 @@ impl<'a> Sync<'a> {
         let config = self.config;
         let new_unit = || Unit::new(&config.events_dir, config.events_per_file);
         let (mut unit, mut since) = (new_unit(), Instant::now());
+        let is_due = |unit: &Unit<'_>, since: Instant| {
+            unit.objects.len() >= UNIT_OBJECTS || unit.bytes >= UNIT_BYTES || since.elapsed() >= UNIT_AGE
+        };
         loop {
+            if is_due(&unit, since) {
+                self.commit(std::mem::replace(&mut unit, new_unit()))?;
+                since = Instant::now();
+            }
             // Looked at also while nothing comes: a slow server must not keep a stop waiting.
             let decoded = tokio::select! {
                 decoded = decoding.recv() => decoded,
@@ -222,10 +236,6 @@ impl<'a> Sync<'a> {
                         return Err(SyncError::Outage { why: error });
                     }
                 }
-            }
-            if unit.objects.len() >= UNIT_OBJECTS || unit.bytes >= UNIT_BYTES || since.elapsed() >= UNIT_AGE {
-                self.commit(std::mem::replace(&mut unit, new_unit()))?;
-                since = Instant::now();
             }
             self.progress();
             if self.stop.load(Ordering::Relaxed) {

@@ -255,14 +255,8 @@ fn usage_errors_say_what_to_do() {
 }
 
 /// As on a disk that is full: files end at 1 MiB, and a write beyond that fails.
-#[test]
-fn what_cannot_be_written_is_not_counted_and_comes_with_the_next_run() {
-    let mut seed = Seed::default();
-    let large = record("1").replace("\"X\"", &format!("\"{}\"", "x".repeat(3 << 20)));
-    seed.put(&key(ACCOUNT, "us-east-1", "a"), &gzip(format!("{{\"Records\":[{large}]}}").as_bytes()));
-    let url = format!("s3://{}", seed.plant());
-    let target = Target::new();
-    let plain = target.command(moto(), &["ingest", &url, "--stats", "stats.json"]);
+fn limited(target: &Target, endpoint: &str, args: &[&str]) -> Command {
+    let plain = target.command(endpoint, args);
     let mut limited = Command::new("sh");
     limited.args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\""]).arg(plain.get_program()).args(plain.get_args());
     for (name, value) in plain.get_envs() {
@@ -271,7 +265,23 @@ fn what_cannot_be_written_is_not_counted_and_comes_with_the_next_run() {
             None => limited.env_remove(name),
         };
     }
-    let output = limited.current_dir(target.0.path()).output().unwrap();
+    limited.current_dir(target.0.path());
+    limited
+}
+
+/// A record that is larger.
+fn large(id: &str) -> Vec<u8> {
+    let large = record(id).replace("\"X\"", &format!("\"{}\"", "x".repeat(3 << 20)));
+    gzip(format!("{{\"Records\":[{large}]}}").as_bytes())
+}
+
+#[test]
+fn what_cannot_be_written_is_not_counted_and_comes_with_the_next_run() {
+    let mut seed = Seed::default();
+    seed.put(&key(ACCOUNT, "us-east-1", "a"), &large("1"));
+    let url = format!("s3://{}", seed.plant());
+    let target = Target::new();
+    let output = limited(&target, moto(), &["ingest", &url, "--stats", "stats.json"]).output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("File too large") && told.contains("0 objects read, 0 records written"), "{told}");
@@ -280,6 +290,38 @@ fn what_cannot_be_written_is_not_counted_and_comes_with_the_next_run() {
     assert_eq!(target.ids(), Vec::<String>::new());
     let ran = target.ingest(&[&url]);
     assert_eq!((ran.code, ran.count("records_written"), target.ids()), (Some(0), 1, vec!["1".to_owned()]), "{}", ran.stderr);
+}
+
+/// Nothing more is listed, however much of it is known.
+#[test]
+fn a_full_disk_ends_a_long_list() {
+    let mut seed = Seed::default();
+    let count = 300;
+    for n in 0..count {
+        seed.put(&key(ACCOUNT, "us-east-1", &format!("{n:03}")), &log(&["1"]));
+    }
+    let bucket = seed.plant();
+    let target = Target::new();
+    assert_eq!(target.ingest(&[&format!("s3://{bucket}")]).code, Some(0));
+    seed.objects.clear();
+    // Its name sorts before theirs.
+    seed.put(&key(ACCOUNT, "us-east-1", "0"), &large("2"));
+    seed.plant_as(&bucket);
+    let config = serde_json::json!({"list_batch_size": 1, "trails": [{"bucket": bucket}]}).to_string();
+    fs::write(target.path("ingest.json"), config).unwrap();
+    let is_page = |line: &str| line.contains("list-type=2") && !line.contains("delimiter");
+    // All of them take longer than what was read is kept uncommitted.
+    let (url, requests) = recording(move |line, _| {
+        if is_page(line) {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        Answer::Pass
+    });
+    let output = limited(&target, &url, &["ingest", "--config", "ingest.json"]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && told.contains("File too large"), "{told}");
+    let pages = requests.lock().unwrap().iter().filter(|request| is_page(request.lines().next().unwrap_or_default())).count();
+    assert!(pages < count, "{pages} pages");
 }
 
 /// What is known is passed by quickly, but there may be much of it.

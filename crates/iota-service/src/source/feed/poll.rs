@@ -11,7 +11,7 @@ use iota_engine::digest::digest;
 use iota_engine::notification::ObjectRef;
 use iota_engine::object::Day;
 use iota_engine::store::{Checkpoint, Unit};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -41,25 +41,48 @@ pub(super) struct Poll {
     config: PollConfig,
     /// Of the lists. Objects have that of their bucket.
     gate: Gate,
+    /// Of those that fail where others do not.
+    some: Gate,
     reader: Arc<Reader>,
-    working: JoinSet<([u8; 16], Outcome)>,
-    /// What is listed and done with.
-    known: HashSet<[u8; 16]>,
+    working: JoinSet<(String, Name, Outcome)>,
     branches: Vec<Branch>,
+    /// By the prefix of their branch.
+    folders: BTreeMap<String, Folder>,
     /// There may be more of them: some folders could not be looked into.
     undiscovered: bool,
     /// When it was first started with this state, in milliseconds since 1970.
     begun_ms: Option<i64>,
-    /// Start of the last list of which everything was done, the same way.
+    /// Start of the last list of all branches of which everything was done, the same way.
     complete_ms: Option<i64>,
     rounds: u32,
     warned: bool,
 }
 
-/// Why a round was not whole.
+/// Key and etag of an object, in few bytes.
+type Name = [u8; 16];
+
+/// What is known of a branch.
+#[derive(Debug, Default)]
+struct Folder {
+    /// What is listed and done with.
+    known: HashSet<Name>,
+    /// Start of the last list of which everything was done, in milliseconds since 1970, where this process made it.
+    complete_ms: Option<i64>,
+}
+
+/// What a list has found.
+#[derive(Debug, Default)]
+struct Found {
+    /// Branches that were listed to their end, with all that is in them.
+    whole: BTreeMap<String, HashSet<Name>>,
+    /// Why others were not.
+    failed: Vec<S3Error>,
+}
+
+/// Why a round came to nothing.
 #[derive(Debug)]
 enum Failed {
-    /// Something could not be listed; the gate knows.
+    /// Nothing could be listed; the gate knows.
     List,
     /// The state of this process.
     Own(String),
@@ -69,14 +92,15 @@ impl Poll {
     pub(super) fn new(config: PollConfig, shared: &Arc<Shared>, from_ms: Option<i64>, begun_ms: Option<i64>) -> Self {
         let gate = Gate::new(format!("the list of {}", config.trail.shown()), Arc::clone(&shared.notices));
         let reader = Arc::new(Reader { shared: Arc::clone(shared), receipts: None, from_ms });
-        let (working, known, branches) = (JoinSet::new(), HashSet::new(), Vec::new());
+        let some = Gate::new(format!("some of the folders of {}", config.trail.shown()), Arc::clone(&shared.notices));
         Self {
             config,
             gate,
+            some,
             reader,
-            working,
-            known,
-            branches,
+            working: JoinSet::new(),
+            branches: Vec::new(),
+            folders: BTreeMap::new(),
             undiscovered: true,
             begun_ms,
             complete_ms: None,
@@ -124,23 +148,40 @@ impl Poll {
             self.discovered(found).await;
         }
         self.rounds = self.rounds.wrapping_add(1);
-        let range = Range { from_ms: Some(self.begin_ms(started_ms)), to_ms: None };
-        let mut listed = HashSet::new();
-        let whole = self.list(source, range, &mut listed).await && !self.undiscovered;
-        let complete = whole && listed.iter().all(|object| self.known.contains(object));
-        if whole {
-            // What is not listed any more is not asked for again.
-            self.known.retain(|object| listed.contains(object));
-            self.gate.worked();
+        let Found { whole, failed } = self.list(source, started_ms).await;
+        if whole.is_empty() && (self.undiscovered || !failed.is_empty()) {
+            return Err(Failed::List);
         }
-        if complete {
+        self.gate.worked();
+        for error in &failed {
+            self.some_unlisted(error).await;
+        }
+        if failed.is_empty() && !self.undiscovered {
+            self.some.worked();
+        }
+        if self.settle(&whole, started_ms) && !self.undiscovered {
             self.complete_ms = Some(started_ms);
             let checkpoint = Checkpoint { key: self.key(), value: started_ms.to_string() };
             let unit = Unit { now_ms: started_ms, checkpoints: vec![checkpoint], ..Unit::default() };
             self.reader.shared.ask(move |ledger| ledger.commit(&unit)).await.map_err(Failed::Own)?;
             self.reader.shared.own.worked();
         }
-        if whole { Ok(()) } else { Err(Failed::List) }
+        Ok(())
+    }
+
+    /// Takes note of what was listed. True when everything of every branch is done.
+    fn settle(&mut self, whole: &BTreeMap<String, HashSet<Name>>, started_ms: i64) -> bool {
+        for (prefix, listed) in whole {
+            let folder = self.folders.entry(prefix.clone()).or_default();
+            // What is not listed any more is not asked for again.
+            folder.known.retain(|object| listed.contains(object));
+            if folder.known.len() == listed.len() {
+                folder.complete_ms = Some(started_ms);
+            }
+        }
+        let is_complete =
+            |branch: &Branch| self.folders.get(&branch.prefix).is_some_and(|folder| folder.complete_ms == Some(started_ms));
+        self.branches.iter().all(is_complete)
     }
 
     /// The bucket, and where the last process left off. Both or none: without the second the look-back would be too short.
@@ -166,71 +207,95 @@ impl Poll {
             branches.dedup();
         }
         self.branches = branches;
+        self.folders.retain(|prefix, _| self.branches.iter().any(|branch| branch.prefix == *prefix));
         for error in &failed {
-            self.unlisted(error).await;
+            if self.branches.is_empty() {
+                self.unlisted(error).await;
+            } else {
+                self.some_unlisted(error).await;
+            }
         }
         self.warn_of_cost();
     }
 
-    /// Told as it happens: an outage is known long before a list of many branches has come to its end.
     async fn unlisted(&self, error: &S3Error) {
-        let failing = Failing::of_bucket(&self.config.trail, "s3:ListBucket", error);
-        self.gate.failed(&failing, Clock::System.now_ms()).await;
+        self.gate.failed(&self.failing(error), Clock::System.now_ms()).await;
     }
 
-    /// Lists, and has read what is not known. What was begun is brought to its end also when the list breaks off. False when
-    /// not all could be listed.
-    async fn list(&mut self, source: &Source, range: Range, listed: &mut HashSet<[u8; 16]>) -> bool {
-        let whole = self.pages(source, range, listed).await;
+    /// Where others are listed: those go on, and this is tried again with the next list.
+    async fn some_unlisted(&self, error: &S3Error) {
+        self.some.failed(&self.failing(error), Clock::System.now_ms()).await;
+    }
+
+    fn failing(&self, error: &S3Error) -> Failing {
+        Failing::of_bucket(&self.config.trail, "s3:ListBucket", error)
+    }
+
+    /// Lists, and has read what is not known. What was begun is brought to its end also when the list breaks off.
+    async fn list(&mut self, source: &Source, now_ms: i64) -> Found {
+        let found = self.pages(source, now_ms).await;
         while !self.working.is_empty() {
             let done = self.working.join_next().await;
             self.done(done);
         }
-        whole
+        found
     }
 
     /// A branch that cannot be listed holds up none behind it.
-    async fn pages(&mut self, source: &Source, range: Range, listed: &mut HashSet<[u8; 16]>) -> bool {
-        let mut whole = true;
-        let mut ahead = list_ahead(source, self.branches.clone(), range, PAGE);
-        while let Some((_, mut pages)) = ahead.recv().await {
+    async fn pages(&mut self, source: &Source, now_ms: i64) -> Found {
+        let mut found = Found::default();
+        let branches: Vec<_> = self.branches.iter().map(|branch| (branch.clone(), self.range(branch, now_ms))).collect();
+        let mut ahead = list_ahead(source, branches.into_iter(), PAGE);
+        while let Some((branch, mut pages)) = ahead.recv().await {
+            let (mut listed, mut failed) = (HashSet::new(), None);
             while let Some(page) = pages.recv().await {
-                let page = match page {
-                    Ok(page) => page,
-                    Err(error) => {
+                match page {
+                    Ok(page) => self.page(&branch.prefix, page, &mut listed).await,
+                    Err(error) => failed = Some(error),
+                }
+            }
+            match failed {
+                None => drop(found.whole.insert(branch.prefix, listed)),
+                Some(error) => {
+                    // Told as it happens: an outage is known long before a list of many branches has come to its end.
+                    if found.whole.is_empty() {
                         self.unlisted(&error).await;
-                        whole = false;
-                        break;
                     }
-                };
-                for object in page {
-                    let name = name(&object);
-                    listed.insert(name);
-                    if self.known.contains(&name) {
-                        continue;
-                    }
-                    while self.working.len() >= IN_WORK {
-                        let done = self.working.join_next().await;
-                        self.done(done);
-                    }
-                    self.reader.shared.own.wait().await;
-                    let (reader, object) = (Arc::clone(&self.reader), self.reference(object));
-                    self.working.spawn(async move { (name, reader.read(&object, None).await) });
-                    while let Some(done) = self.working.try_join_next() {
-                        self.done(Some(done));
-                    }
+                    found.failed.push(error);
                 }
             }
         }
-        whole
+        found
     }
 
-    fn done(&mut self, done: Option<Result<([u8; 16], Outcome), tokio::task::JoinError>>) {
+    async fn page(&mut self, prefix: &str, page: Vec<Listed>, listed: &mut HashSet<Name>) {
+        for object in page {
+            let name = name(&object);
+            listed.insert(name);
+            if self.folders.get(prefix).is_some_and(|folder| folder.known.contains(&name)) {
+                continue;
+            }
+            while self.working.len() >= IN_WORK {
+                let done = self.working.join_next().await;
+                self.done(done);
+            }
+            self.reader.shared.own.wait().await;
+            let (reader, prefix, object) = (Arc::clone(&self.reader), prefix.to_owned(), self.reference(object));
+            self.working.spawn(async move { (prefix, name, reader.read(&object, None).await) });
+            while let Some(done) = self.working.try_join_next() {
+                self.done(Some(done));
+            }
+        }
+    }
+
+    fn done(&mut self, done: Option<Result<(String, Name, Outcome), tokio::task::JoinError>>) {
         match done {
-            Some(Ok((name, Outcome::Done | Outcome::Left))) => drop(self.known.insert(name)),
+            Some(Ok((prefix, name, Outcome::Done | Outcome::Left))) => {
+                self.folders.entry(prefix).or_default().known.insert(name);
+            }
             Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             // Listed again, and read then.
-            Some(Ok((_, Outcome::Later | Outcome::Outage)) | Err(_)) | None => {}
+            Some(Ok((_, _, Outcome::Later | Outcome::Outage)) | Err(_)) | None => {}
         }
     }
 
@@ -244,11 +309,17 @@ impl Poll {
         }
     }
 
-    /// What is listed begins there.
-    fn begin_ms(&self, now_ms: i64) -> i64 {
+    /// What is listed of a branch.
+    fn range(&self, branch: &Branch, now_ms: i64) -> Range {
+        let complete_ms = self.folders.get(&branch.prefix).and_then(|folder| folder.complete_ms).or(self.complete_ms);
+        Range { from_ms: Some(self.begin_ms(complete_ms, now_ms)), to_ms: None }
+    }
+
+    /// It begins there, after a list of which everything was done.
+    fn begin_ms(&self, complete_ms: Option<i64>, now_ms: i64) -> i64 {
         let back = |ms: i64| Day::of_ms(ms.saturating_sub(LOOK_BACK_MS)).start_ms();
         // Names of objects have whole minutes.
-        match (self.complete_ms, self.reader.from_ms.map(minute_of)) {
+        match (complete_ms, self.reader.from_ms.map(minute_of)) {
             (Some(complete), from) => back(complete.min(now_ms)).max(from.unwrap_or(i64::MIN)),
             (None, Some(from)) => from,
             // However long it takes until a list is complete.
@@ -280,8 +351,7 @@ impl Poll {
     }
 }
 
-/// Key and etag in few bytes.
-fn name(object: &Listed) -> [u8; 16] {
+fn name(object: &Listed) -> Name {
     digest("iota-listed-v1", [object.key.as_bytes(), object.etag.as_bytes()])
 }
 

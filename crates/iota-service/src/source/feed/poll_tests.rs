@@ -19,6 +19,9 @@ use iota_engine::store::{AlertFilter, Committed, Desk, Ledger, ObjectVersion, St
 use iota_engine::system::SOURCE_FAILING;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// Longer than until somebody is told.
+const ALARMED: Duration = Duration::from_secs(6 * 60);
+
 /// Answers by the URL that is asked for.
 #[derive(Debug, Clone)]
 struct Fake {
@@ -122,8 +125,8 @@ fn branch(region: usize) -> Branch {
 async fn an_outage_is_told_before_all_of_many_branches_have_failed() {
     let (store, mut poll) = poll(trail());
     poll.branches = (0..1_000).map(branch).collect();
-    let ((source, _), mut listed) = (source(|_| slow_down()), HashSet::new());
-    let all = poll.list(&source, Range::default(), &mut listed);
+    let (source, _) = source(|_| slow_down());
+    let all = poll.list(&source, 0);
     assert!(tokio::time::timeout(Duration::from_secs(10 * 60), all).await.is_err(), "it is still at it");
     let told = store.store.alerts(&AlertFilter::default()).unwrap();
     assert!(told.len() == 1 && told[0].rule == SOURCE_FAILING && told[0].title.contains("SlowDown"), "{told:?}");
@@ -146,7 +149,38 @@ async fn where_the_service_is_down_not_every_folder_is_tried_and_what_was_known_
     assert!(asked.load(Ordering::Relaxed) < 400, "{asked:?}");
     poll.branches = vec![branch(1)];
     poll.discovered(found).await;
-    assert!(poll.branches == [branch(1)] && poll.undiscovered && poll.gate.is_closed());
+    assert!(poll.branches == [branch(1)] && poll.undiscovered && poll.some.is_closed() && !poll.gate.is_closed());
+}
+
+/// One account's folder is denied: the others are listed at the interval, and no further back than they need to be.
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_is_denied_makes_no_further_lists_of_the_others() {
+    const NOW: i64 = 30 * 86_400_000;
+    let (store, mut poll) = poll(trail());
+    poll.branches = (0..3).map(branch).collect();
+    poll.undiscovered = false;
+    let (source, asked) = source(|url| {
+        if url.contains("us-east-1") {
+            return (403, "<Error><Code>AccessDenied</Code></Error>".to_owned());
+        }
+        (200, "<ListBucketResult></ListBucketResult>".to_owned())
+    });
+    let mut connected = Some(source);
+    // A new account is looked for with every fifth list.
+    poll.rounds = 1;
+    let started = Instant::now();
+    for _ in 0..3 {
+        assert!(poll.round(&mut connected).await.is_ok(), "the interval holds");
+        tokio::time::sleep(ALARMED).await;
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 9, "after {:?}", started.elapsed());
+    let told = store.store.alerts(&AlertFilter::default()).unwrap();
+    assert!(told.len() == 1 && told[0].title.starts_with("Nothing can be read from some of the folders of s3://b"), "{told:?}");
+    let begins = |poll: &Poll, number: usize| poll.range(&branch(number), NOW).from_ms;
+    poll.folders.values_mut().for_each(|folder| folder.complete_ms = folder.complete_ms.map(|_| NOW));
+    poll.begun_ms = Some(86_400_000);
+    assert_eq!([0, 1, 2].map(|number| begins(&poll, number)), [Some(NOW - 86_400_000), Some(0), Some(NOW - 86_400_000)]);
+    assert_eq!(store.store.checkpoints(&poll.key()).unwrap(), [], "not all was listed");
 }
 
 /// The state is busy when the first list begins: the next one knows where the last process left off.
@@ -170,8 +204,7 @@ fn until_a_list_is_complete_it_begins_before_the_first_start() {
     let (store, mut poll) = poll(trail());
     for now_ms in [day(10) + 5, day(13)] {
         poll.begun_ms = begun(&*store, "s3://b/", now_ms).unwrap();
-        assert_eq!([poll.begin_ms(now_ms), poll.begin_ms(day(20))], [day(9); 2]);
+        assert_eq!([now_ms, day(20)].map(|now_ms| poll.begin_ms(None, now_ms)), [day(9); 2]);
     }
-    poll.complete_ms = Some(day(13));
-    assert_eq!(poll.begin_ms(day(20)), day(12));
+    assert_eq!(poll.begin_ms(Some(day(13)), day(20)), day(12));
 }

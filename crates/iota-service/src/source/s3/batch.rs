@@ -161,7 +161,7 @@ async fn list(buckets: &Buckets, place: &Location, to: &Pages) -> Result<(), S3E
     if branches.is_empty() {
         return plain(&source.bucket, &place.prefix, to).await;
     }
-    let mut ahead = list_ahead(&source, branches, Range::default(), PAGE);
+    let mut ahead = list_ahead(&source, branches.into_iter().map(|branch| (branch, Range::default())), PAGE);
     while let Some((_, mut pages)) = ahead.recv().await {
         while let Some(page) = pages.recv().await {
             let page = page?.into_iter().map(|object| BatchObject::of_listed(&source.bucket, object)).collect();

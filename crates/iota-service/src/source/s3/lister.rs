@@ -112,17 +112,16 @@ const PAGES: usize = 2;
 /// A page of a branch, or why there are no more of it.
 pub(crate) type Page = Result<Vec<Listed>, S3Error>;
 
-/// Lists branches side by side; gives, in order, each branch with the way its pages come.
+/// Lists branches side by side, each with its range; gives, in order, each branch with the way its pages come.
 pub(crate) fn list_ahead(
     source: &Source,
-    branches: Vec<Branch>,
-    range: Range,
+    branches: impl Iterator<Item = (Branch, Range)> + Send + 'static,
     page: i32,
 ) -> mpsc::Receiver<(Branch, mpsc::Receiver<Page>)> {
     let (branch_sender, branch_receiver) = mpsc::channel(AHEAD);
     let source = source.clone();
     tokio::spawn(async move {
-        for branch in branches {
+        for (branch, range) in branches {
             let (sender, receiver) = mpsc::channel(PAGES);
             // Nobody wants more.
             if branch_sender.send((branch.clone(), receiver)).await.is_err() {
