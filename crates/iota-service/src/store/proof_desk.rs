@@ -175,15 +175,15 @@ pub(crate) fn what_follows_waits_for_the_alert_that_was_told(store: &dyn Store, 
         follows.extend(told(leased, &first));
         settle(leased, NOW + 5_004);
     }
-    let update = updates.then(|| (second.clone(), DeliveryAction::Update));
-    assert_eq!(follows, Vec::from_iter(update.into_iter().chain([(first.clone(), DeliveryAction::Resolve)])));
+    let update = updates.then(|| (second.clone(), DeliveryAction::Update)).into_iter();
+    assert_eq!(follows, update.chain([(first.clone(), DeliveryAction::Resolve)]).collect::<Vec<_>>());
     assert_eq!(store.next_due("out").unwrap(), None);
     // Once more: now the second one stands again, as what the first one was told as, and this one goes on for the third.
     let fourth = commit(&[(7, -125)]);
     assert_eq!([&first, &second, &third, &fourth].map(|id| standing(id)), [false, true, false, true]);
     let update = lease(NOW + 5_007);
     let expected = updates.then(|| (fourth.clone(), DeliveryAction::Update));
-    assert_eq!(told(&update, &third), Vec::from_iter(expected));
+    assert_eq!(told(&update, &third), expected.into_iter().collect::<Vec<_>>());
     if let [update] = &*update {
         let json: serde_json::Value = serde_json::from_slice(&update.json).unwrap();
         assert_eq!(json["supersedes"], json!([third]), "the one that was told is the last");

@@ -180,7 +180,6 @@ impl Group<'_> {
     }
 
     /// Gives what it supersedes.
-
     async fn open(
         self,
         plan: &mut Plan,
