@@ -1,10 +1,14 @@
 //! A client of one service that is made when it is first used, so that what is configured but not used asks nothing of AWS.
 
 use super::access::Access;
-use super::fault::{Fault, Verdict};
+use super::fault::{Fault, Verdict, fault_of};
 use aws_config::SdkConfig;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use std::error::Error;
 use std::fmt;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 /// `C` is the client of a service.
 pub struct Connection<C> {
@@ -12,41 +16,59 @@ pub struct Connection<C> {
     /// Of the resource, where its name says so.
     region: Option<String>,
     make: fn(&SdkConfig) -> C,
-    made: OnceCell<(SdkConfig, C)>,
+    made: Mutex<Option<(SdkConfig, C)>>,
 }
 
-impl<C> Connection<C> {
+impl<C: Clone> Connection<C> {
     pub fn new(access: Access, region: Option<&str>, make: fn(&SdkConfig) -> C) -> Self {
-        Self { access, region: region.map(str::to_owned), make, made: OnceCell::new() }
+        Self { access, region: region.map(str::to_owned), make, made: Mutex::default() }
     }
 
-    pub async fn client(&self) -> Result<&C, Fault> {
-        Ok(&self.get().await?.1)
+    pub async fn client(&self) -> Result<C, Fault> {
+        Ok(self.get().await?.1)
     }
 
-    pub async fn config(&self) -> Result<&SdkConfig, Fault> {
-        Ok(&self.get().await?.0)
+    pub async fn config(&self) -> Result<SdkConfig, Fault> {
+        Ok(self.get().await?.0)
     }
 
-    async fn get(&self) -> Result<&(SdkConfig, C), Fault> {
-        let connect = async || {
-            let config = self.access.connect(self.region.as_deref()).await?;
-            let client = (self.make)(&config);
-            Ok((config, client))
+    /// The answer to a request of this client, which needs the permission `action`. Where its credentials have expired, the next
+    /// request goes with new ones: AWS's clock decides, and the SDK goes by ours.
+    pub async fn answered<T, E>(&self, action: &str, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<T, Fault>
+    where
+        E: Error + ProvideErrorMetadata + 'static,
+    {
+        let error = match answer {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
         };
-        self.made.get_or_try_init(connect).await.map_err(|error: super::AccessError| Fault {
+        let fault = fault_of(action, &error);
+        if fault.is_expired() {
+            self.made.lock().await.take();
+        }
+        Err(fault)
+    }
+
+    async fn get(&self) -> Result<(SdkConfig, C), Fault> {
+        let mut made = self.made.lock().await;
+        if let Some(made) = &*made {
+            return Ok(made.clone());
+        }
+        let config = self.access.connect(self.region.as_deref()).await.map_err(|error| Fault {
             verdict: Verdict::Closed,
             after: None,
             code: None,
             why: error.to_string(),
-        })
+        })?;
+        let client = (self.make)(&config);
+        Ok(made.insert((config, client)).clone())
     }
 
     /// With a configuration that is there already.
     #[cfg(test)]
     pub(crate) fn ready(config: SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
         let client = make(&config);
-        Self { access: Access::default(), region: None, make, made: OnceCell::new_with(Some((config, client))) }
+        Self { access: Access::default(), region: None, make, made: Mutex::new(Some((config, client))) }
     }
 }
 

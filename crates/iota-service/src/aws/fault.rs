@@ -36,6 +36,11 @@ impl Fault {
         // As `fault_of` has it of a `CredentialsError`.
         self.code.is_none() && self.why.contains("credentials")
     }
+
+    /// The credentials of the request have expired, as AWS's clock has it.
+    pub(crate) fn is_expired(&self) -> bool {
+        matches!(self.code.as_deref(), Some("ExpiredToken" | "ExpiredTokenException"))
+    }
 }
 
 impl From<Fault> for Sent {

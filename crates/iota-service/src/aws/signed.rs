@@ -34,7 +34,7 @@ impl Signed {
     }
 
     /// The answer's body. `operation` is its name in messages.
-    pub async fn post<C>(
+    pub async fn post<C: Clone>(
         &self,
         connection: &Connection<C>,
         operation: &str,
@@ -44,9 +44,9 @@ impl Signed {
         let what = format!("{}:{operation}", self.service);
         let fail = |verdict, why: String| Fault { verdict, after: None, code: None, why: format!("{what}: {why}") };
         let config = connection.config().await?;
-        let url = format!("{}{path}", self.endpoint(config));
-        let credentials = self.credentials(config).await.map_err(|why| fail(Verdict::Closed, why))?;
-        let headers = self.sign(config, &credentials, &url, &body).map_err(|why| fail(Verdict::Closed, why))?;
+        let url = format!("{}{path}", self.endpoint(&config));
+        let credentials = self.credentials(&config).await.map_err(|why| fail(Verdict::Closed, why))?;
+        let headers = self.sign(&config, &credentials, &url, &body).map_err(|why| fail(Verdict::Closed, why))?;
         let http = self.http.get_or_try_init(async || self.access.reqwest()).await;
         let http = http.map_err(|error| fail(Verdict::Closed, error.to_string()))?;
         let mut request = http.post(&url).header(CONTENT_TYPE.0, CONTENT_TYPE.1).body(body);

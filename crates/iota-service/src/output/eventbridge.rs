@@ -8,7 +8,7 @@ use super::format::json::to_string;
 use super::format::{Alert, Redaction};
 use super::sqs::batches;
 use super::{Message, Output, Sent};
-use crate::aws::{Access, Connection, Fault, Verdict, fault_of, region_of_arn, verdict_of};
+use crate::aws::{Access, Connection, Fault, Verdict, region_of_arn, verdict_of};
 use async_trait::async_trait;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
@@ -71,8 +71,9 @@ impl EventBridge {
 
     async fn put(&self, client: &Client, entries: &[PutEventsRequestEntry]) -> Vec<Sent> {
         let what = "events:PutEvents";
-        match client.put_events().set_entries(Some(entries.to_vec())).send().await {
-            Err(error) => vec![fault_of(what, &error).into(); entries.len()],
+        let request = client.put_events().set_entries(Some(entries.to_vec()));
+        match self.connection.answered(what, request.send().await).await {
+            Err(fault) => vec![fault.into(); entries.len()],
             Ok(answer) if answer.entries().len() == entries.len() => {
                 answer.entries().iter().map(|result| outcome(what, result)).collect()
             }
@@ -111,7 +112,7 @@ impl Output for EventBridge {
         }
         let sizes: Vec<_> = entries.iter().map(|entry| self.taken() + entry.detail().map_or(0, str::len)).collect();
         for range in batches(&sizes, ENTRIES, LIMIT) {
-            let outcomes = self.put(client, &entries[range.clone()]).await;
+            let outcomes = self.put(&client, &entries[range.clone()]).await;
             for (place, outcome) in places[range].iter().zip(outcomes) {
                 sent[*place] = outcome;
             }

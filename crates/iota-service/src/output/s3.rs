@@ -5,7 +5,7 @@ mod tests;
 
 use super::format::{Alert, Format, Redaction};
 use super::{Message, Output, Sent};
-use crate::aws::{Access, Connection, Fault, Verdict, fault_of};
+use crate::aws::{Access, Connection, Fault, Verdict};
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
@@ -99,7 +99,7 @@ impl S3 {
         if let Some(id) = &self.config.kms_key_id {
             request = request.server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id(id);
         }
-        request.send().await.map(|_| ()).map_err(|error| fault_of("s3:PutObject", &error))
+        self.connection.answered("s3:PutObject", request.send().await).await.map(drop)
     }
 }
 

@@ -7,7 +7,7 @@ use super::fifo::{deduplication_id, group_id, is_fifo};
 use super::format::text::cut_chars;
 use super::format::{Alert, Redaction, headline, json};
 use super::{Message, Output, Purpose, Sent, one_by_one};
-use crate::aws::{Access, Connection, Fault, Verdict, fault_of, region_of_arn};
+use crate::aws::{Access, Connection, Fault, Verdict, region_of_arn};
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
@@ -82,8 +82,7 @@ impl Sns {
         if let Some((group, deduplication)) = publication.fifo {
             request = request.message_group_id(group).message_deduplication_id(deduplication);
         }
-        request.send().await.map(|_| ()).map_err(|error| {
-            let mut fault = fault_of("sns:Publish", &error);
+        self.connection.answered("sns:Publish", request.send().await).await.map(drop).map_err(|mut fault| {
             // One code for a message that is too long and for a topic that cannot be.
             if fault.verdict == Verdict::Refused && fault.why.contains("TopicArn") {
                 fault.verdict = Verdict::Closed;

@@ -7,7 +7,7 @@ use super::fifo::{deduplication_id, group_id, is_fifo};
 use super::format::{Alert, Redaction};
 use super::sns::legal_json;
 use super::{Message, Output, Sent};
-use crate::aws::{Access, Connection, Fault, Verdict, fault_of, region_of_queue, verdict_of};
+use crate::aws::{Access, Connection, Fault, Verdict, region_of_queue, verdict_of};
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, QueueAttributeName, SendMessageBatchRequestEntry};
@@ -53,13 +53,12 @@ impl Sqs {
         let ask = async || {
             let name = QueueAttributeName::MaximumMessageSize;
             let answer = client.get_queue_attributes().queue_url(&self.queue_url).attribute_names(name.clone()).send().await;
-            match answer {
+            match self.connection.answered("sqs:GetQueueAttributes", answer).await {
                 Ok(answer) => {
                     let stated = answer.attributes().and_then(|attributes| attributes.get(&name)?.parse().ok());
                     Ok(stated.unwrap_or(SIZE))
                 }
-                Err(error) => {
-                    let fault = fault_of("sqs:GetQueueAttributes", &error);
+                Err(fault) => {
                     if !fault.code.as_deref().is_some_and(|code| code.contains("AccessDenied")) {
                         return Err(fault);
                     }
@@ -83,9 +82,9 @@ impl Sqs {
     async fn send_batch(&self, client: &Client, entries: &[SendMessageBatchRequestEntry]) -> Vec<Sent> {
         let what = "sqs:SendMessage";
         let request = client.send_message_batch().queue_url(&self.queue_url).set_entries(Some(entries.to_vec()));
-        let answer = match request.send().await {
+        let answer = match self.connection.answered(what, request.send().await).await {
             Ok(answer) => answer,
-            Err(error) => return vec![fault_of(what, &error).into(); entries.len()],
+            Err(fault) => return vec![fault.into(); entries.len()],
         };
         let outcome = |entry: &SendMessageBatchRequestEntry| {
             if answer.successful().iter().any(|done| done.id() == entry.id()) {
@@ -110,7 +109,8 @@ impl Output for Sqs {
     async fn send(&self, messages: &[Message]) -> Vec<Sent> {
         let prepared = async || {
             let client = self.connection.client().await?;
-            Ok::<_, Fault>((client, self.size(client).await?))
+            let size = self.size(&client).await?;
+            Ok::<_, Fault>((client, size))
         };
         let (client, size) = match prepared().await {
             Ok(prepared) => prepared,
@@ -130,7 +130,7 @@ impl Output for Sqs {
         }
         let sizes: Vec<_> = entries.iter().map(|entry| entry.message_body().len()).collect();
         for range in batches(&sizes, ENTRIES, size.max(SIZE)) {
-            let outcomes = self.send_batch(client, &entries[range.clone()]).await;
+            let outcomes = self.send_batch(&client, &entries[range.clone()]).await;
             for (place, outcome) in places[range].iter().zip(outcomes) {
                 sent[*place] = outcome;
             }

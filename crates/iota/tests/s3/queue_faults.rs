@@ -281,6 +281,35 @@ fn objects_whose_key_is_disabled_are_told_while_others_are_read() {
     watching.end();
 }
 
+/// A session of the role that reads the queue ends before it should: another one is asked for.
+#[test]
+fn credentials_of_a_queue_that_expire_on_the_way_are_asked_for_anew() {
+    let queue = Queue::new(1_000);
+    let bucket = filled(&queue, 3);
+    let target = target();
+    let aws = json!({"assume_role": {"arn": "arn:aws:iam::123456789012:role/reader"}});
+    let config =
+        json!({"version": 1, "sources": {"queues": [{"url": queue.url, "aws": aws}], "buckets": [{"bucket": bucket.0}]}});
+    fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
+    let sessions = Arc::new(AtomicU32::new(0));
+    let script = {
+        let sessions = Arc::clone(&sessions);
+        move |asked: &str, _| {
+            if asked == "AssumeRole" {
+                sessions.fetch_add(1, Ordering::Relaxed);
+            } else if asked == "DeleteMessageBatch" && sessions.load(Ordering::Relaxed) < 2 {
+                return Answer::Error(400, "ExpiredTokenException");
+            }
+            Answer::Pass
+        }
+    };
+    let mut watching = Watching::from(&target, &proxy(script), &["--config", "iota.yaml"]);
+    watching.until("an empty queue", |_| queue.is_empty());
+    let stats = watching.end();
+    assert_eq!((titles(&target).0.len(), count(&stats, "/sources/messages/deleted")), (3, 3), "{stats:#}");
+    assert_eq!(sessions.load(Ordering::Relaxed), 2);
+}
+
 /// Nobody may look at the queue's attributes: it is read, and what that costs is said.
 #[test]
 fn a_queue_that_does_not_say_its_receipts_is_warned_of() {

@@ -7,7 +7,7 @@ mod tests;
 
 use super::format::{Alert, Redaction};
 use super::{Message, Output, Sent};
-use crate::aws::{Access, Connection, Fault, Signed, Verdict, fault_of, verdict_of};
+use crate::aws::{Access, Connection, Fault, Signed, Verdict, verdict_of};
 use async_trait::async_trait;
 use aws_sdk_sts::Client;
 use finding::Product;
@@ -75,7 +75,7 @@ impl SecurityHub {
                 account.clone()
             } else {
                 let answer = self.sts.client().await?.get_caller_identity().send().await;
-                let answer = answer.map_err(|error| fault_of("sts:GetCallerIdentity", &error))?;
+                let answer = self.sts.answered("sts:GetCallerIdentity", answer).await?;
                 answer.account().unwrap_or_default().to_owned()
             };
             let arn = self.product_arn.clone().unwrap_or_else(|| finding::default_product(&region, &account_id));

@@ -167,7 +167,7 @@ impl Bucket {
     /// Goes on with new credentials when an answer says that those of the request have expired: AWS's clock decides, and the
     /// SDK goes by ours. Whoever is told at the same time shares them. False when that was not the reason.
     pub(super) async fn renew(&self, fault: &Fault, before: u32) -> Result<bool, S3Error> {
-        if !matches!(fault.code.as_deref(), Some("ExpiredToken" | "ExpiredTokenException")) {
+        if !fault.is_expired() {
             return Ok(false);
         }
         let _one = self.changing.lock().await;

@@ -1,6 +1,6 @@
 //! The calls to a queue of Amazon SQS, each once: whoever calls decides about another attempt.
 
-use crate::aws::{Access, Connection, Fault, Verdict, fault_of, region_of_queue, verdict_of};
+use crate::aws::{Access, Connection, Fault, Verdict, region_of_queue, verdict_of};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, DeleteMessageBatchRequestEntry, MessageSystemAttributeName as Attribute, QueueAttributeName,
@@ -52,7 +52,7 @@ impl Sqs {
             .visibility_timeout(seconds(hidden))
             .message_system_attribute_names(Attribute::ApproximateReceiveCount)
             .message_system_attribute_names(Attribute::SentTimestamp);
-        let answer = request.send().await.map_err(|error| fault_of("sqs:ReceiveMessage", &error))?;
+        let answer = self.connection.answered("sqs:ReceiveMessage", request.send().await).await?;
         let message = |message: aws_sdk_sqs::types::Message| {
             let number = |name: &Attribute| message.attributes.as_ref()?.get(name)?.parse::<i64>().ok();
             let received = number(&Attribute::ApproximateReceiveCount).and_then(|count| count.try_into().ok());
@@ -72,7 +72,7 @@ impl Sqs {
     pub(super) async fn hide(&self, receipt: &str, hidden: Duration) -> Result<(), Fault> {
         let request = self.connection.client().await?.change_message_visibility().queue_url(&self.url);
         let request = request.receipt_handle(receipt).visibility_timeout(seconds(hidden));
-        request.send().await.map_err(|error| fault_of("sqs:ChangeMessageVisibility", &error))?;
+        self.connection.answered("sqs:ChangeMessageVisibility", request.send().await).await?;
         Ok(())
     }
 
@@ -83,7 +83,7 @@ impl Sqs {
             let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string()).receipt_handle(receipt).build();
             request = request.entries(entry.map_err(|error| unanswered(&error.to_string()))?);
         }
-        let answer = request.send().await.map_err(|error| fault_of("sqs:DeleteMessage", &error))?;
+        let answer = self.connection.answered("sqs:DeleteMessage", request.send().await).await?;
         let mut faults: Vec<Option<Fault>> = receipts.iter().map(|_| Some(unanswered("no answer for a message"))).collect();
         for done in &answer.successful {
             if let Some(fault) = done.id.parse::<usize>().ok().and_then(|place| faults.get_mut(place)) {
@@ -106,7 +106,7 @@ impl Sqs {
         let redrive = QueueAttributeName::RedrivePolicy;
         let request =
             request.attribute_names(visible.clone()).attribute_names(in_flight.clone()).attribute_names(redrive.clone());
-        let answer = request.send().await.map_err(|error| fault_of("sqs:GetQueueAttributes", &error))?;
+        let answer = self.connection.answered("sqs:GetQueueAttributes", request.send().await).await?;
         let attributes = answer.attributes.unwrap_or_default();
         let number = |name: &QueueAttributeName| attributes.get(name).and_then(|text| text.parse().ok()).unwrap_or_default();
         let receipts = attributes.get(&redrive).and_then(|policy| max_receive_count(policy));
