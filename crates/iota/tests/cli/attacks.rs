@@ -1,6 +1,8 @@
 //! Rules that are not content with their events (`testdata/attacks`), as root and as a user without privileges.
 
 use crate::harness::{Detected, Files, NOW, in_repository, iota, root};
+use iota_engine::store::{AlertFilter, Desk};
+use iota_service::store::Sqlite;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -125,17 +127,27 @@ impl Place {
         assert!(code == Some(0) || code == Some(3), "{:?} {code:?}: {stderr}", self.user);
         let stats = serde_json::from_slice(&fs::read(&stats).unwrap()).unwrap();
         let (ordinary, other): (Vec<&str>, Vec<&str>) = stdout.lines().partition(|line| line.contains(r#""pack":"rules""#));
-        let ordinary = ordinary.into_iter().map(|line| format!("{line}\n")).collect();
+        let ordinary = match Path::new(&self.files.path("out/state")) {
+            // What is printed there has the count of when it was sent.
+            state if state.exists() => ordinary_in(state),
+            _ => ordinary.into_iter().map(|line| format!("{line}\n")).collect(),
+        };
         let alerts = other.into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         Ran { ordinary, found: Detected { code, alerts, stats, stderr } }
     }
 }
 
 struct Ran {
-    /// The alerts of the ordinary rules, as printed.
+    /// The alerts of the ordinary rules, as printed or as they are in the state.
     ordinary: String,
     /// With the alerts of the others.
     found: Detected,
+}
+
+fn ordinary_in(state: &Path) -> String {
+    let alerts = Sqlite::open_beside(state).unwrap().alerts(&AlertFilter::default()).unwrap();
+    let of_rules = alerts.into_iter().filter(|alert| alert.pack == "rules");
+    of_rules.map(|alert| String::from_utf8(alert.json).unwrap() + "\n").collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn open_to_all(directory: &Path) {
@@ -156,9 +168,16 @@ fn python_of_nobody() -> String {
     found.expect("a Python that every user can run, such as the package python3 has").to_owned()
 }
 
+/// Packs share their threads in another way where there is a state.
+const WITH_STATE: [&[&str]; 2] = [&[], &["--state", "out/state"]];
+
 /// What the ordinary rules find when they are alone.
 fn undisturbed() -> String {
-    let ran = Place::new(User::Same).run(&[], &[], &[]);
+    undisturbed_with(&[])
+}
+
+fn undisturbed_with(flags: &[&str]) -> String {
+    let ran = Place::new(User::Same).run(&[], &[], flags);
     assert!(ran.ordinary.lines().count() > 3, "{}", ran.found.stderr);
     ran.ordinary
 }
@@ -185,13 +204,15 @@ fn all_denied(found: &Detected) {
 
 #[test]
 fn what_can_be_denied_is_and_other_packs_do_not_notice() {
-    let expected = undisturbed();
-    for user in User::all() {
-        let place = Place::new(user);
-        let packs = [place.pack("denied")];
-        let ran = place.run(&[], &packs, &["--rule-timeout", "20s"]);
-        all_denied(&ran.found);
-        assert!(ran.ordinary == expected, "{user:?}: the results of another pack");
+    for state in WITH_STATE {
+        let expected = undisturbed_with(state);
+        for user in User::all() {
+            let place = Place::new(user);
+            let packs = [place.pack("denied")];
+            let ran = place.run(&[], &packs, &[&["--rule-timeout", "20s"], state].concat());
+            all_denied(&ran.found);
+            assert!(ran.ordinary == expected, "{user:?} {state:?}: the results of another pack");
+        }
     }
 }
 
@@ -284,12 +305,12 @@ const ERRORS: &[(&str, &str)] = &[
 
 #[test]
 fn what_cannot_be_denied_ends_with_its_pack() {
-    let expected = undisturbed();
-    for user in User::all() {
+    for (user, state) in User::all().into_iter().flat_map(|user| WITH_STATE.map(|state| (user, state))) {
+        let expected = undisturbed_with(state);
         let place = Place::new(user);
         let packs = place.packs("contained");
-        let ran = place.run(&[], &packs, &["--rule-timeout", "1s"]);
-        assert!(ran.ordinary == expected, "{user:?}: the results of another pack");
+        let ran = place.run(&[], &packs, &[&["--rule-timeout", "1s"], state].concat());
+        assert!(ran.ordinary == expected, "{user:?} {state:?}: the results of another pack");
         let errors: BTreeMap<String, String> = ran
             .found
             .rule_errors()
@@ -309,7 +330,9 @@ fn what_cannot_be_denied_ends_with_its_pack() {
         let large = ran.found.alerts.iter().find(|alert| alert["rule_id"] == "large_results").unwrap();
         assert!(large.to_string().len() < 20_000, "{}", large.to_string().len());
         // That a pack changes its own rules shows that the attempt is real.
-        let rules: BTreeSet<&str> = ran.found.alerts.iter().map(|alert| alert["rule_id"].as_str().unwrap()).collect();
+        let mut rules: BTreeSet<&str> = ran.found.alerts.iter().map(|alert| alert["rule_id"].as_str().unwrap()).collect();
+        // Of iota itself, where there is a state.
+        assert_eq!(rules.remove("iota.system.rule-error"), !state.is_empty());
         assert_eq!(rules, BTreeSet::from(["large_results", "overridden_by_it"]), "and nobody has forged an alert");
     }
 }
