@@ -210,6 +210,9 @@ fn looking_for_the_next_delivery_reads_none_that_wait() {
     let search = "SEARCH deliveries USING INDEX deliveries_next (output=? AND waits=?";
     assert_eq!(plan(super::outbox::NEXT_DUE), [format!("{search})")], "in the order of the index: the first row is the answer");
     assert_eq!(plan(super::outbox::DUE), [format!("{search} AND next_ms<?)")]);
+    let of_another = plan(super::outbox::OF_ANOTHER);
+    assert_eq!(of_another[0], format!("{search} AND next_ms<?)"));
+    assert!(!of_another.iter().any(|step| step.contains("B-TREE")), "nothing is sorted: {of_another:?}");
     let oldest = "SEARCH deliveries USING COVERING INDEX deliveries_oldest (output=?)";
     assert_eq!(plan(super::outbox::BACKLOG).last().unwrap(), oldest, "the first row of the index is the oldest");
     // Nor do those read them that say which waits for which.
