@@ -158,8 +158,15 @@ impl Validation<'_> {
         named_by: Option<&Place>,
     ) -> Result<Option<Checked>, ValidateError> {
         let before = self.report.findings.len();
-        let checked = match self.store.digest(&place.0, &place.1).await? {
-            None => {
+        let checked = match self.store.digest(&place.0, &place.1).await {
+            Err(StoreError::Elsewhere(error)) => {
+                let after = named_by.map_or_else(|| "another one".to_owned(), |after| self.url(after));
+                let why = format!("is what {after} follows, and what was delivered there is not known: {error}");
+                self.find(chain, Code::DigestNotVerifiable, Some(self.url(place)), why);
+                None
+            }
+            Err(error) => return Err(error.into()),
+            Ok(None) => {
                 let why = match named_by {
                     Some(after) => format!("is what {} follows, and is not there", self.url(after)),
                     None => "was listed and is gone".to_owned(),
@@ -167,7 +174,7 @@ impl Validation<'_> {
                 self.find(chain, Code::DigestMissing, Some(self.url(place)), why);
                 None
             }
-            Some((content, metadata)) => {
+            Ok(Some((content, metadata))) => {
                 let parse =
                     |content: Vec<u8>| DigestFile::parse(&content).map(|file| (file, content)).map_err(|why| why.to_string());
                 match content.map_err(|why| why.to_string()).and_then(parse) {
@@ -298,16 +305,18 @@ impl Validation<'_> {
             let (log, hash) = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
             let url = self.store.url(&log.bucket, &log.key);
             let algorithm = log.hash_algorithm.as_deref().unwrap_or("SHA-256");
-            let wrong = match hash? {
-                None => Some((Code::LogMissing, "is listed in a digest file, and is not there".to_owned())),
-                Some(Err(why)) => Some((Code::LogUnreadable, why.to_string())),
-                Some(Ok(_)) if algorithm != "SHA-256" => {
+            let wrong = match hash {
+                Err(StoreError::Elsewhere(error)) => Some((Code::LogNotVerifiable, error.to_string())),
+                Err(error) => return Err(error.into()),
+                Ok(None) => Some((Code::LogMissing, "is listed in a digest file, and is not there".to_owned())),
+                Ok(Some(Err(why))) => Some((Code::LogUnreadable, why.to_string())),
+                Ok(Some(Ok(_))) if algorithm != "SHA-256" => {
                     Some((Code::LogUnreadable, format!("its hash is of an unknown kind, {algorithm}")))
                 }
-                Some(Ok(hash)) if !hex(&hash).eq_ignore_ascii_case(&log.hash) => {
+                Ok(Some(Ok(hash))) if !hex(&hash).eq_ignore_ascii_case(&log.hash) => {
                     Some((Code::LogChanged, "its content is not what was delivered".to_owned()))
                 }
-                Some(Ok(_)) => None,
+                Ok(Some(Ok(_))) => None,
             };
             match wrong {
                 Some((code, message)) => {

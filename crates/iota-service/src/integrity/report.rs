@@ -15,6 +15,8 @@ pub enum Code {
     DigestMoved,
     /// Named by the one after it, and not there.
     DigestMissing,
+    /// Named by the one after it, where the trail delivered before, and may not be read there.
+    DigestNotVerifiable,
     /// The one after it names another signature or content.
     DigestChain,
     /// Hours that no valid digest file covers.
@@ -22,6 +24,8 @@ pub enum Code {
     LogMissing,
     LogChanged,
     LogUnreadable,
+    /// Is where the trail delivered before, and may not be read there.
+    LogNotVerifiable,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -3,6 +3,7 @@
 //! A copy has no metadata, and a digest file's signature is metadata. So beside `KEY` there has to be `KEY.metadata.json`
 //! with what `aws s3api head-object --bucket BUCKET --key KEY` prints.
 
+use crate::aws::Verdict;
 use crate::source::s3::{Branch, Bucket, Fetched, Range, S3Error, Source, Spool, TrailConfig, Wanted};
 use iota_engine::object::{Object, Root};
 use serde::Deserialize;
@@ -20,6 +21,9 @@ use walkdir::WalkDir;
 pub enum StoreError {
     #[error(transparent)]
     S3(#[from] S3Error),
+    /// It is in another bucket or below another prefix than was asked for, and that place may not be read.
+    #[error("{0}")]
+    Elsewhere(S3Error),
     #[error("{path}: {why}")]
     Local { path: PathBuf, why: io::Error },
 }
@@ -160,6 +164,7 @@ impl LogStore {
             Self::S3 { .. } => match self.bucket_named(bucket).await?.fetch(key, None, Spool::default()).await {
                 Ok(fetched) => Ok(Some(Opened::S3(fetched))),
                 Err(S3Error::Missing(_)) => Ok(None),
+                Err(error) if self.is_elsewhere(bucket, key) && is_refused(&error) => Err(StoreError::Elsewhere(error)),
                 Err(error) => Err(error.into()),
             },
             Self::Directory { path, .. } => {
@@ -176,6 +181,13 @@ impl LogStore {
         }
     }
 
+    fn is_elsewhere(&self, bucket: &str, key: &str) -> bool {
+        match self {
+            Self::S3 { source, .. } => bucket != source.bucket.name || !key.starts_with(&source.root.logs),
+            Self::Directory { .. } => false,
+        }
+    }
+
     async fn bucket_named(&self, name: &str) -> Result<Arc<Bucket>, S3Error> {
         let Self::S3 { source, trail, others } = self else { unreachable!("only asked for S3") };
         if name == source.bucket.name {
@@ -188,6 +200,15 @@ impl LogStore {
         let bucket = Arc::new(Bucket::connect(name, &trail.reach()).await?);
         others.insert(name.to_owned(), Arc::clone(&bucket));
         Ok(bucket)
+    }
+}
+
+/// S3 has answered that it does not give this object, and will say the same when it is asked again.
+fn is_refused(error: &S3Error) -> bool {
+    match error {
+        S3Error::Failed { fault, .. } => fault.verdict != Verdict::Retry && fault.code.is_some() && !fault.is_expired(),
+        S3Error::Archived(_) => true,
+        _ => false,
     }
 }
 

@@ -89,6 +89,31 @@ fn a_redelivered_object_is_recognised() {
     assert_eq!((count(&stats, "/records/evaluated"), count(&stats, "/matches/total")), (3, 3), "{stats:#}");
 }
 
+/// The request to delete some is answered, and says of one that it is not deleted: that one comes again, and asks for nothing then.
+/// What is not named is tested in `iota-service/src/source/feed/queue/delete.rs`.
+#[test]
+fn a_message_that_is_not_deleted_among_others_comes_again() {
+    let queue = Queue::new(1_000);
+    let bucket = filled(&queue, 3);
+    let target = target();
+    let config = json!({"version": 1, "sources": {
+        "queues": [{"url": queue.url, "visibility_timeout": "2s"}], "buckets": [{"bucket": bucket.0}],
+    }});
+    fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
+    let failed = r#"{"Failed":[{"Id":"0","Code":"ReceiptHandleIsInvalid","SenderFault":true,"Message":"expired"}]}"#;
+    let script = |asked: &str, before| match asked {
+        "DeleteMessageBatch" if before == 0 => Answer::Json(failed),
+        _ => Answer::Pass,
+    };
+    let mut watching = Watching::from(&target, &proxy(script), &["--config", "iota.yaml"]);
+    watching.until("an empty queue", |_| queue.is_empty());
+    let stats = watching.end();
+    let messages = |name: &str| count(&stats, &format!("/sources/messages/{name}"));
+    assert_eq!((messages("undeleted"), messages("deleted")), (1, 3), "{stats:#}");
+    assert_eq!(titles(&target).0, ["r0", "r1", "r2"]);
+    assert_eq!((count(&stats, "/records/evaluated"), count(&stats, "/matches/total")), (3, 3), "{stats:#}");
+}
+
 /// One bucket is slow, or only says that it is too busy, for all who ask: those of the others come in meanwhile, through the same
 /// queue.
 #[test]

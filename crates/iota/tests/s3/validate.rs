@@ -140,6 +140,51 @@ fn a_chain_is_followed_to_where_it_was_delivered_before() {
     assert_eq!(codes(&ran), ["digest_missing", "hours_missing"]);
 }
 
+/// Where a trail delivered before may not be read, another bucket or another prefix: that part is named, and the rest is checked.
+#[test]
+fn an_earlier_place_that_is_denied_is_named_and_the_rest_is_checked() {
+    let (signer, target) = (Signer::new("f"), Target::new());
+    let (mut old, mut new) = (Seed::default(), Seed::default());
+    let now = Folder { bucket: "denied-now", logs: "moved/AWSLogs/", account: ACCOUNT, region: "us-east-1" };
+    let other_bucket = Folder { bucket: "denied-before", logs: "AWSLogs/", ..now };
+    let other_prefix = Folder { logs: "AWSLogs/", account: "444455556666", ..now };
+    let before = signer.digest(&mut old, other_bucket, 11, &[], None);
+    let denied_digest = format!("s3://{}/{}", before.0, before.1);
+    let new_log = format!("moved/{}", key(ACCOUNT, "us-east-1", "new"));
+    new.put(&new_log, &log(&["1"]));
+    signer.digest(&mut new, now, 12, &[(&new_log, &content("1"))], Some(&before));
+    let before = signer.digest(&mut new, other_prefix, 11, &[], None);
+    // The hour in which it was told to deliver elsewhere.
+    let logs = ["AWSLogs", "moved/AWSLogs"].map(|folder| key("444455556666", "us-east-1", "b").replacen("AWSLogs", folder, 1));
+    for log_key in &logs {
+        new.put(log_key, &log(&["2"]));
+    }
+    let logs = logs.each_ref().map(|log_key| (log_key.as_str(), content("2")));
+    let logs = logs.each_ref().map(|(log_key, content)| (*log_key, content.as_str()));
+    signer.digest(&mut new, Folder { account: "444455556666", ..now }, 12, &logs, Some(&before));
+    old.plant_as("denied-before");
+    new.plant_as("denied-now");
+    fs::write(target.path("keys.json"), json!({"PublicKeyList": [signer.public()]}).to_string()).unwrap();
+    let flags = ["--public-keys", "keys.json", "--format", "json"];
+    let denying = |places: &'static [&'static str]| {
+        proxy(move |asked, _| {
+            let denied = places.iter().any(|place| asked.starts_with(&format!("GET /{place}")));
+            if denied { Answer::Error(403, "AccessDenied") } else { Answer::Pass }
+        })
+    };
+    let ran = validate(&target, &denying(&[]), &["s3://denied-now/moved"], &flags);
+    assert_eq!((ran.code, codes(&ran)), (Some(0), vec![]), "{}", ran.stdout);
+    let ran = validate(&target, &denying(&["denied-before/", "denied-now/AWSLogs/"]), &["s3://denied-now/moved"], &flags);
+    let expected = ["digest_not_verifiable", "digest_not_verifiable", "hours_missing", "hours_missing", "log_not_verifiable"];
+    assert_eq!((ran.code, codes(&ran)), (Some(1), expected.map(str::to_owned).to_vec()), "{}", ran.stderr);
+    let report: Json = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&report["digests_valid"], &report["logs_valid"]), (&json!(2), &json!(2)), "{report:#}");
+    assert_eq!(report["findings"][0]["object"], denied_digest, "{report:#}");
+    // What was asked for has to be readable.
+    let ran = validate(&target, &denying(&["denied-now/moved/"]), &["s3://denied-now/moved"], &flags);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+}
+
 /// What was asked of CloudTrail, by the region that it was signed for.
 fn asked(requests: &Requests) -> Vec<(String, Json)> {
     let requests = requests.lock().unwrap();

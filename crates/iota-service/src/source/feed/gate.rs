@@ -252,8 +252,8 @@ impl Gates {
     }
 
     /// A bucket has given an object: from now on it is no name that somebody may have made up.
-    pub(super) async fn gave(&self, bucket: &str, gate: &Gate) -> Result<(), String> {
-        if !gate.is_known() && self.known.add(bucket).await? {
+    pub(super) async fn has_given(&self, bucket: &str, gate: &Gate) -> Result<(), String> {
+        if self.known.has_given(bucket).await? {
             gate.known.store(true, Ordering::Relaxed);
         }
         Ok(())
@@ -285,16 +285,21 @@ impl Gates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::Durable;
+    use crate::pipeline::{Clock, Durable};
     use crate::store::Sqlite;
-    use iota_engine::store::{AlertFilter, Desk, StoredAlert};
+    use iota_engine::store::{AlertFilter, Checkpoint, Desk, KEEP_OBJECTS_MS, Ledger, StoredAlert, Unit};
     use std::collections::HashSet;
 
     fn gates() -> (Arc<Sqlite>, Gates) {
         let store = Arc::new(Sqlite::memory().unwrap());
-        let durable = Durable::new(Arc::<Sqlite>::clone(&store), Arc::default(), None);
-        let known = Known::open(Arc::<Sqlite>::clone(&store), HashSet::new()).unwrap();
-        (store, Gates::new(Arc::new(Notices::new(Arc::new(durable))), known))
+        let gates = gates_on(&store);
+        (store, gates)
+    }
+
+    fn gates_on(store: &Arc<Sqlite>) -> Gates {
+        let durable = Durable::new(Arc::<Sqlite>::clone(store), Arc::default(), None);
+        let known = Known::open(Arc::<Sqlite>::clone(store), HashSet::new()).unwrap();
+        Gates::new(Arc::new(Notices::new(Arc::new(durable))), known)
     }
 
     fn told(store: &Sqlite) -> Vec<StoredAlert> {
@@ -397,7 +402,7 @@ mod tests {
     async fn names_from_messages_do_not_fill_the_memory_nor_drive_out_a_known_bucket() {
         let (_, gates) = gates();
         let mine = gates.of("mine");
-        gates.gave("mine", &mine).await.unwrap();
+        gates.has_given("mine", &mine).await.unwrap();
         mine.failed(&denied(), 0).await;
         for bucket in 0..BUCKETS * 3 {
             gates.of(&bucket.to_string()).failed(&denied(), 0).await;
@@ -406,10 +411,28 @@ mod tests {
         assert!(Arc::ptr_eq(&mine, &gates.of("mine")), "it has failed for as long as before");
     }
 
+    #[tokio::test]
+    async fn a_bucket_in_use_stays_known() {
+        let store = Arc::new(Sqlite::memory().unwrap());
+        let now_ms = Clock::System.now_ms();
+        let noted_ms = now_ms - KEEP_OBJECTS_MS + 86_400_000;
+        let noted = |bucket: &str| Checkpoint { key: format!("bucket:{bucket}"), value: noted_ms.to_string() };
+        let checkpoints = vec![noted("used"), noted("left")];
+        store.commit(&Unit { now_ms: noted_ms, checkpoints, ..Unit::default() }).unwrap();
+        let gates = gates_on(&store);
+        gates.has_given("used", &gates.of("used")).await.unwrap();
+        let renewed = store.checkpoints("bucket:used").unwrap();
+        gates.has_given("used", &gates.of("used")).await.unwrap();
+        assert_eq!(store.checkpoints("bucket:used").unwrap(), renewed, "not with every object");
+        store.retain(now_ms + 2 * 86_400_000).unwrap();
+        let gates = gates_on(&store);
+        assert!(gates.of("used").is_known() && !gates.of("left").is_known());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_outage_of_a_known_bucket_is_told_among_any_number_of_made_up_ones() {
         let (store, gates) = gates();
-        gates.gave("mine", &gates.of("mine")).await.unwrap();
+        gates.has_given("mine", &gates.of("mine")).await.unwrap();
         let names = (0..60).map(|number| format!("made-up-{number}")).chain(["mine".to_owned()]);
         let failing: Vec<_> = names.map(|name| gates.of(&name)).collect();
         for _ in 0..2 {

@@ -180,7 +180,7 @@ impl Reader {
         };
         gate.worked();
         drop(entry);
-        if let Err(why) = shared.gates.gave(&object.bucket, &gate).await {
+        if let Err(why) = shared.gates.has_given(&object.bucket, &gate).await {
             return Ok(self.own_fault(why).await);
         }
         let (fetched, room, url) = fetched;

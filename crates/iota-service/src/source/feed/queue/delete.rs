@@ -75,3 +75,79 @@ async fn delete(sqs: &Sqs, mut batch: Vec<Asked>) {
         batch = left;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::emulator::{Answer, Proxy, config};
+    use serde_json::{Value as Json, json};
+    use std::sync::Mutex;
+
+    /// Asks to delete these at once, of a queue that answers as the script says: for the receipts of a request, and how many
+    /// came before. Gives which are deleted, and what was asked for.
+    async fn deleted(
+        receipts: &[&str],
+        script: impl Fn(&[String], usize) -> Json + Send + Sync + 'static,
+    ) -> (Vec<bool>, Vec<Vec<String>>) {
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        let proxy = Proxy::start(move |asked| {
+            assert_eq!(asked.operation, "DeleteMessageBatch");
+            let body: Json = serde_json::from_slice(&asked.body).unwrap();
+            let receipt = |entry: &Json| entry["ReceiptHandle"].as_str().unwrap().to_owned();
+            let receipts: Vec<String> = body["Entries"].as_array().unwrap().iter().map(receipt).collect();
+            let mut seen = seen.lock().unwrap();
+            let answer = script(&receipts, seen.len());
+            seen.push(receipts);
+            let kind = ("content-type", "application/x-amz-json-1.0".to_owned());
+            Answer::Instead(200, vec![kind], answer.to_string())
+        })
+        .await;
+        let sqs = Sqs::ready(&format!("{}/123456789012/q", proxy.url), config(&proxy.url));
+        let (batch, answers): (Vec<Asked>, Vec<_>) = receipts
+            .iter()
+            .map(|&receipt| {
+                let (done, answer) = oneshot::channel();
+                ((receipt.to_owned(), done), answer)
+            })
+            .unzip();
+        delete(&sqs, batch).await;
+        let mut outcomes = Vec::new();
+        for answer in answers {
+            outcomes.push(answer.await.unwrap());
+        }
+        let requests = requests.lock().unwrap().clone();
+        (outcomes, requests)
+    }
+
+    fn failed(id: &str, code: &str) -> Json {
+        json!({"Id": id, "Code": code, "SenderFault": false, "Message": "as told"})
+    }
+
+    /// Each is deleted, tried again or left by what is said of it, whatever becomes of the others.
+    #[tokio::test]
+    async fn an_answer_for_some_counts_for_those_alone() {
+        let (deleted, requests) = deleted(&["done", "lost", "busy", "unnamed"], |_, before| match before {
+            0 => json!({
+                "Successful": [{"Id": "0"}, {"Id": "7"}, {"Id": "nobody"}],
+                "Failed": [failed("1", "ReceiptHandleIsInvalid"), failed("2", "InternalError"), failed("8", "InternalError")],
+            }),
+            // Places are those of this request.
+            1 => json!({"Successful": [{"Id": "1"}], "Failed": [failed("0", "InternalError")]}),
+            _ => json!({"Successful": [{"Id": "0"}]}),
+        })
+        .await;
+        assert_eq!(deleted, [true, false, true, true]);
+        assert_eq!(requests, [vec!["done", "lost", "busy", "unnamed"], vec!["busy", "unnamed"], vec!["busy"]]);
+    }
+
+    #[tokio::test]
+    async fn what_no_answer_names_is_not_taken_for_deleted() {
+        let (deleted, requests) = deleted(&["named", "unnamed"], |receipts, _| {
+            let named = receipts.iter().position(|receipt| receipt == "named");
+            json!({"Successful": named.map(|place| json!({"Id": place.to_string()})).into_iter().collect::<Vec<_>>()})
+        })
+        .await;
+        assert_eq!((deleted, requests.len()), (vec![true, false], ATTEMPTS as usize));
+    }
+}

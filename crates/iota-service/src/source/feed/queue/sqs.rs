@@ -43,6 +43,12 @@ impl Sqs {
         Self { url: url.to_owned(), connection: Connection::new(access, region_of_queue(url), Client::new) }
     }
 
+    /// With a configuration that is there already.
+    #[cfg(test)]
+    pub(super) fn ready(url: &str, config: aws_config::SdkConfig) -> Self {
+        Self { url: url.to_owned(), connection: Connection::ready(config, Client::new) }
+    }
+
     /// Up to `most` messages (10 at most), hidden from others for so long. Waits for the first one.
     pub(super) async fn receive(&self, most: usize, hidden: Duration) -> Result<Vec<Message>, Fault> {
         let request = self.connection.client().await?.receive_message().queue_url(&self.url);
