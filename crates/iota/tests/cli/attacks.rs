@@ -129,7 +129,7 @@ impl Place {
         let (ordinary, other): (Vec<&str>, Vec<&str>) = stdout.lines().partition(|line| line.contains(r#""pack":"rules""#));
         let ordinary = match Path::new(&self.files.path("out/state")) {
             // What is printed there has the count of when it was sent.
-            state if state.exists() => ordinary_in(state),
+            kept if kept.exists() => ordinary_in(kept),
             _ => ordinary.into_iter().map(|line| format!("{line}\n")).collect(),
         };
         let alerts = other.into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
