@@ -1,6 +1,6 @@
 //! A client of one service that is made when it is first used, so that what is configured but not used asks nothing of AWS.
 
-use super::access::Access;
+use super::access::{Access, AccessError};
 use super::fault::{Fault, Verdict, fault_of};
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -12,16 +12,36 @@ use tokio::sync::Mutex;
 
 /// `C` is the client of a service.
 pub struct Connection<C> {
-    access: Access,
-    /// Of the resource, where its name says so.
-    region: Option<String>,
+    with: With,
     make: fn(&SdkConfig) -> C,
     made: Mutex<Option<(SdkConfig, C)>>,
 }
 
+/// What it is made with.
+#[derive(Debug)]
+enum With {
+    Access {
+        access: Box<Access>,
+        /// Of the resource, where its name says so.
+        region: Option<String>,
+    },
+    #[cfg(test)]
+    Config(SdkConfig),
+}
+
+impl With {
+    async fn config(&self) -> Result<SdkConfig, AccessError> {
+        match self {
+            Self::Access { access, region } => access.connect(region.as_deref()).await,
+            #[cfg(test)]
+            Self::Config(config) => Ok(config.clone()),
+        }
+    }
+}
+
 impl<C: Clone> Connection<C> {
     pub fn new(access: Access, region: Option<&str>, make: fn(&SdkConfig) -> C) -> Self {
-        Self { access, region: region.map(str::to_owned), make, made: Mutex::default() }
+        Self { with: With::Access { access: Box::new(access), region: region.map(str::to_owned) }, make, made: Mutex::default() }
     }
 
     pub async fn client(&self) -> Result<C, Fault> {
@@ -54,7 +74,7 @@ impl<C: Clone> Connection<C> {
         if let Some(made) = &*made {
             return Ok(made.clone());
         }
-        let config = self.access.connect(self.region.as_deref()).await.map_err(|error| Fault {
+        let config = self.with.config().await.map_err(|error| Fault {
             verdict: Verdict::Closed,
             after: None,
             code: None,
@@ -67,13 +87,12 @@ impl<C: Clone> Connection<C> {
     /// With a configuration that is there already.
     #[cfg(test)]
     pub(crate) fn ready(config: SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
-        let client = make(&config);
-        Self { access: Access::default(), region: None, make, made: Mutex::new(Some((config, client))) }
+        Self { with: With::Config(config), make, made: Mutex::default() }
     }
 }
 
 impl<C> fmt::Debug for Connection<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("access", &self.access).field("region", &self.region).finish_non_exhaustive()
+        f.debug_struct("Connection").field("with", &self.with).finish_non_exhaustive()
     }
 }

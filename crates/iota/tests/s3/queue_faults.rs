@@ -237,6 +237,19 @@ fn a_last_receipt_in_an_outage_is_kept_and_worked_on_when_it_is_over() {
     assert_eq!((queue.dead(), count(&stats, "/sources/messages/returned")), (0, 0), "{stats:#}");
 }
 
+/// The process ends in the outage: whoever got them at once would move them.
+#[test]
+fn a_last_receipt_in_an_outage_stays_hidden_after_an_end() {
+    let queue = Queue::new(1);
+    let bucket = filled(&queue, 12);
+    let script = |asked: &str, _| if asked.starts_with("GET") { Answer::Error(403, "AccessDenied") } else { Answer::Pass };
+    let target = target();
+    let mut watching = Watching::from(&target, &proxy(script), &["--queue-url", &queue.url, "--bucket", &bucket.0]);
+    watching.until("received", |_| queue.left() == (0, 12));
+    let stats = watching.end();
+    assert_eq!((queue.left(), queue.dead()), ((0, 12), 0), "{stats:#}");
+}
+
 /// Objects that are encrypted with a key of KMS are read; while the key denies it everything waits, and nothing counts as damaged.
 #[test]
 fn a_key_of_kms_that_denies_is_named_and_holds_input_back() {

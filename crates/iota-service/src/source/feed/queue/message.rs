@@ -65,10 +65,10 @@ impl Work {
         };
         if let End::Returned { outage } = end {
             let hidden = match shared.ending() {
-                // Others may have it at once.
-                Ending::Asked => Duration::ZERO,
+                // Others may have it at once, unless that would move it to the dead letters for an outage.
+                Ending::Asked if !(outage && self.receipts.is_last(message.received)) => Duration::ZERO,
                 // At once it would make the next process fail at once, too, and use up its receipts.
-                Ending::No | Ending::Failed => allowed(self.receipts.wait(message.received, outage), received.elapsed()),
+                _ => allowed(self.receipts.wait(message.received, outage), received.elapsed()),
             };
             if let Err(fault) = self.sqs.hide(&message.receipt, hidden).await {
                 tracing::debug!("{}: a message comes again when it is no longer hidden: {}", self.sqs.url, fault.why);
