@@ -21,12 +21,12 @@ pub struct Connection<C> {
 #[derive(Debug)]
 enum With {
     Access {
-        access: Box<Access>,
+        access: Access,
         /// Of the resource, where its name says so.
         region: Option<String>,
     },
     #[cfg(test)]
-    Config(SdkConfig),
+    Config(Box<SdkConfig>),
 }
 
 impl With {
@@ -34,14 +34,14 @@ impl With {
         match self {
             Self::Access { access, region } => access.connect(region.as_deref()).await,
             #[cfg(test)]
-            Self::Config(config) => Ok(config.clone()),
+            Self::Config(config) => Ok(SdkConfig::clone(config)),
         }
     }
 }
 
 impl<C: Clone> Connection<C> {
     pub fn new(access: Access, region: Option<&str>, make: fn(&SdkConfig) -> C) -> Self {
-        Self { with: With::Access { access: Box::new(access), region: region.map(str::to_owned) }, make, made: Mutex::default() }
+        Self { with: With::Access { access, region: region.map(str::to_owned) }, make, made: Mutex::default() }
     }
 
     pub async fn client(&self) -> Result<C, Fault> {
@@ -87,7 +87,7 @@ impl<C: Clone> Connection<C> {
     /// With a configuration that is there already.
     #[cfg(test)]
     pub(crate) fn ready(config: SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
-        Self { with: With::Config(config), make, made: Mutex::default() }
+        Self { with: With::Config(Box::new(config)), make, made: Mutex::default() }
     }
 }
 
