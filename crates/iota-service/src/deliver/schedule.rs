@@ -2,6 +2,7 @@
 //! Pure. The schedule is in the store (`due_ms`), so it outlives the process; crates for retries keep theirs in memory.
 
 use super::Policy;
+use super::breaker::FAILURES;
 use iota_engine::store::{Delivery, Settled};
 use std::time::Duration;
 
@@ -39,7 +40,8 @@ pub(super) fn after_failure(
     let attempts = delivery.attempts + 1;
     let age_ms = now_ms - delivery.created_ms;
     let max_age_ms = i64::try_from(policy.max_age.as_millis()).unwrap_or(i64::MAX);
-    if attempts >= policy.max_attempts || age_ms >= max_age_ms {
+    // An age that it has from an outage says nothing of it: it is to have failed more often than an output that goes down.
+    if attempts >= policy.max_attempts || age_ms >= max_age_ms && attempts > FAILURES {
         let hours = age_ms / (60 * 60 * 1000);
         return Settled::Dead { why: format!("given up after {attempts} attempts in {hours} h; the last one: {why}") };
     }

@@ -59,6 +59,25 @@ async fn wrong_credentials_keep_the_backlog_and_alarm_at_once() {
     oldest_first_but_one(&closed.delivered(), &numbered("r", 0..20));
 }
 
+/// What waited for a week of outage is not given up with the first failure after it.
+#[tokio::test(start_paused = true)]
+async fn the_age_of_an_outage_makes_no_dead_letters() {
+    for again in [retry(), Sent::Closed { why: "403".to_owned() }] {
+        let mut world = World::new();
+        let week = 7 * 24 * HOUR;
+        let flaps = AtomicU32::new(0);
+        let out = world.output("out", move |_, at| match at {
+            at if at < week => Sent::Closed { why: "403".to_owned() },
+            // The first gets through, and then it fails once more.
+            _ if flaps.fetch_add(1, Ordering::Relaxed) == 1 => again.clone(),
+            _ => Sent::Delivered,
+        });
+        (0..20).for_each(|n| world.alert("r", n, Severity::Low, &["out"]));
+        world.run_for(week + HOUR).await;
+        assert_eq!((world.backlog("out").pending, world.backlog("out").dead, out.delivered().len()), (0, 0, 20));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn retry_after_is_honoured_by_the_whole_output() {
     let mut world = World::new();

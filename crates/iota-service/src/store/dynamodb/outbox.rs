@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Least deliveries that are looked at in one part of the index.
 const PAGE: usize = 25;
-/// Deliveries of each part that are made due at once: each is a write that is paid for, and what is due later comes in its time.
+/// Deliveries that are made due at once: each is a write that is paid for, and what is due later comes in its time.
 const HASTENED: usize = 100;
 
 impl Outbox for DynamoDb {
