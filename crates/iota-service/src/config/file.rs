@@ -132,7 +132,7 @@ pub struct MetricsFile {
 pub struct DeliverFile {
     /// Attempts, made while the output works, after which a delivery goes to the dead letters [default: 100].
     pub max_attempts: Option<u32>,
-    /// Age at which it goes there with the next failure [default: 72h].
+    /// Age at which it goes there with the next failure, after the fifth [default: 72h].
     pub max_age: Option<String>,
     /// Alerts of one rule that one output gets in an hour; 0 is no limit [default: 100].
     pub max_per_hour: Option<u32>,
