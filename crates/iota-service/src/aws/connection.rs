@@ -64,9 +64,14 @@ impl<C: Clone> Connection<C> {
         };
         let fault = fault_of(action, &error);
         if fault.is_expired() {
-            self.made.lock().await.take();
+            self.renew().await;
         }
         Err(fault)
+    }
+
+    /// The next request goes with new credentials.
+    pub(super) async fn renew(&self) {
+        self.made.lock().await.take();
     }
 
     async fn get(&self) -> Result<(SdkConfig, C), Fault> {

@@ -65,7 +65,12 @@ impl Signed {
         if status.is_success() {
             return Ok(body.to_vec());
         }
-        Err(Refusal { what: &what, status: status.as_u16(), after, code, body: &body }.fault())
+        let fault = Refusal { what: &what, status: status.as_u16(), after, code, body: &body }.fault();
+        if fault.is_expired() {
+            self.credentials.lock().await.take();
+            connection.renew().await;
+        }
+        Err(fault)
     }
 
     /// `AWS_ENDPOINT_URL_SERVICE` and `AWS_ENDPOINT_URL` are in the SDK's configuration.

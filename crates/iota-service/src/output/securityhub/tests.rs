@@ -1,7 +1,12 @@
 use super::*;
 use crate::aws::emulator::{ACCOUNT, Answer, Proxy, breaks_off, config, moto, untrusted};
 use crate::output::sample::{check, common, hostile, id, message, messages, with, words};
+use aws_credential_types::Credentials;
+use aws_credential_types::credential_fn::provide_credentials_fn;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn output(endpoint: &str) -> SecurityHub {
     let settings =
@@ -34,6 +39,32 @@ async fn findings_are_imported_once() {
     let product = hub.product().await.unwrap();
     assert_eq!(product.account_id, ACCOUNT, "asked of STS");
     assert_eq!(product.arn, "arn:aws:securityhub:eu-west-1:123456789012:product/123456789012/default");
+}
+
+/// AWS's clock decides when credentials have ended.
+#[tokio::test]
+async fn credentials_that_have_expired_are_asked_for_anew() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let proxy = Proxy::start(|_| Answer::Pass).await;
+    let mut hub = output(&proxy.url);
+    let provider = {
+        let asked = Arc::clone(&asked);
+        provide_credentials_fn(move || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            async { Ok(Credentials::new("AKIATEST", "test", None, None, "test")) }
+        })
+    };
+    let config = config(&proxy.url).into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
+    hub.sts = Connection::ready(config, Client::new);
+    assert_eq!(words(&hub.send(&messages(1)).await), ["delivered"]);
+    let before = asked.load(Ordering::Relaxed);
+    assert_eq!(words(&hub.send(&messages(1)).await), ["delivered"]);
+    assert_eq!(asked.load(Ordering::Relaxed), before, "they are kept");
+    proxy.set(|_| Answer::json(403, "ExpiredTokenException"));
+    assert_eq!(words(&hub.send(&messages(1)).await), ["closed"]);
+    proxy.set(|_| Answer::Pass);
+    assert_eq!(words(&hub.send(&messages(1)).await), ["delivered"]);
+    assert_eq!(asked.load(Ordering::Relaxed), before + 1);
 }
 
 #[tokio::test]
