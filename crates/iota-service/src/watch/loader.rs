@@ -58,9 +58,14 @@ impl Loader {
     pub(super) fn take(&mut self) -> Option<(&'static str, Loaded)> {
         let loaded = self.loaded.try_recv().ok()?;
         let loading = self.under_way.take()?;
-        let Some(why) = self.next.take() else { return Some((loading.why, loaded)) };
-        self.ask(why);
-        None
+        if let Some(why) = self.next.take() {
+            self.ask(why);
+            // It was given up, unless it had come to its end by then: whoever loads has taken note of those rules.
+            if loaded.is_err() {
+                return None;
+            }
+        }
+        Some((loading.why, loaded))
     }
 }
 
@@ -76,6 +81,8 @@ impl Drop for Loader {
 mod tests {
     use super::*;
     use crate::watch::wakes;
+    use iota_engine::decode::Limits;
+    use jiff::Timestamp;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::thread;
     use std::time::{Duration, Instant};
@@ -84,10 +91,11 @@ mod tests {
         Err(NotTaken { why: number.to_string(), alerts: Vec::new(), files: None })
     }
 
-    fn wait(loader: &mut Loader, woken: &super::super::Wakes) -> (&'static str, String) {
+    /// Why it was loaded, and why it is not taken, where it is not.
+    fn wait(loader: &mut Loader, woken: &super::super::Wakes) -> (&'static str, Option<String>) {
         loop {
             if let Some((why, loaded)) = loader.take() {
-                return (why, loaded.unwrap_err().why);
+                return (why, loaded.err().map(|not_taken| not_taken.why));
             }
             assert_eq!(woken.until(Instant::now() + Duration::from_secs(60)), Some(Wake::Loaded));
         }
@@ -111,10 +119,34 @@ mod tests {
             assert!(loader.take().is_none());
             loader.ask("second");
             loader.ask("third");
-            assert_eq!(wait(&mut loader, &woken), ("third", "1".to_owned()));
+            assert_eq!(wait(&mut loader, &woken), ("third", Some("1".to_owned())));
             assert!(loader.take().is_none());
             loader.ask("last");
         });
         assert_eq!(begun.load(Ordering::Relaxed), 3);
+    }
+
+    /// Whoever has loaded it takes note of what is wrong with it, and compares what is newer with that.
+    #[test]
+    fn what_has_come_to_its_end_is_taken_before_what_is_newer() {
+        let (waker, woken) = wakes();
+        let mut first = true;
+        let mut load = |stop: &Arc<Stop>| {
+            if !std::mem::take(&mut first) {
+                return not_taken(1);
+            }
+            while !stop.is_requested() {
+                thread::sleep(Duration::from_millis(1));
+            }
+            let (limits, triage, read_at) = (Limits::default(), Arc::default(), Timestamp::UNIX_EPOCH);
+            Ok(RuleSet { packs: Vec::new(), limits, triage, files: Vec::new(), read_at })
+        };
+        thread::scope(|scope| {
+            let mut loader = Loader::start(scope, &mut load, waker);
+            loader.ask("first");
+            loader.ask("second");
+            assert_eq!(wait(&mut loader, &woken), ("first", None));
+            assert_eq!(wait(&mut loader, &woken), ("second", Some("1".to_owned())));
+        });
     }
 }
