@@ -5,6 +5,7 @@ mod loader;
 mod not_taken;
 mod pauses;
 mod reload;
+mod rule_set;
 mod share;
 mod wakes;
 
@@ -12,6 +13,7 @@ use loader::Loader;
 pub use not_taken::NotTaken;
 use pauses::{Pauses, Trying};
 pub use reload::RuleFiles;
+pub use rule_set::RuleSet;
 use share::Share;
 pub use wakes::{Wake, Waker, Wakes, wakes};
 
@@ -21,18 +23,14 @@ use crate::pipeline::{
     AlertSink, Clock, Durable, Emit, Ended, Engine, FastPath, Keep, Paused, Progress, Rerun, RerunResult, Run, RunFailure, State,
     Stop, persist,
 };
-use crate::rules::{LoadedPack, Python};
+use crate::rules::Python;
 use crate::source::feed::{Ending, Feed, Offer};
 use crate::source::{Directory, Input};
 use crate::telemetry::Stats;
 use iota_engine::alert::Severity;
-use iota_engine::decode::Limits;
 use iota_engine::store::{Actor, Desk, StoreError, Unit};
 use iota_engine::system::PACK;
-use iota_engine::triage::Triage;
-use jiff::Timestamp;
 use notify::{EventKind, RecursiveMode, Watcher};
-use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,40 +46,6 @@ const REPORT: Duration = Duration::from_secs(10);
 const END: Duration = Duration::from_secs(5);
 /// A rescan waits at least so many times as long as the last one took, so that it never takes more of a core than 1/50.
 const RESCAN_SHARE: u32 = 50;
-
-/// A set of rules that runs, with what decides about their alerts.
-#[derive(Debug)]
-pub struct RuleSet {
-    pub packs: Vec<LoadedPack>,
-    pub limits: Limits,
-    pub triage: Arc<Triage>,
-    /// Files and directories that all this was read from.
-    pub files: Vec<PathBuf>,
-    /// When.
-    pub read_at: Timestamp,
-}
-
-impl RuleSet {
-    fn name(&self, paused: Paused) -> PausedName {
-        match paused {
-            Paused::Rule((pack, rule)) => {
-                let pack = &self.packs[pack];
-                PausedName { kind: "rule", name: format!("{}/{}", pack.pack.name, pack.rule(rule).id) }
-            }
-            Paused::Pack(pack) => PausedName { kind: "pack", name: self.packs[pack].pack.name.clone() },
-        }
-    }
-
-    fn count(&self) -> usize {
-        self.packs.iter().map(|pack| pack.runnable.len()).sum()
-    }
-
-    /// Pack and id of the rules that run.
-    fn ids(&self) -> BTreeSet<(&str, &str)> {
-        let rules = self.packs.iter().flat_map(|pack| pack.runnable.iter().map(move |&rule| (pack, rule)));
-        rules.map(|(pack, rule)| (pack.pack.name.as_str(), pack.rule(rule).id.as_str())).collect()
-    }
-}
 
 /// What is paused; `None` stands for calls that were left out for another reason.
 fn left_out(engine: &mut Engine) -> Vec<Option<Paused>> {
