@@ -175,7 +175,7 @@ impl Queue {
             other => Ok((other, false)),
         };
         let (leased, all_fail) = self.shared.ask(lease).await?;
-        if all_fail {
+        if all_fail && leased.is_some() {
             self.failing.clear();
         }
         Ok(leased.into_iter().collect())

@@ -153,7 +153,7 @@ impl DynamoDb {
         }
         while leased.len() < limit {
             let Some(mut listed) = pages.next(&self.table).await? else { break };
-            if !quiet && pages.is_at_end() && listed.is_empty() {
+            if !quiet && pages.is_at_end() && listed.is_empty() && than.is_empty() {
                 self.recent.found_nothing(output);
             }
             if !than.is_empty() {
