@@ -207,7 +207,8 @@ impl Poll {
             branches.dedup();
         }
         self.branches = branches;
-        self.folders.retain(|prefix, _| self.branches.iter().any(|branch| branch.prefix == *prefix));
+        let there: HashSet<&str> = self.branches.iter().map(|branch| branch.prefix.as_str()).collect();
+        self.folders.retain(|prefix, _| there.contains(prefix.as_str()));
         for error in &failed {
             if self.branches.is_empty() {
                 self.unlisted(error).await;
