@@ -3,7 +3,7 @@
 
 use crate::cache::LoadCache;
 use crate::prepared;
-use crate::process::{LoadRequest, Process, StartError, load_time};
+use crate::process::{LoadRequest, Process, StartError};
 use crate::runner::Program;
 use crate::stop::Cancel;
 use iota_engine::event::LOG_TYPE;
@@ -36,12 +36,15 @@ pub fn load(program: &Program, pack: &Pack, rules: &[u16], cache: Option<&LoadCa
         return Ok(found);
     }
     let mut left_out: BTreeMap<u16, Failure> = BTreeMap::new();
-    let (started, time) = (Instant::now(), load_time(pack.data_models.len() + rules.len()));
+    let started = Instant::now();
     let mut loaded = loop {
         let rest: Vec<u16> = rules.iter().copied().filter(|rule| !left_out.contains_key(rule)).collect();
-        match Process::start(program, &request(pack, &header(program, pack, &rest, None)), &Cancel::default()) {
+        let request = request(pack, &header(program, pack, &rest, None));
+        match Process::start(program, &request, &Cancel::default()) {
             Ok((_, loaded)) => break loaded,
-            Err(StartError::Died { death, output, rule: Some(rule) }) if rest.contains(&rule) && started.elapsed() < time => {
+            Err(StartError::Died { death, output, rule: Some(rule) })
+                if rest.contains(&rule) && started.elapsed() < request.time =>
+            {
                 let path = pack.rules[usize::from(rule)].path().to_owned();
                 let message = format!("importing it ended the worker: {death}");
                 let failure =

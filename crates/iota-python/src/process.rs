@@ -76,20 +76,16 @@ pub enum StartError {
 pub(crate) struct LoadRequest {
     /// Of the frame `L`.
     pub(crate) body: Vec<u8>,
-    /// How long it may take.
-    time: Duration,
+    /// How long it may take, however many of the rules end their worker.
+    pub(crate) time: Duration,
 }
 
 impl LoadRequest {
     /// `steps` are the data models and rules in it.
     pub(crate) fn new(body: Vec<u8>, steps: usize) -> Self {
-        Self { body, time: load_time(steps) }
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        Self { body, time: LONGEST_LOAD.min(LOAD_ALL + LOAD_EACH.saturating_mul(steps)) }
     }
-}
-
-/// How long so many data models and rules may take, however many of them end their worker.
-pub(crate) fn load_time(steps: usize) -> Duration {
-    LONGEST_LOAD.min(LOAD_ALL + LOAD_EACH.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX)))
 }
 
 impl StartError {
