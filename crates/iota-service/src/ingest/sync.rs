@@ -128,7 +128,7 @@ impl<'a> Sync<'a> {
         let reader = State::reader(&self.config.state_db)?;
         let (sources, page, stop) = (sources.to_vec(), self.config.list_batch_size, Arc::clone(&self.stop));
         // Of what is known nothing is handed on, so the list would not see that nobody takes any more.
-        let (taking, mut taken) = oneshot::channel::<()>();
+        let (taking, mut over) = oneshot::channel::<()>();
         let listing = tokio::spawn(async move {
             let mut tally = Counts::default();
             for source in &sources {
@@ -139,7 +139,7 @@ impl<'a> Sync<'a> {
                     loop {
                         let page = tokio::select! {
                             page = pages.recv() => page,
-                            _ = &mut taken => return Ok(tally),
+                            _ = &mut over => return Ok(tally),
                         };
                         let Some(page) = page else { break };
                         if stop.load(Ordering::Relaxed) {
