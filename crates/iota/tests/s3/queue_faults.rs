@@ -1,12 +1,12 @@
 //! `iota watch --queue-url` when the queue, the bucket or an object does not do what it should.
 
 use crate::aws::{Bucket, Queue};
-use crate::harness::{Seed, key};
+use crate::harness::{Seed, Target, key};
 use crate::proxy::{Answer, proxy, recording};
 use crate::queue::s3;
 use crate::state::table;
 use crate::watching::{Watching, count, objects, target, titles};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -24,6 +24,12 @@ fn filled(queue: &Queue, objects_there: usize) -> Bucket {
     }
     queue.send(&(0..objects_there).map(|n| s3(&bucket.0, &[&name(n)]).to_string()).collect::<Vec<_>>());
     bucket
+}
+
+/// Writes a configuration with this queue and bucket.
+fn configure(target: &Target, bucket: &Bucket, queue: &Json) {
+    let config = json!({"version": 1, "sources": {"queues": [queue], "buckets": [{"bucket": bucket.0}]}});
+    fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
 }
 
 #[test]
@@ -71,10 +77,7 @@ fn a_redelivered_object_is_recognised() {
     let queue = Queue::new(1_000);
     let bucket = filled(&queue, 3);
     let target = target();
-    let config = json!({"version": 1, "sources": {
-        "queues": [{"url": queue.url, "visibility_timeout": "2s"}], "buckets": [{"bucket": bucket.0}],
-    }});
-    fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
+    configure(&target, &bucket, &json!({"url": queue.url, "visibility_timeout": "2s"}));
     // For good, as of a receipt that is not valid any more.
     let script = |asked: &str, before| match asked {
         "DeleteMessageBatch" if before < 2 => Answer::Error(400, "ReceiptHandleIsInvalid"),
@@ -96,10 +99,7 @@ fn a_message_that_is_not_deleted_among_others_comes_again() {
     let queue = Queue::new(1_000);
     let bucket = filled(&queue, 3);
     let target = target();
-    let config = json!({"version": 1, "sources": {
-        "queues": [{"url": queue.url, "visibility_timeout": "2s"}], "buckets": [{"bucket": bucket.0}],
-    }});
-    fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
+    configure(&target, &bucket, &json!({"url": queue.url, "visibility_timeout": "2s"}));
     let failed = r#"{"Failed":[{"Id":"0","Code":"ReceiptHandleIsInvalid","SenderFault":true,"Message":"expired"}]}"#;
     let script = |asked: &str, before| match asked {
         "DeleteMessageBatch" if before == 0 => Answer::Json(failed),
@@ -485,12 +485,7 @@ fn what_cannot_be_decoded_is_told_after_the_same_outcome_three_times() {
     bucket.put("good", &objects(&["good"]));
     queue.send(&[s3(&bucket.0, &["good", &bad]).to_string()]);
     let target = target();
-    let hidden_for = |visibility: &str| {
-        let config = json!({"version": 1, "sources": {
-            "queues": [{"url": queue.url, "visibility_timeout": visibility}], "buckets": [{"bucket": bucket.0}],
-        }});
-        fs::write(target.path("iota.yaml"), config.to_string()).unwrap();
-    };
+    let hidden_for = |visibility: &str| configure(&target, &bucket, &json!({"url": queue.url, "visibility_timeout": visibility}));
     // So long that it does not come again while it is in work, which would be one more outcome.
     hidden_for("8s");
     let mut watching = Watching::start(&target, &["--config", "iota.yaml"]);

@@ -1,7 +1,7 @@
 //! What comes out of a bucket: every layout, every kind of content, after every kind of end.
 
 use crate::harness::{DAY, Seed, Target, gzip, key, log, moto, record};
-use crate::proxy::{Answer, proxy, recording};
+use crate::proxy::{Answer, Requests, proxy, recording};
 use serde_json::Value as Json;
 use std::fs;
 use std::process::Command;
@@ -292,24 +292,38 @@ fn what_cannot_be_written_is_not_counted_and_comes_with_the_next_run() {
     assert_eq!((ran.code, ran.count("records_written"), target.ids()), (Some(0), 1, vec!["1".to_owned()]), "{}", ran.stderr);
 }
 
-/// Nothing more is listed, however much of it is known.
-#[test]
-fn a_full_disk_ends_a_long_list() {
+/// Objects that a target knows, and a configuration that lists them in pages of one.
+const KNOWN: usize = 300;
+
+fn long_list() -> (Target, String) {
     let mut seed = Seed::default();
-    let count = 300;
-    for n in 0..count {
+    for n in 0..KNOWN {
         seed.put(&key(ACCOUNT, "us-east-1", &format!("{n:03}")), &log(&["1"]));
     }
     let bucket = seed.plant();
     let target = Target::new();
     assert_eq!(target.ingest(&[&format!("s3://{bucket}")]).code, Some(0));
-    seed.objects.clear();
+    let config = serde_json::json!({"list_batch_size": 1, "trails": [{"bucket": bucket}]}).to_string();
+    fs::write(target.path("ingest.json"), config).unwrap();
+    (target, bucket)
+}
+
+fn is_page(line: &str) -> bool {
+    line.contains("list-type=2") && !line.contains("delimiter")
+}
+
+fn pages(requests: &Requests) -> usize {
+    requests.lock().unwrap().iter().filter(|request| is_page(request.lines().next().unwrap_or_default())).count()
+}
+
+/// Nothing more is listed, however much of it is known.
+#[test]
+fn a_full_disk_ends_a_long_list() {
+    let (target, bucket) = long_list();
+    let mut seed = Seed::default();
     // Its name sorts before theirs.
     seed.put(&key(ACCOUNT, "us-east-1", "0"), &large("2"));
     seed.plant_as(&bucket);
-    let config = serde_json::json!({"list_batch_size": 1, "trails": [{"bucket": bucket}]}).to_string();
-    fs::write(target.path("ingest.json"), config).unwrap();
-    let is_page = |line: &str| line.contains("list-type=2") && !line.contains("delimiter");
     // All of them take longer than what was read is kept uncommitted.
     let (url, requests) = recording(move |line, _| {
         if is_page(line) {
@@ -320,35 +334,24 @@ fn a_full_disk_ends_a_long_list() {
     let output = limited(&target, &url, &["ingest", "--config", "ingest.json"]).output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && told.contains("File too large"), "{told}");
-    let pages = requests.lock().unwrap().iter().filter(|request| is_page(request.lines().next().unwrap_or_default())).count();
-    assert!(pages < count, "{pages} pages");
+    let pages = pages(&requests);
+    assert!(pages < KNOWN, "{pages} pages");
 }
 
 /// What is known is passed by quickly, but there may be much of it.
 #[test]
 fn a_signal_ends_a_long_list_of_what_is_known() {
-    let mut seed = Seed::default();
-    let count = 300;
-    for n in 0..count {
-        seed.put(&key(ACCOUNT, "us-east-1", &format!("{n:03}")), &log(&["1"]));
-    }
-    let bucket = seed.plant();
-    let target = Target::new();
-    assert_eq!(target.ingest(&[&format!("s3://{bucket}")]).code, Some(0));
-    let config = serde_json::json!({"list_batch_size": 1, "trails": [{"bucket": bucket}]}).to_string();
-    fs::write(target.path("ingest.json"), config).unwrap();
-    // Pages of one object.
-    let is_page = |line: &str| line.contains("list-type=2") && !line.contains("delimiter");
+    let (target, _) = long_list();
     let (url, requests) = recording(move |line, _| if is_page(line) { Answer::Slow } else { Answer::Pass });
-    let asked = || requests.lock().unwrap().iter().filter(|request| is_page(request.lines().next().unwrap_or_default())).count();
     let listing = target.start(&url, &["ingest", "--config", "ingest.json"]);
     let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while asked() < 3 {
+    while pages(&requests) < 3 {
         assert!(std::time::Instant::now() < until, "it does not list");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     assert_eq!(listing.end(), Some(143));
-    assert!(asked() < count, "{}", asked());
+    let pages = pages(&requests);
+    assert!(pages < KNOWN, "{pages} pages");
 }
 
 #[test]
